@@ -1,0 +1,60 @@
+/**
+ * Allocator calls of a recorded process, as batches of columns.
+ * Invariant: rows 0..length-1 of every column are filled; a column that an operation does not use holds 0 (-1 in `stack`).
+ * Row order is the order of execution: whoever fills a batch has already sorted it by time.
+ */
+
+/** What was called. The numbers are the values of the `op` column. */
+export const Op = {
+  malloc: 0,
+  calloc: 1,
+  realloc: 2,
+  reallocarray: 3,
+  posix_memalign: 4,
+  aligned_alloc: 5,
+  memalign: 6,
+  valloc: 7,
+  pvalloc: 8,
+  free: 9,
+  /** malloc_usable_size: takes and gives nothing, but starts the thread as any call does. */
+  malloc_usable_size: 10,
+  thread_exit: 11,
+} as const;
+export type Op = (typeof Op)[keyof typeof Op];
+
+/** Names by op number, as the NDJSON trace spells them. */
+export const OP_NAMES: readonly string[] = Object.keys(Op);
+
+/** Events of a batch, 4096 at most by default: small enough to stay in the cache, large enough that a call per batch costs nothing. */
+export class EventBatch {
+  readonly capacity: number;
+  length = 0;
+  /** Op */
+  readonly op: Uint8Array;
+  /** ThreadIndex */
+  readonly thread: Int32Array;
+  /** Nanoseconds since the trace's start_ts; the event's own number where the trace has no times. Never decreases. */
+  readonly time: Float64Array;
+  /** Address that the call gave (allocations; 0: it failed) or took (free, malloc_usable_size). */
+  readonly ptr: Float64Array;
+  /** Address that a realloc or reallocarray took; 0 for NULL. */
+  readonly old: Float64Array;
+  /** Requested bytes; of one element for calloc and reallocarray. */
+  readonly size: Float64Array;
+  /** Element count (calloc, reallocarray) or alignment in bytes (the aligned forms). */
+  readonly extra: Float64Array;
+  /** StackIndex, -1 for the empty backtrace. */
+  readonly stack: Int32Array;
+
+  constructor(capacity = 4096) {
+    this.capacity = capacity;
+    this.op = new Uint8Array(capacity);
+    this.thread = new Int32Array(capacity);
+    this.time = new Float64Array(capacity);
+    this.ptr = new Float64Array(capacity);
+    this.old = new Float64Array(capacity);
+    this.size = new Float64Array(capacity);
+    this.extra = new Float64Array(capacity);
+    this.stack = new Int32Array(capacity).fill(-1);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Backtraces of a trace: frames and stacks, each stored once.
+ * Invariant: two rows of a table never hold the same content; index order is the order of first appearance.
+ */
+import type { FrameIndex, StackIndex } from '../units.ts';
+import { NO_STACK } from '../units.ts';
+
+/** What is known of one frame. Every part may be missing; a frame with nothing but a name is usual for text traces. */
+export interface Frame {
+  /** Return address as recorded (64-bit), if the trace has it. */
+  readonly pc?: bigint;
+  /** Function name as recorded (demangled or not). */
+  readonly fn?: string;
+  readonly file?: string;
+  readonly line?: number;
+  /** Path of the binary or library. */
+  readonly module?: string;
+  /** Offset of the address in the function, bytes. */
+  readonly offset?: number;
+  /** Functions inlined at this address, innermost first; `fn` is the outermost, which has the real frame. */
+  readonly inlined?: readonly InlinedFrame[];
+}
+
+/** A function that the compiler inlined into a frame: it has no address of its own. */
+export interface InlinedFrame {
+  readonly fn: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** Frames, each distinct one once. */
+export class FrameTable {
+  readonly frames: Frame[] = [];
+  readonly #byKey = new Map<string, FrameIndex>();
+
+  get length(): number {
+    return this.frames.length;
+  }
+
+  /** Gives the frame's index, adding it if it is new. */
+  intern(frame: Frame): FrameIndex {
+    const key = frameKey(frame);
+    let index = this.#byKey.get(key);
+    if (index === undefined) {
+      index = this.frames.length as FrameIndex;
+      this.frames.push(frame);
+      this.#byKey.set(key, index);
+    }
+    return index;
+  }
+}
+
+function frameKey(frame: Frame): string {
+  const { pc, fn, file, line, module, offset, inlined } = frame;
+  return JSON.stringify([pc === undefined ? null : pc.toString(16), fn, file, line, module, offset, inlined]);
+}
+
+/** Stacks as rows of frame indices, leaf first, each distinct stack once. */
+export class StackTable {
+  readonly frames: FrameTable;
+  /** StackIndex -> first entry in `entries`; one more element than stacks. */
+  starts = new Uint32Array(1024);
+  /** FrameIndex values, leaf first, stack after stack. */
+  entries = new Int32Array(8192);
+  #length = 0;
+  /** Open addressing: slot -> StackIndex + 1, 0 for free. */
+  #slots = new Int32Array(2048);
+
+  constructor(frames: FrameTable = new FrameTable()) {
+    this.frames = frames;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The frame indices of a stack, leaf first: a view, valid until the next `intern`. */
+  framesOf(stack: StackIndex): Int32Array {
+    if (stack < 0) return this.entries.subarray(0, 0);
+    return this.entries.subarray(this.starts[stack], this.starts[stack + 1]);
+  }
+
+  /** Gives the index of the stack made of the first `count` frame indices of `frames` (leaf first), adding it if it is new. An empty one is NO_STACK. */
+  intern(frames: ArrayLike<number>, count = frames.length): StackIndex {
+    if (count === 0) return NO_STACK;
+    const hash = hashFrames(frames, count);
+    let mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
+      if (this.#equals(found - 1, frames, count)) return (found - 1) as StackIndex;
+      slot = (slot + 1) & mask;
+    }
+    const index = this.#append(frames, count);
+    this.#slots[slot] = index + 1;
+    if (this.#length * 2 > this.#slots.length) {
+      this.#slots = new Int32Array(this.#slots.length * 2);
+      mask = this.#slots.length - 1;
+      for (let i = 0; i < this.#length; i++) {
+        let at = hashFrames(this.framesOf(i as StackIndex), this.starts[i + 1] - this.starts[i]) & mask;
+        while (this.#slots[at] !== 0) at = (at + 1) & mask;
+        this.#slots[at] = i + 1;
+      }
+    }
+    return index;
+  }
+
+  #equals(stack: number, frames: ArrayLike<number>, count: number): boolean {
+    const start = this.starts[stack];
+    if (this.starts[stack + 1] - start !== count) return false;
+    for (let i = 0; i < count; i++) if (this.entries[start + i] !== frames[i]) return false;
+    return true;
+  }
+
+  #append(frames: ArrayLike<number>, count: number): StackIndex {
+    const index = this.#length++;
+    const start = this.starts[index];
+    if (index + 2 > this.starts.length) {
+      const grown = new Uint32Array(this.starts.length * 2);
+      grown.set(this.starts);
+      this.starts = grown;
+    }
+    if (start + count > this.entries.length) {
+      const grown = new Int32Array(Math.max(this.entries.length * 2, start + count));
+      grown.set(this.entries);
+      this.entries = grown;
+    }
+    for (let i = 0; i < count; i++) this.entries[start + i] = frames[i];
+    this.starts[index + 1] = start + count;
+    return index as StackIndex;
+  }
+}
+
+function hashFrames(frames: ArrayLike<number>, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < count; i++) {
+    hash = Math.imul(hash ^ frames[i], 0x01000193);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,60 @@
+/**
+ * A trace format is one value: its name, how to recognise it, how to read it.
+ */
+import type { EventBatch } from '../core/trace/events.ts';
+import type { Trace } from '../core/trace/trace.ts';
+
+/** Takes each full batch. It must be done with the batch when it returns: the reader fills it again. */
+export type BatchSink = (batch: EventBatch) => void;
+
+/** Settings that the command line passes to a reader. */
+export interface ReadOptions {
+  /** Name for error messages: the path, or "-" for standard input. */
+  readonly name: string;
+  /** Only this process (pid or tid of its main thread), where the recording mixes several; default: the format's choice, said in a warning. */
+  readonly pid?: number;
+  /** Events held back to sort recordings whose lines are out of order. Default 1 << 18. */
+  readonly reorderWindow?: number;
+}
+
+/** A reader under way: bytes in, batches and trace tables out. */
+export interface TraceReader {
+  /**
+   * Takes the next bytes, cut anywhere. The chunk may be reused by the caller afterwards.
+   * @throws InputError for input that the format forbids.
+   */
+  write(chunk: Uint8Array): void;
+  /**
+   * The input is over: takes what is left and hands over the last batch.
+   * `cut` says that the source broke off (truncated compression), so that the rest is not an error but a torn end.
+   */
+  end(cut?: boolean): void;
+}
+
+/** A trace format. */
+export interface TraceFormat {
+  /** Name for `--from` and messages: "ltrace", "bpftrace", "ndjson" … */
+  readonly name: string;
+  /** A few words for the list of formats in --help and errors. */
+  readonly title: string;
+  /**
+   * How sure the first bytes of the input (up to 64 KiB, decompressed, possibly ending mid-line) are of this format:
+   * 0 no, 1 certain. The file's name plays no part.
+   */
+  sniff(head: Uint8Array): number;
+  open(trace: Trace, sink: BatchSink, options: ReadOptions): TraceReader;
+}
+
+/** Bad input: one line for the user. `place` is file:line or file:offset, `fact` what is wrong there. The command line adds the remedy. */
+export class InputError extends Error {
+  readonly place: string;
+  readonly fact: string;
+  readonly hint: string | undefined;
+  constructor(place: string, fact: string, hint?: string) {
+    super(`${place}: ${fact}`);
+    this.name = 'InputError';
+    this.place = place;
+    this.fact = fact;
+    this.hint = hint;
+  }
+}
