@@ -4,6 +4,8 @@
 import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
 
+export { InputError } from '../core/trace/input_error.ts';
+
 /** Takes each full batch. It must be done with the batch when it returns: the reader fills it again. */
 export type BatchSink = (batch: EventBatch) => void;
 
@@ -43,18 +45,4 @@ export interface TraceFormat {
    */
   sniff(head: Uint8Array): number;
   open(trace: Trace, sink: BatchSink, options: ReadOptions): TraceReader;
-}
-
-/** Bad input: one line for the user. `place` is file:line or file:offset, `fact` what is wrong there. The command line adds the remedy. */
-export class InputError extends Error {
-  readonly place: string;
-  readonly fact: string;
-  readonly hint: string | undefined;
-  constructor(place: string, fact: string, hint?: string) {
-    super(`${place}: ${fact}`);
-    this.name = 'InputError';
-    this.place = place;
-    this.fact = fact;
-    this.hint = hint;
-  }
 }

@@ -28,6 +28,9 @@ export interface InlinedFrame {
   readonly line?: number;
 }
 
+/** Address of the first frame that has none of its own; the following ones lie 16 bytes apart. Far below where Linux maps programs and libraries. */
+const MADE_UP_ADDRESSES = 0x100000000n;
+
 /** Frames, each distinct one once. */
 export class FrameTable {
   readonly frames: Frame[] = [];
@@ -35,6 +38,11 @@ export class FrameTable {
 
   get length(): number {
     return this.frames.length;
+  }
+
+  /** The frame's address as it appears in heap dumps: its own, or a made-up one that no other frame has. */
+  addressOf(index: FrameIndex): bigint {
+    return this.frames[index].pc ?? MADE_UP_ADDRESSES + BigInt(index) * 16n;
   }
 
   /** Gives the frame's index, adding it if it is new. */
