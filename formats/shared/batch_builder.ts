@@ -1,0 +1,63 @@
+/**
+ * Appends events to a batch and hands it over when it is full.
+ * Invariant: times handed over never decrease; an event that claims an earlier time than the one before gets that one's time.
+ */
+import { EventBatch, type Op } from '../../core/trace/events.ts';
+import type { BatchSink } from '../format.ts';
+
+/** Builder of batches for a sink. */
+export class BatchBuilder {
+  readonly batch: EventBatch;
+  readonly #sink: BatchSink;
+  /** Events handed over with earlier batches. */
+  #before = 0;
+  #lastTime = -Infinity;
+  /** Events whose time was raised to that of the event before. */
+  raised = 0;
+
+  constructor(sink: BatchSink, capacity?: number) {
+    this.batch = new EventBatch(capacity);
+    this.#sink = sink;
+  }
+
+  /** Events appended so far: the number of the next one. */
+  get count(): number {
+    return this.#before + this.batch.length;
+  }
+
+  /**
+   * Appends one event; columns as in EventBatch.
+   * `time` is in ns since the trace's start, or the event's own number (`count`) where the trace has no times.
+   */
+  append(op: Op, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
+    const { batch } = this;
+    const row = batch.length;
+    if (time < this.#lastTime) {
+      time = this.#lastTime;
+      this.raised++;
+    }
+    this.#lastTime = time;
+    batch.op[row] = op;
+    batch.thread[row] = thread;
+    batch.time[row] = time;
+    batch.ptr[row] = ptr;
+    batch.old[row] = old;
+    batch.size[row] = size;
+    batch.extra[row] = extra;
+    batch.stack[row] = stack;
+    batch.length = row + 1;
+    if (batch.length === batch.capacity) this.flush();
+  }
+
+  /** Hands over what the batch holds, if anything. */
+  flush(): void {
+    const { batch } = this;
+    if (batch.length === 0) return;
+    this.#before += batch.length;
+    try {
+      this.#sink(batch);
+    } finally {
+      batch.length = 0;
+    }
+  }
+}

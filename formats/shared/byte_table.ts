@@ -1,0 +1,94 @@
+/**
+ * Byte strings, each distinct one once: names of functions, libraries and frames, looked up without making a string.
+ * Invariant: two rows never hold the same bytes; index order is the order of first appearance.
+ */
+import { textOf } from './cursor.ts';
+
+/** Interned byte strings. */
+export class ByteTable {
+  #bytes = new Uint8Array(16384);
+  /** Row -> first byte; one more element than rows. */
+  #starts = new Uint32Array(512);
+  #hashes = new Int32Array(512);
+  /** Open addressing: slot -> row + 1, 0 for free. */
+  #slots = new Int32Array(1024);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Text of a row. */
+  text(row: number): string {
+    return textOf(this.#bytes, this.#starts[row], this.#starts[row + 1]);
+  }
+
+  /** The row of these bytes, or -1. */
+  find(bytes: Uint8Array, start: number, end: number): number {
+    return this.#slots[this.#slotOf(bytes, start, end, hashBytes(bytes, start, end))] - 1;
+  }
+
+  /** The row of these bytes, added if they are new: then it equals the former `length`. */
+  intern(bytes: Uint8Array, start: number, end: number): number {
+    const hash = hashBytes(bytes, start, end);
+    const slot = this.#slotOf(bytes, start, end, hash);
+    const found = this.#slots[slot];
+    if (found !== 0) return found - 1;
+    const row = this.#length++;
+    this.#slots[slot] = row + 1;
+    if (row + 2 > this.#starts.length) {
+      this.#starts = grow(this.#starts, new Uint32Array(this.#starts.length * 2));
+      this.#hashes = grow(this.#hashes, new Int32Array(this.#hashes.length * 2));
+    }
+    const at = this.#starts[row];
+    const after = at + end - start;
+    if (after > this.#bytes.length) this.#bytes = grow(this.#bytes, new Uint8Array(Math.max(after, this.#bytes.length * 2)));
+    this.#bytes.set(bytes.subarray(start, end), at);
+    this.#starts[row + 1] = after;
+    this.#hashes[row] = hash;
+    if (this.#length * 2 > this.#slots.length) this.#rehash();
+    return row;
+  }
+
+  /** The slot where these bytes are, or the free one where they belong. */
+  #slotOf(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    for (let found = slots[slot]; found !== 0; found = slots[slot]) {
+      if (this.#hashes[found - 1] === hash && this.#equals(found - 1, bytes, start, end)) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #equals(row: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const own = this.#bytes;
+    const at = this.#starts[row];
+    if (this.#starts[row + 1] - at !== end - start) return false;
+    for (let i = start, j = at; i < end; i++, j++) if (bytes[i] !== own[j]) return false;
+    return true;
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let row = 0; row < this.#length; row++) {
+      let slot = this.#hashes[row] & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = row + 1;
+    }
+    this.#slots = slots;
+  }
+}
+
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
+function grow<T extends Uint8Array | Uint32Array | Int32Array>(old: T, grown: T): T {
+  grown.set(old);
+  return grown;
+}

@@ -1,0 +1,240 @@
+/**
+ * Reads numbers and words from bytes where they lie.
+ * Invariant: start <= pos <= end; a method that finds nothing to read leaves `pos` where it was and gives NaN or false.
+ * Numbers never pass through strings: a trace of a gigabyte has some hundred million of them.
+ */
+import type { Address, Bytes } from '../../core/units.ts';
+
+const TWO_32 = 2 ** 32;
+
+/** Hex digit values by byte, 255 for others. */
+const HEX = new Uint8Array(256).fill(255);
+for (let i = 0; i < 10; i++) HEX[0x30 + i] = i;
+for (let i = 0; i < 6; i++) HEX[0x41 + i] = HEX[0x61 + i] = 10 + i;
+
+const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+/** The bytes of an ASCII word, to compare input with. */
+export function ascii(word: string): Uint8Array {
+  return Uint8Array.from(word, (letter) => letter.charCodeAt(0));
+}
+
+/** Text of a byte range. Bytes that are not UTF-8 become U+FFFD. */
+export function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return utf8.decode(bytes.subarray(start, end));
+}
+
+/** A whole number above 2^53 as the next double that is not below it, as sizes are kept. */
+export function roundUp(value: bigint): number {
+  const near = Number(value);
+  if (BigInt(near) >= value) return near;
+  // One unit in the last place up: doubles of the same sign are ordered as their bits.
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, near);
+  view.setBigUint64(0, view.getBigUint64(0) + 1n);
+  return view.getFloat64(0);
+}
+
+/** True if `word` stands at `start` and ends by `end`. */
+export function hasWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
+  const { length } = word;
+  if (start + length > end) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== word[i]) return false;
+  return true;
+}
+
+/** Position of `word` in start..end, or -1. */
+export function findWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): number {
+  const first = word[0];
+  for (let at = start; at + word.length <= end; at++) {
+    if (bytes[at] === first && hasWord(bytes, at, end, word)) return at;
+  }
+  return -1;
+}
+
+/** A position in a byte range, usually one line. */
+export class ByteCursor {
+  bytes: Uint8Array = new Uint8Array(0);
+  pos = 0;
+  end = 0;
+  /** Whole seconds of the time last read by `time` or `nanoseconds`; below 2^53. */
+  seconds = 0;
+  /** Nanoseconds of that time, 0 to 999999999. */
+  nanos = 0;
+
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    this.bytes = bytes;
+    this.pos = start;
+    this.end = end;
+  }
+
+  /** The next byte, or -1 at the end. */
+  peek(): number {
+    return this.pos < this.end ? this.bytes[this.pos] : -1;
+  }
+
+  /** Steps over `byte` if it is next. */
+  eat(byte: number): boolean {
+    if (this.pos < this.end && this.bytes[this.pos] === byte) {
+      this.pos++;
+      return true;
+    }
+    return false;
+  }
+
+  /** Steps over `word` if it is next. */
+  eatWord(word: Uint8Array): boolean {
+    if (!hasWord(this.bytes, this.pos, this.end, word)) return false;
+    this.pos += word.length;
+    return true;
+  }
+
+  /** Steps over spaces and tabs. */
+  skipSpaces(): void {
+    const { bytes, end } = this;
+    let { pos } = this;
+    while (pos < end && (bytes[pos] === 0x20 || bytes[pos] === 0x09)) pos++;
+    this.pos = pos;
+  }
+
+  /** Moves to the next `byte`; false, and no move, if there is none. */
+  skipTo(byte: number): boolean {
+    const { bytes, end } = this;
+    for (let at = this.pos; at < end; at++) {
+      if (bytes[at] === byte) {
+        this.pos = at;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Decimal digits as a size: exact below 2^53, rounded up above. NaN if no digit is next. */
+  decimal(): Bytes {
+    const { bytes, end, pos: start } = this;
+    let pos = start;
+    let value = 0;
+    while (pos < end) {
+      const digit = bytes[pos] - 0x30;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      pos++;
+    }
+    this.pos = pos;
+    if (pos - start > 15) return roundUp(BigInt(textOf(bytes, start, pos))) as Bytes;
+    return (pos === start ? NaN : value) as Bytes;
+  }
+
+  /** Hex digits, without 0x, as a size: exact below 2^53, rounded up above; beyond 64 bits the upper ones are dropped. NaN if no digit is next. */
+  hex(): Bytes {
+    const start = this.pos;
+    const { high, low } = this.#hex64();
+    if (this.pos === start) return NaN as Bytes;
+    if (high < 0x200000) return (high * TWO_32 + low) as Bytes;
+    return roundUp((BigInt(high) << 32n) | BigInt(low)) as Bytes;
+  }
+
+  /** A size in decimal or, after 0x, in hex. NaN if neither is next. */
+  number(): Bytes {
+    if (this.#eatHexPrefix()) return this.hex();
+    return this.decimal();
+  }
+
+  /** Hex digits, with or without 0x, as an address. Tag bits above 2^52 are dropped, so that it stays exact. NaN if no digit is next. */
+  address(): Address {
+    this.#eatHexPrefix();
+    const { bytes, end, pos: start } = this;
+    let pos = start;
+    let high = 0;
+    let low = 0;
+    // Twelve digits are all that a user-space address has: two integers of six digits each need no carry.
+    const six = Math.min(end, start + 6);
+    const twelve = Math.min(end, start + 12);
+    let digit = 0;
+    while (pos < six && (digit = HEX[bytes[pos]]) !== 255) {
+      high = (high << 4) | digit;
+      pos++;
+    }
+    if (pos === start) return NaN as Address;
+    if (pos < start + 6) {
+      this.pos = pos;
+      return high as Address;
+    }
+    while (pos < twelve && (digit = HEX[bytes[pos]]) !== 255) {
+      low = (low << 4) | digit;
+      pos++;
+    }
+    if (pos === start + 12 && pos < end && HEX[bytes[pos]] !== 255) {
+      const all = this.#hex64();
+      return ((all.high & 0xfffff) * TWO_32 + all.low) as Address;
+    }
+    this.pos = pos;
+    return (high * (1 << ((pos - start - 6) * 4)) + low) as Address;
+  }
+
+  /** A time `12.345678` in seconds with up to nine decimals (more are dropped): sets `seconds` and `nanos`. False if no digit is next. */
+  time(): boolean {
+    const seconds = this.decimal();
+    if (Number.isNaN(seconds)) return false;
+    this.seconds = seconds;
+    this.nanos = 0;
+    if (!this.eat(0x2e)) return true;
+    const { bytes, end } = this;
+    let { pos } = this;
+    let nanos = 0;
+    let digits = 0;
+    for (; pos < end; pos++) {
+      const digit = bytes[pos] - 0x30;
+      if (digit < 0 || digit > 9) break;
+      if (digits < 9) {
+        nanos = nanos * 10 + digit;
+        digits++;
+      }
+    }
+    for (; digits < 9; digits++) nanos *= 10;
+    this.nanos = nanos;
+    this.pos = pos;
+    return true;
+  }
+
+  /** A time in whole nanoseconds of any length: sets `seconds` and `nanos`, exact beyond 2^53. False if no digit is next. */
+  nanoseconds(): boolean {
+    const { bytes, end, pos: start } = this;
+    let pos = start;
+    while (pos < end && bytes[pos] >= 0x30 && bytes[pos] <= 0x39) pos++;
+    if (pos === start) return false;
+    const split = Math.max(start, pos - 9);
+    let seconds = 0;
+    for (let i = start; i < split; i++) seconds = seconds * 10 + bytes[i] - 0x30;
+    let nanos = 0;
+    for (let i = split; i < pos; i++) nanos = nanos * 10 + bytes[i] - 0x30;
+    this.seconds = seconds;
+    this.nanos = nanos;
+    this.pos = pos;
+    return true;
+  }
+
+  #eatHexPrefix(): boolean {
+    const { bytes, pos } = this;
+    if (pos + 2 < this.end && bytes[pos] === 0x30 && (bytes[pos + 1] | 0x20) === 0x78 && HEX[bytes[pos + 2]] !== 255) {
+      this.pos = pos + 2;
+      return true;
+    }
+    return false;
+  }
+
+  #hex64(): { high: number; low: number } {
+    const { bytes, end } = this;
+    let { pos } = this;
+    let high = 0;
+    let low = 0;
+    for (; pos < end; pos++) {
+      const digit = HEX[bytes[pos]];
+      if (digit === 255) break;
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+    }
+    this.pos = pos;
+    return { high: high >>> 0, low: low >>> 0 };
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Cuts chunks of bytes into lines.
+ * Invariant: the lines handed over, joined by their newlines, are the input, whatever the cuts between chunks were.
+ * A line that lies in one chunk is handed over where it lies; only one that straddles chunks is copied.
+ */
+import { InputError } from '../../core/trace/input_error.ts';
+
+const NEWLINE = 0x0a;
+
+/** Longest line taken, bytes: far above any that a recorder writes, and a bound on what is held in memory. */
+export const LONGEST_LINE = 16 * 1024 * 1024;
+
+/** Takes the bytes start..end of one line, without its newline. They are valid only during the call. */
+export type OnLine = (bytes: Uint8Array, start: number, end: number) => void;
+
+/** Line scanner over chunks. */
+export class LineScanner {
+  /** Number of the line being handed over, or handed over last, from 1. */
+  line = 0;
+  readonly #name: string;
+  readonly #onLine: OnLine;
+  readonly #longest: number;
+  #carry = new Uint8Array(4096);
+  #carried = 0;
+
+  /** `name` is the input's, for errors; `longest` the longest line taken, bytes. */
+  constructor(name: string, onLine: OnLine, longest = LONGEST_LINE) {
+    this.#name = name;
+    this.#onLine = onLine;
+    this.#longest = longest;
+  }
+
+  /** Place of the current line, for errors. */
+  get place(): string {
+    return `${this.#name}:${this.line}`;
+  }
+
+  /** @throws InputError for a line longer than the longest taken. */
+  write(chunk: Uint8Array): void {
+    const onLine = this.#onLine;
+    const { length } = chunk;
+    let start = 0;
+    if (this.#carried > 0) {
+      const end = chunk.indexOf(NEWLINE);
+      if (end < 0) {
+        this.#keep(chunk, 0, length);
+        return;
+      }
+      this.#keep(chunk, 0, end);
+      const carried = this.#carried;
+      this.#carried = 0;
+      this.line++;
+      onLine(this.#carry, 0, carried);
+      start = end + 1;
+    }
+    while (start < length) {
+      const end = chunk.indexOf(NEWLINE, start);
+      if (end < 0) break;
+      this.line++;
+      onLine(chunk, start, end);
+      start = end + 1;
+    }
+    if (start < length) this.#keep(chunk, start, length);
+  }
+
+  /** The input is over: hands a last line without newline to `onLast`; true if there was one. */
+  end(onLast: OnLine = this.#onLine): boolean {
+    if (this.#carried === 0) return false;
+    this.line++;
+    const carried = this.#carried;
+    this.#carried = 0;
+    onLast(this.#carry, 0, carried);
+    return true;
+  }
+
+  #keep(chunk: Uint8Array, start: number, end: number): void {
+    const length = this.#carried + end - start;
+    if (length > this.#longest) {
+      this.line++;
+      throw new InputError(this.place, `a line of more than ${this.#longest} bytes`);
+    }
+    if (length > this.#carry.length) {
+      const grown = new Uint8Array(Math.max(length, this.#carry.length * 2));
+      grown.set(this.#carry.subarray(0, this.#carried));
+      this.#carry = grown;
+    }
+    this.#carry.set(chunk.subarray(start, end), this.#carried);
+    this.#carried = length;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Sorts records by time within a bounded window: recorders that drain one buffer per CPU write lines out of order.
+ * Invariant: records leave in order of time, those of equal time in the order they came, as long as none comes more than
+ * `window` records late. One that does is passed on at once and counted in `late`.
+ * Method: a natural merge sort, by runs, of twice the window each time it is full; sorted input is not sorted again.
+ */
+import { EventBatch } from '../../core/trace/events.ts';
+
+/** Takes row `row` of `rows`, the next record in order of time. */
+export type OnRecord = (rows: EventBatch, row: number) => void;
+
+/** Default window, records. */
+export const REORDER_WINDOW = 1 << 18;
+
+/** A sorting window. The columns are those of EventBatch; what their values mean (op, thread) is up to the caller. */
+export class Reorder {
+  /** Records that came too late to be put in order. */
+  late = 0;
+  readonly #window: number;
+  readonly #onRecord: OnRecord;
+  #rows: EventBatch;
+  /** What `#rows` is put in order into. */
+  #other: EventBatch | undefined;
+  #order = new Uint32Array(0);
+  #spare = new Uint32Array(0);
+  /** True while every row held is in order. */
+  #sorted = true;
+  #lastTime = -Infinity;
+
+  constructor(onRecord: OnRecord, window = REORDER_WINDOW) {
+    this.#window = Math.max(1, window);
+    this.#onRecord = onRecord;
+    this.#rows = new EventBatch(Math.min(4096, 2 * this.#window));
+  }
+
+  push(op: number, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
+    let rows = this.#rows;
+    let row = rows.length;
+    if (row === rows.capacity) {
+      if (row < 2 * this.#window) rows = this.#rows = enlarge(rows, Math.min(2 * row, 2 * this.#window));
+      else {
+        this.#emit(row - this.#window);
+        rows = this.#rows;
+        row = rows.length;
+      }
+    }
+    if (row > 0 && time < rows.time[row - 1]) this.#sorted = false;
+    rows.op[row] = op;
+    rows.thread[row] = thread;
+    rows.time[row] = time;
+    rows.ptr[row] = ptr;
+    rows.old[row] = old;
+    rows.size[row] = size;
+    rows.extra[row] = extra;
+    rows.stack[row] = stack;
+    rows.length = row + 1;
+  }
+
+  /** Passes on all records held. */
+  flush(): void {
+    this.#emit(this.#rows.length);
+  }
+
+  /** Passes on the earliest `count` records and keeps the others, in order. */
+  #emit(count: number): void {
+    const rows = this.#rows;
+    const { length } = rows;
+    if (!this.#sorted) {
+      this.#sort(length);
+      // What stays is put in order too, so that the next sort finds it as one run.
+      let other = this.#other;
+      if (other === undefined || other.capacity < rows.capacity) other = new EventBatch(rows.capacity);
+      permute(rows, this.#order, length, other);
+      this.#rows = other;
+      this.#other = rows;
+      this.#sorted = true;
+    }
+    const sorted = this.#rows;
+    const { time } = sorted;
+    const onRecord = this.#onRecord;
+    for (let row = 0; row < count; row++) {
+      if (time[row] < this.#lastTime) this.late++;
+      else this.#lastTime = time[row];
+      onRecord(sorted, row);
+    }
+    for (const column of columnsOf(sorted)) column.copyWithin(0, count, length);
+    sorted.length = length - count;
+  }
+
+  #sort(length: number): void {
+    if (this.#order.length < length) {
+      this.#order = new Uint32Array(this.#rows.capacity);
+      this.#spare = new Uint32Array(this.#rows.capacity);
+    }
+    const { time } = this.#rows;
+    let order = this.#order;
+    let spare = this.#spare;
+    const runs: number[] = [0];
+    order[0] = 0;
+    for (let row = 1; row < length; row++) {
+      order[row] = row;
+      if (time[row] < time[row - 1]) runs.push(row);
+    }
+    runs.push(length);
+    let count = runs.length - 1;
+    while (count > 1) {
+      let kept = 0;
+      for (let run = 0; run < count; run += 2) {
+        const start = runs[run];
+        const end = runs[Math.min(run + 2, count)];
+        if (run + 1 < count) merge(time, order, spare, start, runs[run + 1], end);
+        else spare.set(order.subarray(start, end), start);
+        runs[kept++] = start;
+      }
+      runs[kept] = length;
+      count = kept;
+      [order, spare] = [spare, order];
+    }
+    this.#order = order;
+    this.#spare = spare;
+  }
+}
+
+/** Merges order[start..middle] and order[middle..end], each in order, into `into`; of equal times the left one first. */
+function merge(time: Float64Array, order: Uint32Array, into: Uint32Array, start: number, middle: number, end: number): void {
+  let left = start;
+  let right = middle;
+  for (let at = start; at < end; at++) {
+    const takeLeft = left < middle && (right >= end || time[order[left]] <= time[order[right]]);
+    into[at] = takeLeft ? order[left++] : order[right++];
+  }
+}
+
+function columnsOf(rows: EventBatch): (Uint8Array | Int32Array | Float64Array)[] {
+  return [rows.op, rows.thread, rows.time, rows.ptr, rows.old, rows.size, rows.extra, rows.stack];
+}
+
+function enlarge(rows: EventBatch, capacity: number): EventBatch {
+  const larger = new EventBatch(capacity);
+  const columns = columnsOf(larger);
+  columnsOf(rows).forEach((column, i) => columns[i].set(column));
+  larger.length = rows.length;
+  return larger;
+}
+
+function permute(rows: EventBatch, order: Uint32Array, length: number, result: EventBatch): void {
+  const columns = columnsOf(result);
+  columnsOf(rows).forEach((column, i) => {
+    const target = columns[i];
+    for (let row = 0; row < length; row++) target[row] = column[order[row]];
+  });
+  result.length = length;
+}
