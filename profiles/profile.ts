@@ -1,0 +1,167 @@
+/**
+ * What a report is made of: values per allocation context, whether they come from a replay, a heap dump or a pprof file.
+ * Invariant: every column of a SampleTable has `length` rows in use, and every stack in it is a row of `Profile.stacks` or NO_STACK.
+ * Differs from a heap dump: values are estimates of what the program did (sampling already undone), in fractions where the estimate has them.
+ */
+import type { Ledger } from '../core/replay/ledger.ts';
+import type { Frame, StackTable } from '../core/trace/stacks.ts';
+import type { Trace } from '../core/trace/trace.ts';
+import type { FrameIndex, StackIndex } from '../core/units.ts';
+
+/** What a sample counts; pprof's names for the columns of a SampleTable, in pprof's order. */
+export const SAMPLE_TYPES = ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'] as const;
+export type SampleType = (typeof SAMPLE_TYPES)[number];
+
+/** Values per stack. Two rows may have the same stack (a dump may list a context twice): whoever shows them adds them up. */
+export class SampleTable {
+  /** Rows in use. */
+  length = 0;
+  /** StackIndex, -1 for the empty backtrace. */
+  stack: Int32Array;
+  /** Objects allocated and not yet freed. */
+  inuseObjects: Float64Array;
+  /** Bytes of those. */
+  inuseBytes: Float64Array;
+  /** Objects ever allocated; 0 throughout if the source does not know (`Profile.accumulated`). */
+  allocObjects: Float64Array;
+  /** Bytes of those. */
+  allocBytes: Float64Array;
+
+  constructor(capacity = 64) {
+    this.stack = new Int32Array(capacity);
+    this.inuseObjects = new Float64Array(capacity);
+    this.inuseBytes = new Float64Array(capacity);
+    this.allocObjects = new Float64Array(capacity);
+    this.allocBytes = new Float64Array(capacity);
+  }
+
+  /** Appends a row. */
+  add(stack: StackIndex, inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number): void {
+    if (this.length === this.stack.length) this.#grow();
+    const row = this.length++;
+    this.stack[row] = stack;
+    this.inuseObjects[row] = inuseObjects;
+    this.inuseBytes[row] = inuseBytes;
+    this.allocObjects[row] = allocObjects;
+    this.allocBytes[row] = allocBytes;
+  }
+
+  /** The column that a sample type names. Rows 0..length-1 are in use. */
+  column(type: SampleType): Float64Array {
+    switch (type) {
+      case 'alloc_objects':
+        return this.allocObjects;
+      case 'alloc_space':
+        return this.allocBytes;
+      case 'inuse_objects':
+        return this.inuseObjects;
+      case 'inuse_space':
+        return this.inuseBytes;
+    }
+  }
+
+  /** Sum of a column. */
+  total(type: SampleType): number {
+    const values = this.column(type);
+    let sum = 0;
+    for (let row = 0; row < this.length; row++) sum += values[row];
+    return sum;
+  }
+
+  #grow(): void {
+    const capacity = Math.max(64, this.stack.length * 2);
+    const stack = new Int32Array(capacity);
+    stack.set(this.stack);
+    this.stack = stack;
+    const grow = (old: Float64Array) => {
+      const grown = new Float64Array(capacity);
+      grown.set(old);
+      return grown;
+    };
+    this.inuseObjects = grow(this.inuseObjects);
+    this.inuseBytes = grow(this.inuseBytes);
+    this.allocObjects = grow(this.allocObjects);
+    this.allocBytes = grow(this.allocBytes);
+  }
+}
+
+/** What one thread allocated. */
+export interface ThreadSamples {
+  /** The number after `t` in a heap dump: jemalloc's thread uid. */
+  readonly id: bigint;
+  readonly name: string | undefined;
+  readonly samples: SampleTable;
+}
+
+/** How the samples were taken. */
+export interface Sampling {
+  /**
+   * `none`: every allocation is counted. `poisson`: each byte is sampled with probability 1/rate (jemalloc, tcmalloc v2).
+   * `uniform`: the next sample is a uniform number of bytes away, `rate` bytes on average (tcmalloc v1).
+   */
+  readonly method: 'none' | 'poisson' | 'uniform';
+  /** Mean bytes between samples; 1 with method `none`. */
+  readonly rate: number;
+}
+
+/** Values per allocation context, and what is known of where they come from. */
+export interface Profile {
+  /** `heap`: memory the program asked for; `growth`: memory the allocator asked the system for. */
+  readonly kind: 'heap' | 'growth';
+  /** What was read: "replay", "heap_v2", "heap profile", "pprof", "collapsed". */
+  readonly source: string;
+  readonly stacks: StackTable;
+  /** All threads together. */
+  readonly samples: SampleTable;
+  /** By thread, in the order of the source; empty if it does not tell threads apart. */
+  readonly threads: readonly ThreadSamples[];
+  readonly sampling: Sampling;
+  /** False if the source has no record of freed objects, so that the alloc columns are 0 or repeat what is in use. */
+  readonly accumulated: boolean;
+  /** Bytes are what the program asked for (true) or what size classes made of it (false). */
+  readonly requested: boolean;
+  /**
+   * True if the file carries its own names (jeprof's symbol section, pprof functions, a trace's names): then a frame without
+   * a name has none. False for a bare dump, whose addresses a SymbolSource may name.
+   */
+  readonly symbolized: boolean;
+  /** Path of the program, or its command line. */
+  readonly binary?: string;
+  /** Text of /proc/PID/maps. */
+  readonly maps?: string;
+  /** Messages for the user, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes a profile of what the program asked for: requested bytes, every allocation counted.
+ * The profile shares the trace's stack table.
+ */
+export function profileFromLedger(trace: Trace, ledger: Ledger): Profile {
+  const samples = new SampleTable(ledger.length);
+  for (let row = 0; row < ledger.length; row++) {
+    if (ledger.allocObjects[row] === 0) continue;
+    samples.add((row - 1) as StackIndex, ledger.liveObjects[row], ledger.liveBytes[row], ledger.allocObjects[row], ledger.allocBytes[row]);
+  }
+  const { command, maps } = trace.header;
+  return {
+    kind: 'heap',
+    source: 'replay',
+    stacks: trace.stacks,
+    samples,
+    threads: [],
+    sampling: { method: 'none', rate: 1 },
+    accumulated: true,
+    requested: true,
+    symbolized: true,
+    ...(command === undefined ? {} : { binary: command }),
+    ...(maps === undefined ? {} : { maps }),
+    warnings: [],
+  };
+}
+
+/** What a frame is called in reports: its function, else its address as `0x…`. The text is untrusted. */
+export function frameName(stacks: StackTable, index: FrameIndex): string {
+  const frame: Frame = stacks.frames.frames[index];
+  return frame.fn ?? `0x${stacks.frames.addressOf(index).toString(16)}`;
+}
