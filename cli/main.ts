@@ -5,4 +5,6 @@
 import { createRequire } from 'node:module';
 
 const { version } = createRequire(import.meta.url)('jereplay/package.json') as { version: string };
-process.stdout.write(version + '\n');
+
+if (process.argv.length === 3 && process.argv[2] === '--version') process.stdout.write(`${version}\n`);
+else await (await import('./program.ts')).run(process.argv.slice(2), version);

@@ -1,0 +1,60 @@
+/**
+ * What the user sees when something fails: one line with place and fact and one with the remedy, exit code 2.
+ * Only an error that we did not foresee shows its stack, with exit code 70.
+ */
+import { InputError } from '../core/trace/input_error.ts';
+
+/** Exit code of a finding that the caller asked to fail on. */
+export const EXIT_FINDING = 1;
+/** Exit code of bad usage and bad input. */
+export const EXIT_BAD_INPUT = 2;
+/** Exit code of our own bugs (EX_SOFTWARE of sysexits.h). */
+export const EXIT_BUG = 70;
+
+/** What the operating system's error codes mean to a user. */
+const SYSTEM_FACTS = new Map([
+  ['ENOENT', 'no such file or directory'],
+  ['EISDIR', 'is a directory'],
+  ['ENOTDIR', 'a part of the path is not a directory'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'operation not permitted'],
+  ['EROFS', 'read-only file system'],
+  ['ENOSPC', 'no space left on the device'],
+  ['EFBIG', 'file too large'],
+  ['EMFILE', 'too many open files'],
+  ['ENAMETOOLONG', 'file name too long'],
+  ['EDQUOT', 'disk quota exceeded'],
+  ['ELOOP', 'too many symbolic links'],
+  ['ETXTBSY', 'the file is a program that is running'],
+  ['EIO', 'input/output error'],
+]);
+
+/** True for an error that the operating system gave for a file. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && SYSTEM_FACTS.has(error.code);
+}
+
+/** The error of an operation on `path` as bad input, if that is what it is; otherwise the error itself. */
+export function ofFile(error: unknown, path: string): unknown {
+  if (!isSystemError(error)) return error;
+  return new InputError(path, SYSTEM_FACTS.get(error.code as string) as string);
+}
+
+/** What a failed command prints on stderr and how it exits. */
+export function explain(error: unknown): { text: string; code: number } {
+  const known = isSystemError(error) && error.path !== undefined ? ofFile(error, error.path) : error;
+  if (known instanceof InputError) {
+    const hint = known.hint === undefined ? '' : `hint: ${oneLine(known.hint)}\n`;
+    return { text: `${oneLine(known.place)}: ${oneLine(known.fact)}\n${hint}`, code: EXIT_BAD_INPUT };
+  }
+  const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  return { text: `jereplay: unexpected error, a bug in jereplay\n${stack}\n`, code: EXIT_BUG };
+}
+
+/** Untrusted text on one line of a terminal: control characters escaped, the middle of a long one left out. */
+export function oneLine(text: string): string {
+  const short = text.length > 600 ? `${text.slice(0, 400)}…${text.slice(-100)}` : text;
+  return short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}

@@ -1,0 +1,122 @@
+/**
+ * Where results go: a named file, or standard output for `-`.
+ * Invariant: a result that cannot be written is known before the work starts where that is possible, and is one line for the user in any case.
+ */
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { InputError } from '../core/trace/input_error.ts';
+import { ofFile } from './failure.ts';
+
+/** Name that stands for standard input or output. */
+export const STANDARD = '-';
+
+const HINT = 'name a file in a folder that can be written to, or - for standard output';
+
+/**
+ * Makes sure, before any work, that results can be written to these paths.
+ * @throws InputError for a directory, a missing folder, missing permission, or standard output asked for twice.
+ */
+export function checkOutputs(paths: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const path of paths) {
+    if (seen.has(path)) {
+      const where = path === STANDARD ? 'standard output' : path;
+      throw new InputError(where, 'two results cannot go to the same place', 'give each result its own file');
+    }
+    seen.add(path);
+    if (path === STANDARD) continue;
+    if (path === '') throw new InputError("''", 'an empty file name', HINT);
+    try {
+      if (existsSync(path)) {
+        if (statSync(path).isDirectory()) throw new InputError(path, 'is a directory', HINT);
+        accessSync(path, constants.W_OK);
+      } else accessSync(dirname(path), constants.W_OK);
+    } catch (error) {
+      throw withHint(ofFile(error, path));
+    }
+  }
+}
+
+/** The reader of our standard output has gone: there is no one to write for, and nothing to complain about. */
+export class ReaderGone extends Error {}
+
+/** A result that is written piece by piece, in large pieces to the system. */
+export class Output {
+  readonly path: string;
+  readonly #fd: number;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+
+  /** @throws InputError if the file cannot be opened. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      this.#fd = path === STANDARD ? 1 : openSync(path, 'w');
+    } catch (error) {
+      throw withHint(ofFile(error, path));
+    }
+  }
+
+  /** Takes the next bytes; they are the output's from now on. */
+  write(content: string | Uint8Array): void {
+    const piece = typeof content === 'string' ? Buffer.from(content) : content;
+    this.#pending.push(piece);
+    this.#pendingBytes += piece.length;
+    if (this.#pendingBytes >= 1 << 18) this.#flush();
+  }
+
+  /** Writes what is left and closes the file. */
+  close(): void {
+    this.#flush();
+    if (this.#fd !== 1) closeSync(this.#fd);
+  }
+
+  #flush(): void {
+    const all = this.#pending.length === 1 ? (this.#pending[0] as Uint8Array) : Buffer.concat(this.#pending);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    try {
+      writeAll(this.#fd, all);
+    } catch (error) {
+      throw withHint(ofFile(error, this.path));
+    }
+  }
+}
+
+/** Writes a whole result. */
+export function writeResult(path: string, content: string | Uint8Array): void {
+  const output = new Output(path);
+  output.write(content);
+  output.close();
+}
+
+/** Writes to a descriptor that may be a pipe in non-blocking mode: waits where the other side is slow. */
+function writeAll(fd: number, content: Uint8Array): void {
+  for (let at = 0; at < content.length; ) {
+    try {
+      at += writeSync(fd, content, at);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EPIPE') throw new ReaderGone();
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(PAUSE, 0, 0, 5);
+    }
+  }
+}
+
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
+/** Makes a folder for results, and those above it. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    throw exists ? new InputError(path, 'is not a directory', 'name a new or existing folder') : ofFile(error, path);
+  }
+}
+
+function withHint(error: unknown): unknown {
+  return error instanceof InputError && error.hint === undefined ? new InputError(error.place, error.fact, HINT) : error;
+}

@@ -1,0 +1,64 @@
+/**
+ * The command line as a whole: the commands, what they share, and how the program ends.
+ * Differs from a plain yargs program: bad usage is one line and exit code 2, as any other bad input.
+ */
+import yargs, { type CommandModule } from 'yargs';
+import { InputError } from '../core/trace/input_error.ts';
+import { explain } from './failure.ts';
+import { ReaderGone } from './output.ts';
+
+/** The commands, in the order of --help. */
+const COMMANDS: readonly CommandModule[] = [];
+
+/**
+ * Runs one command line and sets the exit code.
+ * @param args the command line without node and script.
+ */
+export async function run(args: readonly string[], version: string): Promise<void> {
+  // A terminal or pipe that goes away is no one's bug.
+  process.stdout.on('error', () => process.exit(0));
+  process.stderr.on('error', () => {});
+  try {
+    await parser(args, version).parseAsync();
+  } catch (error) {
+    if (error instanceof ReaderGone) return;
+    const { text, code } = explain(error);
+    process.stderr.write(text);
+    process.exitCode = code;
+  }
+}
+
+function parser(args: readonly string[], version: string) {
+  let program = yargs(args)
+    .scriptName('jereplay')
+    .usage('$0 COMMAND\n\nReplays recorded malloc and free calls through a jemalloc 5.3.0 core.')
+    .version(version)
+    .help()
+    .alias('h', 'help')
+    .strict()
+    .demandCommand(1, 'no command')
+    .exitProcess(false)
+    .locale('en')
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .parserConfiguration({
+      'boolean-negation': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'parse-positional-numbers': false,
+      'parse-numbers': false,
+      'populate--': true,
+    })
+    .fail((message: string | null, error: unknown) => {
+      if (error instanceof Error) throw error;
+      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
+    });
+  for (const command of COMMANDS) program = program.command(command);
+  return program;
+}
+
+function usageHint(command: string | undefined): string {
+  const known = COMMANDS.some(({ command: spelling }) => String(spelling).split(' ')[0] === command);
+  return known ? `jereplay ${command} --help lists what it takes` : 'jereplay --help lists the commands';
+}
+
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1).split('\n')[0];
