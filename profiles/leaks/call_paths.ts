@@ -1,0 +1,103 @@
+/**
+ * Stacks as people read them: inlined functions in their place, the allocator's own functions folded away, and addresses that
+ * read the same made one.
+ * Invariant: two paths never hold the same frames; a stack that is not empty never becomes an empty path.
+ * Differs from a StackTable, whose frames are told apart by address: here by function, file, line and module, by address only without a function.
+ */
+import { StackTable } from '../../core/trace/stacks.ts';
+import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { isAllocationFunction } from './allocation_functions.ts';
+
+/** A frame as it is shown. Every text of it is untrusted. */
+export interface PathFrame {
+  /** Function, or the address as `0x…` where it has no name. */
+  readonly name: string;
+  readonly file?: string;
+  readonly line?: number;
+  /** Path of the binary or library. */
+  readonly module?: string;
+  /** True if the function is an allocator's. */
+  readonly allocator: boolean;
+}
+
+/** Row of `CallPaths`; -1 is the path of the empty backtrace. */
+export type PathIndex = StackIndex;
+
+export interface CallPathOptions {
+  /** Fold the allocator's functions away, and everything they call. Default true. */
+  readonly foldAllocators?: boolean;
+  /** Tell frames of one function apart by their line. Default true. */
+  readonly lines?: boolean;
+}
+
+/** The paths of a stack table, made as they are asked for. */
+export class CallPaths {
+  /** Frames that paths are made of, by the numbers that `framesOf` gives. */
+  readonly frames: PathFrame[] = [];
+  readonly #stacks: StackTable;
+  readonly #fold: boolean;
+  readonly #lines: boolean;
+  readonly #paths = new StackTable();
+  readonly #byKey = new Map<string, number>();
+  /** FrameIndex -> rows of `frames`, the innermost inlined function first. */
+  readonly #shown: (readonly number[] | undefined)[] = [];
+  readonly #scratch: number[] = [];
+
+  constructor(stacks: StackTable, options: CallPathOptions = {}) {
+    this.#stacks = stacks;
+    this.#fold = options.foldAllocators ?? true;
+    this.#lines = options.lines ?? true;
+  }
+
+  /** The path of a stack. */
+  pathOf(stack: StackIndex): PathIndex {
+    const path = this.#scratch;
+    path.length = 0;
+    let folded = 0;
+    for (const frame of this.#stacks.framesOf(stack)) {
+      for (const row of this.#shownAs(frame as FrameIndex)) {
+        path.push(row);
+        if (this.#fold && this.frames[row].allocator) folded = path.length;
+      }
+    }
+    // All allocator: the outermost frame stays.
+    if (folded === path.length) folded--;
+    return this.#paths.intern(folded > 0 ? path.slice(folded) : path);
+  }
+
+  /** Rows of `frames`, leaf first: a view, valid until the next `pathOf`. */
+  framesOf(path: PathIndex): Int32Array {
+    return this.#paths.framesOf(path);
+  }
+
+  #shownAs(index: FrameIndex): readonly number[] {
+    let rows = this.#shown[index];
+    if (rows === undefined) {
+      const { fn, file, line, module, inlined = [] } = this.#stacks.frames.frames[index];
+      rows = [
+        ...inlined.map((inner) => this.#intern(inner.fn, inner.file, inner.line, module)),
+        this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module),
+      ];
+      this.#shown[index] = rows;
+    }
+    return rows;
+  }
+
+  #intern(name: string, file: string | undefined, line: number | undefined, module: string | undefined): number {
+    const shownLine = this.#lines ? line : undefined;
+    const key = JSON.stringify([name, file, shownLine, module]);
+    let row = this.#byKey.get(key);
+    if (row === undefined) {
+      row = this.frames.length;
+      this.frames.push({
+        name,
+        ...(file === undefined ? {} : { file }),
+        ...(shownLine === undefined ? {} : { line: shownLine }),
+        ...(module === undefined ? {} : { module }),
+        allocator: isAllocationFunction(name),
+      });
+      this.#byKey.set(key, row);
+    }
+    return row;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * A leak report as JSON (`jereplay leaks --json`): base units in names, names from the trace only ever as values.
+ * Invariant: the same report gives the same text, key by key.
+ */
+import type { PathFrame } from './call_paths.ts';
+import type { LeakContext, LeakReport } from './leaks.ts';
+
+/** A frame with everything that is known of it. */
+interface JsonFrame {
+  readonly fn: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly module?: string;
+}
+
+/**
+ * The report as plain data for JSON.stringify. `stack` holds names, leaf first; `frames`, beside it, holds file, line and
+ * module where any frame has them. Estimates are rounded to whole bytes and objects.
+ */
+export function leaksToJson(report: LeakReport): Record<string, unknown> {
+  return {
+    contexts: report.contexts.map((context) => contextToJson(context, report.timed)),
+    total_bytes: Math.round(report.totalBytes),
+    total_objects: Math.round(report.totalObjects),
+    allocated_bytes: Math.round(report.allocatedBytes),
+    allocated_objects: Math.round(report.allocatedObjects),
+    requested: report.requested,
+    sampled: report.sampled,
+    ...(report.endTime === undefined ? {} : { [report.timed ? 'end_time_ns' : 'end_event']: report.endTime }),
+    warnings: report.warnings,
+  };
+}
+
+function contextToJson(context: LeakContext, timed: boolean | undefined): Record<string, unknown> {
+  const { bytes, objects, share, allocatedBytes, allocatedObjects, stack, times } = context;
+  return {
+    bytes: Math.round(bytes),
+    objects: Math.round(objects),
+    share,
+    allocated_bytes: Math.round(allocatedBytes),
+    allocated_objects: Math.round(allocatedObjects),
+    ...(times === undefined
+      ? {}
+      : {
+          [timed ? 'first_time_ns' : 'first_event']: times.first,
+          [timed ? 'last_time_ns' : 'last_event']: times.last,
+          growing: times.growing,
+        }),
+    stack: stack.map((frame) => frame.name),
+    ...(stack.some((frame) => frame.file ?? frame.module) ? { frames: stack.map(frameToJson) } : {}),
+  };
+}
+
+function frameToJson({ name, file, line, module }: PathFrame): JsonFrame {
+  return {
+    fn: name,
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { line }),
+    ...(module === undefined ? {} : { module }),
+  };
+}

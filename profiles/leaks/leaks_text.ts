@@ -1,0 +1,120 @@
+/**
+ * A leak report for people: a line of totals, then each context with its numbers and its stack, leaf first.
+ * Invariant: no line is wider than asked, and no name's control characters reach the terminal.
+ */
+import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../format_units.ts';
+import type { PathFrame } from './call_paths.ts';
+import type { LeakContext, LeakReport } from './leaks.ts';
+import { columnsOf, printable, truncate } from './terminal_text.ts';
+
+export interface LeakTextOptions {
+  /** Columns of the terminal. Default 100, at least 40. */
+  readonly width?: number;
+  /** Use ANSI colours. Default false. */
+  readonly colour?: boolean;
+  /** Contexts shown, the rest summed up in a line. Default 20. */
+  readonly contexts?: number;
+  /** Frames shown of a stack. Default 12. */
+  readonly frames?: number;
+}
+
+const PLAIN = { bold: '', dim: '', warn: '', off: '' };
+const ANSI = { bold: '\x1b[1m', dim: '\x1b[2m', warn: '\x1b[33m', off: '\x1b[0m' };
+type Style = typeof PLAIN;
+
+/** The report as lines of text, the last one ended. */
+export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): string {
+  const width = Math.max(40, options.width ?? 100);
+  const style = options.colour ? ANSI : PLAIN;
+  const shown = report.contexts.slice(0, options.contexts ?? 20);
+  const lines = headline(report, width, style);
+  const ranks = String(shown.length).length;
+  for (const [index, context] of shown.entries()) {
+    lines.push('', ...contextLines(context, report, index + 1, ranks, width, style, options.frames ?? 12));
+  }
+  const rest = report.contexts.slice(shown.length);
+  if (rest.length > 0) {
+    const bytes = rest.reduce((sum, context) => sum + context.bytes, 0);
+    const objects = rest.reduce((sum, context) => sum + context.objects, 0);
+    lines.push('', truncate(`and ${some(rest.length, 'smaller context')}: ${formatBytes(bytes)} in ${some(objects, 'object')}`, width));
+  }
+  return lines.join('\n') + '\n';
+}
+
+function headline(report: LeakReport, width: number, style: Style): string[] {
+  const { contexts, totalBytes, totalObjects, allocatedBytes } = report;
+  if (contexts.length === 0) return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.'];
+  const about = report.sampled ? 'about ' : '';
+  const lines = [
+    style.bold +
+      truncate(
+        `${about}${formatBytes(totalBytes)} in ${some(totalObjects, 'object')} never freed, from ${some(contexts.length, 'context')}`,
+        width,
+      ) +
+      style.off,
+  ];
+  const notes = [];
+  if (allocatedBytes > 0) notes.push(`${formatShare(totalBytes / allocatedBytes)} of the ${formatBytes(allocatedBytes)} allocated`);
+  notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
+  if (report.sampled) notes.push('estimated from samples');
+  lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
+  return lines;
+}
+
+function contextLines(
+  context: LeakContext,
+  report: LeakReport,
+  rank: number,
+  ranks: number,
+  width: number,
+  style: Style,
+  frames: number,
+): string[] {
+  const { bytes, objects, share, stack, times } = context;
+  const size = `${String(rank).padStart(ranks)}. ${formatBytes(bytes)}`;
+  const numbers = `  ${formatShare(share)}  ${some(objects, 'object')}`;
+  let line = style.bold + size + style.off + numbers;
+  let left = width - size.length - numbers.length;
+  if (times !== undefined) {
+    if (times.growing && left >= 15) {
+      line += `  ${style.warn}still growing${style.off}`;
+      left -= 15;
+    }
+    line += style.dim + truncate(`  ${when(times.first, times.last, report)}`, left) + style.off;
+  }
+  const indent = ' '.repeat(ranks + 4);
+  const lines = [line];
+  for (const frame of stack.slice(0, frames)) lines.push(indent + frameText(frame, width - indent.length, style));
+  if (stack.length > frames) lines.push(indent + style.dim + `… ${some(stack.length - frames, 'caller')} more` + style.off);
+  if (stack.length === 0) lines.push(indent + style.dim + '(no backtrace)' + style.off);
+  return lines;
+}
+
+function when(first: number, last: number, { timed, endTime }: LeakReport): string {
+  if (timed)
+    return first === last
+      ? `at ${formatNanoseconds(first)}`
+      : `${formatNanoseconds(first)} to ${formatNanoseconds(last)} of ${formatNanoseconds(endTime ?? last)}`;
+  return first === last
+    ? `event ${formatCount(first)}`
+    : `events ${formatCount(first)} to ${formatCount(last)} of ${formatCount(endTime ?? last)}`;
+}
+
+function frameText({ name, file, line, module }: PathFrame, width: number, style: Style): string {
+  const place = file === undefined ? module : line === undefined ? file : `${file}:${line}`;
+  // A frame's name comes first; where it is from takes what is left of the line.
+  const shown = truncate(printable(name), width);
+  const left = width - columnsOf(shown) - 2;
+  if (place === undefined || left < 8) return shown;
+  return `${shown}  ${style.dim}${truncate(printable(tail(place)), left)}${style.off}`;
+}
+
+/** The last two parts of a path. */
+function tail(path: string): string {
+  const parts = path.split('/');
+  return parts.length > 3 ? `…/${parts.slice(-2).join('/')}` : path;
+}
+
+function some(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`;
+}
