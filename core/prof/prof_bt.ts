@@ -1,0 +1,201 @@
+/**
+ * Backtraces as profiling sees them: vectors of addresses (jemalloc 5.3.0, src/prof_data.c, prof_bt_hash, prof_bt_keycomp, prof_gctx_comp;
+ * src/prof_sys.c, prof_backtrace).
+ * Invariant: two rows never hold the same addresses, so equal backtraces have equal rows; hash0 and hash1 are filled for every row.
+ * Differs: a backtrace is hashed and ordered once in its life, where jemalloc does it at every lookup and every dump. Stacks that name
+ * different frames at the same addresses are one backtrace, as they are to jemalloc.
+ */
+import type { KeyHashes } from './ckh.ts';
+import { BACKTRACE_SEED, hash128 } from './hash.ts';
+import type { ProfStacks } from './host.ts';
+
+/** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX); the root side of deeper ones is lost. */
+export const PROF_BT_MAX = 128;
+
+export class BacktraceTable implements KeyHashes {
+  readonly #stacks: ProfStacks;
+  /** Rows in use. */
+  length = 0;
+  /** Row -> low words of the two hashes of its addresses. */
+  hash0 = new Uint32Array(256);
+  hash1 = new Uint32Array(256);
+  /** Row -> first element of `entries`; one more element than rows. */
+  starts = new Uint32Array(257);
+  /** Address ids, leaf first, row after row. */
+  entries = new Int32Array(4096);
+  /** Address id -> the address, low word first. */
+  addresses = new Uint32Array(2048);
+  /** Address id -> " 0x…", as a dump prints it. */
+  readonly addressTexts: string[] = [];
+  readonly #addressIds = new Map<bigint, number>();
+  /** Frame index -> address id + 1, 0 while unknown. */
+  #frameAddresses = new Int32Array(1024);
+  /** Stack index + 1 -> row + 1, 0 while unknown. */
+  #rows = new Int32Array(1024);
+  /** Open addressing on hash0: slot -> row + 1. */
+  #slots = new Int32Array(512);
+  /** Rows in dump order, as far as they have been ordered. */
+  #ordered = new Int32Array(0);
+  readonly #ids = new Int32Array(PROF_BT_MAX);
+  readonly #words = new Uint32Array(2 * PROF_BT_MAX);
+  readonly #hash = new Uint32Array(4);
+
+  constructor(stacks: ProfStacks) {
+    this.#stacks = stacks;
+  }
+
+  /** Frames of a row. */
+  depth(row: number): number {
+    return this.starts[row + 1] - this.starts[row];
+  }
+
+  /** The row of a stack's backtrace; stack -1 is the empty one. */
+  rowOf(stack: number): number {
+    const at = stack + 1;
+    if (at >= this.#rows.length) this.#rows = grown(this.#rows, at + 1);
+    const known = this.#rows[at];
+    if (known !== 0) return known - 1;
+    const row = this.#intern(stack);
+    this.#rows[at] = row + 1;
+    return row;
+  }
+
+  /** The addresses of a row as text, each as " 0x…", leaf first. */
+  text(row: number): string {
+    let text = '';
+    const end = this.starts[row + 1];
+    for (let i = this.starts[row]; i < end; i++) text += this.addressTexts[this.entries[i]];
+    return text;
+  }
+
+  /** All rows, by the bytes of their addresses in memory (little-endian, leaf first), then by length: the order of a dump. */
+  inDumpOrder(): Int32Array {
+    const known = this.#ordered.length;
+    if (known === this.length) return this.#ordered;
+    const added = new Int32Array(this.length - known);
+    for (let i = 0; i < added.length; i++) added[i] = known + i;
+    added.sort((a, b) => this.#compare(a, b));
+    const merged = new Int32Array(this.length);
+    for (let at = 0, old = 0, fresh = 0; at < merged.length; at++) {
+      const takeOld = fresh === added.length || (old < known && this.#compare(this.#ordered[old], added[fresh]) < 0);
+      merged[at] = takeOld ? this.#ordered[old++] : added[fresh++];
+    }
+    this.#ordered = merged;
+    return merged;
+  }
+
+  #compare(a: number, b: number): number {
+    const { starts, entries, addresses } = this;
+    let i = starts[a];
+    let j = starts[b];
+    const endA = starts[a + 1];
+    const endB = starts[b + 1];
+    for (; i < endA && j < endB; i++, j++) {
+      const idA = entries[i];
+      const idB = entries[j];
+      if (idA === idB) continue;
+      const low = swapBytes(addresses[2 * idA]) - swapBytes(addresses[2 * idB]);
+      return low !== 0 ? low : swapBytes(addresses[2 * idA + 1]) - swapBytes(addresses[2 * idB + 1]);
+    }
+    return endA - starts[a] - (endB - starts[b]);
+  }
+
+  #intern(stack: number): number {
+    const ids = this.#ids;
+    const words = this.#words;
+    const frames = this.#stacks.framesOf(stack);
+    const depth = Math.min(frames.length, PROF_BT_MAX);
+    for (let i = 0; i < depth; i++) {
+      const id = this.#addressOf(frames[i]);
+      ids[i] = id;
+      words[2 * i] = this.addresses[2 * id];
+      words[2 * i + 1] = this.addresses[2 * id + 1];
+    }
+    hash128(words, 0, depth, BACKTRACE_SEED, this.#hash);
+    const hash = this.#hash[0];
+    let mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
+      if (this.#equals(found - 1, depth)) return found - 1;
+      slot = (slot + 1) & mask;
+    }
+
+    const row = this.length++;
+    if (row >= this.hash0.length) {
+      this.hash0 = grown(this.hash0, row + 1);
+      this.hash1 = grown(this.hash1, row + 1);
+      this.starts = grown(this.starts, 2 * row + 1);
+    }
+    const start = this.starts[row];
+    if (start + depth > this.entries.length) this.entries = grown(this.entries, start + depth);
+    for (let i = 0; i < depth; i++) this.entries[start + i] = ids[i];
+    this.starts[row + 1] = start + depth;
+    this.hash0[row] = hash;
+    this.hash1[row] = this.#hash[2];
+    this.#slots[slot] = row + 1;
+    if (this.length * 2 > this.#slots.length) {
+      this.#slots = new Int32Array(this.#slots.length * 2);
+      mask = this.#slots.length - 1;
+      for (let i = 0; i < this.length; i++) {
+        let at = this.hash0[i] & mask;
+        while (this.#slots[at] !== 0) at = (at + 1) & mask;
+        this.#slots[at] = i + 1;
+      }
+    }
+    return row;
+  }
+
+  #equals(row: number, depth: number): boolean {
+    const start = this.starts[row];
+    if (this.starts[row + 1] - start !== depth) return false;
+    for (let i = 0; i < depth; i++) if (this.entries[start + i] !== this.#ids[i]) return false;
+    return true;
+  }
+
+  #addressOf(frame: number): number {
+    if (frame >= this.#frameAddresses.length) this.#frameAddresses = grown(this.#frameAddresses, frame + 1);
+    const known = this.#frameAddresses[frame];
+    if (known !== 0) return known - 1;
+    const address = BigInt.asUintN(64, this.#stacks.frames.addressOf(frame));
+    let id = this.#addressIds.get(address);
+    if (id === undefined) {
+      id = this.addressTexts.length;
+      this.#addressIds.set(address, id);
+      this.addressTexts.push(` 0x${address.toString(16)}`);
+      if (2 * id + 1 >= this.addresses.length) this.addresses = grown(this.addresses, 2 * id + 2);
+      this.addresses[2 * id] = Number(address & 0xffffffffn);
+      this.addresses[2 * id + 1] = Number(address >> 32n);
+    }
+    this.#frameAddresses[frame] = id + 1;
+    return id;
+  }
+
+  /** Throws if the table is not what it says: each row's hashes fit its addresses, and the dump order is strictly increasing. */
+  check(): void {
+    for (let row = 0; row < this.length; row++) {
+      const depth = this.depth(row);
+      for (let i = 0; i < depth; i++) {
+        const id = this.entries[this.starts[row] + i];
+        this.#words[2 * i] = this.addresses[2 * id];
+        this.#words[2 * i + 1] = this.addresses[2 * id + 1];
+      }
+      hash128(this.#words, 0, depth, BACKTRACE_SEED, this.#hash);
+      if (this.hash0[row] !== this.#hash[0] || this.hash1[row] !== this.#hash[2]) throw new Error("a backtrace's hashes are not those of its addresses");
+    }
+    const order = this.inDumpOrder();
+    for (let i = 1; i < order.length; i++) {
+      if (this.#compare(order[i - 1], order[i]) >= 0) throw new Error('two backtraces are equal or out of order');
+    }
+  }
+}
+
+function swapBytes(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+}
+
+/** A copy with room for at least `length` elements, and at least twice the old room. */
+export function grown<T extends Int32Array | Uint32Array | Float64Array | Uint8Array>(column: T, length: number): T {
+  const copy = new (column.constructor as new (length: number) => T)(Math.max(length, column.length * 2));
+  copy.set(column);
+  return copy;
+}
