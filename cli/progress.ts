@@ -1,7 +1,7 @@
 /**
  * A line on the terminal that says how far a long job is; nothing at all when stderr is not a terminal.
  */
-import { count, percent } from './words.ts';
+import { formatCount, formatShare } from '../profiles/format_units.ts';
 
 /** Milliseconds between two drawings, and before the first one: a short job draws nothing. */
 const INTERVAL_MS = 150;
@@ -30,8 +30,8 @@ export function showProgress(title: string, quiet: boolean): Progress {
       if (now < next) return;
       next = now + INTERVAL_MS;
       drawn = true;
-      const share = size === undefined || size === 0 ? '' : ` ${percent(bytes / size)}`;
-      stderr.write(`\r\u001b[K${title}:${share} ${count(events)} events`.slice(0, stderr.columns));
+      const share = size === undefined || size === 0 ? '' : ` ${formatShare(bytes / size)}`;
+      stderr.write(`\r\u001b[K${title}:${share} ${formatCount(events)} events`.slice(0, stderr.columns));
     },
     done() {
       if (drawn) stderr.write('\r\u001b[K');

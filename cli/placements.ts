@@ -1,0 +1,74 @@
+/**
+ * Where each allocation lies, as NDJSON lines: event, region, offset in the region, usable bytes.
+ * Invariant: regions of the file are 0, 1, 2 … in the order in which the model mapped them, and each was given out from.
+ * A mapping that never is would leave a gap, known only at the end: then the lines are numbered anew.
+ */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Output, STANDARD } from './output.ts';
+
+export interface Placements {
+  /** Takes one allocation; `mapping` is the number of the mapping among the model's mappings for user memory. */
+  add(event: number, mapping: number, offset: number, usable: number): void;
+  /** Completes the file. */
+  close(): void;
+}
+
+/** Characters of lines that are handed on at once. */
+const PIECE = 1 << 16;
+
+/** Opens a placements file; `-` is standard output, which gets its lines at the end. */
+export function openPlacements(path: string): Placements {
+  const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
+  const spill = join(folder, 'placements');
+  const output = new Output(path === STANDARD ? spill : path);
+  const used: boolean[] = [];
+  let lines = '';
+  return {
+    add(event, mapping, offset, usable) {
+      used[mapping] = true;
+      lines += `{"event":${event},"region":${mapping},"offset":${offset},"usable":${usable}}\n`;
+      if (lines.length < PIECE) return;
+      output.write(Buffer.from(lines, 'latin1'));
+      lines = '';
+    },
+    close() {
+      output.write(Buffer.from(lines, 'latin1'));
+      output.close();
+      try {
+        const gap = used.length !== used.filter(Boolean).length;
+        if (path === STANDARD) copyLines(spill, path, used);
+        else if (gap) {
+          copyLines(path, spill, used);
+          copyLines(spill, path, []);
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  };
+}
+
+/** Copies lines from file to file; with `used` not empty, mapping numbers become ranks among those in use. */
+function copyLines(from: string, to: string, used: readonly boolean[]): void {
+  const ranks: number[] = [];
+  for (let mapping = 0, rank = 0; mapping < used.length; mapping++) ranks[mapping] = used[mapping] ? rank++ : -1;
+  const fd = openSync(from, 'r');
+  const output = new Output(to);
+  const chunk = Buffer.alloc(PIECE);
+  let rest = '';
+  try {
+    for (let length = readSync(fd, chunk); length > 0; length = readSync(fd, chunk)) {
+      const text = rest + chunk.latin1Slice(0, length);
+      const end = text.lastIndexOf('\n') + 1;
+      rest = text.slice(end);
+      const whole = text.slice(0, end);
+      const numbered = used.length === 0 ? whole : whole.replace(/"region":(\d+)/g, (_, mapping) => `"region":${ranks[Number(mapping)]}`);
+      output.write(Buffer.from(numbered, 'latin1'));
+    }
+    output.close();
+  } finally {
+    closeSync(fd);
+  }
+}

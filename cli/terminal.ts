@@ -1,0 +1,13 @@
+/**
+ * What the terminal at the other end can show.
+ */
+
+/** True if text for people on this stream may carry colours: a terminal, and the user has not set NO_COLOR (no-color.org). */
+export function wantsColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
+}
+
+/** Columns for text: the terminal's, or 100 where there is none. */
+export function widthOf(stream: NodeJS.WriteStream): number {
+  return stream.isTTY === true && stream.columns > 0 ? stream.columns : 100;
+}
