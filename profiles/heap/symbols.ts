@@ -1,0 +1,80 @@
+/**
+ * The symbol section that a heap dump may open with, so that it names its addresses itself (jeprof, PrintSymbolizedProfile and ReadSymbols).
+ *
+ *     --- symbol
+ *     binary=/usr/bin/redis-server
+ *     0x55d0c0001234 outer--inlined into outer--innermost
+ *     ---
+ *     --- heap
+ *
+ * Invariant: an entry is one line whatever the name holds, and reads back as as many functions as were written.
+ * Differs: jeprof has no escape for `--` in a name (`operator--`), nor for a line end; the first is written `- -`, control characters `?`.
+ */
+import type { Frame } from '../../core/trace/stacks.ts';
+
+/** What a symbol section says. */
+export interface SymbolSection {
+  readonly binary: string | undefined;
+  /** Functions at an address, outermost first, by the address in hex without leading zeros. */
+  readonly names: ReadonlyMap<string, readonly string[]>;
+}
+
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** A name that stays on its line and in its field: no control characters, no `--`, no blanks at its ends. */
+export function symbolName(name: string): string {
+  return name.replace(CONTROL, '?').replace(/-(?=-)/g, '- ').trim();
+}
+
+/** The functions at a frame in the order of a symbol entry, outermost first; empty if the frame has no name. */
+export function frameFunctions(frame: Frame): readonly string[] {
+  const { fn, inlined } = frame;
+  if (inlined === undefined || inlined.length === 0) return fn === undefined ? [] : [fn];
+  const names = [fn ?? '??'];
+  for (let i = inlined.length - 1; i >= 0; i--) names.push(inlined[i].fn);
+  return names;
+}
+
+/**
+ * One line of the section, with its line end; empty if there is no name to write.
+ * @param hex the address without `0x`
+ * @param functions outermost first
+ */
+export function symbolLine(hex: string, functions: readonly string[]): string {
+  let line = '';
+  for (const fn of functions) {
+    const name = symbolName(fn);
+    if (name === '') continue;
+    // A `-` before the separator would be read as part of it.
+    if (line !== '') line += line.endsWith('-') ? ' --' : '--';
+    line += name;
+  }
+  return line === '' ? '' : `0x${hex} ${line}\n`;
+}
+
+const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/;
+const VARIABLE = /^([a-z][^=]*)=(.*)$/;
+
+/** Reads the lines between `--- symbol` and `---`. Lines that are neither entry nor variable are passed over, as in jeprof. */
+export function readSymbolLines(lines: Iterable<string>): SymbolSection {
+  const names = new Map<string, readonly string[]>();
+  let binary: string | undefined;
+  for (const raw of lines) {
+    const line = raw.replaceAll('\r', '');
+    const entry = ENTRY.exec(line);
+    if (entry !== null) {
+      names.set(entry[1], splitNames(entry[2]));
+      continue;
+    }
+    const variable = VARIABLE.exec(line);
+    if (variable !== null && variable[1].trim() === 'binary') binary = variable[2].trim();
+  }
+  return { binary, names };
+}
+
+/** Perl's split at `--`: empty fields are kept, except at the end. */
+function splitNames(text: string): string[] {
+  const names = text.split('--');
+  while (names.length > 1 && names[names.length - 1] === '') names.pop();
+  return names;
+}

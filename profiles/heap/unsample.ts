@@ -1,0 +1,29 @@
+/**
+ * From sampled counts back to what the program did (jeprof, AdjustSamples; jemalloc 5.3.0, prof_leakcheck in src/prof_data.c).
+ * Invariant: bytes / count is the same before and after.
+ * Differs: a row that has a count and no bytes divides by zero in jeprof and ends it; here it stays as it is.
+ */
+import type { Sampling } from '../profile.ts';
+
+/** Bytes between samples that tcmalloc's first format has when its header names none. */
+export const DEFAULT_UNIFORM_RATE = 128 * 1024;
+
+/**
+ * What a row of `count` objects and `bytes` bytes must be multiplied with.
+ * With Poisson sampling an object of size s is sampled with probability 1 - exp(-s/rate), and s is taken as the row's mean size.
+ */
+export function scaleOf(sampling: Sampling, count: number, bytes: number): number {
+  if (sampling.method === 'none' || count === 0 || bytes === 0) return 1;
+  const ratio = bytes / count / sampling.rate;
+  if (sampling.method === 'poisson') return 1 / (1 - Math.exp(-ratio));
+  return ratio < 1 ? 1 / ratio : 1;
+}
+
+/**
+ * The numbers of jemalloc's line "Leak approximation summary: ~N bytes, ~M objects", from a dump's header row:
+ * one scale for the sum over all contexts, so they are not the sum of a report's rows.
+ */
+export function leakApproximation(sampling: Sampling, count: number, bytes: number): { bytes: number; objects: number } {
+  const scale = scaleOf(sampling, count, bytes);
+  return { bytes: Math.round(bytes * scale), objects: Math.round(count * scale) };
+}

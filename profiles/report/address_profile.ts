@@ -1,0 +1,165 @@
+/**
+ * One sample type as values per backtrace of addresses: what jeprof works on (its `profile` hashes and `symbols`).
+ * Invariant: `present[row]` is 1 for the rows that have been added to; row 0 is the empty backtrace, row s + 1 is stack s of `stacks`,
+ * whose entries are rows of an AddressTable, not frames.
+ * Differs: numbered rows for strings of addresses. Keys of equal address are one row, as in jeprof.
+ */
+import { StackTable } from '../../core/trace/stacks.ts';
+import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import type { Profile, SampleTable, SampleType } from '../profile.ts';
+import type { SymbolName, SymbolSource } from './symbols.ts';
+import { frameSymbols, symbolName } from './symbols.ts';
+
+/** Addresses of a report, each once, with their names. */
+export class AddressTable {
+  /** Address in 16 hex digits. */
+  readonly hex: string[] = [];
+  /** Names, outermost first; undefined where nothing is known, which reports show as the bare address. */
+  readonly symbols: (readonly SymbolName[] | undefined)[] = [];
+  readonly #byHex = new Map<string, number>();
+
+  get length(): number {
+    return this.hex.length;
+  }
+
+  /** Row of an address, added if it is new. Names given later replace earlier ones (jeprof, MergeSymbols). */
+  intern(address: bigint, namesOf?: (hex: string) => readonly SymbolName[]): number {
+    const hex = (address & 0xffffffffffffffffn).toString(16).padStart(16, '0');
+    let row = this.#byHex.get(hex);
+    if (row === undefined) {
+      row = this.hex.length;
+      this.hex.push(hex);
+      this.symbols.push(undefined);
+      this.#byHex.set(hex, row);
+    }
+    if (namesOf !== undefined) this.symbols[row] = namesOf(hex);
+    return row;
+  }
+
+  /** Adds a row that has no address, only this name. */
+  addName(name: string): number {
+    this.hex.push(name);
+    return this.symbols.push([symbolName(name)]) - 1;
+  }
+
+  /** Asks a source for the names of all addresses that have none. */
+  lookup(source: SymbolSource): void {
+    const rows: number[] = [];
+    for (let row = 0; row < this.hex.length; row++) if (this.symbols[row] === undefined) rows.push(row);
+    const found = source.lookup(rows.map((row) => BigInt(`0x${this.hex[row]}`)));
+    rows.forEach((row, i) => {
+      const names = found[i];
+      if (names !== undefined && names.length > 0) this.symbols[row] = names;
+    });
+  }
+}
+
+/** Values per backtrace. */
+export class AddressProfile {
+  readonly stacks = new StackTable();
+  /** Rows that may be in use. */
+  length = 1;
+  values = new Float64Array(64);
+  present = new Uint8Array(64);
+
+  /** Adds `value` to the backtrace of the first `count` rows of `path`, leaf first, and gives its row. */
+  add(path: ArrayLike<number>, count: number, value: number): number {
+    const row = this.stacks.intern(path, count) + 1;
+    if (row >= this.length) {
+      this.length = row + 1;
+      if (row >= this.values.length) this.#grow();
+    }
+    this.values[row] += value;
+    this.present[row] = 1;
+    return row;
+  }
+
+  /** Rows of the AddressTable, leaf first; a view, valid until the next `add`. */
+  path(row: number): Int32Array {
+    return this.stacks.framesOf((row - 1) as StackIndex);
+  }
+
+  total(): number {
+    let sum = 0;
+    for (let row = 0; row < this.length; row++) sum += this.values[row];
+    return sum;
+  }
+
+  #grow(): void {
+    const values = new Float64Array(this.values.length * 2);
+    values.set(this.values);
+    this.values = values;
+    const present = new Uint8Array(values.length);
+    present.set(this.present);
+    this.present = present;
+  }
+}
+
+/**
+ * Adds the rows of a sample table.
+ * @param addresses takes the addresses of its stacks
+ * @param emptyBacktrace row of the address that stands for an empty backtrace; -1 leaves those out
+ */
+export function addSamples(into: AddressProfile, addresses: AddressTable, profile: Profile, samples: SampleTable, type: SampleType, emptyBacktrace: number): void {
+  const rows = addressRows(profile, addresses);
+  const values = samples.column(type);
+  let path = new Int32Array(256);
+  for (let i = 0; i < samples.length; i++) {
+    const frames = profile.stacks.framesOf(samples.stack[i] as StackIndex);
+    const depth = frames.length;
+    if (depth === 0) {
+      if (emptyBacktrace < 0) continue;
+      path[0] = emptyBacktrace;
+      into.add(path, 1, values[i]);
+      continue;
+    }
+    if (depth > path.length) path = new Int32Array(depth * 2);
+    path[0] = rows.leaf(frames[0]);
+    for (let k = 1; k < depth; k++) path[k] = rows.caller(frames[k]);
+    into.add(path, depth, values[i]);
+  }
+}
+
+/**
+ * AddressTable rows of a profile's frames. A frame that was called from has the address before its return address:
+ * that of the call (jeprof, FixCallerAddresses).
+ */
+function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame: number) => number; caller: (frame: number) => number } {
+  const { frames } = profile.stacks;
+  const leaves = new Int32Array(frames.length).fill(-1);
+  const callers = new Int32Array(frames.length).fill(-1);
+  const row = (known: Int32Array, index: number, less: bigint) => {
+    let found = known[index];
+    if (found < 0) {
+      const frame = frames.frames[index];
+      const address = frames.addressOf(index as FrameIndex) - less;
+      found = known[index] = addresses.intern(address, profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex) : undefined);
+    }
+    return found;
+  };
+  return { leaf: (frame) => row(leaves, frame, 0n), caller: (frame) => row(callers, frame, 1n) };
+}
+
+/** `profile` less `base`, backtrace by backtrace (jeprof, SubtractProfile). `dropNegative` makes less than nothing nothing. */
+export function subtract(profile: AddressProfile, base: AddressProfile, dropNegative: boolean): AddressProfile {
+  const result = new AddressProfile();
+  const add = (from: AddressProfile, row: number, value: number) => {
+    const path = from.path(row);
+    return result.add(path, path.length, value);
+  };
+  for (let row = 0; row < profile.length; row++) if (profile.present[row] !== 0) add(profile, row, profile.values[row]);
+  const inProfile = result.present.slice();
+  const less = new Float64Array(result.length + base.length);
+  for (let row = 0; row < base.length; row++) if (base.present[row] !== 0) less[add(base, row, 0)] += base.values[row];
+  for (let row = 0; row < result.length; row++) {
+    if (inProfile[row] === 1) {
+      const value = result.values[row] - less[row];
+      result.values[row] = value < 0 && dropNegative ? 0 : value;
+    } else if (dropNegative) {
+      result.present[row] = 0;
+    } else {
+      result.values[row] = 0 - less[row];
+    }
+  }
+  return result;
+}

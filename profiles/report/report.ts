@@ -1,0 +1,180 @@
+/**
+ * The reports that jeprof makes of heap profiles (jemalloc 5.3.0, bin/jeprof.in: Main, FilterAndPrint).
+ * Invariant: the same rows, numbers and order as jeprof, wherever jeprof's own are not those of a hash table.
+ * Differs: a dump's rows without backtrace are left out with a note (jeprof says nothing); profiles that are no dump show them as a row.
+ */
+import type { Profile, SampleTable, SampleType } from '../profile.ts';
+import { AddressProfile, AddressTable, addSamples, subtract } from './address_profile.ts';
+import { callgrind } from './callgrind.ts';
+import { collapsedStacks } from './collapsed.ts';
+import { dotGraph } from './dot.ts';
+import type { Granularity } from './entries.ts';
+import { EntryTable, reduce } from './entries.ts';
+import { cutAllocator, filterFrames, pattern, selectBacktraces } from './filters.ts';
+import { integer, unitOf } from './numbers.ts';
+import { profileText, symbolSection } from './raw.ts';
+import type { SymbolSource } from './symbols.ts';
+import { textTable } from './text.ts';
+
+/** Forms of a report, by jeprof's flags. */
+export const REPORT_FORMATS = ['text', 'dot', 'collapsed', 'callgrind', 'raw'] as const;
+export type ReportFormat = (typeof REPORT_FORMATS)[number];
+
+/** jeprof's flags; every one may be left out. */
+export interface ReportOptions {
+  /** `--inuse_space` (default), `--inuse_objects`, `--alloc_space`, `--alloc_objects` */
+  readonly sampleType?: SampleType;
+  /** `--functions` (default), `--lines`, `--files`, `--addresses` */
+  readonly granularity?: Granularity;
+  /** `--cum`: sort by cumulative value */
+  readonly cumulative?: boolean;
+  /** `--show_bytes`: bytes, not megabytes */
+  readonly showBytes?: boolean;
+  /** `--base`: subtract this profile */
+  readonly base?: Profile;
+  /** `--drop_negative`: less than nothing after --base is nothing */
+  readonly dropNegative?: boolean;
+  /** `--focus`, `--ignore`: backtraces with, without a match; `--retain`, `--exclude`: frames with, without. Regular expressions. */
+  readonly focus?: string;
+  readonly ignore?: string;
+  readonly retain?: string;
+  readonly exclude?: string;
+  /** `--thread`: a thread's number, or `*` for each of them in turn */
+  readonly thread?: string;
+  /** `--nodecount` 80, `--nodefraction` 0.005, `--edgefraction` 0.001, `--maxdegree` 8, `--heapcheck`: of --dot */
+  readonly nodeCount?: number;
+  readonly nodeFraction?: number;
+  readonly edgeFraction?: number;
+  readonly maxDegree?: number;
+  readonly heapcheck?: boolean;
+  /** What the program is called, if the profile does not say. */
+  readonly program?: string;
+  /** Names the addresses that have no name. */
+  readonly symbolSource?: SymbolSource;
+  /** The first profile's own text, for --raw. Without it a text is made of the estimates. */
+  readonly dumpText?: string;
+  /** Takes messages for the user, one sentence each. */
+  readonly note?: (text: string) => void;
+}
+
+/** The table of --text. See renderReport. */
+export function renderText(profiles: Profile | readonly Profile[], options: ReportOptions = {}): string {
+  return renderReport('text', profiles, options);
+}
+
+/**
+ * Makes a report of one profile, or of the sum of several. Threads are those of the first.
+ * @throws InputError if a pattern is no regular expression
+ */
+export function renderReport(format: ReportFormat, profiles: Profile | readonly Profile[], options: ReportOptions = {}): string {
+  const list: readonly Profile[] = 'samples' in profiles ? [profiles] : profiles;
+  if (list.length === 0) return '';
+  const [first] = list;
+  const { base } = options;
+  const type = options.sampleType ?? 'inuse_space';
+  const addresses = new AddressTable();
+  const note = options.note ?? (() => {});
+  const gather = new Gatherer(addresses, type, note);
+
+  let whole = new AddressProfile();
+  // jeprof's order: the first, then the others from the last on. It decides which names an address of several profiles has.
+  for (const profile of [first, ...list.slice(1).reverse()]) gather.add(whole, profile, profile.samples);
+  if (base !== undefined) {
+    const less = new AddressProfile();
+    gather.add(less, base, base.samples);
+    whole = subtract(whole, less, options.dropNegative ?? false);
+  }
+  const threads = options.thread === undefined ? [] : chosenThreads(first, options.thread).map((thread) => {
+    const profile = new AddressProfile();
+    gather.add(profile, first, thread.samples);
+    return { profile, title: ` (t${thread.id})` };
+  });
+  if (options.symbolSource !== undefined) addresses.lookup(options.symbolSource);
+
+  if (format === 'raw') {
+    const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
+    return symbolSection(program, addresses, first.kind) + (options.dumpText ?? profileText(first));
+  }
+  const program = (first.symbolized ? first.binary : (options.program ?? first.binary)) ?? UNKNOWN_PROGRAM;
+  const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
+  return parts.map(({ profile, title }) => filterAndPrint(format, profile, addresses, title, program, type, options, note)).join('');
+}
+
+const UNKNOWN_PROGRAM = '(unknown)';
+
+/** Puts samples into address profiles and counts those that are left out. */
+class Gatherer {
+  readonly #addresses: AddressTable;
+  readonly #type: SampleType;
+  readonly #note: (text: string) => void;
+  #emptyBacktrace = -1;
+
+  constructor(addresses: AddressTable, type: SampleType, note: (text: string) => void) {
+    this.#addresses = addresses;
+    this.#type = type;
+    this.#note = note;
+  }
+
+  add(into: AddressProfile, profile: Profile, samples: SampleTable): void {
+    const isDump = profile.source.startsWith('heap');
+    const omitted = emptyTotal(samples, this.#type);
+    if (isDump && omitted !== 0) {
+      const unit = this.#type.endsWith('objects') ? 'objects' : 'bytes';
+      this.#note(`${integer(omitted)} ${unit} have no backtrace in the dump and are in no row`);
+    }
+    if (!isDump && this.#emptyBacktrace < 0 && samples.stack.subarray(0, samples.length).includes(-1)) {
+      this.#emptyBacktrace = this.#addresses.addName('[no backtrace]');
+    }
+    addSamples(into, this.#addresses, profile, samples, this.#type, isDump ? -1 : this.#emptyBacktrace);
+  }
+}
+
+function emptyTotal(samples: SampleTable, type: SampleType): number {
+  const values = samples.column(type);
+  let sum = 0;
+  for (let row = 0; row < samples.length; row++) if (samples.stack[row] < 0) sum += values[row];
+  return sum;
+}
+
+function chosenThreads(profile: Profile, thread: string): Profile['threads'] {
+  const chosen = profile.threads.filter(({ id }) => thread === '*' || String(id) === thread.replace(/^0+(?=\d)/, ''));
+  return [...chosen].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+function filterAndPrint(
+  format: Exclude<ReportFormat, 'raw'>,
+  whole: AddressProfile,
+  addresses: AddressTable,
+  title: string,
+  program: string,
+  type: SampleType,
+  options: ReportOptions,
+  note: (text: string) => void,
+): string {
+  const unit = unitOf(type, options.showBytes ?? false);
+  const total = whole.total();
+  const optional = (text: string | undefined, flag: string) => (text === undefined || text === '' ? undefined : pattern(text, flag));
+  let profile = cutAllocator(whole, addresses);
+  profile = filterFrames(profile, addresses, optional(options.retain, '--retain'), optional(options.exclude, '--exclude'));
+  const focus = optional(options.focus, '--focus');
+  if (focus !== undefined) profile = selectBacktraces(profile, addresses, focus, true);
+  const ignore = optional(options.ignore, '--ignore');
+  if (ignore !== undefined) profile = selectBacktraces(profile, addresses, ignore, false);
+
+  if (format === 'collapsed') return collapsedStacks(profile, addresses);
+  if (format === 'callgrind') return callgrind(profile, addresses);
+  const entries = new EntryTable(addresses, options.granularity ?? 'functions');
+  const reduced = reduce(profile, entries);
+  if (format === 'text') {
+    const head = total === 0 ? '' : `Total${title}: ${unit.print(total)} ${unit.name}\n`;
+    return head + textTable(addresses, entries, reduced, unit, options.cumulative ?? false);
+  }
+  const limits = {
+    nodeCount: options.nodeCount ?? 80,
+    nodeFraction: options.nodeFraction ?? 0.005,
+    edgeFraction: options.edgeFraction ?? 0.001,
+    maxDegree: options.maxDegree ?? 8,
+    heapcheck: options.heapcheck ?? false,
+  };
+  return dotGraph(program, profile, entries, reduced, total, unit, limits, note) ?? '';
+}

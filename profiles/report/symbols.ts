@@ -1,0 +1,46 @@
+/**
+ * Names of addresses, as the reports use them (jeprof's symbol lists: short name, file:line, full name).
+ * Invariant: a list is outermost function first, the ones inlined into it after it, and is never empty.
+ */
+import type { Frame } from '../../core/trace/stacks.ts';
+import { shortFunctionName } from './names.ts';
+
+/** A function at an address. */
+export interface SymbolName {
+  /** Without argument and template types. */
+  readonly short: string;
+  /** `file:line`; `?` from a symbol table, `??:0` or `??:?` from debug information that does not know. */
+  readonly location: string;
+  readonly full: string;
+}
+
+/**
+ * Where names of bare addresses come from: a program's own tables and debug information.
+ * Asked once for all addresses of a report.
+ */
+export interface SymbolSource {
+  /**
+   * Names of addresses, which are those of calls (a return address less one) except at the head of a backtrace.
+   * @returns one element per address: the functions there, outermost first; undefined if nothing is known of it
+   */
+  lookup(addresses: readonly bigint[]): readonly (readonly SymbolName[] | undefined)[];
+}
+
+/** The names that a frame carries itself. */
+export function frameSymbols(frame: Frame, hex: string): readonly SymbolName[] {
+  const names = [symbolName(frame.fn ?? `0x${hex}`, frame.file, frame.line)];
+  if (frame.inlined !== undefined) {
+    for (let i = frame.inlined.length - 1; i >= 0; i--) {
+      const { fn, file, line } = frame.inlined[i];
+      names.push(symbolName(fn, file, line));
+    }
+  }
+  return names;
+}
+
+/** A name whose short form and location are made from what is known. */
+export function symbolName(full: string, file?: string, line?: number): SymbolName {
+  // A name is one line and one field of a report, whatever it holds.
+  const clean = full.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
+  return { short: shortFunctionName(clean), location: file === undefined ? '?' : `${file}:${line ?? 0}`, full: clean };
+}
