@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openInput, type Source } from './input.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'jereplay-input-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+async function readAll(source: Source): Promise<{ text: string; cut: boolean; bytesRead: number; totalBytes: number | undefined }> {
+  const input = await openInput(source);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of input.chunks) chunks.push(chunk);
+  const { cut, bytesRead, totalBytes } = input;
+  return { text: Buffer.concat(chunks).toString('latin1'), cut, bytesRead, totalBytes };
+}
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+}
+
+/** "hello, hello, hello!\n" by zstd 1.5.4, with its checksum. */
+const ZSTD_HELLO = Buffer.from('28b52ffd04587d00004868656c6c6f2c20210a0100e28a110ddf49f6', 'hex');
+/** A skippable frame of four bytes. */
+const SKIPPABLE = Buffer.from('502a4d180400000061626364', 'hex');
+
+/** A Zstandard frame of raw blocks (RFC 8878, 3.1.1.2). */
+function zstdRaw(content: Uint8Array): Buffer {
+  const parts = [Buffer.from('28b52ffd0050', 'hex')];
+  const step = 100_000;
+  for (let start = 0; start === 0 || start < content.length; start += step) {
+    const block = content.subarray(start, start + step);
+    const header = Buffer.alloc(3);
+    header.writeUIntLE((block.length << 3) | (start + step >= content.length ? 1 : 0), 0, 3);
+    parts.push(header, Buffer.from(block));
+  }
+  return Buffer.concat(parts);
+}
+
+describe('compression', () => {
+  const text = 'a line of a trace\n'.repeat(50_000);
+  const plain = Buffer.from(text);
+
+  test.each([
+    ['none', plain],
+    ['gzip', gzipSync(plain)],
+    ['two gzip members', Buffer.concat([gzipSync(plain.subarray(0, 1000)), gzipSync(plain.subarray(1000))])],
+    ['zstd', zstdRaw(plain)],
+    ['zstd frames and skippable ones', Buffer.concat([SKIPPABLE, zstdRaw(plain.subarray(0, 5)), SKIPPABLE, zstdRaw(plain.subarray(5)), SKIPPABLE])],
+    ['gzip in zstd', zstdRaw(gzipSync(plain))],
+    ['zstd in gzip', gzipSync(zstdRaw(plain))],
+    ['gzip in gzip', gzipSync(gzipSync(plain))],
+  ])('%s', async (_, bytes) => {
+    for (const source of [bytes, pieces(bytes, 1 << 16)]) {
+      const got = await readAll(source);
+      expect(got.text === text).toBe(true);
+      expect(got.cut).toBe(false);
+      expect(got.bytesRead).toBe(bytes.length);
+    }
+  });
+
+  test("zstd's own output", async () => {
+    const { text } = await readAll(Buffer.concat([ZSTD_HELLO, ZSTD_HELLO]));
+    expect(text).toBe('hello, hello, hello!\n'.repeat(2));
+  });
+
+  test('one byte at a time', async () => {
+    for (const bytes of [gzipSync('abcdef'), ZSTD_HELLO, Buffer.from('plain')]) {
+      const got = await readAll(pieces(bytes, 1));
+      expect(['abcdef', 'hello, hello, hello!\n', 'plain']).toContain(got.text);
+      expect(got.cut).toBe(false);
+    }
+  });
+
+  test('a file that breaks off gives what came through', async () => {
+    const noise = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 24) & 127));
+    for (const whole of [gzipSync(noise), zstdRaw(noise)]) {
+      const got = await readAll(whole.subarray(0, Math.floor(whole.length * 0.7)));
+      expect(got.cut).toBe(true);
+      expect(got.text.length).toBeGreaterThan(150_000);
+      expect(noise.toString('latin1').startsWith(got.text)).toBe(true);
+    }
+  });
+
+  test('damage is named', async () => {
+    const gzip = gzipSync(plain);
+    gzip[gzip.length - 6] ^= 1;
+    await expect(readAll(gzip)).rejects.toThrow('input: damaged gzip data');
+    await expect(readAll(Buffer.concat([ZSTD_HELLO.subarray(0, 8), Buffer.alloc(40, 0xee)]))).rejects.toThrow('input: damaged Zstandard data');
+    await expect(readAll(Buffer.from('28b52ffd00ff000000', 'hex'))).rejects.toThrow('window is larger');
+  });
+
+  test('any bytes after a magic end, one way or the other', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom('1f8b', '1f8b08', '28b52ffd', '502a4d18', '28b52ffd0050'), fc.uint8Array({ maxLength: 200 }), async (magic, rest) => {
+        const bytes = Buffer.concat([Buffer.from(magic, 'hex'), rest]);
+        await readAll(bytes).catch((error) => expect(error.name).toBe('InputError'));
+      }),
+    );
+  });
+});
+
+describe('what cannot be read', () => {
+  test.each([
+    [join(directory, 'missing'), 'no such file'],
+    [directory, 'is a directory'],
+    [join(directory, 'missing', 'deeper'), 'no such file'],
+    [`${directory}/${'x'.repeat(300)}`, 'no such file: the name is too long'],
+    ['a\0b', 'is not a file name'],
+  ])('%s', async (path, fact) => {
+    await expect(readAll(path)).rejects.toThrow(`${path}: ${fact}`);
+  });
+
+  test('empty, plainly or once decompressed', async () => {
+    const path = join(directory, 'empty');
+    writeFileSync(path, '');
+    await expect(readAll(path)).rejects.toThrow(`${path}: is empty`);
+    await expect(readAll(gzipSync(''))).rejects.toThrow('input: is empty once decompressed');
+  });
+
+  test('a file is read whole, and its size known', async () => {
+    const path = join(directory, 'whole');
+    writeFileSync(path, 'x'.repeat(3_000_000));
+    const got = await readAll(path);
+    expect([got.text.length, got.bytesRead, got.totalBytes]).toEqual([3_000_000, 3_000_000, 3_000_000]);
+  });
+});

@@ -1,0 +1,172 @@
+/**
+ * A file, standard input or a stream as decompressed bytes.
+ * Invariant: compression is recognised by content, whatever the name says, and taken off layer by layer.
+ * A compressed file that breaks off gives what came through, and `cut` says so.
+ */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { InputError } from '../core/trace/input_error.ts';
+import { unzstd } from './zstd.ts';
+
+/** Where bytes come from: a path, "-" for standard input, or bytes as they are. */
+export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+/** Bytes read from the system at once. */
+const READ_BYTES = 1 << 20;
+/** Compressed bytes given to gunzip at once: they may become a thousand times as many. */
+const GZIP_BYTES = 1 << 14;
+/** Layers of compression taken off. */
+const MOST_LAYERS = 4;
+
+/** An open input. */
+export interface Input {
+  /** Name for messages: the path, or "-". */
+  readonly name: string;
+  /** Bytes of the file before decompression, where that is known. */
+  readonly totalBytes: number | undefined;
+  /** Bytes read so far, before decompression. */
+  bytesRead: number;
+  /** True once a compressed layer was found to break off. */
+  cut: boolean;
+  /** Decompressed bytes, in chunks; to be iterated once. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Opens a source and takes off its compression (gzip, Zstandard, one within the other).
+ * @throws InputError for a path that cannot be read, for an empty input, and, from `chunks`, for damaged compression.
+ */
+export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
+  let totalBytes: number | undefined;
+  if (source instanceof Uint8Array) totalBytes = source.length;
+  else if (typeof source === 'string' && source !== '-') totalBytes = await sizeOf(source);
+
+  const input = { name, totalBytes, bytesRead: 0, cut: false, chunks: undefined as unknown as AsyncIterable<Uint8Array> };
+  let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name), input);
+  for (let layer = 0; layer < MOST_LAYERS; layer++) {
+    const [head, whole] = await peek(chunks, 4);
+    chunks = whole;
+    if (head.length === 0) throw new InputError(name, layer === 0 ? 'is empty' : 'is empty once decompressed');
+    if (head[0] === 0x1f && head[1] === 0x8b) chunks = gunzip(chunks, name, input);
+    else if (isZstd(head)) chunks = unzstd(chunks, name, input);
+    else break;
+  }
+  input.chunks = chunks;
+  return input;
+}
+
+/** A Zstandard frame, or a skippable one before it. */
+function isZstd(head: Uint8Array): boolean {
+  if (head.length < 4) return false;
+  if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return true;
+  return (head[0] & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    const stats = await stat(path);
+    if (stats.isDirectory()) throw new InputError(path, 'is a directory');
+    return stats.isFile() ? stats.size : undefined;
+  } catch (error) {
+    throw asInputError(error, path);
+  }
+}
+
+async function* rawChunks(source: Source, name: string): AsyncGenerator<Uint8Array> {
+  if (source instanceof Uint8Array) {
+    for (let start = 0; start < source.length; start += READ_BYTES) yield source.subarray(start, start + READ_BYTES);
+    return;
+  }
+  try {
+    if (typeof source !== 'string') yield* source;
+    else if (source === '-') yield* process.stdin;
+    else yield* createReadStream(source, { highWaterMark: READ_BYTES });
+  } catch (error) {
+    throw asInputError(error, name);
+  }
+}
+
+const SYSTEM_ERRORS = new Map([
+  ['ENOENT', 'no such file'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EISDIR', 'is a directory'],
+  ['ENOTDIR', 'no such file'],
+  ['ENAMETOOLONG', 'no such file: the name is too long'],
+  ['ELOOP', 'no such file: a loop of links'],
+  ['EIO', 'cannot be read: input/output error'],
+  ['ERR_INVALID_ARG_VALUE', 'is not a file name'],
+]);
+
+function asInputError(error: unknown, name: string): unknown {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const fact = code === undefined ? undefined : SYSTEM_ERRORS.get(code);
+  return fact === undefined ? error : new InputError(name, fact);
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, input: { bytesRead: number }): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    input.bytesRead += chunk.length;
+    if (chunk.length > 0) yield chunk;
+  }
+}
+
+/** The first `wanted` bytes (fewer at the end of the input), and all chunks including those bytes. */
+export async function peek(chunks: AsyncIterable<Uint8Array>, wanted: number): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const seen: Uint8Array[] = [];
+  let length = 0;
+  while (length < wanted) {
+    const next = await iterator.next();
+    if (next.done) break;
+    seen.push(next.value);
+    length += next.value.length;
+  }
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    try {
+      while (seen.length > 0) yield seen.shift() as Uint8Array;
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return [Buffer.concat(seen, length), whole()];
+}
+
+/** Decompresses gzip members one after the other. Sets `state.cut` if the input ends within one. */
+async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: { cut: boolean }): AsyncGenerator<Uint8Array> {
+  const gzip = createGunzip({ chunkSize: 1 << 18 });
+  let ready: Uint8Array[] = [];
+  let failure: NodeJS.ErrnoException | undefined;
+  // Listeners rather than iteration: on an error an iterator drops what was decompressed before it.
+  gzip.on('data', (bytes: Buffer) => ready.push(bytes));
+  gzip.on('error', (error) => (failure = error));
+  const closed = new Promise<void>((resolve) => {
+    gzip.once('end', resolve);
+    gzip.once('error', () => resolve());
+  });
+  const take = () => {
+    const taken = ready;
+    ready = [];
+    return taken;
+  };
+  try {
+    for await (const chunk of chunks) {
+      for (let start = 0; start < chunk.length && failure === undefined; start += GZIP_BYTES) {
+        const written = new Promise<void>((resolve) => gzip.write(chunk.subarray(start, start + GZIP_BYTES), () => resolve()));
+        await Promise.race([written, closed]);
+        yield* take();
+      }
+      if (failure !== undefined) break;
+    }
+    if (failure === undefined) gzip.end();
+    await closed;
+    yield* take();
+    const error = failure as NodeJS.ErrnoException | undefined;
+    if (error?.code === 'Z_BUF_ERROR') state.cut = true;
+    else if (error !== undefined) throw new InputError(name, 'damaged gzip data');
+  } finally {
+    gzip.destroy();
+  }
+}
