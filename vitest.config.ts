@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{cli,core,formats,profiles,fixtures}/**/*.test.ts'],
+    globalSetup: './fixtures/bundle_cli.ts',
     benchmark: { include: ['{cli,core,formats,profiles,fixtures}/**/*.bench.ts'] },
     // Files run beside each other on as few as two slow cores, and some of them start compilers and browsers.
     testTimeout: 60_000,
