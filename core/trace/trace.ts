@@ -71,6 +71,7 @@ export type SkipReason =
   | 'unparsed' // a line that fits no rule of its format
   | 'no_address' // an allocation whose address the recorder could not see
   | 'no_return' // a call that never returned in the trace
+  | 'no_entry' // a return whose call is not in the trace
   | 'mislabelled' // a call that the recorder names wrongly
   | 'other_process' // an event of another process than the one replayed
   | 'other_call' // a call or system call that is not the allocator's

@@ -1,0 +1,453 @@
+/**
+ * Traces printed by bpftrace scripts with probes on the allocator's functions, as text or JSON lines.
+ * Shapes of a call (times are `nsecs`; stacks follow on indented lines):
+ *
+ *     772218247019 18355 18355 malloc(65536) = 0x557a804dc2a0          whole, stamped at the return
+ *     772218247019 18355 18355 malloc(65536) = 0x557a804dc2a0 ra=0x557a8042a6a5 main     … and its direct caller
+ *     772218471003 18355 18355 free(0x557a804f42c0)                    stamped at the entry
+ *     681162994808 17328/17328 edge malloc size=0                      entry …
+ *     681163049109 17328/17328 edge malloc ret=0x5642021812a0          … and return
+ *     A 678041839564 17301 65536 0x5558f09902a0 ra=0x5558d4d7c6a5 main   allocation: time, [pid,] tid, size, address, direct caller
+ *     F 678041996728 17301 0x5558f09a82c0 ra=0x5558d4d7c521            free
+ *     R 678041996728 17301 0x5558f09a82c0 64 0x5558f09a8400            realloc: old address, size, address
+ *
+ * Invariant: every line is part of an event or counted; what a cut or a lost record leaves of a call never becomes another call.
+ * What the format cannot say: which process was meant (a uprobe fires in every one that maps the library), and the direct caller,
+ * unless the script prints the return address: at a function's first instruction the walk of frame pointers misses it.
+ */
+import { Op } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { opNamed } from '../uprobes/call_names.ts';
+import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ASTRAY, BpftraceFrames, NOT_A_FRAME } from './frames.ts';
+import { JsonLine } from './json_text.ts';
+
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const HASH = 0x23;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const STAR = 0x2a;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const SLASH = 0x2f;
+const ZERO = 0x30;
+const NINE = 0x39;
+const EQUALS = 0x3d;
+const AT = 0x40;
+const UPPER_A = 0x41;
+const UPPER_F = 0x46;
+const UPPER_R = 0x52;
+const BRACE = 0x7b;
+
+const LOST = ascii('Lost ');
+const EVENTS = ascii(' events');
+const RETURN_ADDRESS = ascii(' ra=0x');
+const THREAD = ascii('thread(');
+const NOTES = ['Attaching ', 'Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
+const PRINTF = ascii('printf');
+const LOST_EVENTS = ascii('lost_events');
+const EVENTS_FIELD = ascii('{"events": ');
+
+/** Process of a line that names none. */
+const NO_PID = -1;
+/** Longest thread name, bytes. */
+const LONGEST_NAME = 16;
+const DEEPEST = 1024;
+
+class BpftraceReader implements TraceReader {
+  /** Lines that were a call, and lines that fit no rule: for recognising the format. */
+  calls = 0;
+  unparsed = 0;
+  /** The line that bpftrace opens its output with was there. */
+  opened = false;
+  readonly #trace: Trace;
+  readonly #calls: ProbeCalls;
+  readonly #lines: LineScanner;
+  /** Lines of the text that JSON lines carry. */
+  readonly #text: LineScanner;
+  readonly #json = new JsonLine();
+  readonly #cursor = new ByteCursor();
+  readonly #frames: BpftraceFrames;
+  /** The call whose stack lines may still follow. */
+  #open = false;
+  #kind = 0;
+  #process = NO_PID;
+  #tid = 0;
+  #seconds = 0;
+  #nanos = 0;
+  #ptr = 0;
+  #old = 0;
+  #size = 0;
+  #extra = 0;
+  #caller = NOT_A_FRAME;
+  /** FrameIndex values of the open call's stack. */
+  readonly #stack = new Int32Array(DEEPEST);
+  #depth = 0;
+  #astray = false;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    trace.header.source = 'bpftrace';
+    trace.header.timed = true;
+    this.#calls = new ProbeCalls(trace, sink, options);
+    const onLine = this.#onLine.bind(this);
+    this.#lines = new LineScanner(options.name, onLine);
+    this.#text = new LineScanner(options.name, onLine);
+    this.#frames = new BpftraceFrames(trace.stacks.frames);
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(cut = false): void {
+    const onLast = this.#onLastLine.bind(this);
+    this.#lines.end(onLast);
+    this.#text.end(onLast);
+    if (cut) this.#trace.partial = true;
+    this.#commit();
+    this.#calls.end();
+  }
+
+  /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
+  #onLastLine(bytes: Uint8Array, start: number, end: number): void {
+    const isNote = bytes[start] === AT || bytes[start] === HASH || hasWord(bytes, start, end, LOST) || NOTES.some((note) => hasWord(bytes, start, end, note));
+    if (bytes[end - 1] === CLOSE || bytes[end - 1] === 0x7d || isNote) {
+      this.#onLine(bytes, start, end);
+      return;
+    }
+    this.#trace.skip('torn');
+    this.#trace.partial = true;
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (start === end) return this.#commit();
+    const first = bytes[start];
+    if (first === TAB || first === SPACE) return this.#onStackLine(bytes, start, end);
+    this.#commit();
+    let taken: boolean;
+    if (first >= ZERO && first <= NINE) taken = this.#onTimedLine(bytes, start, end);
+    else if (first === BRACE) taken = this.#onJsonLine(bytes, start, end);
+    else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE) taken = this.#onLetterLine(bytes, start, end);
+    else taken = this.#onOtherLine(bytes, start, end);
+    if (taken) return;
+    this.unparsed++;
+    this.#trace.skip('unparsed');
+  }
+
+  #onStackLine(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#open || this.#kind === Op.free || this.#astray) return;
+    while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
+    const frame = this.#frames.intern(bytes, start, end);
+    if (frame === ASTRAY) this.#astray = true;
+    else if (frame !== NOT_A_FRAME && this.#depth < DEEPEST) this.#stack[this.#depth++] = frame;
+  }
+
+  /** Hands the open call over: its stack is complete. */
+  #commit(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    let stack = NO_STACK;
+    if (this.#kind !== Op.free) {
+      if (this.#caller >= 0) this.#insertCaller(this.#caller);
+      if (this.#depth > 0) stack = this.#trace.stacks.intern(this.#stack, this.#depth);
+    }
+    this.#calls.push(
+      this.#kind, this.#process, this.#tid, this.#seconds, this.#nanos,
+      this.#ptr, this.#old, this.#size, this.#extra, stack,
+    );
+  }
+
+  /** Puts the direct caller behind the allocation function, whose frame is the leaf; without a stack it is all there is. */
+  #insertCaller(caller: number): void {
+    const stack = this.#stack;
+    if (this.#depth === 0) {
+      stack[0] = caller;
+      this.#depth = 1;
+    } else if (stack[1] !== caller || this.#depth === 1) {
+      stack.copyWithin(2, 1, Math.min(this.#depth, DEEPEST - 1));
+      stack[1] = caller;
+      this.#depth = Math.min(this.#depth + 1, DEEPEST);
+    }
+  }
+
+  /** Opens a call; its stack lines may follow. */
+  #openCall(kind: number, ptr: number, old: number, size: number, extra: number): void {
+    this.#kind = kind;
+    this.#ptr = ptr;
+    this.#old = old;
+    this.#size = size;
+    this.#extra = extra;
+    this.#depth = 0;
+    this.#astray = false;
+    this.#caller = NOT_A_FRAME;
+    this.#open = true;
+    this.calls++;
+  }
+
+  /** A line that starts with its time. */
+  #onTimedLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    if (!this.#readTime(cursor) || !cursor.eat(SPACE)) return false;
+    const process = cursor.decimal();
+    const separator = cursor.peek();
+    if (separator !== SPACE && separator !== SLASH) return false;
+    cursor.pos++;
+    const tid = cursor.decimal();
+    if (!isThreadId(process) || !isThreadId(tid) || !cursor.eat(SPACE)) return false;
+    this.#process = process;
+    this.#tid = tid;
+    return separator === SPACE ? this.#onWholeCall(cursor) : this.#onHalfCall(cursor);
+  }
+
+  #readTime(cursor: ByteCursor): boolean {
+    if (!cursor.nanoseconds()) return false;
+    this.#seconds = cursor.seconds;
+    this.#nanos = cursor.nanos;
+    return true;
+  }
+
+  /** `name(arguments) = result[ address][ ra=caller symbol]` */
+  #onWholeCall(cursor: ByteCursor): boolean {
+    const { bytes, end } = cursor;
+    const nameStart = cursor.pos;
+    if (!cursor.skipTo(OPEN)) return false;
+    const op = opNamed(bytes, nameStart, cursor.pos);
+    cursor.pos++;
+    if (op < 0) return this.#onNamelessCall(bytes, nameStart, end);
+    // Arguments: two at most matter, and they are the last ones (posix_memalign may come with the place of its result).
+    let first = 0;
+    let second = 0;
+    let count = 0;
+    while (!cursor.eat(CLOSE)) {
+      if (count > 0 && !cursor.eat(COMMA)) return false;
+      cursor.eat(SPACE);
+      first = second;
+      second = op === Op.free || op === Op.malloc_usable_size || ((op === Op.realloc || op === Op.reallocarray) && count === 0) ? cursor.address() : cursor.number();
+      if (Number.isNaN(second)) return false;
+      if (op === Op.reallocarray && count === 0) this.#old = second;
+      count++;
+    }
+    if (op === Op.free || op === Op.thread_exit || op === Op.malloc_usable_size) {
+      if (count !== (op === Op.thread_exit ? 0 : 1)) return false;
+      this.#openCall(op, second, 0, 0, 0);
+      this.#readCaller(cursor);
+      return true;
+    }
+    if (!cursor.eat(SPACE) || !cursor.eat(EQUALS) || !cursor.eat(SPACE)) return false;
+    const negative = cursor.eat(MINUS);
+    let ptr: number = cursor.address();
+    if (Number.isNaN(ptr)) return false;
+    if (op === Op.posix_memalign) {
+      const failed = negative || ptr !== 0;
+      if (bytes[cursor.pos] === SPACE && bytes[cursor.pos + 1] === ZERO) {
+        cursor.pos++;
+        ptr = cursor.address();
+      } else ptr = UNSEEN_ADDRESS;
+      if (failed) ptr = 0;
+    }
+    const pairs = op === Op.calloc || op === Op.posix_memalign || op === Op.aligned_alloc || op === Op.memalign || op === Op.reallocarray;
+    if (count < (op === Op.reallocarray ? 3 : pairs || op === Op.realloc ? 2 : 1)) return false;
+    const old = op === Op.realloc ? first : op === Op.reallocarray ? this.#old : 0;
+    this.#openCall(op, ptr, old, second, pairs ? first : 0);
+    this.#readCaller(cursor);
+    return true;
+  }
+
+  /** `thread(name)`, or a call of a function that is not the allocator's. */
+  #onNamelessCall(bytes: Uint8Array, start: number, end: number): boolean {
+    if (hasWord(bytes, start, end, THREAD) && bytes[end - 1] === CLOSE) {
+      this.#calls.name(this.#process, this.#tid, textOf(bytes, start + THREAD.length, end - 1));
+      this.#trace.skip('note');
+    } else this.#trace.skip('other_call');
+    return true;
+  }
+
+  /** ` ra=0xADDRESS[ symbol]`, the direct caller. */
+  #readCaller(cursor: ByteCursor): void {
+    if (this.#kind === Op.free || !cursor.eatWord(RETURN_ADDRESS)) return;
+    const { bytes, end } = cursor;
+    const start = cursor.pos;
+    while (cursor.pos < end && bytes[cursor.pos] !== SPACE) cursor.pos++;
+    const digits = textOf(bytes, start, Math.min(cursor.pos, start + 16));
+    if (!/^[0-9a-f]+$/.test(digits)) return;
+    let fn: string | undefined;
+    if (cursor.eat(SPACE) && cursor.pos < end && !(bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78)) fn = textOf(bytes, cursor.pos, end);
+    const frame = this.#frames.caller(BigInt(`0x${digits}`), fn);
+    if (frame >= 0) this.#caller = frame;
+  }
+
+  /** `command name key=value…`: an entry, or with `ret=` a return. */
+  #onHalfCall(cursor: ByteCursor): boolean {
+    const { bytes, end } = cursor;
+    const nameStart = cursor.pos;
+    // The command may hold spaces: the function is the first word of an allocator's that arguments follow.
+    let op: Op | -1 = -1;
+    let commandEnd = nameStart;
+    while (op < 0) {
+      cursor.pos = commandEnd;
+      if (commandEnd - nameStart > LONGEST_NAME || !cursor.skipTo(SPACE)) break;
+      commandEnd = cursor.pos;
+      const start = ++cursor.pos;
+      if (!cursor.skipTo(SPACE)) break;
+      if (isKey(bytes, cursor.pos + 1, end)) op = opNamed(bytes, start, cursor.pos);
+      commandEnd = op < 0 ? start : commandEnd;
+    }
+    if (op < 0) {
+      if (findWord(bytes, nameStart, end, ascii('=')) < 0) return false;
+      this.#trace.skip('other_call');
+      return true;
+    }
+    let ptr = 0;
+    let old = 0;
+    let size = 0;
+    let extra = 0;
+    let result = UNSEEN_ADDRESS;
+    let returned = false;
+    while (cursor.eat(SPACE) && cursor.pos < end) {
+      const key = bytes[cursor.pos];
+      const second = bytes[cursor.pos + 1];
+      if (!cursor.skipTo(EQUALS)) return false;
+      cursor.pos++;
+      const negative = cursor.eat(MINUS);
+      if (key === 0x72) {
+        // ret
+        returned = true;
+        ptr = cursor.address();
+        if (Number.isNaN(ptr)) return false;
+        if (negative) ptr = -ptr;
+      } else if (key === STAR) result = cursor.address();
+      else if (key === 0x70 || key === 0x6f) old = cursor.address(); // ptr, old
+      else {
+        const value = cursor.number();
+        if (Number.isNaN(value)) return false;
+        if (key === 0x73 || key === 0x62) size = value; // size, bytes
+        else if (key === 0x6e || (key === 0x61 && second === 0x6c) || key === 0x63) extra = value; // n, align, count
+      }
+      if (Number.isNaN(old) || Number.isNaN(result)) return false;
+    }
+    if (this.#calls.nameOf(this.#process, this.#tid) === undefined) {
+      this.#calls.name(this.#process, this.#tid, textOf(bytes, nameStart, commandEnd));
+    }
+    if (op === Op.free || op === Op.malloc_usable_size) {
+      if (returned) this.#trace.skip('note');
+      else this.#openCall(op, old, 0, 0, 0);
+    } else if (returned) {
+      if (op === Op.posix_memalign) ptr = ptr === 0 ? result : 0;
+      this.#openCall(op + RETURN, ptr, 0, 0, 0);
+    } else this.#openCall(op + ENTRY, 0, old, size, extra);
+    return true;
+  }
+
+  /** `A|F|R time [pid] tid …` */
+  #onLetterLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start + 2, end);
+    if (!this.#readTime(cursor)) return false;
+    const numbers: number[] = [];
+    while (cursor.eat(SPACE)) {
+      if (bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78) break;
+      const value = cursor.decimal();
+      if (Number.isNaN(value) || numbers.length > 2) return false;
+      numbers.push(value);
+    }
+    const ptr = cursor.address();
+    if (Number.isNaN(ptr)) return false;
+    const letter = bytes[start];
+    const size = letter === UPPER_A ? numbers.pop() : 0;
+    const tid = numbers.pop();
+    if (tid === undefined || size === undefined || !isThreadId(tid) || numbers.length > 1) return false;
+    this.#tid = tid;
+    this.#process = numbers.pop() ?? NO_PID;
+    if (letter === UPPER_R) {
+      if (!cursor.eat(SPACE)) return false;
+      const bytesAsked = cursor.decimal();
+      if (Number.isNaN(bytesAsked) || !cursor.eat(SPACE)) return false;
+      const moved = cursor.address();
+      if (Number.isNaN(moved)) return false;
+      this.#openCall(Op.realloc, moved, ptr, bytesAsked, 0);
+    } else this.#openCall(letter === UPPER_A ? Op.malloc : Op.free, ptr, 0, size, 0);
+    this.#readCaller(cursor);
+    return true;
+  }
+
+  #onJsonLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const json = this.#json;
+    if (!json.read(bytes, start, end)) return false;
+    if (json.isType(bytes, PRINTF)) {
+      const length = json.unescape(bytes);
+      if (length < 0) return false;
+      // Each printf is one call with its stack: what it leaves open, the next one does not continue.
+      if (length > 0 && json.text[length - 1] === NEWLINE) this.#text.write(json.text.subarray(0, length));
+      else this.#onLine(json.text, 0, length);
+      return true;
+    }
+    if (json.isType(bytes, LOST_EVENTS)) {
+      const cursor = this.#cursor;
+      cursor.reset(bytes, json.dataStart, json.dataEnd);
+      if (!cursor.eatWord(EVENTS_FIELD)) return false;
+      const count = cursor.decimal();
+      if (Number.isNaN(count)) return false;
+      this.opened = true;
+      this.#calls.lose(count);
+      return true;
+    }
+    // attached_probes, and maps that are left at the end.
+    this.opened = true;
+    this.#trace.skip('note');
+    return true;
+  }
+
+  #onOtherLine(bytes: Uint8Array, start: number, end: number): boolean {
+    if (hasWord(bytes, start, end, LOST)) {
+      const cursor = this.#cursor;
+      cursor.reset(bytes, start + LOST.length, end);
+      const count = cursor.decimal();
+      if (Number.isNaN(count) || !cursor.eatWord(EVENTS)) return false;
+      this.#calls.lose(count);
+      return true;
+    }
+    const attaching = hasWord(bytes, start, end, NOTES[0]) || hasWord(bytes, start, end, NOTES[1]);
+    if (attaching) this.opened = true;
+    if (!attaching && bytes[start] !== AT && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
+    this.#trace.skip('note');
+    return true;
+  }
+}
+
+function isThreadId(value: number): boolean {
+  return value >= 0 && value < 0x80000000;
+}
+
+/** Whether a `key=` stands at `start`. */
+function isKey(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  if (bytes[at] === STAR) at++;
+  const word = at;
+  while (at < end && bytes[at] >= 0x5f && bytes[at] <= 0x7a) at++;
+  return at > word && at < end && bytes[at] === EQUALS;
+}
+
+/** bpftrace's output. */
+export const bpftrace: TraceFormat = {
+  name: 'bpftrace',
+  title: 'output of a bpftrace script that probes the allocator, text or JSON',
+  sniff(head) {
+    const reader = new BpftraceReader(new Trace(), () => {}, { name: '-' });
+    // A head may end in mid-line.
+    reader.write(head);
+    const { calls, unparsed, opened } = reader;
+    if (calls === 0) return opened && unparsed === 0 ? 0.8 : 0;
+    const share = calls / (calls + unparsed);
+    return opened ? 0.5 + share / 2 : share * 0.95;
+  },
+  open: (trace, sink, options) => new BpftraceReader(trace, sink, options),
+};

@@ -1,0 +1,452 @@
+/**
+ * Allocator calls from probes on function entries and returns: the part that bpftrace, perf, ftrace and bcc recordings share.
+ * Records arrive in the order of the file; they are sorted by time in a bounded window, entries are joined with their returns,
+ * calls inside calls are folded, and what is left goes out as events of one process.
+ * Invariant: every record becomes an event, becomes part of one, or is counted in `trace.skipped`.
+ *
+ * Probes see what interposed functions do not:
+ * - a call that another allocator call makes (glibc's realloc(NULL, n) jumps to malloc, posix_memalign of small alignments calls it);
+ * - the frees by which an exiting thread hands back its cache (glibc's tcache_thread_shutdown): their blocks are free already,
+ *   some never were a block of the program at all;
+ * - a realloc's time is that of its return, but the block it moves from is free before that: another thread may have it already.
+ */
+import { Op } from '../../core/trace/events.ts';
+import type { EventBatch } from '../../core/trace/events.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { StackIndex } from '../../core/units.ts';
+import { InputError } from '../format.ts';
+import type { BatchSink, ReadOptions } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { Reorder } from '../shared/reorder.ts';
+import { TimeOrigin } from '../shared/time_origin.ts';
+import { AddressState, AddressStates } from './address_states.ts';
+
+/** Added to an Op: this record is the entry of the call; `ptr` holds the probe's number, `old`, `size`, `extra` the arguments. */
+export const ENTRY = 16;
+/** Added to an Op: this record is the return of the call; `ptr` holds the result, `old` the probe's number. */
+export const RETURN = 32;
+/** Result of a call that gave a block whose address the recorder could not see. */
+export const UNSEEN_ADDRESS = -1;
+
+/** Kinds that records turn into while they are held; they stay in the `op` column. */
+const CONSUMED = 64;
+const NESTED = 65;
+const MISLABELLED = 66;
+
+/** A realloc is looked for this far behind the allocation that took its old block: records, and ns. */
+const AHEAD_RECORDS = 8192;
+const AHEAD_TIME = 100e6;
+
+/** A process of the recording. */
+interface Process {
+  /** What tells it from the others: its pid, or a negative number where the recording has none. */
+  readonly key: number;
+  records: number;
+}
+
+/** A thread, by process and tid. */
+class ProbedThread {
+  readonly process: Process;
+  readonly tid: number;
+  readonly index: number;
+  name: string | undefined;
+  /** Its row in the trace's threads, -1 before its first event. */
+  row = -1;
+  /** Entries without a return so far, and for each the completed call inside it or -1: rows of the window. */
+  readonly pending: number[] = [];
+  readonly inner: number[] = [];
+  /** Its last record and its last one that is not a free: rows of the window, -1 for none. */
+  last = -1;
+  lastAllocation = -1;
+  /** It is handing back its cache. */
+  flushing = false;
+  /** The recording says that it exits. */
+  exiting = false;
+
+  constructor(process: Process, tid: number, index: number) {
+    this.process = process;
+    this.tid = tid;
+    this.index = index;
+  }
+}
+
+/** Joins, folds and sorts probe records. */
+export class ProbeCalls {
+  readonly #trace: Trace;
+  readonly #options: ReadOptions;
+  readonly #builder: BatchBuilder;
+  readonly #reorder: Reorder;
+  readonly #origin = new TimeOrigin();
+  readonly #states = new AddressStates();
+  readonly #processes = new Map<number, Process>();
+  readonly #threads: ProbedThread[] = [];
+  /** Thread by tid: the one that used the id last. */
+  readonly #byTid = new Map<number, ProbedThread>();
+  #thread: ProbedThread | undefined;
+  /** The process that is taken; undefined until the first record leaves the window. */
+  #chosen: Process | undefined;
+  /** Row -> the same thread's next record, -1 for none. */
+  #next = new Int32Array(0);
+  #lastTime = -Infinity;
+  /** Time of the first event, ns from the origin. */
+  #startTime = 0;
+  /** Return stack + 1 and leaf frame of an entry's -> joined stack. */
+  readonly #joined = new Map<number, StackIndex>();
+  /** Records that the recorder says it lost. */
+  lost = 0;
+  /** Says of a probe's number that the recorder calls it by a wrong name. */
+  isMislabelled: ((probe: number) => boolean) | undefined;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#options = options;
+    this.#builder = new BatchBuilder(sink);
+    this.#reorder = new Reorder((rows, row) => this.#take(rows, row), options.reorderWindow);
+  }
+
+  /**
+   * Adds a record. `kind` is an Op, alone (a whole call, stamped at its return; a free, at its entry) or with ENTRY or RETURN;
+   * `process` a pid, or a negative key; the time is `seconds` and `nanos`; the other columns are those of EventBatch.
+   */
+  push(
+    kind: number,
+    process: number,
+    tid: number,
+    seconds: number,
+    nanos: number,
+    ptr: number,
+    old: number,
+    size: number,
+    extra: number,
+    stack: number,
+  ): void {
+    let thread = this.#thread;
+    if (thread === undefined || thread.tid !== tid || thread.process.key !== process) thread = this.#threadOf(process, tid);
+    thread.process.records++;
+    const origin = this.#origin;
+    if (!origin.known) origin.set(seconds, nanos);
+    this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack);
+  }
+
+  /** Names a thread; the last name given stays. */
+  name(process: number, tid: number, name: string): void {
+    this.#threadOf(process, tid).name = name;
+  }
+
+  /** The thread's name so far. */
+  nameOf(process: number, tid: number): string | undefined {
+    return this.#threadOf(process, tid).name;
+  }
+
+  /** Counts `count` records that the recorder lost. */
+  lose(count: number): void {
+    this.lost += count;
+    this.#trace.skip('lost', count);
+  }
+
+  /**
+   * Takes what is held and hands over the last batch.
+   * @throws InputError if there is nothing of the process that was asked for.
+   */
+  end(): void {
+    const { header, warnings, threads } = this.#trace;
+    const { pid, name } = this.#options;
+    this.#reorder.flush();
+    this.#builder.flush();
+    const others = [...this.#processes.values()].filter((process) => process !== this.#chosen && process.records > 0);
+    if (pid !== undefined && others.length > 0 && this.#chosen!.records === 0) {
+      throw new InputError(name, `no events of process ${pid}`, `it has ${others.map(describeProcess).join(', ')}`);
+    }
+    if (others.length > 0) {
+      const taken = this.#chosen!.key > 0 ? `process ${this.#chosen!.key}` : 'the process with the most events';
+      warnings.push(`only ${taken} is replayed; the recording also has ${others.map(describeProcess).join(', ')}`);
+    }
+    if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
+    const late = this.#trace.skipped.late ?? 0;
+    if (late > 0) warnings.push(`${late} events came too late to be put in order`);
+    for (const thread of this.#threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
+    if (this.#chosen !== undefined && this.#chosen.key > 0) header.pid ??= this.#chosen.key;
+    if (this.#origin.known) header.startTime ??= this.#origin.toBigInt() + BigInt(this.#startTime);
+  }
+
+  #threadOf(key: number, tid: number): ProbedThread {
+    let thread = this.#byTid.get(tid);
+    if (thread === undefined || thread.process.key !== key) {
+      let process = this.#processes.get(key);
+      if (process === undefined) this.#processes.set(key, (process = { key, records: 0 }));
+      thread = this.#threads.find((other) => other.tid === tid && other.process === process);
+      if (thread === undefined) this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
+      this.#byTid.set(tid, thread);
+    }
+    this.#thread = thread;
+    return thread;
+  }
+
+  /** Chooses the process asked for, else the one with the most records. */
+  #choose(): Process {
+    const { pid } = this.#options;
+    const processes = [...this.#processes.values()];
+    if (pid !== undefined) {
+      return this.#processes.get(pid) ?? this.#threads.find(({ tid }) => tid === pid)?.process ?? this.#addProcess(pid);
+    }
+    return processes.reduce((best, process) => (process.records > best.records ? process : best));
+  }
+
+  #addProcess(key: number): Process {
+    const process = { key, records: 0 };
+    this.#processes.set(key, process);
+    return process;
+  }
+
+  /** Joins and folds the rows of a full window, before its first part leaves. */
+  #prepare(rows: EventBatch): void {
+    const { length, op, thread: threads, ptr, old } = rows;
+    if (this.#next.length < length) this.#next = new Int32Array(rows.capacity);
+    const next = this.#next;
+    for (const thread of this.#threads) {
+      thread.pending.length = 0;
+      thread.inner.length = 0;
+      thread.last = -1;
+      thread.lastAllocation = -1;
+    }
+    for (let row = 0; row < length; row++) {
+      next[row] = -1;
+      const kind = op[row];
+      const thread = this.#threads[threads[row]];
+      if (kind >= CONSUMED) continue;
+      if (this.isMislabelled !== undefined && kind >= ENTRY) {
+        if (this.isMislabelled(kind >= RETURN ? old[row] : ptr[row])) {
+          op[row] = MISLABELLED;
+          continue;
+        }
+      }
+      const { pending, inner } = thread;
+      if (kind >= RETURN) this.#join(rows, thread, row);
+      else if (kind >= ENTRY) {
+        this.#abandon(rows, thread, row, kind - ENTRY);
+        pending.push(row);
+        inner.push(-1);
+      } else if (pending.length > 0) {
+        this.#abandon(rows, thread, row, kind);
+        if (pending.length > 0) inner[pending.length - 1] = row;
+      } else if (thread.last >= 0) foldInto(rows, row, thread.last);
+      if (thread.last >= 0) next[thread.last] = row;
+      thread.last = row;
+      if (op[row] !== Op.free && kind !== Op.thread_exit) thread.lastAllocation = row;
+    }
+  }
+
+  /** Gives up entries that cannot be around a call of `kind` at `row`: their returns are lost. */
+  #abandon(rows: EventBatch, thread: ProbedThread, row: number, kind: number): void {
+    const { pending, inner } = thread;
+    for (let top = pending.length - 1; top >= 0; top--) {
+      if (inner[top] < 0 && canContain(rows, pending[top], rows.op[pending[top]] - ENTRY, row, kind)) return;
+      pending.pop();
+      inner.pop();
+    }
+  }
+
+  /** Joins the return at `row` with its entry: the return's row becomes the whole call. */
+  #join(rows: EventBatch, thread: ProbedThread, row: number): void {
+    const { op, ptr, old, size, extra, stack } = rows;
+    const { pending, inner } = thread;
+    const kind = op[row] - RETURN;
+    let at = pending.length - 1;
+    while (at >= 0 && op[pending[at]] !== kind + ENTRY) at--;
+    if (at < 0) return;
+    const entry = pending[at];
+    const within = inner[at];
+    pending.length = at;
+    inner.length = at;
+    op[row] = kind;
+    op[entry] = CONSUMED;
+    old[row] = old[entry];
+    size[row] = size[entry];
+    extra[row] = extra[entry];
+    stack[row] = this.#joinStacks(stack[entry] as StackIndex, stack[row] as StackIndex);
+    if (within >= 0) {
+      // glibc's realloc(p, 0) calls free(p) and gives NULL; every other inner call gives what the outer one gives.
+      const same = op[within] === Op.free ? ptr[row] === 0 : ptr[row] === UNSEEN_ADDRESS || ptr[within] === ptr[row];
+      if (same) nest(rows, row, within);
+    }
+    if (at > 0) {
+      if (inner[at - 1] < 0) inner[at - 1] = row;
+      else pending.length = inner.length = at - 1;
+    }
+  }
+
+  /**
+   * The stack of a call whose entry and return both have one. At a function's first instruction the walk misses the direct caller;
+   * at its return it has it, but no longer the function itself.
+   */
+  #joinStacks(entry: StackIndex, after: StackIndex): StackIndex {
+    if (entry === NO_STACK) return after;
+    if (after === NO_STACK) return entry;
+    const { stacks } = this.#trace;
+    const key = entry * 0x4000000 + after;
+    let joined = this.#joined.get(key);
+    if (joined === undefined) {
+      const inside = Array.from(stacks.framesOf(entry));
+      const outside = Array.from(stacks.framesOf(after));
+      // One frame after the return, more before: it is only the return address that the probe noted.
+      const rest = outside.length === 1 ? inside.slice(1) : [];
+      if (rest[0] === outside[0]) rest.shift();
+      joined = stacks.intern([inside[0], ...outside, ...rest]);
+      this.#joined.set(key, joined);
+    }
+    return joined;
+  }
+
+  /** Takes the next record in order of time. */
+  #take(rows: EventBatch, row: number): void {
+    if (row === 0) this.#prepare(rows);
+    this.#chosen ??= this.#choose();
+    const trace = this.#trace;
+    const kind = rows.op[row];
+    const thread = this.#threads[rows.thread[row]];
+    if (kind === CONSUMED) return;
+    if (thread.process !== this.#chosen) return trace.skip('other_process');
+    if (kind === NESTED) return trace.skip('nested');
+    if (kind === MISLABELLED) return trace.skip('mislabelled');
+    if (kind >= RETURN) return trace.skip('no_entry');
+    if (kind >= ENTRY) return trace.skip('no_return');
+    if (rows.time[row] < this.#lastTime) return trace.skip('late');
+    this.#lastTime = rows.time[row];
+    if (thread.row < 0) {
+      if (trace.threads.length === 0) this.#startTime = this.#lastTime;
+      thread.row = trace.threads.intern(thread.tid);
+    }
+    if (kind === Op.thread_exit) {
+      // The main thread's is that of the process, and the handlers of exit() still run in it.
+      if (thread.tid === thread.process.key) return trace.skip('note');
+      thread.exiting = true;
+    } else if (kind === Op.free) {
+      if (this.#isPhantom(rows, row, thread)) trace.skip('phantom_free');
+      else {
+        const address = rows.ptr[row];
+        if (address !== 0 && this.#states.get(address) === AddressState.live) this.#states.set(address, AddressState.freed);
+        this.#emit(rows, row, thread);
+      }
+    } else this.#allocate(rows, row, thread);
+    // What a thread's exit still frees is its last: the exit comes after it.
+    if (thread.exiting && this.#next[row] < 0) {
+      thread.exiting = false;
+      this.#builder.append(Op.thread_exit, thread.row, rows.time[row] - this.#startTime, 0, 0, 0, 0, NO_STACK);
+    }
+  }
+
+  #allocate(rows: EventBatch, row: number, thread: ProbedThread): void {
+    const states = this.#states;
+    thread.flushing = false;
+    const address = rows.ptr[row];
+    const from = rows.old[row];
+    if (address === UNSEEN_ADDRESS) return this.#trace.skip('no_address');
+    if (from !== 0 && from !== address && (address !== 0 || rows.size[row] === 0)) states.set(from, AddressState.freed);
+    if (address !== 0) {
+      if (address !== from && states.get(address) === AddressState.live) this.#takeMover(rows, row, address);
+      states.set(address, AddressState.live);
+    }
+    this.#emit(rows, row, thread);
+  }
+
+  /** An allocation at `row` got an address that is still live: takes the realloc that moved away from it first, if one returns soon after. */
+  #takeMover(rows: EventBatch, row: number, address: number): void {
+    const { op, thread, time, ptr, old } = rows;
+    const end = Math.min(rows.length, row + AHEAD_RECORDS);
+    const seen = new Set<number>([thread[row]]);
+    for (let ahead = row + 1; ahead < end && time[ahead] - time[row] <= AHEAD_TIME; ahead++) {
+      const kind = op[ahead];
+      if (kind === Op.free && ptr[ahead] === address) return;
+      if ((kind === Op.realloc || kind === Op.reallocarray) && old[ahead] === address && ptr[ahead] !== address) {
+        // The realloc was under way at `row` only if its thread did nothing else in between.
+        const mover = this.#threads[thread[ahead]];
+        if (seen.has(mover.index) || mover.process !== this.#chosen || mover.row < 0) return;
+        this.#states.set(address, AddressState.freed);
+        if (ptr[ahead] > 0) this.#states.set(ptr[ahead], AddressState.live);
+        this.#emit(rows, ahead, mover, time[row]);
+        op[ahead] = CONSUMED;
+        return;
+      }
+      if (kind < CONSUMED) seen.add(thread[ahead]);
+    }
+  }
+
+  #emit(rows: EventBatch, row: number, thread: ProbedThread, time = rows.time[row]): void {
+    const { op, ptr, old, size, extra, stack } = rows;
+    this.#builder.append(op[row] as Op, thread.row, time - this.#startTime, ptr[row], old[row], size[row], extra[row], stack[row]);
+  }
+
+  /** Whether the free at `row` is one of those by which an exiting thread hands back its cache. */
+  #isPhantom(rows: EventBatch, row: number, thread: ProbedThread): boolean {
+    const { ptr } = rows;
+    const states = this.#states;
+    if (ptr[row] === 0) return false;
+    const state = states.get(ptr[row]);
+    if (state === AddressState.live) return false;
+    // The main thread does not hand its cache back, and a thread that allocates again does not exit.
+    if (thread.row === 0 || thread.tid === thread.process.key || row < thread.lastAllocation) return false;
+    if (thread.flushing || thread.exiting) return true;
+    if (state === AddressState.freed) return (thread.flushing = true);
+    // Never seen: a remainder that the C library split off and cached, if the thread goes on to free what is free.
+    if (this.lost > 0) return false;
+    for (let ahead = this.#next[row]; ahead >= 0; ahead = this.#next[ahead]) {
+      if (ptr[ahead] !== 0 && states.get(ptr[ahead]) === AddressState.freed) return (thread.flushing = true);
+    }
+    return false;
+  }
+}
+
+function describeProcess({ key, records }: Process): string {
+  return key > 0 ? `process ${key} (${records} records)` : `another process (${records} records)`;
+}
+
+/** Bytes that a call asks for. */
+function bytesOf(rows: EventBatch, row: number, kind: number): number {
+  return kind === Op.calloc || kind === Op.reallocarray ? rows.size[row] * rows.extra[row] : rows.size[row];
+}
+
+/** Whether a call `kind` at `row` can be one that the call `outerKind` at `outer` made. */
+function canContain(rows: EventBatch, outer: number, outerKind: number, row: number, kind: number): boolean {
+  const { ptr, old, extra } = rows;
+  if (kind === Op.free) return (outerKind === Op.realloc || outerKind === Op.reallocarray) && old[outer] !== 0 && ptr[row] === old[outer];
+  if (kind === Op.thread_exit || kind === Op.malloc_usable_size) return false;
+  const asked = bytesOf(rows, outer, outerKind);
+  const given = bytesOf(rows, row, kind);
+  switch (outerKind) {
+    case Op.calloc:
+    case Op.realloc:
+      return kind === Op.malloc && given === asked;
+    case Op.reallocarray:
+      return given === asked && (kind === Op.malloc || (kind === Op.realloc && old[row] === old[outer]));
+    case Op.posix_memalign:
+    case Op.aligned_alloc:
+    case Op.memalign:
+    case Op.valloc:
+    case Op.pvalloc:
+      // Some allocators ask malloc for the alignment on top; aligned_alloc and memalign may be names of one function.
+      return kind !== outerKind && kind !== Op.calloc && kind !== Op.realloc && kind !== Op.reallocarray && given >= asked && given <= asked + extra[outer] + 8192;
+    default:
+      return false;
+  }
+}
+
+/** Folds the whole call at `inner`, the same thread's last, into the whole one at `row` if that one made it. */
+function foldInto(rows: EventBatch, row: number, inner: number): void {
+  const { op, ptr, old, size } = rows;
+  const kind = op[row];
+  const innerKind = op[inner];
+  if (innerKind >= ENTRY || kind === Op.free) return;
+  if (innerKind === Op.free) {
+    if (kind !== Op.realloc || size[row] !== 0 || ptr[row] !== 0) return;
+  } else if (ptr[row] === 0 || (ptr[inner] !== ptr[row] && ptr[row] !== UNSEEN_ADDRESS) || old[row] === ptr[row]) return;
+  if (canContain(rows, row, kind, inner, innerKind)) nest(rows, row, inner);
+}
+
+/** Marks `inner` as a part of the call at `row`, which takes from it what it lacks. */
+function nest(rows: EventBatch, row: number, inner: number): void {
+  const { op, ptr, stack } = rows;
+  if (stack[row] < 0) stack[row] = stack[inner];
+  if (ptr[row] === UNSEEN_ADDRESS) ptr[row] = ptr[inner];
+  op[inner] = NESTED;
+}
