@@ -35,7 +35,7 @@ export interface ProfHost extends ProfMemory {
   isNominal(thread: number): boolean;
   /** The thread's reentrancy level (tsd_reentrancy_level_get). */
   reentrancyLevel(thread: number): number;
-  /** Virtual time, ns since start. */
+  /** Virtual time, whole ns since start. */
   now(): number;
   /** Absolute time of `now() === 0` in the clock that prof_time_resolution names (monotonic or real time), ns. */
   readonly clockBase: bigint;

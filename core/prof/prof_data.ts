@@ -1,0 +1,304 @@
+/**
+ * Making and unmaking of profiling records (jemalloc 5.3.0, src/prof_data.c; prof_tdata_get of include/jemalloc/internal/prof_inlines.h).
+ * Invariant: bt2gctx holds each gctx under its backtrace; a thread's current record is attached and in the list of records.
+ * Differs: threads take turns, so no race is lost, and counts of limbo and locks are kept only where they can be seen: how often a lock
+ * that statistics show was taken, and which lock is held when a dump would want it.
+ */
+import { Ckh } from './ckh.ts';
+import type { ProfHost, ProfLocks } from './host.ts';
+import { ProfDeadlockError } from './host.ts';
+import { BacktraceTable, grown } from './prof_bt.ts';
+import { Cnt } from './prof_cnt.ts';
+import { GctxTable, TctxTable } from './prof_tctx.ts';
+import { TdataTable } from './prof_tdata.ts';
+import { UnbiasMap } from './unbias.ts';
+
+const TDATA_BYTES = 1208;
+const TCTX_BYTES = 200;
+/** A gctx without frames; each frame takes 8 more. */
+const GCTX_BYTES = 120;
+/** PROF_NTDATA_LOCKS and PROF_NCTX_LOCKS: so many locks are shared by all. */
+const TDATA_LOCKS = 256;
+const GCTX_LOCKS = 1024;
+
+export class ProfData {
+  readonly host: ProfHost;
+  readonly backtraces: BacktraceTable;
+  readonly locks: ProfLocks;
+  /** prof_accum: contexts are kept for good. */
+  readonly accum: boolean;
+  /** The current sampling rate and its tables. */
+  map: UnbiasMap;
+  /** Whether new records are active (prof.thread_active_init). */
+  threadActiveInit: boolean;
+  readonly tdatas = new TdataTable();
+  readonly gctxs = new GctxTable();
+  readonly tctxs = new TctxTable();
+  /** Backtrace -> gctx. */
+  bt2gctx!: Ckh;
+  /** Thread row -> row of its record + 1, 0 if it has none. */
+  #tdataOf = new Int32Array(16);
+  #nextThrUid = 0;
+  /** How many gctx were ever made, which decides their locks (cum_gctxs). */
+  #cumGctxs = 0;
+  /** The shared lock of a record, or of a context, that the running thread holds where it might be wanted again; -1 if none. */
+  #heldTdataLock = -1;
+  #heldGctxLock = -1;
+  /** prof_gdump, for the one that was put off while bt2gctx was locked. */
+  readonly #gdump: (thread: number) => void;
+
+  constructor(host: ProfHost, backtraces: BacktraceTable, locks: ProfLocks, accum: boolean, threadActiveInit: boolean, lgSample: number, gdump: (thread: number) => void) {
+    this.host = host;
+    this.backtraces = backtraces;
+    this.locks = locks;
+    this.accum = accum;
+    this.threadActiveInit = threadActiveInit;
+    this.map = new UnbiasMap(lgSample);
+    this.#gdump = gdump;
+  }
+
+  /** Allocates the table of contexts (prof_data_init). */
+  boot(thread: number): void {
+    this.bt2gctx = new Ckh(this.host, thread, this.backtraces);
+  }
+
+  /** The thread's record as it is, -1 if it has none (prof_tdata_get without create). */
+  tdataOf(thread: number): number {
+    return thread < this.#tdataOf.length ? this.#tdataOf[thread] - 1 : -1;
+  }
+
+  /** The thread's record, made if missing or expired; -1 if the thread cannot have one (prof_tdata_get with create). */
+  tdataGet(thread: number): number {
+    const tdata = this.tdataOf(thread);
+    if (tdata >= 0) return this.tdatas.expired[tdata] === 0 ? tdata : this.#tdataReinit(thread, tdata);
+    if (!this.host.isNominal(thread)) return -1;
+    return this.#tdataInit(thread, this.#nextThrUid++, 0, null, 0, this.threadActiveInit);
+  }
+
+  #setTdata(thread: number, tdata: number): void {
+    if (thread >= this.#tdataOf.length) this.#tdataOf = grown(this.#tdataOf, thread + 1);
+    this.#tdataOf[thread] = tdata + 1;
+  }
+
+  /** prof_tdata_init_impl */
+  #tdataInit(thread: number, thrUid: number, thrDiscrim: number, name: string | null, nameHandle: number, active: boolean): number {
+    const { tdatas, host } = this;
+    const handle = host.iallocztm(thread, TDATA_BYTES, 1, 0);
+    const table = new Ckh(host, thread, this.backtraces);
+    const tdata = tdatas.take(thrUid, thrDiscrim);
+    tdatas.handle[tdata] = handle;
+    tdatas.bt2tctx[tdata] = table;
+    tdatas.name[tdata] = name;
+    tdatas.nameHandle[tdata] = nameHandle;
+    tdatas.attached[tdata] = 1;
+    tdatas.expired[tdata] = 0;
+    tdatas.active[tdata] = active ? 1 : 0;
+    tdatas.enq[tdata] = 0;
+    tdatas.enqGdump[tdata] = 0;
+    tdatas.tctxUidNext[tdata] = 0;
+    this.locks.prof_thds_data++;
+    tdatas.insert(tdata);
+    this.#setTdata(thread, tdata);
+    return tdata;
+  }
+
+  /** prof_tdata_reinit */
+  #tdataReinit(thread: number, old: number): number {
+    const { tdatas } = this;
+    const thrUid = tdatas.thrUid[old];
+    const thrDiscrim = tdatas.thrDiscrim[old] + 1;
+    const name = tdatas.name[old];
+    const active = tdatas.active[old] !== 0;
+    const nameHandle = name === null ? 0 : this.#nameAlloc(thread, name);
+    if (this.tdataOf(thread) !== old) throw new ProfDeadlockError('a dump in the middle of renewing a thread record leaves the library with two of them');
+    this.tdataDetach(thread, old);
+    return this.#tdataInit(thread, thrUid, thrDiscrim, name, nameHandle, active);
+  }
+
+  /** Parts a thread from its record, which goes if it is empty (prof_tdata_detach; at thread exit, prof_tdata_cleanup). */
+  tdataDetach(thread: number, tdata: number): void {
+    const { tdatas } = this;
+    if (this.#heldTdataLock === tdatas.thrUid[tdata] % TDATA_LOCKS) {
+      throw new ProfDeadlockError('the thread waits for itself: it renews its record while the log holds the lock of that record');
+    }
+    if (tdatas.attached[tdata] === 0) return;
+    this.#setTdata(thread, -1);
+    if (tdatas.bt2tctx[tdata].count === 0) {
+      this.locks.prof_thds_data++;
+      this.#tdataDestroyLocked(thread, tdata);
+    } else {
+      tdatas.attached[tdata] = 0;
+    }
+  }
+
+  /** prof_tdata_destroy_locked */
+  #tdataDestroyLocked(thread: number, tdata: number): void {
+    const { tdatas, host } = this;
+    if (tdatas.name[tdata] !== null) host.idalloctm(thread, tdatas.nameHandle[tdata]);
+    tdatas.bt2tctx[tdata].delete(thread);
+    host.idalloctm(thread, tdatas.handle[tdata]);
+    tdatas.remove(tdata);
+  }
+
+  /** New sampling rate; all data so far expire (prof_reset). */
+  reset(thread: number, lgSample: number): void {
+    const { tdatas } = this;
+    this.locks.prof_dump++;
+    this.locks.prof_thds_data++;
+    this.map = new UnbiasMap(lgSample);
+    for (let tdata = tdatas.first, next = -1; tdata >= 0; tdata = next) {
+      next = tdatas.next[tdata];
+      if (tdatas.expired[tdata] !== 0) continue;
+      tdatas.expired[tdata] = 1;
+      if (tdatas.attached[tdata] === 0 && tdatas.bt2tctx[tdata].count === 0) this.#tdataDestroyLocked(thread, tdata);
+    }
+  }
+
+  /** prof_thread_name_alloc of a name that is not empty. */
+  #nameAlloc(thread: number, name: string): number {
+    return this.host.iallocztm(thread, name.length + 1, 1, 0);
+  }
+
+  /**
+   * Names a thread in dumps (prof_thread_name_set_impl).
+   * @returns 0, or the library's error: EAGAIN if the thread cannot have a record, EFAULT if a character is neither graphic nor blank.
+   */
+  threadNameSet(thread: number, text: string): 0 | 'EAGAIN' | 'EFAULT' {
+    const { tdatas, host } = this;
+    const tdata = this.tdataGet(thread);
+    if (tdata < 0) return 'EAGAIN';
+    const end = text.indexOf('\0');
+    const name = end < 0 ? text : text.slice(0, end);
+    for (let i = 0; i < name.length; i++) {
+      const code = name.charCodeAt(i);
+      if ((code < 0x20 && code !== 0x09) || code > 0x7e) return 'EFAULT';
+    }
+    const handle = name === '' ? 0 : this.#nameAlloc(thread, name);
+    if (tdatas.name[tdata] !== null) host.idalloctm(thread, tdatas.nameHandle[tdata]);
+    tdatas.name[tdata] = name === '' ? null : name;
+    tdatas.nameHandle[tdata] = handle;
+    return 0;
+  }
+
+  /** Locks bt2gctx; a gdump of this thread waits until it is unlocked (prof_enter). */
+  enter(tdata: number): void {
+    if (tdata >= 0) this.tdatas.enq[tdata] = 1;
+    this.locks.prof++;
+  }
+
+  /** prof_leave */
+  leave(thread: number, tdata: number): void {
+    const { tdatas } = this;
+    if (tdata < 0) return;
+    tdatas.enq[tdata] = 0;
+    if (tdatas.enqGdump[tdata] === 0) return;
+    tdatas.enqGdump[tdata] = 0;
+    this.#gdump(thread);
+  }
+
+  /** The context of a backtrace, made if new (prof_lookup_global). */
+  #lookupGlobal(thread: number, bt: number, tdata: number): number {
+    const { bt2gctx, gctxs } = this;
+    this.enter(tdata);
+    let gctx = bt2gctx.search(bt);
+    if (gctx < 0) {
+      this.leave(thread, tdata);
+      const handle = this.host.iallocztm(thread, GCTX_BYTES + 8 * this.backtraces.depth(bt), 1, 0);
+      gctx = gctxs.take(bt, handle, (this.#cumGctxs++ + GCTX_LOCKS - 1) % GCTX_LOCKS);
+      this.enter(tdata);
+      bt2gctx.insert(thread, bt, gctx);
+    }
+    this.leave(thread, tdata);
+    return gctx;
+  }
+
+  /** The thread's context of a backtrace, made if new, and prepared: it stays until it is recorded to or rolled back (prof_lookup). The thread has a record. */
+  lookup(thread: number, bt: number): number {
+    const { tdatas, tctxs, host } = this;
+    const tdata = this.tdataOf(thread);
+    const table = tdatas.bt2tctx[tdata];
+    let tctx = table.search(bt);
+    if (tctx < 0) {
+      const gctx = this.#lookupGlobal(thread, bt, tdata);
+      const handle = host.iallocztm(thread, TCTX_BYTES, 1, host.arenaIchoose(thread));
+      tctx = tctxs.take(tdata, tdatas.thrUid[tdata], tdatas.thrDiscrim[tdata], tdatas.tctxUidNext[tdata]++, handle);
+      this.holdTdataLock(tdata);
+      table.insert(thread, bt, tctx);
+      this.dropTdataLock();
+      tctxs.link(tctx, gctx, this.gctxs);
+    }
+    tctxs.prepared[tctx] = 1;
+    return tctx;
+  }
+
+  /** Looks up the context of a stack for a thread that may have to get its record first; -1 if it cannot have one (prof_tctx_create). */
+  tctxCreate(thread: number, stack: number): number {
+    if (!this.host.isNominal(thread) || this.host.reentrancyLevel(thread) > 0) return -1;
+    if (this.tdataGet(thread) < 0) return -1;
+    return this.lookup(thread, this.backtraces.rowOf(stack));
+  }
+
+  /** Destroys a tctx that nothing needs any more (prof_tctx_try_destroy). */
+  tctxTryDestroy(thread: number, tctx: number): void {
+    const { tctxs } = this;
+    if (this.accum || tctxs.prepared[tctx] !== 0 || tctxs.recentCount[tctx] !== 0 || !tctxs.cnts.isZero(tctx, Cnt.curObjs)) return;
+    this.#tctxDestroy(thread, tctx);
+  }
+
+  /** prof_tctx_destroy */
+  #tctxDestroy(thread: number, tctx: number): void {
+    const { tdatas, tctxs, gctxs, host } = this;
+    const gctx = tctxs.gctx[tctx];
+    const tdata = tctxs.tdata[tctx];
+    this.holdTdataLock(tdata);
+    tdatas.bt2tctx[tdata].remove(thread, gctxs.bt[gctx]);
+    this.dropTdataLock();
+    if (tdatas.attached[tdata] === 0 && tdatas.bt2tctx[tdata].count === 0) {
+      this.locks.prof_thds_data++;
+      this.#tdataDestroyLocked(thread, tdata);
+    }
+    tctxs.unlink(tctx, gctxs);
+    if (gctxs.first[gctx] < 0) this.#gctxTryDestroy(thread, this.tdataOf(thread), gctx);
+    host.idalloctm(thread, tctxs.handle[tctx]);
+    tctxs.give(tctx);
+  }
+
+  /** prof_gctx_try_destroy of a gctx without tctx. */
+  #gctxTryDestroy(thread: number, tdata: number, gctx: number): void {
+    const { gctxs } = this;
+    const handle = gctxs.handle[gctx];
+    this.enter(tdata);
+    this.#heldGctxLock = gctxs.lock[gctx];
+    this.bt2gctx.remove(thread, gctxs.bt[gctx]);
+    gctxs.give(gctx);
+    this.leave(thread, tdata);
+    this.#heldGctxLock = -1;
+    this.host.idalloctm(thread, handle);
+  }
+
+  /** From here to dropTdataLock, a dump would wait for the running thread. */
+  holdTdataLock(tdata: number): void {
+    this.#heldTdataLock = this.tdatas.thrUid[tdata] % TDATA_LOCKS;
+  }
+
+  dropTdataLock(): void {
+    this.#heldTdataLock = -1;
+  }
+
+  /** @throws {ProfDeadlockError} if a dump would want a lock that its own thread holds. */
+  assertDumpable(): void {
+    const { tdatas, gctxs } = this;
+    if (this.#heldTdataLock >= 0) {
+      for (let tdata = tdatas.first; tdata >= 0; tdata = tdatas.next[tdata]) {
+        if (tdatas.thrUid[tdata] % TDATA_LOCKS !== this.#heldTdataLock) continue;
+        throw new ProfDeadlockError('the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while a thread record is locked, because its table changes size or the log takes memory');
+      }
+    }
+    if (this.#heldGctxLock >= 0) {
+      for (let gctx = 0; gctx < gctxs.length; gctx++) {
+        if (gctxs.bt[gctx] < 0 || gctxs.lock[gctx] !== this.#heldGctxLock) continue;
+        throw new ProfDeadlockError('the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while the table of contexts shrinks and a context is locked');
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Sampled objects: what an extent's record knows of the sample that lies in it (jemalloc 5.3.0, include/jemalloc/internal/edata.h,
+ * e_prof_info; src/large.c, large_prof_info_set).
+ * Invariant: a row in use belongs to one live sampled object, or to one whose free or realloc is under way.
+ * Differs: the fields are columns of a table, and the extent keeps the row; size and class are stored too, so that a free need not pass them.
+ */
+import { grown } from './prof_bt.ts';
+
+export class InfoTable {
+  /** Rows ever used. */
+  length = 0;
+  /** Rows in use. */
+  count = 0;
+  /** Row -> tctx, -1 if this row is free. */
+  tctx = new Int32Array(64);
+  /** Time of the allocation, ns since start. */
+  time = new Float64Array(64);
+  /** Requested bytes. */
+  size = new Float64Array(64);
+  /** Usable bytes. */
+  usize = new Float64Array(64);
+  /** Size class of usize. */
+  szind = new Uint8Array(64);
+  /** Row of the record in the list of recent allocations, -1 if none. */
+  recent = new Int32Array(64);
+  #free = -1;
+
+  take(tctx: number, time: number, size: number, usize: number, szind: number): number {
+    let row = this.#free;
+    if (row >= 0) {
+      this.#free = this.recent[row];
+    } else {
+      row = this.length++;
+      if (row >= this.tctx.length) {
+        this.tctx = grown(this.tctx, row + 1);
+        this.time = grown(this.time, row + 1);
+        this.size = grown(this.size, row + 1);
+        this.usize = grown(this.usize, row + 1);
+        this.szind = grown(this.szind, row + 1);
+        this.recent = grown(this.recent, row + 1);
+      }
+    }
+    this.tctx[row] = tctx;
+    this.time[row] = time;
+    this.size[row] = size;
+    this.usize[row] = usize;
+    this.szind[row] = szind;
+    this.recent[row] = -1;
+    this.count++;
+    return row;
+  }
+
+  give(row: number): void {
+    this.tctx[row] = -1;
+    this.recent[row] = this.#free;
+    this.#free = row;
+    this.count--;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * The log of freed samples (jemalloc 5.3.0, src/prof_log.c; prof_log, prof.log_start, prof.log_stop).
+ * Invariant: backtraces and threads are numbered by first appearance since the log started.
+ * Differs: text is made at the end in one piece; what the library frees while it prints is freed in the same order.
+ */
+import { Ckh } from './ckh.ts';
+import { hash128, LOG_THREAD_SEED } from './hash.ts';
+import { jsonString } from './json.ts';
+import type { ProfData } from './prof_data.ts';
+import type { InfoTable } from './prof_info.ts';
+import { integerText, traceText } from './prof_recent.ts';
+
+const ALLOC_NODE_BYTES = 64;
+/** A backtrace node without frames; each takes 8 more. */
+const BT_NODE_BYTES = 32;
+/** A thread node without its name and the zero that ends it. */
+const THR_NODE_BYTES = 24;
+/** PROF_LOG_STOP_BUFSIZE */
+const PRINT_BUFFER_BYTES = 65536;
+
+interface LogThread {
+  readonly thrUid: number;
+  readonly name: string;
+  readonly handle: number;
+}
+
+interface LogBacktrace {
+  readonly bt: number;
+  readonly handle: number;
+}
+
+interface LogAllocation {
+  readonly handle: number;
+  readonly allocThread: number;
+  readonly freeThread: number;
+  readonly allocTrace: number;
+  readonly freeTrace: number;
+  readonly allocTime: number;
+  readonly freeTime: number;
+  readonly usize: number;
+}
+
+export class ProfLog {
+  readonly #data: ProfData;
+  readonly #infos: InfoTable;
+  readonly #resolution: string;
+  #started = false;
+  #filename = '';
+  #startTime = 0;
+  /** True once a log was started: then one that is still open at exit is stopped there. */
+  #everStarted = false;
+  #backtraceTable: Ckh | null = null;
+  #threadTable: Ckh | null = null;
+  /** Row of #threads -> low words of the hashes of its id. */
+  #threadHashes: { hash0: Uint32Array; hash1: Uint32Array } = { hash0: new Uint32Array(0), hash1: new Uint32Array(0) };
+  #threads: LogThread[] = [];
+  #backtraces: LogBacktrace[] = [];
+  #allocations: LogAllocation[] = [];
+  readonly #threadRows = new Map<number, number>();
+
+  constructor(data: ProfData, infos: InfoTable, resolution: string) {
+    this.#data = data;
+    this.#infos = infos;
+    this.#resolution = resolution;
+  }
+
+  get logging(): boolean {
+    return this.#started;
+  }
+
+  get everStarted(): boolean {
+    return this.#everStarted;
+  }
+
+  /** Starts a log to a file (prof_log_start). False if one is open already. */
+  start(filename: string): boolean {
+    this.#everStarted = true;
+    if (this.#started) return false;
+    this.#started = true;
+    this.#filename = filename;
+    this.#startTime = this.#data.host.now();
+    return true;
+  }
+
+  /** Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log). */
+  free(thread: number, info: number, stack: number): void {
+    const data = this.#data;
+    if (!this.#started || data.tdataOf(thread) < 0) return;
+    const { host, tctxs, tdatas, gctxs } = data;
+    const infos = this.#infos;
+    const tctx = infos.tctx[info];
+    if (this.#backtraceTable === null) {
+      this.#backtraceTable = new Ckh(host, thread, data.backtraces);
+      this.#threadHashes = { hash0: new Uint32Array(16), hash1: new Uint32Array(16) };
+      this.#threadTable = new Ckh(host, thread, this.#threadHashes);
+    }
+    const freeTime = host.now();
+    const handle = host.iallocztm(thread, ALLOC_NODE_BYTES, 1, 0);
+    const allocName = tdatas.name[tctxs.tdata[tctx]] ?? '';
+    const freeTdata = data.tdataGet(thread);
+    const allocThread = this.#threadIndex(thread, tctxs.thrUid[tctx], allocName);
+    const freeThread = this.#threadIndex(thread, tdatas.thrUid[freeTdata], tdatas.name[freeTdata] ?? '');
+    const allocTrace = this.#traceIndex(thread, gctxs.bt[tctxs.gctx[tctx]]);
+    const freeTrace = this.#traceIndex(thread, data.backtraces.rowOf(stack));
+    this.#allocations.push({ handle, allocThread, freeThread, allocTrace, freeTrace, allocTime: infos.time[info], freeTime, usize: infos.usize[info] });
+  }
+
+  /** prof_log_thr_index */
+  #threadIndex(thread: number, thrUid: number, name: string): number {
+    const known = this.#threadRows.get(thrUid);
+    if (known !== undefined) return known;
+    const index = this.#threads.length;
+    const handle = this.#data.host.iallocztm(thread, THR_NODE_BYTES + name.length + 1, 1, 0);
+    this.#threads.push({ thrUid, name, handle });
+    this.#threadRows.set(thrUid, index);
+    const hashes = this.#threadHashes;
+    if (index >= hashes.hash0.length) {
+      for (const column of ['hash0', 'hash1'] as const) {
+        const longer = new Uint32Array(2 * index);
+        longer.set(hashes[column]);
+        hashes[column] = longer;
+      }
+    }
+    const hash = new Uint32Array(4);
+    hash128(Uint32Array.of(thrUid, Math.floor(thrUid / 0x100000000)), 0, 1, LOG_THREAD_SEED, hash);
+    hashes.hash0[index] = hash[0];
+    hashes.hash1[index] = hash[2];
+    this.#threadTable!.insert(thread, index, index);
+    return index;
+  }
+
+  /** prof_log_bt_index */
+  #traceIndex(thread: number, bt: number): number {
+    const known = this.#backtraceTable!.search(bt);
+    if (known >= 0) return known;
+    const index = this.#backtraces.length;
+    const handle = this.#data.host.iallocztm(thread, BT_NODE_BYTES + 8 * this.#data.backtraces.depth(bt), 1, 0);
+    this.#backtraces.push({ bt, handle });
+    this.#backtraceTable!.insert(thread, bt, index);
+    return index;
+  }
+
+  /** Ends the log and writes its file (prof_log_stop). False if none is open. */
+  stop(thread: number): boolean {
+    if (!this.#started) return false;
+    const { host, map, backtraces } = this.#data;
+    this.#started = false;
+    const file = host.openFile(this.#filename);
+    const buffer = host.iallocztm(thread, PRINT_BUFFER_BYTES, 1, 0);
+    file.write(
+      `{"info":{"duration":${integerText(host.now() - this.#startTime)},"version":${jsonString(host.version)},"lg_sample_rate":${map.lgSample},` +
+        `"prof_time_resolution":"${this.#resolution}","pid":${host.pid}}`,
+    );
+    this.#writeArray(file, 'threads', this.#threads, (node) => {
+      host.idalloctm(thread, node.handle);
+      return `{"thr_uid":${node.thrUid},"thr_name":${jsonString(node.name)}}`;
+    });
+    this.#writeArray(file, 'stack_traces', this.#backtraces, (node) => {
+      host.idalloctm(thread, node.handle);
+      return traceText(backtraces.text(node.bt));
+    });
+    this.#writeArray(file, 'allocations', this.#allocations, (node) => {
+      host.idalloctm(thread, node.handle);
+      return (
+        `{"alloc_thread":${node.allocThread},"free_thread":${node.freeThread},"alloc_trace":${node.allocTrace},"free_trace":${node.freeTrace},` +
+        `"alloc_timestamp":${host.clockBase + BigInt(node.allocTime)},"free_timestamp":${host.clockBase + BigInt(node.freeTime)},"usize":${integerText(node.usize)}}`
+      );
+    });
+    file.write('}');
+    host.idalloctm(thread, buffer);
+    file.close();
+    this.#backtraceTable?.delete(thread);
+    this.#threadTable?.delete(thread);
+    this.#backtraceTable = null;
+    this.#threadTable = null;
+    this.#threads = [];
+    this.#backtraces = [];
+    this.#allocations = [];
+    this.#threadRows.clear();
+    return true;
+  }
+
+  #writeArray<T>(file: { write(text: string): void }, name: string, nodes: readonly T[], textOf: (node: T) => string): void {
+    let text = `,"${name}":[`;
+    for (let i = 0; i < nodes.length; i++) {
+      if (i > 0) text += ',';
+      text += textOf(nodes[i]);
+      if (text.length > 65536) {
+        file.write(text);
+        text = '';
+      }
+    }
+    file.write(text + ']');
+  }
+}

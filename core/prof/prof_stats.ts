@@ -1,0 +1,55 @@
+/**
+ * Requested bytes and counts of sampled objects by size class (jemalloc 5.3.0, src/prof_stats.c; prof_stats).
+ * Invariant: live <= accum in every class, unless a sum has passed 2^64.
+ * Differs: not at all.
+ */
+import { NSIZES } from '../sizes/sc.ts';
+import type { ProfLocks } from './host.ts';
+
+/** Sums of one size class. */
+export interface ProfStatsRow {
+  /** Sum of requested bytes. */
+  readonly requested: bigint;
+  readonly count: bigint;
+}
+
+export class ProfStats {
+  readonly #locks: ProfLocks;
+  readonly #liveRequested = new BigUint64Array(NSIZES);
+  readonly #liveCount = new BigUint64Array(NSIZES);
+  readonly #accumRequested = new BigUint64Array(NSIZES);
+  readonly #accumCount = new BigUint64Array(NSIZES);
+
+  constructor(locks: ProfLocks) {
+    this.#locks = locks;
+  }
+
+  /** Books a sampled object of `size` requested bytes (prof_stats_inc). */
+  add(szind: number, size: number): void {
+    this.#locks.prof_stats++;
+    const requested = BigInt(size);
+    this.#liveRequested[szind] += requested;
+    this.#liveCount[szind]++;
+    this.#accumRequested[szind] += requested;
+    this.#accumCount[szind]++;
+  }
+
+  /** prof_stats_dec */
+  remove(szind: number, size: number): void {
+    this.#locks.prof_stats++;
+    this.#liveRequested[szind] -= BigInt(size);
+    this.#liveCount[szind]--;
+  }
+
+  /** Takes the lock, as each of the library's reads does (prof_stats_get_live). */
+  live(szind: number): ProfStatsRow {
+    this.#locks.prof_stats++;
+    return { requested: this.#liveRequested[szind], count: this.#liveCount[szind] };
+  }
+
+  /** prof_stats_get_accum */
+  accum(szind: number): ProfStatsRow {
+    this.#locks.prof_stats++;
+    return { requested: this.#accumRequested[szind], count: this.#accumCount[szind] };
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Allocation contexts: a gctx for each distinct backtrace of the process, a tctx for each (thread, backtrace)
+ * (jemalloc 5.3.0, include/jemalloc/internal/prof_structs.h, prof_gctx_s, prof_tctx_s).
+ * Invariant: a tctx in use is linked in its gctx's list, in order of (thrUid, thrDiscrim, tctxUid); a gctx in use has at least one tctx,
+ * save while one is made or destroyed.
+ * Differs: a sorted list for a red-black tree; and no states of a dump under way, since nothing else happens during a dump.
+ */
+import { grown } from './prof_bt.ts';
+import { CntTable } from './prof_cnt.ts';
+import type { TdataTable } from './prof_tdata.ts';
+
+export class GctxTable {
+  /** Rows ever used. */
+  length = 0;
+  /** Rows in use. */
+  count = 0;
+  /** Row of the backtrace, -1 if this row is free. */
+  bt = new Int32Array(64);
+  /** Handle of the memory. */
+  handle = new Float64Array(64);
+  /** Which of the 1024 shared locks guards it. */
+  lock = new Uint16Array(64);
+  /** First and last tctx, -1 if none. */
+  first = new Int32Array(64);
+  last = new Int32Array(64);
+  #free = -1;
+
+  take(bt: number, handle: number, lock: number): number {
+    let row = this.#free;
+    if (row >= 0) {
+      this.#free = this.first[row];
+    } else {
+      row = this.length++;
+      if (row >= this.bt.length) {
+        this.bt = grown(this.bt, row + 1);
+        this.handle = grown(this.handle, row + 1);
+        const locks = new Uint16Array(this.bt.length);
+        locks.set(this.lock);
+        this.lock = locks;
+        this.first = grown(this.first, row + 1);
+        this.last = grown(this.last, row + 1);
+      }
+    }
+    this.bt[row] = bt;
+    this.handle[row] = handle;
+    this.lock[row] = lock;
+    this.first[row] = -1;
+    this.last[row] = -1;
+    this.count++;
+    return row;
+  }
+
+  give(row: number): void {
+    this.bt[row] = -1;
+    this.first[row] = this.#free;
+    this.#free = row;
+    this.count--;
+  }
+}
+
+export class TctxTable {
+  /** Rows ever used. */
+  length = 0;
+  /** Rows in use. */
+  count = 0;
+  /** Row of the thread's record. */
+  tdata = new Int32Array(64);
+  /** Row of the context, -1 while this row is in no list. */
+  gctx = new Int32Array(64);
+  /** Copies of the thread's identity, and a number that tells contexts of one thread apart. */
+  thrUid = new Float64Array(64);
+  thrDiscrim = new Float64Array(64);
+  tctxUid = new Float64Array(64);
+  /** References from the list of recent allocations. */
+  recentCount = new Float64Array(64);
+  /** 1 between its look-up and the recording of the object. */
+  prepared = new Uint8Array(64);
+  handle = new Float64Array(64);
+  readonly cnts = new CntTable(64);
+  /** The tctx after this one in its gctx's list, -1 at the end. */
+  next = new Int32Array(64);
+  #previous = new Int32Array(64);
+  #free = -1;
+
+  take(tdata: number, thrUid: number, thrDiscrim: number, tctxUid: number, handle: number): number {
+    let row = this.#free;
+    if (row >= 0) {
+      this.#free = this.next[row];
+    } else {
+      row = this.length++;
+      if (row >= this.tdata.length) this.#reach(row + 1);
+    }
+    this.tdata[row] = tdata;
+    this.gctx[row] = -1;
+    this.thrUid[row] = thrUid;
+    this.thrDiscrim[row] = thrDiscrim;
+    this.tctxUid[row] = tctxUid;
+    this.recentCount[row] = 0;
+    this.handle[row] = handle;
+    this.cnts.clear(row);
+    this.count++;
+    return row;
+  }
+
+  /** Links a tctx into its gctx's list, at its place. */
+  link(row: number, gctx: number, gctxs: GctxTable): void {
+    const { next } = this;
+    this.gctx[row] = gctx;
+    let before = gctxs.last[gctx];
+    while (before >= 0 && this.#precedes(row, before)) before = this.#previous[before];
+    const after = before < 0 ? gctxs.first[gctx] : next[before];
+    next[row] = after;
+    this.#previous[row] = before;
+    if (before < 0) gctxs.first[gctx] = row;
+    else next[before] = row;
+    if (after < 0) gctxs.last[gctx] = row;
+    else this.#previous[after] = row;
+  }
+
+  unlink(row: number, gctxs: GctxTable): void {
+    const gctx = this.gctx[row];
+    const before = this.#previous[row];
+    const after = this.next[row];
+    if (before < 0) gctxs.first[gctx] = after;
+    else this.next[before] = after;
+    if (after < 0) gctxs.last[gctx] = before;
+    else this.#previous[after] = before;
+    this.gctx[row] = -1;
+  }
+
+  /** Gives back an unlinked row. */
+  give(row: number): void {
+    this.next[row] = this.#free;
+    this.#free = row;
+    this.count--;
+  }
+
+  #precedes(a: number, b: number): boolean {
+    if (this.thrUid[a] !== this.thrUid[b]) return this.thrUid[a] < this.thrUid[b];
+    if (this.thrDiscrim[a] !== this.thrDiscrim[b]) return this.thrDiscrim[a] < this.thrDiscrim[b];
+    return this.tctxUid[a] < this.tctxUid[b];
+  }
+
+  #reach(rows: number): void {
+    this.tdata = grown(this.tdata, rows);
+    this.gctx = grown(this.gctx, rows);
+    this.thrUid = grown(this.thrUid, rows);
+    this.thrDiscrim = grown(this.thrDiscrim, rows);
+    this.tctxUid = grown(this.tctxUid, rows);
+    this.recentCount = grown(this.recentCount, rows);
+    this.prepared = grown(this.prepared, rows);
+    this.handle = grown(this.handle, rows);
+    this.cnts.reach(this.tdata.length - 1);
+    this.next = grown(this.next, rows);
+    this.#previous = grown(this.#previous, rows);
+  }
+}
+
+/** Throws unless every tctx is in the list of its gctx, in order, and in the table of its thread under its backtrace, and every one in a table is in a list. */
+export function checkTctx(tctxs: TctxTable, gctxs: GctxTable, tdatas: TdataTable): void {
+  let linked = 0;
+  let used = 0;
+  for (let gctx = 0; gctx < gctxs.length; gctx++) {
+    if (gctxs.bt[gctx] < 0) continue;
+    used++;
+    if (gctxs.first[gctx] < 0) throw new Error('a context has no thread');
+    let before = -1;
+    for (let row = gctxs.first[gctx]; row >= 0; before = row, row = tctxs.next[row]) {
+      linked++;
+      if (linked > tctxs.count) throw new Error('a list of thread contexts does not end');
+      if (tctxs.gctx[row] !== gctx) throw new Error('a thread context is in the list of another context');
+      if (tctxs.prepared[row] !== 0) throw new Error('a thread context is left prepared');
+      if (tdatas.bt2tctx[tctxs.tdata[row]].search(gctxs.bt[gctx]) !== row) throw new Error("a thread context is not in its thread's table");
+      if (tctxs.thrUid[row] !== tdatas.thrUid[tctxs.tdata[row]]) throw new Error('a thread context names another thread than its record');
+      if (before >= 0 && tctxs.thrUid[before] > tctxs.thrUid[row]) throw new Error('thread contexts are out of order');
+    }
+    if (gctxs.last[gctx] !== before) throw new Error("a context's last thread context is not the end of its list");
+  }
+  if (used !== gctxs.count || linked !== tctxs.count) throw new Error('contexts are lost');
+  let inTables = 0;
+  for (let row = tdatas.first; row >= 0; row = tdatas.next[row]) inTables += tdatas.bt2tctx[row].count;
+  if (inTables !== linked) throw new Error('threads hold other contexts than there are');
+}

@@ -1,0 +1,82 @@
+/**
+ * From samples to estimates, and back to what jeprof expects to read (jemalloc 5.3.0, src/prof_data.c, prof_unbias_map_init, prof_do_unbias;
+ * src/prof.c, prof_sample_new_event_wait).
+ * Invariant: the tables belong to one rate of 2^lg bytes a sample; a new rate is a new object.
+ * Differs: V8's exp and log for glibc's. No wait differs for lg up to 30, no table entry up to 43 (measured).
+ */
+import { indexToSize, NSIZES } from '../sizes/sc.ts';
+
+/** Above which a sum of doubles no longer prints exactly by itself. */
+const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+const TWO_64 = 2 ** 64;
+
+/** What one sampled object of each size class stands for at a sampling rate of 2^lg bytes. */
+export class UnbiasMap {
+  /** Base-2 logarithm of the mean bytes between samples, 0..63. */
+  readonly lgSample: number;
+  /** 2^lgSample as a double. */
+  readonly rate: number;
+  /** Size class -> 8 times the objects that one sample stands for, low word first (prof_shifted_unbiased_cnt). */
+  readonly shiftedCount: Uint32Array = new Uint32Array(2 * NSIZES);
+  /** Size class -> bytes that one sample stands for, low word first (prof_unbiased_sz). */
+  readonly bytes: Uint32Array = new Uint32Array(2 * NSIZES);
+  readonly #logMiss: number;
+
+  constructor(lgSample: number) {
+    this.lgSample = lgSample;
+    this.rate = 2 ** lgSample;
+    this.#logMiss = Math.log(1 - 1 / this.rate);
+    for (let szind = 0; szind < NSIZES; szind++) {
+      const size = indexToSize[szind];
+      const chance = 1 - Math.exp(-size / this.rate);
+      setRounded(this.bytes, szind, size / chance);
+      setRounded(this.shiftedCount, szind, 8 / chance);
+    }
+  }
+
+  /**
+   * Bytes until the next sample, geometrically distributed with a mean of 2^lgSample (prof_sample_new_event_wait).
+   * At lgSample 0 every allocation is sampled, and the library does not draw: do not ask then.
+   * @param r53 A uniform draw of 53 bits.
+   */
+  wait(r53: number): number {
+    const u = r53 === 0 ? 1 : r53 * 2 ** -53;
+    const quotient = Math.log(u) / this.#logMiss;
+    // From lg 54 on the divisor is 0, and the library's conversion of an infinite or undefined quotient gives 2^63.
+    return quotient < 2 ** 63 && quotient >= 0 ? Math.trunc(quotient) + 1 : 2 ** 63;
+  }
+
+  /**
+   * A pair of estimates as a dump prints it: the numbers that jeprof's own correction turns into these estimates (prof_do_unbias).
+   * @param shiftedObjs Sum of shiftedCount.
+   * @param unbiasedBytes Sum of bytes.
+   * @returns "objects: bytes"
+   */
+  dumpText(shiftedObjs: number, unbiasedBytes: number): string {
+    if (shiftedObjs === 0 || unbiasedBytes === 0) return '0: 0';
+    const meanSize = unbiasedBytes / (shiftedObjs / 8);
+    const sampledBytes = unbiasedBytes * (1 - Math.exp(-meanSize / this.rate));
+    return `${uint64Text(sampledBytes / meanSize)}: ${uint64Text(sampledBytes)}`;
+  }
+}
+
+/** C's round: halves away from zero. For values from 0. */
+export function round(value: number): number {
+  const whole = Math.floor(value);
+  return value - whole >= 0.5 ? whole + 1 : whole;
+}
+
+/** A double rounded to a uint64, as decimal text; the largest one where it does not fit or is not a number (prof_double_uint64_cast). */
+function uint64Text(value: number): string {
+  const rounded = round(value);
+  if (rounded <= MAX_SAFE) return String(rounded);
+  return rounded < TWO_64 ? BigInt(rounded).toString() : '18446744073709551615';
+}
+
+/** Writes round(value) as a size_t; what does not fit becomes 0, as x86-64 converts it. */
+function setRounded(words: Uint32Array, index: number, value: number): void {
+  const rounded = round(value);
+  const fits = rounded < TWO_64;
+  words[2 * index] = fits ? rounded % 0x100000000 : 0;
+  words[2 * index + 1] = fits ? Math.floor(rounded / 0x100000000) : 0;
+}
