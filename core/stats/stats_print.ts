@@ -42,13 +42,12 @@ export const CONFIG: ReadonlyMap<string, boolean | string> = new Map<string, boo
   ['xmalloc', false],
 ]);
 
-/** Requested bytes and objects by class, bins first and then large classes: prof.stats.*. */
-export interface ProfStats {
-  live_requested: Float64Array;
-  live_count: Float64Array;
-  accum_requested: Float64Array;
-  accum_count: Float64Array;
-}
+/**
+ * The sums over sampled objects of a size class, bins first and then large classes (prof.stats.*): requested bytes and count of those alive,
+ * the same of all there ever were. Each call takes the lock of these sums twice.
+ */
+export type ProfStatsRead = (index: number) => ProfStatsCells;
+export type ProfStatsCells = readonly [liveRequested: EmitValue, liveCount: EmitValue, accumRequested: EmitValue, accumCount: EmitValue];
 
 /** What a print reads live, not from the last refresh. */
 export interface LiveSettings {
@@ -64,14 +63,13 @@ export interface LiveSettings {
   prof_lg_sample: number;
   zero_reallocs: number;
   /** null unless prof and prof_stats are on. */
-  prof_stats: ProfStats | null;
+  prof_stats: ProfStatsRead | null;
 }
 
-/** Lock operations that a print makes after its epoch call. */
+/** Lock operations that a print makes after its epoch call; those on prof_stats are the reader's. */
 export interface PrintCost {
   ctl: number;
   background_thread: number;
-  prof_stats: number;
 }
 
 /** The letters of malloc_stats_print as switches. */
@@ -120,7 +118,7 @@ export function statsPrint(stats: CtlStats, live: LiveSettings, letters: string,
     hpa: !letters.includes('h'),
   };
   const emitter = new Emitter(parts.json, write);
-  const print: Print = { emitter, parts, live, cost: { ctl: 0, background_thread: 0, prof_stats: 0 } };
+  const print: Print = { emitter, parts, live, cost: { ctl: 0, background_thread: 0 } };
   emitter.table('___ Begin jemalloc statistics ___\n');
   emitter.jsonObjectBegin('jemalloc');
   if (parts.general) printGeneral(print, stats.arenas.length);
@@ -348,7 +346,6 @@ function printArena(print: Print, key: string, arena: ArenaStats, index: number)
   if (parts.large) {
     printLextents(emitter, arena, profStats);
     cost.ctl += 1569;
-    if (profStats !== null) cost.prof_stats += 2 * NLEXTENTS;
   }
   if (parts.extents) {
     printExtents(emitter, arena);
@@ -570,7 +567,7 @@ function binsTable(profStats: boolean, mutex: boolean): Table {
 }
 
 /** Small classes (stats_arena_bins_print). In text a class that never had a slab is left out, and so are its reads. */
-function printBins(print: Print, arena: ArenaStats, prof: ProfStats | null): void {
+function printBins(print: Print, arena: ArenaStats, prof: ProfStatsRead | null): void {
   const { emitter, cost } = print;
   const { conf } = print.live;
   const { mutex } = print.parts;
@@ -582,15 +579,14 @@ function printBins(print: Print, arena: ArenaStats, prof: ProfStats | null): voi
   cost.ctl += emitter.json ? 1 : 1 + 2 * NBINS;
   let inGap = false;
   for (let j = 0; j < NBINS; j++) {
-    if (prof !== null) cost.prof_stats += 2;
+    const profCells = prof?.(j) ?? [];
     const wasInGap = inGap;
-    inGap = bins.nslabs[j] === 0 && (prof === null || prof.accum_count[j] === 0);
+    inGap = bins.nslabs[j] === 0 && (prof === null || Number(profCells[3]) === 0);
     if (wasInGap && !inGap) emitter.table(GAP_LINE);
     if (inGap && !emitter.json) continue;
     cost.ctl += emitter.json ? 20 + (mutex ? 15 : 0) : 18 + (mutex ? 15 : 0);
 
     const cells = mutex ? mutexCells(bins.mutex, j, uptime) : [];
-    const profCells = profStatsCells(prof, j);
     emitter.jsonObjectBegin();
     emitter.jsonKv('nmalloc', bins.nmalloc[j]);
     emitter.jsonKv('ndalloc', bins.ndalloc[j]);
@@ -653,17 +649,12 @@ function utilization(used: number, regions: number): string {
   return thousandths === 1000 ? '1' : `0.${String(thousandths).padStart(3, '0')}`;
 }
 
-function profStatsCells(prof: ProfStats | null, index: number): number[] {
-  if (prof === null) return [];
-  return [prof.live_requested[index], prof.live_count[index], prof.accum_requested[index], prof.accum_count[index]];
-}
-
-function profStatsJson(emitter: Emitter, cells: readonly number[]): void {
+function profStatsJson(emitter: Emitter, cells: readonly EmitValue[]): void {
   for (let i = 0; i < cells.length; i++) emitter.jsonKv(PROF_COLUMNS[i][0], cells[i]);
 }
 
 /** Large classes (stats_arena_lextents_print). */
-function printLextents(emitter: Emitter, arena: ArenaStats, prof: ProfStats | null): void {
+function printLextents(emitter: Emitter, arena: ArenaStats, prof: ProfStatsRead | null): void {
   const { lextents, uptime } = arena;
   const table = makeTable(
     'large:',
@@ -687,7 +678,7 @@ function printLextents(emitter: Emitter, arena: ArenaStats, prof: ProfStats | nu
     const wasInGap = inGap;
     inGap = lextents.nrequests[j] === 0;
     if (wasInGap && !inGap) emitter.table(GAP_LINE);
-    const profCells = profStatsCells(prof, NBINS + j);
+    const profCells = prof?.(NBINS + j) ?? [];
     emitter.jsonObjectBegin();
     profStatsJson(emitter, profCells);
     emitter.jsonKv('curlextents', lextents.curlextents[j]);
