@@ -31,6 +31,8 @@ export interface ProfFile {
 
 /** The allocator and the process as profiling sees them. */
 export interface ProfHost extends ProfMemory {
+  /** Counters of profiling's locks, where the process keeps those of all locks. */
+  readonly locks?: ProfLocks;
   /** True if the thread's tsd is in state nominal, that is, neither minimal nor in or past its clean-up (tsd_nominal). */
   isNominal(thread: number): boolean;
   /** The thread's reentrancy level (tsd_reentrancy_level_get). */

@@ -51,7 +51,7 @@ export class Prof {
   /** Bytes between interval dumps, 0 for none (prof.interval). */
   readonly interval: number;
   /** How often the statistics' locks were taken; a refresh of statistics adds to all (`refreshLocks`). */
-  readonly locks: ProfLocks = { prof: 0, prof_thds_data: 0, prof_dump: 0, prof_recent_alloc: 0, prof_recent_dump: 0, prof_stats: 0 };
+  readonly locks: ProfLocks;
   readonly data: ProfData;
   readonly infos = new InfoTable();
   readonly recent: RecentList;
@@ -81,6 +81,7 @@ export class Prof {
   constructor(host: ProfHost, options: ProfOptions, stacks: ProfStacks, interval: number) {
     this.#host = host;
     this.#options = options;
+    this.locks = host.locks ?? { prof: 0, prof_thds_data: 0, prof_dump: 0, prof_recent_alloc: 0, prof_recent_dump: 0, prof_stats: 0 };
     this.interval = interval;
     this.active = options.prof_active;
     this.gdump = options.prof_gdump;

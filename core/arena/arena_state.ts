@@ -1,0 +1,173 @@
+/**
+ * An arena's state (jemalloc 5.3.0, struct arena_s, pa_shard_s, pac_s, bin_s): what the functions of the extent, arena and tcache
+ * layers work on, in one place.
+ * Invariant: bins of a class are consecutive, one per shard; activePages = pages of all active extents.
+ */
+import type { DssPrecedence } from '../conf/options.ts';
+import type { Base } from '../base/base.ts';
+import { ArenaMutex } from '../mutex.ts';
+import { Decay } from '../extent/decay.ts';
+import { Eset } from '../extent/eset.ts';
+import { HeapTable } from '../extent/ph.ts';
+import { State } from '../extent/edata.ts';
+import { NBINS, NSIZES } from '../sizes/sc.ts';
+import type { Tcache } from '../thread/tcache.ts';
+
+/** Bytes from an arena's start to its decay_t of dirty and of muzzy pages, in this build. */
+const DECAY_DIRTY_OFFSET = 69320;
+const DECAY_MUZZY_OFFSET = 71104;
+
+/** A page cache: unused extents of one state (ecache_t). */
+export class Ecache {
+  /** State */
+  readonly state: number;
+  /** True for dirty: small extents are not merged when they are freed. */
+  readonly delayCoalesce: boolean;
+  readonly mutex: number;
+  readonly eset: Eset = new Eset();
+  /** Extents with guard pages around them; they are never split or merged. */
+  readonly guarded: Eset = new Eset();
+
+  constructor(state: number, delayCoalesce: boolean, mutex: number) {
+    this.state = state;
+    this.delayCoalesce = delayCoalesce;
+    this.mutex = mutex;
+  }
+
+  /** ecache_npages_get */
+  get pages(): number {
+    return this.eset.pages + this.guarded.pages;
+  }
+}
+
+/** Columns over the bins of an arena: bin -> value. */
+export class BinTable {
+  readonly length: number;
+  /** Slab that regions are taken from now, 0 for none. */
+  readonly slabcur: Int32Array;
+  /** Slabs with free regions other than slabcur. */
+  readonly nonfull: HeapTable;
+  /** Oldest full slab, in manual arenas only (a list through older/younger). */
+  readonly firstFull: Int32Array;
+  readonly lastFull: Int32Array;
+  readonly nmalloc: Float64Array;
+  readonly ndalloc: Float64Array;
+  readonly nrequests: Float64Array;
+  readonly curregs: Float64Array;
+  readonly nfills: Float64Array;
+  readonly nflushes: Float64Array;
+  readonly nslabs: Float64Array;
+  readonly reslabs: Float64Array;
+  readonly curslabs: Float64Array;
+  readonly nonfullSlabs: Float64Array;
+
+  constructor(bins: number) {
+    this.length = bins;
+    this.slabcur = new Int32Array(bins);
+    this.nonfull = new HeapTable(bins);
+    this.firstFull = new Int32Array(bins);
+    this.lastFull = new Int32Array(bins);
+    this.nmalloc = new Float64Array(bins);
+    this.ndalloc = new Float64Array(bins);
+    this.nrequests = new Float64Array(bins);
+    this.curregs = new Float64Array(bins);
+    this.nfills = new Float64Array(bins);
+    this.nflushes = new Float64Array(bins);
+    this.nslabs = new Float64Array(bins);
+    this.reslabs = new Float64Array(bins);
+    this.curslabs = new Float64Array(bins);
+    this.nonfullSlabs = new Float64Array(bins);
+  }
+}
+
+/** Columns over the large size classes, SizeClass - 36 -> value (arena_stats_large_t). */
+export class LargeTable {
+  readonly nmalloc: Float64Array = new Float64Array(NSIZES - NBINS);
+  readonly ndalloc: Float64Array = new Float64Array(NSIZES - NBINS);
+  /** Requests that thread caches served and have reported. */
+  readonly nrequests: Float64Array = new Float64Array(NSIZES - NBINS);
+  readonly nflushes: Float64Array = new Float64Array(NSIZES - NBINS);
+}
+
+/** What an arena is made with. */
+export interface ArenaMaking {
+  readonly index: number;
+  readonly base: Base;
+  /** Address of the arena_t in base memory. */
+  readonly address: number;
+  /** First of the arena's mutexes; those of the bins follow. */
+  readonly mutexes: number;
+  readonly bins: number;
+  readonly now: number;
+  readonly dirtyDecayMs: number;
+  readonly muzzyDecayMs: number;
+  readonly oversizeThreshold: number;
+  readonly dss: DssPrecedence;
+  /** False for arenas that arenas.create made. */
+  readonly automatic: boolean;
+}
+
+/** arena_t */
+export class Arena {
+  readonly index: number;
+  readonly automatic: boolean;
+  readonly base: Base;
+  readonly address: number;
+  readonly mutexes: number;
+  readonly binMutexes: number;
+  /** Time of creation, ns since start_ts. */
+  readonly createTime: number;
+  dss: DssPrecedence;
+  /** Threads bound to it for the application, and for allocations of the library's own. */
+  applicationThreads = 0;
+  internalThreads = 0;
+  /** Shard number for the next thread that binds. */
+  nextShard = 0;
+  /** Thread caches linked to it, in the order of linking. */
+  readonly tcaches: Set<Tcache> = new Set();
+  /** Bytes of the library's own allocations (internal). */
+  internal = 0;
+
+  readonly dirty: Ecache;
+  readonly muzzy: Ecache;
+  readonly retained: Ecache;
+  readonly decayDirty: Decay;
+  readonly decayMuzzy: Decay;
+  /** Free edata structs (extent_avail). */
+  edataAvailable = 0;
+  /** Serial number of the next mapping. */
+  nextSn = 0;
+  /** Row of the growth series for the next mapping, and the last row it may reach (exp_grow). */
+  growNext = 31;
+  growLimit = 198;
+  /** Freed extents of at least so many bytes are purged at once. */
+  oversizeThreshold: number;
+  /** Bytes of active, dirty and muzzy extents (pac_mapped). */
+  pacMapped = 0;
+  activePages = 0;
+  abandonedBytes = 0;
+
+  readonly bins: BinTable;
+  readonly large: LargeTable = new LargeTable();
+  /** Oldest and latest large object of a manual arena (a list through older/younger). */
+  firstLarge = 0;
+  lastLarge = 0;
+
+  constructor(making: ArenaMaking) {
+    this.index = making.index;
+    this.automatic = making.automatic;
+    this.base = making.base;
+    this.address = making.address;
+    this.mutexes = making.mutexes;
+    this.binMutexes = making.mutexes + 12;
+    this.createTime = making.now;
+    this.dss = making.dss;
+    this.oversizeThreshold = making.oversizeThreshold;
+    this.dirty = new Ecache(State.dirty, true, making.mutexes + ArenaMutex.extents_dirty);
+    this.muzzy = new Ecache(State.muzzy, false, making.mutexes + ArenaMutex.extents_muzzy);
+    this.retained = new Ecache(State.retained, false, making.mutexes + ArenaMutex.extents_retained);
+    this.decayDirty = new Decay(making.address + DECAY_DIRTY_OFFSET, making.now, making.dirtyDecayMs);
+    this.decayMuzzy = new Decay(making.address + DECAY_MUZZY_OFFSET, making.now, making.muzzyDecayMs);
+    this.bins = new BinTable(making.bins);
+  }
+}

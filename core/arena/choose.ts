@@ -1,0 +1,149 @@
+/**
+ * Making arenas, and choosing one for a thread (jemalloc 5.3.0, src/jemalloc.c arena_choose_hard, arena_bind; src/arena.c arena_new,
+ * arena_choose_huge).
+ * Invariant: an arena's applicationThreads = threads whose `arena` it is, likewise internalThreads.
+ * Differs: percpu_arena is refused when options are read, since a trace does not say on which CPU a call ran.
+ */
+import { Base } from '../base/base.ts';
+import { State } from '../extent/edata.ts';
+import { decayMsSet } from '../extent/pac.ts';
+import type { Heap } from '../heap.ts';
+import { ARENA_MUTEXES, GlobalMutex, lock } from '../mutex.ts';
+import { NBINS } from '../sizes/sc.ts';
+import { tcacheAssociate, tcacheDissociate } from '../thread/tcache.ts';
+import type { Tsd } from '../thread/tsd.ts';
+import { Arena } from './arena_state.ts';
+
+/** sizeof(arena_t) without bins, and sizeof(bin_t). */
+const ARENA_BYTES = 78952;
+const BIN_BYTES = 224;
+
+/** arena_new: makes the arena with this index. Arena 0 takes the base that the boot made. */
+export function arenaNew(heap: Heap, index: number, base: Base | null, automatic: boolean): Arena {
+  const { binInfo, conf, mutexes } = heap;
+  const own = base ?? new Base(heap.baseSurroundings, mutexes.add(ARENA_MUTEXES + binInfo.bins) + 7, false);
+  const address = own.alloc(ARENA_BYTES + BIN_BYTES * binInfo.bins, 64);
+  const arena = new Arena({
+    index,
+    base: own,
+    address,
+    mutexes: own.mutex - 7,
+    bins: binInfo.bins,
+    now: heap.now,
+    dirtyDecayMs: heap.dirtyDecayMsDefault,
+    muzzyDecayMs: heap.muzzyDecayMsDefault,
+    oversizeThreshold: index === 0 ? conf.arena0OversizeThreshold : conf.oversizeThreshold,
+    dss: heap.dssDefault,
+    automatic,
+  });
+  heap.arenas[index] = arena;
+  if (index >= heap.arenasTotal) heap.arenasTotal = index + 1;
+  return arena;
+}
+
+/** arena_init for an automatic arena: makes it if it is not there. Creating takes the background thread's lock, but for the huge arena. */
+export function arenaInit(heap: Heap, index: number): Arena {
+  const existing = heap.arenas[index];
+  const arena = existing ?? arenaNew(heap, index, null, true);
+  if (index !== 0 && index !== heap.conf.hugeArenaIndex) lock(heap.mutexes, GlobalMutex.background_thread);
+  return arena;
+}
+
+/** arena_get with init_if_missing. */
+export function arenaGet(heap: Heap, index: number): Arena {
+  return heap.arenas[index] ?? arenaInit(heap, index);
+}
+
+/** arena_bind */
+function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void {
+  if (internal) {
+    arena.internalThreads++;
+    tsd.internalArena = arena;
+    return;
+  }
+  arena.applicationThreads++;
+  tsd.arena = arena;
+  const shard = arena.nextShard++;
+  for (let szind = 0; szind < NBINS; szind++) tsd.shards[szind] = shard % heap.binInfo.shards[szind];
+}
+
+/** arena_choose_hard: binds a thread to the arena with the fewest threads, or to a new one while all that exist are in use. */
+function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
+  const automatic = heap.conf.narenasAuto;
+  const arena0 = heap.arenas[0] as Arena;
+  if (automatic === 1) {
+    arenaBind(heap, tsd, arena0, false);
+    arenaBind(heap, tsd, arena0, true);
+    return arena0;
+  }
+  let application = arena0;
+  let own = arena0;
+  let missing = automatic;
+  for (let index = 1; index < automatic; index++) {
+    const arena = heap.arenas[index];
+    if (arena !== undefined) {
+      if (arena.applicationThreads < application.applicationThreads) application = arena;
+      if (arena.internalThreads < own.internalThreads) own = arena;
+    } else if (missing === automatic) {
+      missing = index;
+    }
+  }
+  let created = 0;
+  if (application.applicationThreads !== 0 && missing !== automatic) {
+    application = heap.arenas[missing] ?? arenaNew(heap, missing, null, true);
+    created++;
+  }
+  arenaBind(heap, tsd, application, false);
+  if (own.internalThreads !== 0 && missing !== automatic) {
+    own = heap.arenas[missing] ?? arenaNew(heap, missing, null, true);
+    created++;
+  }
+  arenaBind(heap, tsd, own, true);
+  // arena_new_create_background_thread, for each of the two that asked for a new arena
+  for (; created > 0; created--) lock(heap.mutexes, GlobalMutex.background_thread);
+  return internal ? own : application;
+}
+
+/** arena_choose: the thread's arena, bound now if it has none. */
+export function arenaChoose(heap: Heap, tsd: Tsd): Arena {
+  if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;
+  return tsd.arena ?? bindAndLink(heap, tsd, false);
+}
+
+/** arena_ichoose: the same for allocations of the library's own. */
+export function arenaIchoose(heap: Heap, tsd: Tsd): Arena {
+  if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;
+  return tsd.internalArena ?? bindAndLink(heap, tsd, true);
+}
+
+function bindAndLink(heap: Heap, tsd: Tsd, internal: boolean): Arena {
+  const arena = chooseHard(heap, tsd, internal);
+  const { tcache } = tsd;
+  if (tcache !== null) {
+    if (tcache.arena === null) {
+      tcacheAssociate(heap, tcache, arena);
+    } else if (tcache.arena !== arena) {
+      tcacheDissociate(heap, tsd, tcache);
+      tcacheAssociate(heap, tcache, arena);
+    }
+  }
+  return arena;
+}
+
+/** arena_choose_maybe_huge: `given`, or the huge arena for sizes from the oversize threshold on, or the thread's arena. */
+export function chooseMaybeHuge(heap: Heap, tsd: Tsd, given: Arena | null, size: number): Arena {
+  if (given !== null) return given;
+  if (size >= heap.conf.oversizeThreshold && (tsd.arena === null || tsd.arena.automatic)) return chooseHuge(heap);
+  return arenaChoose(heap, tsd);
+}
+
+/** arena_choose_huge: made on first use, and then with dirty and muzzy pages purged at once. */
+function chooseHuge(heap: Heap): Arena {
+  const index = heap.conf.hugeArenaIndex;
+  const existing = heap.arenas[index];
+  if (existing !== undefined) return existing;
+  const arena = arenaInit(heap, index);
+  if (heap.dirtyDecayMsDefault > 0) decayMsSet(heap, arena, State.dirty, 0);
+  if (heap.muzzyDecayMsDefault > 0) decayMsSet(heap, arena, State.muzzy, 0);
+  return arena;
+}

@@ -1,0 +1,34 @@
+/**
+ * Allocations of the library's own: thread caches, profiling tables, the statistics buffer (jemalloc 5.3.0, iallocztm, ipallocztm and
+ * idalloctm with is_internal, include/jemalloc/internal/jemalloc_internal_inlines_c.h).
+ * Invariant: an arena's `internal` = usable bytes of such allocations in its extents.
+ */
+import type { Heap } from '../heap.ts';
+import type { Extent } from '../extent/types.ts';
+import { Flag } from '../extent/edata.ts';
+import { alignedUsableSize, indexToSize, SMALL_MAXCLASS, sizeToIndex, usableSize } from '../sizes/sc.ts';
+import type { Tsd } from '../thread/tsd.ts';
+import type { Arena } from './arena_state.ts';
+import { dallocSmall, mallocSmall, REGIONS } from './bin.ts';
+import { largeDalloc, largePalloc } from './large.ts';
+
+/** Allocates `size` bytes from `arena`, past the thread cache; alignment 0 for none. Gives the region, -1 if out of memory. */
+export function internalAlloc(heap: Heap, tsd: Tsd, size: number, alignment: number, arena: Arena): number {
+  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+  const region =
+    usize <= SMALL_MAXCLASS
+      ? mallocSmall(heap, tsd, arena, sizeToIndex(usize))
+      : largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment);
+  if (region >= 0) arena.internal += usize;
+  return region;
+}
+
+/** Frees what internalAlloc gave. */
+export function internalFree(heap: Heap, tsd: Tsd, region: number): void {
+  const { edata } = heap;
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const arena = heap.arenas[edata.arena[extent]] as Arena;
+  arena.internal -= indexToSize[edata.szind[extent]];
+  if ((edata.flags[extent] & Flag.slab) !== 0) dallocSmall(heap, tsd, region);
+  else largeDalloc(heap, tsd, extent);
+}

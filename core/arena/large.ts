@@ -1,0 +1,130 @@
+/**
+ * Large objects: an extent each (jemalloc 5.3.0, src/large.c; the large parts of src/arena.c).
+ * Invariant: an active large extent has one page more than its size class, and its object starts `offset` bytes in.
+ */
+import { Flag } from '../extent/edata.ts';
+import { paAlloc, paDalloc, paExpand, paShrink, handleDeferredWork } from '../extent/pac.ts';
+import type { Extent } from '../extent/types.ts';
+import type { Heap } from '../heap.ts';
+import { ArenaMutex, lock } from '../mutex.ts';
+import { indexToSize, LARGE_MAXCLASS, LARGE_MIN_INDEX, LARGE_PAD_PAGES, PAGE, sizeToIndex, alignedUsableSize } from '../sizes/sc.ts';
+import { decayTick } from '../thread/decay_tick.ts';
+import type { Tsd } from '../thread/tsd.ts';
+import { prngLgRange } from '../u64.ts';
+import type { Arena } from './arena_state.ts';
+import { REGIONS } from './bin.ts';
+import { chooseMaybeHuge } from './choose.ts';
+
+/** SizeClass -> row of an arena's large statistics; small classes (sampled objects) count in the first. */
+export function largeRow(szind: number): number {
+  return szind <= LARGE_MIN_INDEX ? 0 : szind - LARGE_MIN_INDEX;
+}
+
+/**
+ * large_palloc: an object of `usize` usable bytes at a multiple of `alignment`; -1 if out of memory. Without an arena the thread's is
+ * taken, or the huge arena. Below page alignment the object starts at a random multiple of its alignment in the first page.
+ */
+export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, alignment: number): number {
+  const ausize = alignedUsableSize(usize, alignment);
+  if (ausize === 0 || ausize > LARGE_MAXCLASS) return -1;
+  const chosen = chooseMaybeHuge(heap, tsd, arena, usize);
+  const { edata } = heap;
+  const szind = sizeToIndex(usize);
+  const pages = usize / PAGE + LARGE_PAD_PAGES;
+  const extent = paAlloc(heap, chosen, pages, alignment, false, szind, decideGuardLarge(heap, tsd, pages, alignment));
+  if (extent === 0) return -1;
+  edata.sample[extent] = 0;
+  chosen.large.nmalloc[largeRow(szind)]++;
+  if (alignment < PAGE) {
+    // arena_cache_oblivious_randomize
+    let lgAlignment = 6;
+    while (2 ** lgAlignment < alignment) lgAlignment++;
+    edata.offset[extent] = prngLgRange(tsd.prng, 0, 12 - lgAlignment) << lgAlignment;
+  } else {
+    edata.offset[extent] = 0;
+  }
+  if (!chosen.automatic) {
+    lock(heap.mutexes, chosen.mutexes + ArenaMutex.large);
+    const last = chosen.lastLarge;
+    edata.older[extent] = last;
+    edata.younger[extent] = 0;
+    if (last === 0) chosen.firstLarge = extent;
+    else edata.younger[last] = extent;
+    chosen.lastLarge = extent;
+  }
+  decayTick(heap, tsd, chosen, 1);
+  return extent * REGIONS;
+}
+
+/** san_large_extent_decide_guard */
+function decideGuardLarge(heap: Heap, tsd: Tsd, pages: number, alignment: number): boolean {
+  const every = heap.options.san_guard_large;
+  if (every === 0n) return false;
+  if (tsd.guardLarge > 1n) {
+    tsd.guardLarge--;
+    return false;
+  }
+  if (alignment <= PAGE && (pages + 2) * PAGE <= LARGE_MAXCLASS) {
+    tsd.guardLarge = every;
+    return true;
+  }
+  return false;
+}
+
+/** large_malloc */
+export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number): number {
+  return largePalloc(heap, tsd, arena, usize, 64);
+}
+
+/** Books the end of a large object and unlinks it (large_dalloc_prep_locked). The large mutex of a manual arena has been counted. */
+export function largeDallocPrep(heap: Heap, arena: Arena, extent: Extent): void {
+  const { edata } = heap;
+  if (!arena.automatic) {
+    const older = edata.older[extent];
+    const younger = edata.younger[extent];
+    if (older === 0) arena.firstLarge = younger;
+    else edata.younger[older] = younger;
+    if (younger === 0) arena.lastLarge = older;
+    else edata.older[younger] = older;
+  }
+  arena.large.ndalloc[largeRow(edata.szind[extent])]++;
+}
+
+/** large_dalloc: frees a large object past the thread cache. */
+export function largeDalloc(heap: Heap, tsd: Tsd, extent: Extent): void {
+  const arena = heap.arenas[heap.edata.arena[extent]] as Arena;
+  if (!arena.automatic) lock(heap.mutexes, arena.mutexes + ArenaMutex.large);
+  largeDallocPrep(heap, arena, extent);
+  paDalloc(heap, arena, extent);
+  decayTick(heap, tsd, arena, 1);
+}
+
+/** large_ralloc_no_move: changes a large object's class where it lies; false if it has to move. */
+export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: number): boolean {
+  const { edata } = heap;
+  const arena = heap.arenas[edata.arena[extent]] as Arena;
+  const oldIndex = edata.szind[extent];
+  const oldUsize = indexToSize[oldIndex];
+  if (usize !== oldUsize) {
+    const szind = sizeToIndex(usize);
+    const pages = usize / PAGE + LARGE_PAD_PAGES;
+    if (usize > oldUsize) {
+      if (!paExpand(heap, arena, extent, pages, szind)) return false;
+    } else {
+      if (!paShrink(heap, arena, extent, pages, szind)) return false;
+      handleDeferredWork(heap, arena);
+    }
+    arena.large.nmalloc[largeRow(szind)]++;
+    arena.large.ndalloc[largeRow(oldIndex)]++;
+  }
+  decayTick(heap, tsd, arena, 1);
+  return true;
+}
+
+/** Checks a large extent. @throws Error naming what does not hold. */
+export function checkLarge(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  if ((edata.flags[extent] & Flag.slab) !== 0) throw new Error('large: the extent is a slab');
+  const szind = Math.max(edata.szind[extent], LARGE_MIN_INDEX);
+  if (edata.pages[extent] !== indexToSize[szind] / PAGE + LARGE_PAD_PAGES) throw new Error('large: pages differ from the size class');
+}

@@ -1,0 +1,167 @@
+/**
+ * Metadata memory of an arena (jemalloc 5.3.0, src/base.c): blocks that are mapped and carved, and never given back.
+ * Invariant: in each block memory is carved from the low end, so that resident = the sum over blocks of used bytes in whole pages,
+ * and allocated = the sum of usable sizes and block headers.
+ * Differs: a block has one leftover at most, so the heaps of leftovers by size class are one column of class numbers.
+ */
+import type { AddressSpace } from './pages.ts';
+import { pagesMap } from './pages.ts';
+import { HUGEPAGE, indexToSize, NPSIZES, NSIZES, PAGE, pagesToPind, pindToPages, sizeToIndex } from '../sizes/sc.ts';
+import type { MutexTable } from '../mutex.ts';
+import { lock } from '../mutex.ts';
+import type { MetadataThp } from '../conf/options.ts';
+
+/** sizeof(base_block_t). */
+const BLOCK_HEADER = 144;
+/** sizeof(base_t), as it is carved from the first block. */
+const BASE_T = 3968;
+
+/** What base memory needs of the heap. */
+export interface BaseSurroundings {
+  readonly space: AddressSpace;
+  readonly mutexes: MutexTable;
+  readonly metadataThp: MetadataThp;
+  /** True if transparent huge pages are left to madvise by the system; only then metadata_thp acts. */
+  readonly thpOnMadvise: boolean;
+}
+
+/** The base of one arena. */
+export class Base {
+  readonly surroundings: BaseSurroundings;
+  readonly mutex: number;
+  readonly isArena0: boolean;
+  /** Block -> address, size and used bytes. The row is the block's serial number. */
+  readonly addresses: number[] = [];
+  readonly sizes: number[] = [];
+  readonly used: number[] = [];
+  /** Block -> size class its leftover is filed under, -1 for none. */
+  readonly leftover: number[] = [];
+  #pindLast = 0;
+  #autoThpSwitched = false;
+  /** Bytes carved, headers included. */
+  allocated = 0;
+  resident = 0;
+  mapped = 0;
+  /** Huge pages touched (n_thp). */
+  thpPages = 0;
+
+  /** base_new. @throws OutOfMemory if the first block cannot be mapped. */
+  constructor(surroundings: BaseSurroundings, mutex: number, isArena0: boolean) {
+    this.surroundings = surroundings;
+    this.mutex = mutex;
+    this.isArena0 = isArena0;
+    if (!this.#map(BASE_T, 64)) throw new OutOfMemory();
+    this.#carve(0, BASE_T, 64);
+  }
+
+  /** Address of the first block; the arena's address hangs on it. */
+  get firstBlock(): number {
+    return this.addresses[0];
+  }
+
+  /** base_alloc: `size` bytes at a multiple of `alignment`. Gives the address, 0 if out of memory. */
+  alloc(size: number, alignment: number): number {
+    const align = Math.ceil(alignment / 16) * 16;
+    const usize = Math.ceil(size / align) * align;
+    const wanted = sizeToIndex(usize + align - 16);
+    lock(this.surroundings.mutexes, this.mutex);
+    let block = -1;
+    let best: number = NSIZES;
+    for (let b = 0; b < this.leftover.length; b++) {
+      if (this.leftover[b] >= wanted && this.leftover[b] < best) {
+        best = this.leftover[b];
+        block = b;
+      }
+    }
+    if (block < 0) {
+      if (!this.#map(usize, align)) return 0;
+      lock(this.surroundings.mutexes, this.mutex);
+      block = this.addresses.length - 1;
+    }
+    return this.#carve(block, usize, align);
+  }
+
+  #carve(block: number, usize: number, align: number): number {
+    const start = this.used[block];
+    const address = Math.ceil((this.addresses[block] + start) / align) * align;
+    const end = address - this.addresses[block] + usize;
+    this.used[block] = end;
+    const rest = this.sizes[block] - end;
+    this.leftover[block] = rest === 0 ? -1 : floorClass(rest);
+    this.allocated += usize;
+    this.resident += Math.ceil(end / PAGE) * PAGE - Math.ceil(start / PAGE) * PAGE;
+    if (this.#thpActive()) this.thpPages += Math.ceil(end / HUGEPAGE) - Math.ceil(start / HUGEPAGE);
+    return address;
+  }
+
+  #thpActive(): boolean {
+    const { metadataThp, thpOnMadvise } = this.surroundings;
+    return thpOnMadvise && metadataThp !== 'disabled' && (metadataThp === 'always' || this.#autoThpSwitched);
+  }
+
+  /** base_block_alloc: maps a block large enough for `usize` at `align`. */
+  #map(usize: number, align: number): boolean {
+    const { space, mutexes } = this.surroundings;
+    const gap = Math.ceil(BLOCK_HEADER / align) * align - BLOCK_HEADER;
+    const needed = BLOCK_HEADER + gap + usize;
+    const minimum = hugeCeil(pindToPages[pagesToPind(Math.ceil(needed / PAGE))] * PAGE);
+    const nextPind = this.#pindLast + 1 < NPSIZES - 1 ? this.#pindLast + 1 : this.#pindLast;
+    const next = hugeCeil(pindToPages[nextPind] * PAGE);
+    const size = Math.max(minimum, next);
+    const address = pagesMap(space, size, HUGEPAGE);
+    if (address === 0) return false;
+    this.#pindLast = pagesToPind(size / PAGE);
+    const first = this.addresses.length === 0;
+    this.addresses.push(address);
+    this.sizes.push(size);
+    this.used.push(BLOCK_HEADER);
+    this.leftover.push(-1);
+    if (!first && this.surroundings.thpOnMadvise && this.surroundings.metadataThp === 'auto') {
+      lock(mutexes, this.mutex);
+      if (this.#autoThpSwitched) {
+        this.thpPages++;
+      } else if (this.addresses.length === (this.isArena0 ? 5 : 2)) {
+        // base_auto_thp_switch: the blocks there are become huge, the new one (of which the header is used) included
+        this.#autoThpSwitched = true;
+        for (const used of this.used) this.thpPages += Math.ceil(used / HUGEPAGE);
+      }
+    } else if (this.#thpActive()) {
+      this.thpPages++;
+    }
+    this.allocated += BLOCK_HEADER;
+    this.resident += PAGE;
+    this.mapped += size;
+    return true;
+  }
+}
+
+/** The system has no memory left for the allocator's own structures. */
+export class OutOfMemory extends Error {
+  constructor() {
+    super('out of memory for allocator metadata');
+    this.name = 'OutOfMemory';
+  }
+}
+
+function hugeCeil(bytes: number): number {
+  return Math.ceil(bytes / HUGEPAGE) * HUGEPAGE;
+}
+
+/** Largest class that is at most `rest` bytes; -1 below the smallest. */
+function floorClass(rest: number): number {
+  const index = sizeToIndex(rest);
+  return indexToSize[index] === rest ? index : index - 1;
+}
+
+/** Checks a base: usage lies inside the blocks, and the sums agree with the blocks. @throws Error naming what does not hold. */
+export function checkBase(base: Base): void {
+  let resident = 0;
+  let mapped = 0;
+  for (let b = 0; b < base.addresses.length; b++) {
+    if (base.used[b] > base.sizes[b]) throw new Error('base: a block is used beyond its end');
+    resident += Math.ceil(base.used[b] / PAGE) * PAGE;
+    mapped += base.sizes[b];
+  }
+  if (resident !== base.resident) throw new Error('base: resident differs from the used pages of the blocks');
+  if (mapped !== base.mapped) throw new Error('base: mapped differs from the sizes of the blocks');
+}

@@ -1,0 +1,84 @@
+/**
+ * When unused pages are given back: the smoothstep decay of one page cache (jemalloc 5.3.0, src/decay.c, include/jemalloc/internal/smoothstep.h).
+ * Invariant: epoch <= deadline; backlog[199] holds the pages first seen in the latest epoch.
+ * Differs: times are ns since start_ts, and the caller reads the clock.
+ */
+import { prngRange, setU64 } from '../u64.ts';
+
+/** Epochs over which pages decay (SMOOTHSTEP_NSTEPS). */
+const STEPS = 200;
+
+/** Step -> share of pages that may stay, times 2^24: 6x^5 - 15x^4 + 10x^3 at x = (step + 1) / 200, rounded down (h_steps). */
+const smoothstep: Float64Array = new Float64Array(STEPS);
+for (let step = 1n; step <= 200n; step++) {
+  const n = 200n;
+  smoothstep[Number(step) - 1] = Number(((6n * step ** 5n - 15n * n * step ** 4n + 10n * n * n * step ** 3n) << 24n) / n ** 5n);
+}
+
+/** decay_t */
+export class Decay {
+  /** Address of the decay_t in the arena: the seed of its jitter. */
+  readonly address: number;
+  /** Milliseconds; 0: at once, -1: never. */
+  ms = 0;
+  interval = 0;
+  epoch = 0;
+  deadline = 0;
+  readonly #jitter = new Uint32Array(2);
+  readonly #backlog = new Float64Array(STEPS);
+  /** Pages that may stay unpurged, and the pages there were after the latest epoch's purge was decided. */
+  pagesLimit = 0;
+  pagesUnpurged = 0;
+  /** Purge passes, madvise calls, pages purged (pac_decay_stats). */
+  npurge = 0;
+  nmadvise = 0;
+  purged = 0;
+
+  constructor(address: number, now: number, ms: number) {
+    this.address = address;
+    this.reinit(now, ms);
+  }
+
+  /** decay_reinit */
+  reinit(now: number, ms: number): void {
+    this.ms = ms;
+    if (ms > 0) this.interval = Math.floor((ms * 1_000_000) / STEPS);
+    this.epoch = now;
+    setU64(this.#jitter, 0, BigInt(this.address));
+    this.#initDeadline();
+    this.pagesUnpurged = 0;
+    this.#backlog.fill(0);
+  }
+
+  #initDeadline(): void {
+    this.deadline = this.epoch + this.interval;
+    if (this.ms > 0) this.deadline += prngRange(this.#jitter, 0, this.interval);
+  }
+
+  /** decay_maybe_advance_epoch: true if the deadline has passed; then `pagesLimit` is up to date. */
+  maybeAdvanceEpoch(now: number, pages: number): boolean {
+    if (this.deadline > now) return false;
+    const epochs = Math.floor((now - this.epoch) / this.interval);
+    this.epoch += epochs * this.interval;
+    this.#initDeadline();
+    const backlog = this.#backlog;
+    if (epochs >= STEPS) {
+      backlog.fill(0);
+    } else {
+      backlog.copyWithin(0, epochs);
+      backlog.fill(0, STEPS - epochs);
+    }
+    backlog[STEPS - 1] = Math.max(0, pages - this.pagesUnpurged);
+    let sum = 0;
+    for (let step = 0; step < STEPS; step++) sum += backlog[step] * smoothstep[step];
+    this.pagesLimit = Math.floor(sum / 0x1000000);
+    this.pagesUnpurged = Math.max(this.pagesLimit, pages);
+    return true;
+  }
+
+  /** Checks the backlog. @throws Error naming what does not hold. */
+  check(): void {
+    if (this.epoch > this.deadline) throw new Error('decay: the deadline lies before its epoch');
+    for (const pages of this.#backlog) if (!(pages >= 0)) throw new Error('decay: the backlog holds a negative count');
+  }
+}

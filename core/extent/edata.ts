@@ -1,0 +1,125 @@
+/**
+ * Extents: runs of pages, each in one state (jemalloc 5.3.0, include/jemalloc/internal/edata.h), and the page map that finds their
+ * neighbours (src/emap.c).
+ * Invariant: row 0 stands for "none". `below` and `above` link the extents that touch in memory; what they link never overlaps.
+ * Differs: rows of a table for structs; links between neighbours for the radix tree's leaves (a leaf's own memory is accounted for in
+ * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
+ */
+import type { Extent } from './types.ts';
+
+export const NO_EXTENT = 0 as Extent;
+
+/** extent_state_t */
+export const State = { active: 0, dirty: 1, muzzy: 2, retained: 3 } as const;
+
+/** Bits of the `flags` column. */
+export const Flag = {
+  /** The extent begins its mapping: it never merges with what lies below. */
+  head: 1,
+  slab: 2,
+  /** Lies in the dss (grown by sbrk). */
+  dss: 4,
+  /** Guard pages lie around it. */
+  guarded: 8,
+} as const;
+
+/** Words of 32 bits in the bitmap of a slab: 512 regions at most. */
+export const SLAB_WORDS = 16;
+
+/** All extents of a heap as columns. */
+export class EdataTable {
+  /** Rows in use or on the free list, row 0 included. */
+  length = 1;
+  capacity = 1024;
+  /** Address of the first page. (base, pages, sn: whole numbers, as doubles because addresses and huge mappings pass 2^32.) */
+  base = new Float64Array(1024);
+  pages = new Float64Array(1024);
+  /** Serial number: the age of the mapping in its arena. */
+  sn = new Float64Array(1024);
+  arena = new Uint16Array(1024);
+  /** State */
+  state = new Uint8Array(1024);
+  /** Bits of Flag */
+  flags = new Uint8Array(1024);
+  /** SizeClass of the object or of the slab's regions; meaningless unless active. */
+  szind = new Uint8Array(1024);
+  /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */
+  offset = new Uint16Array(1024);
+  /** Slab -> shard of its bin. */
+  shard = new Uint8Array(1024);
+  /** Slab -> free regions, 0..512. */
+  freeCount = new Uint16Array(1024);
+  /** Slab -> SLAB_WORDS words; a set bit is a free region. */
+  freeBits = new Uint32Array(1024 * SLAB_WORDS);
+  /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
+  sample = new Int32Array(1024);
+  /** Extents that touch this one in memory, NO_EXTENT for none. */
+  below = new Int32Array(1024);
+  above = new Int32Array(1024);
+  /** Links of the heap that holds this extent (ph.ts). */
+  prev = new Int32Array(1024);
+  next = new Int32Array(1024);
+  child = new Int32Array(1024);
+  /** Links of the LRU list, or of the list of large objects of a manual arena. */
+  older = new Int32Array(1024);
+  younger = new Int32Array(1024);
+  /** First row of the free list, chained through `next`. */
+  #free = 0;
+
+  /** Takes a free row. Its columns hold what they held. */
+  take(): Extent {
+    const row = this.#free;
+    if (row !== 0) {
+      this.#free = this.next[row];
+      return row as Extent;
+    }
+    if (this.length === this.capacity) this.#grow();
+    return this.length++ as Extent;
+  }
+
+  /** Gives a row back. */
+  release(row: Extent): void {
+    this.pages[row] = 0;
+    this.next[row] = this.#free;
+    this.#free = row;
+  }
+
+  #grow(): void {
+    const capacity = this.capacity * 2;
+    this.base = grown(this.base, capacity);
+    this.pages = grown(this.pages, capacity);
+    this.sn = grown(this.sn, capacity);
+    this.arena = grown(this.arena, capacity);
+    this.state = grown(this.state, capacity);
+    this.flags = grown(this.flags, capacity);
+    this.szind = grown(this.szind, capacity);
+    this.offset = grown(this.offset, capacity);
+    this.shard = grown(this.shard, capacity);
+    this.freeCount = grown(this.freeCount, capacity);
+    this.freeBits = grown(this.freeBits, capacity * SLAB_WORDS);
+    this.sample = grown(this.sample, capacity);
+    this.below = grown(this.below, capacity);
+    this.above = grown(this.above, capacity);
+    this.prev = grown(this.prev, capacity);
+    this.next = grown(this.next, capacity);
+    this.child = grown(this.child, capacity);
+    this.older = grown(this.older, capacity);
+    this.younger = grown(this.younger, capacity);
+    this.capacity = capacity;
+  }
+}
+
+type Column = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+
+function grown<T extends Column>(column: T, length: number): T {
+  const larger = new (column.constructor as new (length: number) => T)(length);
+  larger.set(column);
+  return larger;
+}
+
+/** Order by serial number, then address (edata_snad_comp): true if `a` comes before `b`. */
+export function snadLess(edata: EdataTable, a: number, b: number): boolean {
+  const sa = edata.sn[a];
+  const sb = edata.sn[b];
+  return sa < sb || (sa === sb && edata.base[a] < edata.base[b]);
+}

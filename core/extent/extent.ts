@@ -1,0 +1,441 @@
+/**
+ * Taking, splitting, merging and giving back extents (jemalloc 5.3.0, src/extent.c, src/edata_cache.c, src/emap.c, src/extent_dss.c).
+ * Invariant: an extent is in the eset of its state, or active and in nobody's; neighbours in memory are linked.
+ * Differs: whether memory is committed or known to be zero has no effect that can be seen, so neither is kept. The radix tree is the set of its leaves,
+ * because only their memory shows.
+ */
+import type { Arena, Ecache } from '../arena/arena_state.ts';
+import { pagesMap } from '../base/pages.ts';
+import type { Heap } from '../heap.ts';
+import { ArenaMutex, lock } from '../mutex.ts';
+import { HUGEPAGE, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
+import { Flag, NO_EXTENT, State } from './edata.ts';
+import { esetFit, esetInsert, esetRemove } from './eset.ts';
+import type { Extent } from './types.ts';
+
+/** sizeof(edata_t), also its alignment. */
+const EDATA_BYTES = 128;
+/** Address space that one radix tree leaf covers, and its size. */
+const LEAF_SPAN = 2 ** 30;
+const LEAF_BYTES = HUGEPAGE;
+
+/** edata_cache_get: a struct for a new extent; false if out of memory. */
+export function edataGet(heap: Heap, arena: Arena): boolean {
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
+  if (arena.edataAvailable > 0) {
+    arena.edataAvailable--;
+    return true;
+  }
+  return arena.base.alloc(EDATA_BYTES, EDATA_BYTES) !== 0;
+}
+
+/** edata_cache_put */
+export function edataPut(heap: Heap, arena: Arena): void {
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
+  arena.edataAvailable++;
+}
+
+/** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). */
+function touchLeaf(heap: Heap, address: number): void {
+  const leaf = Math.floor(address / LEAF_SPAN);
+  if (heap.leaves.has(leaf)) return;
+  heap.leaves.add(leaf);
+  heap.base0.alloc(LEAF_BYTES, 64);
+}
+
+/** emap_register_boundary: first page, then last page. */
+function registerBoundary(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  const base = edata.base[extent];
+  touchLeaf(heap, base);
+  touchLeaf(heap, base + (edata.pages[extent] - 1) * PAGE);
+}
+
+/** A new active extent over fresh address space. The struct has been taken from the cache. */
+function newMapping(heap: Heap, arena: Arena, address: number, pages: number, flags: number, sn: number): Extent {
+  const { edata } = heap;
+  const extent = edata.take();
+  edata.base[extent] = address;
+  edata.pages[extent] = pages;
+  edata.sn[extent] = sn;
+  edata.arena[extent] = arena.index;
+  edata.state[extent] = State.active;
+  edata.flags[extent] = flags;
+  edata.offset[extent] = 0;
+  edata.sample[extent] = 0;
+  edata.below[extent] = 0;
+  edata.above[extent] = 0;
+  heap.mappings.add(address, pages * PAGE);
+  heap.boundaries?.join(edata, extent);
+  return extent;
+}
+
+/** extent_split_impl: cuts the extent to `pages` pages and gives the rest as a new one; NO_EXTENT if out of memory. */
+export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: number): Extent {
+  const { edata } = heap;
+  if (!edataGet(heap, arena)) return NO_EXTENT;
+  const trail = edata.take();
+  const trailPages = edata.pages[extent] - pages;
+  const base = edata.base[extent];
+  const trailBase = base + pages * PAGE;
+  edata.base[trail] = trailBase;
+  edata.pages[trail] = trailPages;
+  edata.sn[trail] = edata.sn[extent];
+  edata.arena[trail] = edata.arena[extent];
+  edata.state[trail] = edata.state[extent];
+  edata.flags[trail] = edata.flags[extent] & Flag.dss;
+  edata.offset[trail] = 0;
+  edata.sample[trail] = 0;
+  // emap_split_prepare: first and last page of both parts
+  touchLeaf(heap, base);
+  touchLeaf(heap, trailBase - PAGE);
+  touchLeaf(heap, trailBase);
+  touchLeaf(heap, trailBase + (trailPages - 1) * PAGE);
+  edata.pages[extent] = pages;
+  const above = edata.above[extent];
+  edata.below[trail] = extent;
+  edata.above[trail] = above;
+  edata.above[extent] = trail;
+  if (above !== 0) edata.below[above] = trail;
+  heap.boundaries?.split(edata, extent, trail);
+  return trail;
+}
+
+/** extent_merge_impl: adds `high` to `low`, which lies directly below it. */
+function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): void {
+  const { edata } = heap;
+  heap.boundaries?.merge(edata, low, high);
+  edata.state[low] = State.active;
+  edata.pages[low] += edata.pages[high];
+  if (edata.sn[high] < edata.sn[low]) edata.sn[low] = edata.sn[high];
+  const above = edata.above[high];
+  edata.above[low] = above;
+  if (above !== 0) edata.below[above] = low;
+  edata.release(high);
+  edataPut(heap, arena);
+}
+
+/** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */
+function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: boolean): Extent {
+  const { edata } = heap;
+  const other = (forward ? edata.above : edata.below)[extent];
+  if (other === 0) return NO_EXTENT;
+  const higher = forward ? other : extent;
+  if ((edata.flags[higher] & Flag.head) !== 0) return NO_EXTENT;
+  if (edata.state[other] !== ecache.state) return NO_EXTENT;
+  if (edata.arena[other] !== edata.arena[extent]) return NO_EXTENT;
+  if (((edata.flags[other] ^ edata.flags[extent]) & (Flag.dss | Flag.guarded)) !== 0) return NO_EXTENT;
+  return other as Extent;
+}
+
+/** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing. `heap.coalesced` says if it merged. */
+function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): Extent {
+  const { edata } = heap;
+  let again: boolean;
+  do {
+    again = false;
+    const next = neighbor(heap, extent, ecache, true);
+    if (next !== 0) {
+      esetRemove(edata, ecache.eset, next);
+      extentMerge(heap, arena, extent, next);
+      if (ecache.delayCoalesce) {
+        heap.coalesced = true;
+        return extent;
+      }
+      again = true;
+    }
+    const previous = neighbor(heap, extent, ecache, false);
+    if (previous !== 0) {
+      esetRemove(edata, ecache.eset, previous);
+      extentMerge(heap, arena, previous, extent);
+      extent = previous;
+      if (ecache.delayCoalesce) {
+        heap.coalesced = true;
+        return extent;
+      }
+      again = true;
+    }
+  } while (again);
+  heap.coalesced = false;
+  return extent;
+}
+
+function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
+  const { edata } = heap;
+  edata.state[extent] = ecache.state;
+  esetInsert(edata, (edata.flags[extent] & Flag.guarded) !== 0 ? ecache.guarded : ecache.eset, extent);
+}
+
+/** extent_record: puts an active extent into a cache, merged with its neighbours as the cache does it. */
+export function extentRecord(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): void {
+  const { edata } = heap;
+  lock(heap.mutexes, ecache.mutex);
+  if ((edata.flags[extent] & Flag.guarded) === 0) {
+    if (!ecache.delayCoalesce) {
+      extent = tryCoalesce(heap, arena, ecache, extent);
+    } else if (edata.pages[extent] >= 4) {
+      do extent = tryCoalesce(heap, arena, ecache, extent);
+      while (heap.coalesced);
+      if (edata.pages[extent] * PAGE >= arena.oversizeThreshold && arena.decayDirty.ms !== -1 && arena.decayMuzzy.ms !== -1) {
+        maximallyPurge(heap, arena, extent);
+        return;
+      }
+    }
+  }
+  deactivate(heap, ecache, extent);
+}
+
+/** extent_maximally_purge */
+function maximallyPurge(heap: Heap, arena: Arena, extent: Extent): void {
+  const pages = heap.edata.pages[extent];
+  extentDallocWrapper(heap, arena, extent);
+  arena.decayDirty.nmadvise++;
+  arena.decayDirty.purged += pages;
+  arena.pacMapped -= pages * PAGE;
+}
+
+/** extent_dalloc_wrapper: gives an active extent's memory back: unmapped, or purged and retained. */
+export function extentDallocWrapper(heap: Heap, arena: Arena, extent: Extent): void {
+  const { edata } = heap;
+  if (!heap.options.retain) {
+    if ((edata.flags[extent] & Flag.guarded) !== 0) unguardPages(heap, extent);
+    if ((edata.flags[extent] & Flag.dss) === 0) {
+      heap.gdumpSub(edata.pages[extent]);
+      unmap(heap, arena, extent);
+      return;
+    }
+  }
+  heap.gdumpSub(edata.pages[extent]);
+  extentRecord(heap, arena, arena.retained, extent);
+}
+
+function unmap(heap: Heap, arena: Arena, extent: Extent): void {
+  const { edata } = heap;
+  const below = edata.below[extent];
+  const above = edata.above[extent];
+  if (below !== 0) edata.above[below] = 0;
+  if (above !== 0) edata.below[above] = 0;
+  heap.boundaries?.leave(edata, extent);
+  heap.space.munmap(edata.base[extent], edata.pages[extent] * PAGE);
+  heap.mappings.remove(edata.base[extent], edata.pages[extent] * PAGE);
+  edata.release(extent);
+  edataPut(heap, arena);
+}
+
+/** extent_destroy_wrapper: unmaps a retained extent of an arena that goes away. */
+export function extentDestroyWrapper(heap: Heap, arena: Arena, extent: Extent): void {
+  unmap(heap, arena, extent);
+}
+
+/**
+ * extent_recycle: an extent of `pages` pages at a multiple of `alignment` from a cache, what is left of the one it was cut from put
+ * back. With `expand` set, only what lies directly above that extent will do.
+ */
+export function extentRecycle(
+  heap: Heap,
+  arena: Arena,
+  ecache: Ecache,
+  expand: Extent,
+  pages: number,
+  alignment: number,
+  guarded: boolean,
+): Extent {
+  const { edata } = heap;
+  lock(heap.mutexes, ecache.mutex);
+  let extent: Extent;
+  const eset = guarded ? ecache.guarded : ecache.eset;
+  if (expand !== 0) {
+    extent = neighbor(heap, expand, ecache, true);
+    if (extent === 0 || edata.pages[extent] < pages) return NO_EXTENT;
+  } else {
+    extent = esetFit(edata, eset, pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : 64);
+    if (extent === 0) return NO_EXTENT;
+  }
+  esetRemove(edata, eset, extent);
+  edata.state[extent] = State.active;
+  const boundary = Math.ceil(alignment / PAGE) * PAGE;
+  const leadPages = (Math.ceil(edata.base[extent] / boundary) * boundary - edata.base[extent]) / PAGE;
+  if (leadPages !== 0) {
+    const lead = extent;
+    extent = extentSplit(heap, arena, lead, leadPages);
+    if (extent === 0) return NO_EXTENT;
+    if (edata.pages[extent] > pages) {
+      const trail = extentSplit(heap, arena, extent, pages);
+      deactivate(heap, ecache, lead);
+      deactivate(heap, ecache, trail);
+    } else {
+      deactivate(heap, ecache, lead);
+    }
+  } else if (edata.pages[extent] > pages) {
+    deactivate(heap, ecache, extentSplit(heap, arena, extent, pages));
+  }
+  return extent;
+}
+
+/** ehooks_alloc (extent_alloc_core): new address space by mmap and sbrk, as the arena's dss precedence says. 0 if out of memory; `heap.mappedDss` says where it lies. */
+function mapNew(heap: Heap, arena: Arena, at: number, bytes: number, alignment: number): number {
+  heap.mappedDss = false;
+  if (arena.dss === 'primary') {
+    const address = dssAlloc(heap, arena, at, bytes, alignment);
+    if (address !== 0) return address;
+  }
+  if (at === 0) {
+    const address = pagesMap(heap.space, bytes, alignment);
+    if (address !== 0) return address;
+  } else if (heap.space.mmapAt(at, bytes)) {
+    return at;
+  }
+  return arena.dss === 'secondary' ? dssAlloc(heap, arena, at, bytes, alignment) : 0;
+}
+
+/** extent_alloc_dss */
+function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment: number): number {
+  const { edata, space } = heap;
+  if (bytes >= 2 ** 63) return 0;
+  if (!edataGet(heap, arena)) return 0;
+  if (!heap.dssExhausted) {
+    const end = space.programBreak;
+    if (at === 0 || at === end) {
+      const gapPage = Math.ceil(end / PAGE) * PAGE;
+      const address = Math.ceil(gapPage / alignment) * alignment;
+      const gapPages = (address - gapPage) / PAGE;
+      // the gap's serial number is drawn before it is known whether sbrk succeeds
+      const gapSn = gapPages !== 0 ? arena.nextSn++ : -1;
+      if (space.sbrk(address - end + bytes)) {
+        if (gapPages !== 0) {
+          const gap = newMapping(heap, arena, gapPage, gapPages, Flag.dss | (heap.options.retain ? Flag.head : 0), gapSn);
+          registerBoundary(heap, gap);
+          heap.gdumpAdd(gapPages);
+          extentDallocWrapper(heap, arena, gap);
+        } else {
+          edataPut(heap, arena);
+        }
+        heap.mappedDss = true;
+        return address;
+      }
+      heap.dssExhausted = true;
+    }
+  }
+  edataPut(heap, arena);
+  return 0;
+}
+
+/** extent_grow_retained: maps the next size of the growth series that serves the request, cuts the request out and retains the rest. */
+function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number): Extent {
+  const { edata } = heap;
+  const most = pages + Math.ceil(alignment / PAGE) - 1;
+  let row = arena.growNext;
+  while (pindToPages[row] < most) if (++row >= NPSIZES - 1) return NO_EXTENT;
+  if (!edataGet(heap, arena)) return NO_EXTENT;
+  const mapPages = pindToPages[row];
+  const address = mapNew(heap, arena, 0, mapPages * PAGE, PAGE);
+  if (address === 0) {
+    edataPut(heap, arena);
+    return NO_EXTENT;
+  }
+  let extent = newMapping(heap, arena, address, mapPages, Flag.head | (heap.mappedDss ? Flag.dss : 0), arena.nextSn++);
+  registerBoundary(heap, extent);
+  const boundary = Math.ceil(alignment / PAGE) * PAGE;
+  const leadPages = (Math.ceil(address / boundary) * boundary - address) / PAGE;
+  let lead = NO_EXTENT;
+  if (leadPages !== 0) {
+    lead = extent;
+    extent = extentSplit(heap, arena, lead, leadPages);
+  }
+  const trail = edata.pages[extent] > pages ? extentSplit(heap, arena, extent, pages) : NO_EXTENT;
+  if (lead !== 0) extentRecord(heap, arena, arena.retained, lead);
+  if (trail !== 0) extentRecord(heap, arena, arena.retained, trail);
+  arena.growNext = row + 1 <= arena.growLimit ? row + 1 : arena.growLimit;
+  heap.gdumpAdd(pages);
+  return extent;
+}
+
+/** extent_alloc_wrapper: a mapping of just the size asked for. */
+function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: number, alignment: number): Extent {
+  if (!edataGet(heap, arena)) return NO_EXTENT;
+  const address = mapNew(heap, arena, at, pages * PAGE, Math.ceil(alignment / PAGE) * PAGE);
+  if (address === 0) {
+    edataPut(heap, arena);
+    return NO_EXTENT;
+  }
+  const extent = newMapping(
+    heap,
+    arena,
+    address,
+    pages,
+    (heap.options.retain ? Flag.head : 0) | (heap.mappedDss ? Flag.dss : 0),
+    arena.nextSn++,
+  );
+  registerBoundary(heap, extent);
+  heap.gdumpAdd(pages);
+  return extent;
+}
+
+/** ecache_alloc_grow: from the retained cache, else from the system. NO_EXTENT if out of memory. */
+export function ecacheAllocGrow(heap: Heap, arena: Arena, expand: Extent, pages: number, alignment: number, guarded: boolean): Extent {
+  const { edata, options } = heap;
+  let extent = extentRecycle(heap, arena, arena.retained, expand, pages, alignment, guarded);
+  if (extent !== 0) {
+    heap.gdumpAdd(pages);
+    return extent;
+  }
+  if (options.retain && expand === 0 && !guarded) {
+    extent = growRetained(heap, arena, pages, alignment);
+    if (extent !== 0) return extent;
+  }
+  if (options.retain && expand !== 0) return NO_EXTENT;
+  if (guarded) return NO_EXTENT;
+  return extentAllocWrapper(heap, arena, expand !== 0 ? edata.base[expand] + edata.pages[expand] * PAGE : 0, pages, alignment);
+}
+
+/** Merges a trail that was just taken into the extent below it (extent_merge_wrapper). */
+export function extentMergeTrail(heap: Heap, arena: Arena, extent: Extent, trail: Extent): void {
+  extentMerge(heap, arena, extent, trail);
+}
+
+/**
+ * ecache_evict: takes the longest unused extent out of a cache, as active, if the cache holds more than `limitPages`. NO_EXTENT if not.
+ * In the dirty cache it is merged with what it touches first; then the result is the latest, and the search starts over.
+ */
+export function ecacheEvict(heap: Heap, arena: Arena, ecache: Ecache, limitPages: number): Extent {
+  const { edata } = heap;
+  lock(heap.mutexes, ecache.mutex);
+  for (;;) {
+    let eset = ecache.eset;
+    let extent = eset.oldest as Extent;
+    if (extent === 0) {
+      eset = ecache.guarded;
+      extent = eset.oldest as Extent;
+      if (extent === 0) return NO_EXTENT;
+    }
+    if (ecache.pages <= limitPages) return NO_EXTENT;
+    esetRemove(edata, eset, extent);
+    if (!ecache.delayCoalesce || (edata.flags[extent] & Flag.guarded) !== 0) {
+      edata.state[extent] = State.active;
+      return extent;
+    }
+    edata.state[extent] = State.active;
+    extent = tryCoalesce(heap, arena, ecache, extent);
+    if (!heap.coalesced) return extent;
+    deactivate(heap, ecache, extent);
+  }
+}
+
+/** san_guard_pages_two_sided: the first and the last page become guards, and the extent what lies between. */
+export function guardPages(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  edata.base[extent] += PAGE;
+  edata.pages[extent] -= 2;
+  edata.flags[extent] |= Flag.guarded;
+  registerBoundary(heap, extent);
+}
+
+/** san_unguard_pages_two_sided */
+export function unguardPages(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  edata.base[extent] -= PAGE;
+  edata.pages[extent] += 2;
+  edata.flags[extent] &= ~Flag.guarded;
+  registerBoundary(heap, extent);
+}
+

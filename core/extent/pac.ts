@@ -1,0 +1,187 @@
+/**
+ * The page allocator of an arena and its decay (jemalloc 5.3.0, src/pa.c, src/pac.c; the arena_decay functions of src/arena.c).
+ * Invariant: pacMapped = bytes of active, dirty and muzzy extents.
+ * Differs: the huge page allocator is absent; purging takes no memory away, only the accounts say so.
+ */
+import type { Arena, Ecache } from '../arena/arena_state.ts';
+import type { Heap } from '../heap.ts';
+import { ArenaMutex, lock } from '../mutex.ts';
+import { PAGE } from '../sizes/sc.ts';
+import type { Decay } from './decay.ts';
+import { Flag, NO_EXTENT, State } from './edata.ts';
+import {
+  ecacheAllocGrow,
+  ecacheEvict,
+  extentDallocWrapper,
+  extentMergeTrail,
+  extentRecord,
+  extentRecycle,
+  extentSplit,
+  guardPages,
+  unguardPages,
+} from './extent.ts';
+import type { Extent } from './types.ts';
+
+/** pac_alloc_real */
+function pacAllocReal(heap: Heap, arena: Arena, pages: number, alignment: number, guarded: boolean): Extent {
+  let extent = extentRecycle(heap, arena, arena.dirty, NO_EXTENT, pages, alignment, guarded);
+  if (extent === 0 && arena.decayMuzzy.ms !== 0) extent = extentRecycle(heap, arena, arena.muzzy, NO_EXTENT, pages, alignment, guarded);
+  if (extent === 0) {
+    extent = ecacheAllocGrow(heap, arena, NO_EXTENT, pages, alignment, guarded);
+    if (extent !== 0) arena.pacMapped += pages * PAGE;
+  }
+  return extent;
+}
+
+/** pa_alloc: an active extent of `pages` pages; NO_EXTENT if out of memory. `szind` and `slab` say what it is for. */
+export function paAlloc(
+  heap: Heap,
+  arena: Arena,
+  pages: number,
+  alignment: number,
+  slab: boolean,
+  szind: number,
+  guarded: boolean,
+): Extent {
+  const { edata } = heap;
+  let extent = NO_EXTENT;
+  if (!guarded || slab) extent = pacAllocReal(heap, arena, pages, alignment, guarded);
+  if (extent === 0 && guarded) {
+    extent = pacAllocReal(heap, arena, pages + 2, PAGE, false);
+    if (extent !== 0) guardPages(heap, extent);
+  }
+  if (extent === 0) return NO_EXTENT;
+  arena.activePages += edata.pages[extent];
+  edata.szind[extent] = szind;
+  if (slab) edata.flags[extent] |= Flag.slab;
+  else edata.flags[extent] &= ~Flag.slab;
+  return extent;
+}
+
+/** pa_expand: grows an extent in place to `pages`; false if what lies above will not do. */
+export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
+  const { edata } = heap;
+  if ((edata.flags[extent] & Flag.guarded) !== 0) return false;
+  const amount = pages - edata.pages[extent];
+  let mapped = 0;
+  let trail = extentRecycle(heap, arena, arena.dirty, extent, amount, PAGE, false);
+  if (trail === 0) trail = extentRecycle(heap, arena, arena.muzzy, extent, amount, PAGE, false);
+  if (trail === 0) {
+    trail = ecacheAllocGrow(heap, arena, extent, amount, PAGE, false);
+    mapped = amount * PAGE;
+  }
+  if (trail === 0) return false;
+  extentMergeTrail(heap, arena, extent, trail);
+  arena.pacMapped += mapped;
+  arena.activePages += amount;
+  edata.szind[extent] = szind;
+  return true;
+}
+
+/** pa_shrink: cuts an extent to `pages` in place; the rest is dirty. False if out of memory. */
+export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
+  const { edata } = heap;
+  if ((edata.flags[extent] & Flag.guarded) !== 0) return false;
+  const amount = edata.pages[extent] - pages;
+  const trail = extentSplit(heap, arena, extent, pages);
+  if (trail === 0) return false;
+  extentRecord(heap, arena, arena.dirty, trail);
+  arena.activePages -= amount;
+  edata.szind[extent] = szind;
+  return true;
+}
+
+/** pa_dalloc, then arena_handle_deferred_work: an active extent becomes dirty; if dirty pages do not stay, all of them go. */
+export function paDalloc(heap: Heap, arena: Arena, extent: Extent): void {
+  const { edata } = heap;
+  arena.activePages -= edata.pages[extent];
+  if ((edata.flags[extent] & (Flag.guarded | Flag.slab)) === Flag.guarded) unguardPages(heap, extent);
+  edata.flags[extent] &= ~Flag.slab;
+  edata.offset[extent] = 0;
+  extentRecord(heap, arena, arena.dirty, extent);
+  handleDeferredWork(heap, arena);
+}
+
+/** arena_handle_deferred_work */
+export function handleDeferredWork(heap: Heap, arena: Arena): void {
+  if (arena.decayDirty.ms === 0) decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, true);
+}
+
+/** arena_decay: gives back what has been unused for long enough, or `all`. */
+export function arenaDecay(heap: Heap, arena: Arena, all: boolean): void {
+  decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, all);
+  // pa_shard_dont_decay_muzzy
+  if (arena.muzzy.pages === 0 && arena.decayMuzzy.ms <= 0) return;
+  decayCache(heap, arena, arena.decayMuzzy, arena.muzzy, ArenaMutex.decay_muzzy, all);
+}
+
+/** arena_decay_impl */
+function decayCache(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number, all: boolean): void {
+  lock(heap.mutexes, arena.mutexes + mutex);
+  if (all) decayToLimit(heap, arena, decay, ecache, mutex, true, 0, ecache.pages);
+  else maybeDecayPurge(heap, arena, decay, ecache, mutex);
+}
+
+/** pac_maybe_decay_purge. The decay mutex has been counted. */
+function maybeDecayPurge(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number): void {
+  if (decay.ms <= 0) {
+    if (decay.ms === 0) decayToLimit(heap, arena, decay, ecache, mutex, false, 0, ecache.pages);
+    return;
+  }
+  const pages = ecache.pages;
+  if (!decay.maybeAdvanceEpoch(heap.now, pages)) return;
+  if (pages > decay.pagesLimit) decayToLimit(heap, arena, decay, ecache, mutex, false, decay.pagesLimit, pages - decay.pagesLimit);
+}
+
+/** pac_decay_to_limit: evicts up to `most` pages while more than `limit` are there, and gives them back. */
+function decayToLimit(
+  heap: Heap,
+  arena: Arena,
+  decay: Decay,
+  ecache: Ecache,
+  mutex: number,
+  fully: boolean,
+  limit: number,
+  most: number,
+): void {
+  if (most === 0) return;
+  const { edata } = heap;
+  const stashed = heap.stash;
+  const first = stashed.length;
+  let pages = 0;
+  while (pages < most) {
+    const extent = ecacheEvict(heap, arena, ecache, limit);
+    if (extent === 0) break;
+    stashed.push(extent);
+    pages += edata.pages[extent];
+  }
+  if (pages !== 0) {
+    const toMuzzy = ecache.state === State.dirty && !fully && arena.decayMuzzy.ms !== 0;
+    let unmapped = 0;
+    for (let i = first; i < stashed.length; i++) {
+      const extent = stashed[i] as Extent;
+      if (toMuzzy) {
+        extentRecord(heap, arena, arena.muzzy, extent);
+      } else {
+        unmapped += edata.pages[extent];
+        extentDallocWrapper(heap, arena, extent);
+      }
+    }
+    decay.npurge++;
+    decay.nmadvise += stashed.length - first;
+    decay.purged += pages;
+    arena.pacMapped -= unmapped * PAGE;
+  }
+  stashed.length = first;
+  lock(heap.mutexes, arena.mutexes + mutex);
+}
+
+/** arena_decay_ms_set: restarts the decay of dirty or muzzy pages with another time. */
+export function decayMsSet(heap: Heap, arena: Arena, state: typeof State.dirty | typeof State.muzzy, ms: number): void {
+  const dirty = state === State.dirty;
+  const decay = dirty ? arena.decayDirty : arena.decayMuzzy;
+  const mutex = dirty ? ArenaMutex.decay_dirty : ArenaMutex.decay_muzzy;
+  lock(heap.mutexes, arena.mutexes + mutex);
+  decay.reinit(heap.now, ms);
+  maybeDecayPurge(heap, arena, decay, dirty ? arena.dirty : arena.muzzy, mutex);
+}

@@ -1,0 +1,236 @@
+/**
+ * Pairing heaps of extents, ordered by serial number and address (jemalloc 5.3.0, include/jemalloc/internal/ph.h).
+ * Invariant: the auxiliary list hangs on the root's `next`; a first child's `prev` is its parent.
+ * Differs: in nothing but the links being columns. The shape is jemalloc's, step by step: `remove` of a childless root puts an arbitrary
+ * auxiliary node in its place, so that the first element is not always the least, and that can be seen in placements.
+ */
+import type { EdataTable } from './edata.ts';
+import { snadLess } from './edata.ts';
+
+/** Heaps as two columns: heap number -> root extent (0: empty), and inserts since the last merge of the auxiliary list. */
+export class HeapTable {
+  readonly root: Int32Array;
+  readonly auxCount: Uint32Array;
+  constructor(heaps: number) {
+    this.root = new Int32Array(heaps);
+    this.auxCount = new Uint32Array(heaps);
+  }
+}
+
+function merge(edata: EdataTable, a: number, b: number): number {
+  if (a === 0) return b;
+  if (b === 0) return a;
+  const { prev, next, child } = edata;
+  let parent = a;
+  let other = b;
+  if (!snadLess(edata, a, b)) {
+    parent = b;
+    other = a;
+  }
+  prev[other] = parent;
+  const oldChild = child[parent];
+  next[other] = oldChild;
+  if (oldChild !== 0) prev[oldChild] = other;
+  child[parent] = other;
+  return parent;
+}
+
+/** Merges a sibling list into one tree: pairs first, then the results in turn, first in first out. */
+function mergeSiblings(edata: EdataTable, first: number): number {
+  const { prev, next } = edata;
+  let a = first;
+  let b = next[a];
+  if (b === 0) return a;
+  let rest = next[b];
+  if (rest !== 0) prev[rest] = 0;
+  prev[a] = 0;
+  next[a] = 0;
+  prev[b] = 0;
+  next[b] = 0;
+  a = merge(edata, a, b);
+  let head = a;
+  let tail = a;
+  a = rest;
+  while (a !== 0) {
+    b = next[a];
+    if (b !== 0) {
+      rest = next[b];
+      if (rest !== 0) prev[rest] = 0;
+      prev[a] = 0;
+      next[a] = 0;
+      prev[b] = 0;
+      next[b] = 0;
+      a = merge(edata, a, b);
+      next[tail] = a;
+      tail = a;
+      a = rest;
+    } else {
+      next[tail] = a;
+      tail = a;
+      a = 0;
+    }
+  }
+  a = head;
+  b = next[a];
+  while (b !== 0) {
+    head = next[b];
+    next[a] = 0;
+    next[b] = 0;
+    a = merge(edata, a, b);
+    if (head === 0) break;
+    next[tail] = a;
+    tail = a;
+    a = head;
+    b = next[a];
+  }
+  return a;
+}
+
+function mergeAux(edata: EdataTable, heaps: HeapTable, heap: number): void {
+  const { prev, next } = edata;
+  heaps.auxCount[heap] = 0;
+  const root = heaps.root[heap];
+  const aux = next[root];
+  if (aux !== 0) {
+    prev[root] = 0;
+    next[root] = 0;
+    prev[aux] = 0;
+    heaps.root[heap] = merge(edata, root, mergeSiblings(edata, aux));
+  }
+}
+
+function mergeChildren(edata: EdataTable, node: number): number {
+  const children = edata.child[node];
+  return children === 0 ? 0 : mergeSiblings(edata, children);
+}
+
+/** Merges the first two of the auxiliary list; true if there is nothing left to merge. */
+function mergeAuxPair(edata: EdataTable, root: number): boolean {
+  const { prev, next } = edata;
+  let a = next[root];
+  if (a === 0) return true;
+  const b = next[a];
+  if (b === 0) return true;
+  const rest = next[b];
+  next[a] = 0;
+  prev[a] = 0;
+  next[b] = 0;
+  prev[b] = 0;
+  a = merge(edata, a, b);
+  next[a] = rest;
+  if (rest !== 0) prev[rest] = a;
+  next[root] = a;
+  prev[a] = root;
+  return rest === 0;
+}
+
+/** ph_insert */
+export function heapInsert(edata: EdataTable, heaps: HeapTable, heap: number, node: number): void {
+  const { prev, next, child } = edata;
+  prev[node] = 0;
+  next[node] = 0;
+  child[node] = 0;
+  const root = heaps.root[heap];
+  if (root === 0) {
+    heaps.root[heap] = node;
+  } else {
+    if (snadLess(edata, node, root)) {
+      child[node] = root;
+      prev[root] = node;
+      heaps.root[heap] = node;
+      heaps.auxCount[heap] = 0;
+      return;
+    }
+    heaps.auxCount[heap]++;
+    const aux = next[root];
+    next[node] = aux;
+    if (aux !== 0) prev[aux] = node;
+    prev[node] = root;
+    next[root] = node;
+  }
+  const count = heaps.auxCount[heap];
+  if (count > 1) {
+    const below = count - 1;
+    const merges = 31 - Math.clz32(below & -below);
+    for (let i = 0; i < merges; i++) if (mergeAuxPair(edata, heaps.root[heap])) break;
+  }
+}
+
+/** ph_first: the first element, 0 if the heap is empty. It reshapes the heap: call it only where jemalloc does. */
+export function heapFirst(edata: EdataTable, heaps: HeapTable, heap: number): number {
+  if (heaps.root[heap] === 0) return 0;
+  mergeAux(edata, heaps, heap);
+  return heaps.root[heap];
+}
+
+/** ph_remove_first: takes the first element out, 0 if the heap is empty. */
+export function heapRemoveFirst(edata: EdataTable, heaps: HeapTable, heap: number): number {
+  if (heaps.root[heap] === 0) return 0;
+  mergeAux(edata, heaps, heap);
+  const first = heaps.root[heap];
+  heaps.root[heap] = mergeChildren(edata, first);
+  return first;
+}
+
+/** ph_remove: takes any element out. */
+export function heapRemove(edata: EdataTable, heaps: HeapTable, heap: number, node: number): void {
+  const { prev, next, child } = edata;
+  if (heaps.root[heap] === node) {
+    if (child[node] === 0) {
+      const aux = next[node];
+      heaps.root[heap] = aux;
+      if (aux !== 0) prev[aux] = 0;
+      return;
+    }
+    mergeAux(edata, heaps, heap);
+    if (heaps.root[heap] === node) {
+      heaps.root[heap] = mergeChildren(edata, node);
+      return;
+    }
+  }
+  const before = prev[node];
+  const parent = before !== 0 && child[before] === node ? before : 0;
+  const after = next[node];
+  const replacement = mergeChildren(edata, node);
+  if (replacement !== 0) {
+    if (parent !== 0) {
+      prev[replacement] = parent;
+      child[parent] = replacement;
+    } else {
+      prev[replacement] = before;
+      if (before !== 0) next[before] = replacement;
+    }
+    next[replacement] = after;
+    if (after !== 0) prev[after] = replacement;
+  } else {
+    if (parent !== 0) {
+      child[parent] = after;
+      if (after !== 0) prev[after] = parent;
+    } else {
+      next[before] = after;
+    }
+    if (after !== 0) prev[after] = before;
+  }
+}
+
+/** Checks the links of a heap. @throws Error naming what does not hold. @returns how many extents it holds. */
+export function checkHeap(edata: EdataTable, heaps: HeapTable, heap: number): number {
+  const { prev, next, child } = edata;
+  let count = 0;
+  const walk = (first: number, before: number): void => {
+    let previous = before;
+    for (let node = first; node !== 0; node = next[node]) {
+      if (prev[node] !== previous) throw new Error('heap: a node does not point back');
+      count++;
+      if (child[node] !== 0) walk(child[node], node);
+      previous = node;
+    }
+  };
+  const root = heaps.root[heap];
+  if (root !== 0) {
+    count++;
+    if (child[root] !== 0) walk(child[root], root);
+    walk(next[root], root);
+  }
+  return count;
+}

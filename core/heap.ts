@@ -1,0 +1,145 @@
+/**
+ * A heap: all state of one jemalloc, and its boot (jemalloc 5.3.0, malloc_init_hard in src/jemalloc.c).
+ * Invariant: what the real library takes from its surroundings (time, seeds, CPU count, address layout) comes in as options; two heaps
+ * given the same calls are the same.
+ * Differs: one object for the library's globals, so that several heaps can live side by side.
+ */
+import type { Arena } from './arena/arena_state.ts';
+import { BinInfo } from './arena/bin.ts';
+import { arenaNew } from './arena/choose.ts';
+import { Base } from './base/base.ts';
+import type { BaseSurroundings } from './base/base.ts';
+import { AddressSpace, DEFAULT_ADDRESS_SPACE } from './base/pages.ts';
+import type { AddressSpaceOptions } from './base/pages.ts';
+import type { BootConf } from './conf/boot.ts';
+import type { DssPrecedence, Options } from './conf/options.ts';
+import { EdataTable } from './extent/edata.ts';
+import { Boundaries, Mappings } from './extent/mappings.ts';
+import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
+import type { Prof } from './prof/prof.ts';
+import { DETACHED, makeProf } from './heap_prof.ts';
+import type { ProfProcess } from './heap_prof.ts';
+import { NBINS } from './sizes/sc.ts';
+import { tsdFetch } from './thread/lifecycle.ts';
+import { TcacheInfo } from './thread/tcache.ts';
+import { Tsd } from './thread/tsd.ts';
+
+/** What a heap takes from its surroundings. */
+export interface HeapOptions {
+  readonly conf: BootConf;
+  /** PRNG state of the main thread: the address of its tsd. */
+  readonly mainSeed: bigint;
+  readonly addressSpace?: Partial<AddressSpaceOptions>;
+  /** What profiling takes from the process; used if the options turn profiling on. */
+  readonly profiling?: ProfProcess;
+}
+
+/** All state of one allocator. */
+export class Heap {
+  readonly conf: BootConf;
+  readonly options: Readonly<Options>;
+  readonly mutexes: MutexTable = new MutexTable();
+  readonly space: AddressSpace;
+  readonly edata: EdataTable = new EdataTable();
+  readonly mappings: Mappings = new Mappings();
+  /** Extents by their ends, where mappings of different times may merge (retain:false). */
+  readonly boundaries: Boundaries | null;
+  /** GiB numbers of the address space that have a leaf in the page map. */
+  readonly leaves: Set<number> = new Set();
+  readonly binInfo: BinInfo;
+  readonly tcacheInfo: TcacheInfo;
+  readonly baseSurroundings: BaseSurroundings;
+  readonly base0: Base;
+  /** Arenas by index; automatic ones appear when they are first needed. */
+  readonly arenas: (Arena | undefined)[] = [];
+  /** Indices in use or reserved (narenas_total). */
+  arenasTotal: number;
+  readonly tsds: Tsd[] = [];
+  readonly #owners = new Map<bigint, number>();
+  readonly prof: Prof | null;
+  /** The thread whose call is in progress; null before there is one. */
+  running: Tsd | null = null;
+  /** Time of the event in progress, ns since start_ts. */
+  now = 0;
+  /** True once the boot is over. */
+  initialized = false;
+  dssExhausted = false;
+  /** Decay times and dss precedence of arenas to come. */
+  dirtyDecayMsDefault: number;
+  muzzyDecayMsDefault: number;
+  dssDefault: DssPrecedence;
+  /** realloc(p, 0) calls. */
+  zeroReallocs = 0;
+
+  /** Second results and scratch lists of the extent and tcache layers, kept here so that a steady replay allocates nothing. */
+  coalesced = false;
+  mappedDss = false;
+  readonly stash: number[] = [];
+  readonly emptiedSlabs: number[] = [];
+  /** Called for a statistics event of a thread (stats_interval). */
+  statsIntervalEvent: (tsd: Tsd, elapsed: number) => void = () => {};
+
+  constructor({ conf, mainSeed, addressSpace, profiling }: HeapOptions) {
+    this.conf = conf;
+    const { options } = conf;
+    this.options = options;
+    this.dirtyDecayMsDefault = options.dirty_decay_ms;
+    this.muzzyDecayMsDefault = options.muzzy_decay_ms;
+    this.dssDefault = options.dss;
+    this.arenasTotal = 1;
+    this.space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, ...addressSpace });
+    this.boundaries = options.retain ? null : new Boundaries();
+    this.binInfo = new BinInfo(options);
+    this.mutexes.add(GLOBAL_MUTEXES);
+    this.baseSurroundings = {
+      space: this.space,
+      mutexes: this.mutexes,
+      metadataThp: options.metadata_thp,
+      thpOnMadvise: conf.systemThp === 'madvise',
+    };
+    this.prof = options.prof ? makeProf(this, profiling ?? DETACHED) : null;
+    // base_boot
+    this.base0 = new Base(this.baseSurroundings, this.mutexes.add(ARENA_MUTEXES + this.binInfo.bins) + 7, true);
+    // tcache_boot
+    this.tcacheInfo = new TcacheInfo(conf.nhbins, conf.ncachedMax, conf.tcacheGcDelayBytes);
+    this.base0.alloc(2 * Math.max(conf.nhbins, NBINS), 64);
+    arenaNew(this, 0, this.base0, true);
+    // malloc_tsd_boot0
+    const main = this.addThread(mainSeed);
+    tsdFetch(this, main);
+    main.reentrancy = 1;
+    // malloc_init_narenas
+    this.arenasTotal = conf.narenasTotal;
+    // background_thread_boot1
+    this.base0.alloc(options.max_background_threads * 208, 64);
+    if (this.prof !== null) {
+      this.prof.boot(0);
+      this.base0.alloc(1024 * 112, 64);
+      this.base0.alloc(256 * 112, 64);
+    }
+    main.reentrancy = 0;
+    this.initialized = true;
+  }
+
+  /** Makes the tsd of a new thread, which has not called the allocator yet. */
+  addThread(seed: bigint): Tsd {
+    let owner = this.#owners.get(seed);
+    if (owner === undefined) {
+      owner = this.#owners.size + 1;
+      this.#owners.set(seed, owner);
+    }
+    const tsd = new Tsd(this.tsds.length, seed, owner);
+    this.tsds.push(tsd);
+    return tsd;
+  }
+
+  /** extent_gdump_add: pages that were taken from the system or from retained memory. A new high may dump the heap. */
+  gdumpAdd(pages: number): void {
+    if (this.prof !== null) this.prof.pagesAdd(this.running === null ? 0 : this.running.index, pages);
+  }
+
+  /** extent_gdump_sub */
+  gdumpSub(pages: number): void {
+    if (this.prof !== null) this.prof.pagesSub(pages);
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Joins profiling to a heap (jemalloc 5.3.0: the calls between src/prof*.c and the rest of the library).
+ * Invariant: profiling's locks are rows of the heap's mutex table.
+ */
+import { arenaIchoose } from './arena/choose.ts';
+import type { Arena } from './arena/arena_state.ts';
+import { internalAlloc, internalFree } from './arena/internal.ts';
+import type { Heap } from './heap.ts';
+import type { MutexTable } from './mutex.ts';
+import { GlobalMutex, lock } from './mutex.ts';
+import type { ProfFile, ProfHost, ProfLocks, ProfStacks } from './prof/host.ts';
+import { Prof } from './prof/prof.ts';
+import { TsdState } from './thread/tsd.ts';
+
+/** What profiling takes from the process around the allocator. */
+export interface ProfProcess {
+  readonly stacks: ProfStacks;
+  readonly pid: number;
+  /** Absolute time of the heap's time 0, ns. */
+  readonly clockBase: bigint;
+  systemThreadName(thread: number): string;
+  maps(): string | undefined;
+  openFile(name: string): ProfFile;
+  message(text: string): void;
+}
+
+/** A process without backtraces, names and files. */
+export const DETACHED: ProfProcess = {
+  stacks: { framesOf: () => [], frames: { addressOf: () => 0n } },
+  pid: 0,
+  clockBase: 0n,
+  systemThreadName: () => '',
+  maps: () => undefined,
+  openFile: () => ({ write: () => {}, close: () => {} }),
+  message: () => {},
+};
+
+/** jemalloc's version, as it prints it. */
+export const VERSION = '5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c';
+
+/** Profiling's lock counters as a view of the mutex table. */
+class Locks implements ProfLocks {
+  readonly #mutexes: MutexTable;
+
+  constructor(mutexes: MutexTable) {
+    this.#mutexes = mutexes;
+  }
+
+  #set(mutex: number, count: number): void {
+    while (this.#mutexes.ops[mutex] < count) lock(this.#mutexes, mutex);
+  }
+
+  get prof(): number {
+    return this.#mutexes.ops[GlobalMutex.prof];
+  }
+  set prof(count: number) {
+    this.#set(GlobalMutex.prof, count);
+  }
+  get prof_thds_data(): number {
+    return this.#mutexes.ops[GlobalMutex.prof_thds_data];
+  }
+  set prof_thds_data(count: number) {
+    this.#set(GlobalMutex.prof_thds_data, count);
+  }
+  get prof_dump(): number {
+    return this.#mutexes.ops[GlobalMutex.prof_dump];
+  }
+  set prof_dump(count: number) {
+    this.#set(GlobalMutex.prof_dump, count);
+  }
+  get prof_recent_alloc(): number {
+    return this.#mutexes.ops[GlobalMutex.prof_recent_alloc];
+  }
+  set prof_recent_alloc(count: number) {
+    this.#set(GlobalMutex.prof_recent_alloc, count);
+  }
+  get prof_recent_dump(): number {
+    return this.#mutexes.ops[GlobalMutex.prof_recent_dump];
+  }
+  set prof_recent_dump(count: number) {
+    this.#set(GlobalMutex.prof_recent_dump, count);
+  }
+  get prof_stats(): number {
+    return this.#mutexes.ops[GlobalMutex.prof_stats];
+  }
+  set prof_stats(count: number) {
+    this.#set(GlobalMutex.prof_stats, count);
+  }
+}
+
+/** Profiling over a heap's arenas and threads. */
+export function makeProf(heap: Heap, process: ProfProcess): Prof {
+  const host: ProfHost = {
+    locks: new Locks(heap.mutexes),
+    iallocztm: (thread, size, alignment, arena) =>
+      internalAlloc(heap, heap.tsds[thread], size, alignment === 1 ? 0 : alignment, heap.arenas[arena] as Arena),
+    idalloctm: (thread, handle) => internalFree(heap, heap.tsds[thread], handle),
+    arenaIchoose: (thread) => arenaIchoose(heap, heap.tsds[thread]).index,
+    isNominal: (thread) => heap.tsds[thread].state === TsdState.nominal,
+    reentrancyLevel: (thread) => heap.tsds[thread].reentrancy,
+    now: () => heap.now,
+    clockBase: process.clockBase,
+    systemThreadName: (thread) => process.systemThreadName(thread),
+    pid: process.pid,
+    version: VERSION,
+    maps: () => process.maps(),
+    openFile: (name) => process.openFile(name),
+    message: (text) => process.message(text),
+  };
+  return new Prof(host, heap.options, process.stacks, heap.conf.profInterval);
+}

@@ -1,0 +1,379 @@
+/**
+ * The allocation functions (jemalloc 5.3.0, src/jemalloc.c; arena_malloc, arena_dalloc and arena_ralloc).
+ * Invariant: a region is live from the call that gave it to the call that takes it; its size class is in its extent.
+ * Differs: regions stand for pointers. There is no memory, so zeroing and copying are not done, and a program error (a double free,
+ * an address that is not live) is the caller's to find.
+ */
+import type { Arena } from './arena/arena_state.ts';
+import { arenaChoose, chooseMaybeHuge } from './arena/choose.ts';
+import { dallocSmall, mallocSmall, REGIONS } from './arena/bin.ts';
+import { largeDalloc, largeMalloc, largePalloc, largeRallocNoMove } from './arena/large.ts';
+import { Flag } from './extent/edata.ts';
+import type { Extent } from './extent/types.ts';
+import type { Heap } from './heap.ts';
+import {
+  alignedUsableSize,
+  indexToSize,
+  LARGE_MAXCLASS,
+  LARGE_MIN_INDEX,
+  LARGE_MINCLASS,
+  NBINS,
+  PAGE,
+  sizeToIndex,
+  SMALL_MAXCLASS,
+  smallIndex,
+  usableSize,
+} from './sizes/sc.ts';
+import { decayTick } from './thread/decay_tick.ts';
+import { tsdFetch, tsdFetchMin } from './thread/lifecycle.ts';
+import type { Tcache } from './thread/tcache.ts';
+import { tcacheFill, tcacheFlush } from './thread/tcache.ts';
+import { threadAllocEvent, threadDallocEvent } from './thread/thread_event.ts';
+import type { Tsd } from './thread/tsd.ts';
+import { TsdState } from './thread/tsd.ts';
+
+/** What a failed call gives. */
+export const NULL_REGION = -1;
+
+/** Address of a region. */
+export function addressOf(heap: Heap, region: number): number {
+  const { edata } = heap;
+  const extent = Math.floor(region / REGIONS);
+  if ((edata.flags[extent] & Flag.slab) === 0) return edata.base[extent] + edata.offset[extent];
+  return edata.base[extent] + (region - extent * REGIONS) * indexToSize[edata.szind[extent]];
+}
+
+/** Usable bytes of a live region (malloc_usable_size). */
+export function usableSizeOf(heap: Heap, region: number): number {
+  return indexToSize[heap.edata.szind[Math.floor(region / REGIONS)]];
+}
+
+/** malloc: a region of at least `size` bytes, NULL_REGION if there is none. `stack` is the call's backtrace, for profiling. */
+export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number): number {
+  const { tcache } = tsd;
+  if (tcache !== null && size <= 4096) {
+    const szind = smallIndex[(size + 7) >> 3];
+    const cached = tcache.cached[szind];
+    const allocated = tsd.allocated + indexToSize[szind];
+    // below the next event no sample is due, and a cached object serves: then nothing else can happen
+    if (cached > 0 && allocated < tsd.allocEvent) {
+      const left = cached - 1;
+      tcache.cached[szind] = left;
+      if (left < tcache.lowWater[szind]) tcache.lowWater[szind] = left;
+      tcache.requests[szind]++;
+      tsd.allocated = allocated;
+      return tcache.stack[heap.tcacheInfo.stackBase[szind] + left];
+    }
+  }
+  return imalloc(heap, tsd, size, 0, size, stack);
+}
+
+/** calloc. `count` times `size` must not overflow 64 bits, else NULL_REGION. */
+export function calloc(heap: Heap, tsd: Tsd, count: number, size: number, stack: number): number {
+  const bytes = count * size;
+  if (bytes > 2 ** 53 && BigInt(count) * BigInt(size) >= 1n << 64n) {
+    tsdFetch(heap, tsd);
+    return NULL_REGION;
+  }
+  return malloc(heap, tsd, bytes, stack);
+}
+
+/** posix_memalign: alignments are powers of two from 8 on, else NULL_REGION; size 0 counts as 1. */
+export function posixMemalign(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
+  return alignedAlloc(heap, tsd, alignment, size, stack, 8, true);
+}
+
+/** aligned_alloc: alignments are powers of two; size 0 counts as 1. */
+export function alignedAllocC11(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
+  return alignedAlloc(heap, tsd, alignment, size, stack, 1, true);
+}
+
+/** memalign: as aligned_alloc, but size 0 stays 0. */
+export function memalign(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
+  return alignedAlloc(heap, tsd, alignment, size, stack, 1, false);
+}
+
+/** valloc: page-aligned; size 0 stays 0. */
+export function valloc(heap: Heap, tsd: Tsd, size: number, stack: number): number {
+  return alignedAlloc(heap, tsd, PAGE, size, stack, 1, false);
+}
+
+function alignedAlloc(
+  heap: Heap,
+  tsd: Tsd,
+  alignment: number,
+  size: number,
+  stack: number,
+  least: number,
+  bumpEmpty: boolean,
+): number {
+  if (alignment < least || !isPowerOfTwo(alignment)) {
+    tsdFetch(heap, tsd);
+    return NULL_REGION;
+  }
+  return imalloc(heap, tsd, bumpEmpty && size === 0 ? 1 : size, alignment, size, stack);
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value >= 1 && Number.isInteger(Math.log2(value));
+}
+
+/** imalloc_body. `asked` is the size as the program gave it, for the profiler. */
+function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: number, stack: number): number {
+  tsdFetch(heap, tsd);
+  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+  if (usize === 0 || usize > LARGE_MAXCLASS) return NULL_REGION;
+  const tcache = tsd.reentrancy > 0 ? null : tsd.tcache;
+  const arena = tsd.reentrancy > 0 ? (heap.arenas[0] as Arena) : null;
+  const { prof } = heap;
+  let region: number;
+  if (prof === null) {
+    region = allocate(heap, tsd, size, usize, alignment, tcache, arena);
+  } else {
+    const context = sampleDue(heap, tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+    if (context < 0) {
+      region = allocate(heap, tsd, usize, usize, alignment, tcache, arena);
+    } else {
+      region = allocateSampled(heap, tsd, usize, alignment, arena);
+      if (region < 0) prof.allocRollback(tsd.index, context);
+      else heap.edata.sample[region / REGIONS] = 1 + prof.mallocSampleObject(tsd.index, context, asked, usize, sizeToIndex(usize));
+    }
+  }
+  if (region < 0) return NULL_REGION;
+  threadAllocEvent(heap, tsd, usize);
+  return region;
+}
+
+/** imalloc_sample: on pages of its own, past the thread cache; a small object takes the place of a 16 KiB one (arena_prof_promote). */
+function allocateSampled(heap: Heap, tsd: Tsd, usize: number, alignment: number, arena: Arena | null): number {
+  const aligned = Math.max(PAGE, alignment);
+  if (usize > SMALL_MAXCLASS) return largePalloc(heap, tsd, arena, usize, aligned);
+  const region = largePalloc(heap, tsd, arena, LARGE_MINCLASS, aligned);
+  if (region >= 0) heap.edata.szind[region / REGIONS] = sizeToIndex(usize);
+  return region;
+}
+
+/** imalloc_no_sample: ipalloct with an alignment, iallocztm without. `size` decides about the huge arena. */
+function allocate(
+  heap: Heap,
+  tsd: Tsd,
+  size: number,
+  usize: number,
+  alignment: number,
+  tcache: Tcache | null,
+  arena: Arena | null,
+): number {
+  if (alignment === 0) return arenaMalloc(heap, tsd, size, usize, tcache, arena);
+  if (usize <= SMALL_MAXCLASS) return arenaMalloc(heap, tsd, usize, usize, tcache, arena);
+  return largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment);
+}
+
+/** arena_malloc */
+function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: Tcache | null, arena: Arena | null): number {
+  const szind = sizeToIndex(usize);
+  if (tcache !== null) {
+    if (size <= SMALL_MAXCLASS) {
+      const cached = tcache.cached[szind];
+      if (cached > 0) return tcachePop(heap, tcache, szind, cached);
+      const chosen = arena ?? arenaChoose(heap, tsd);
+      if (szind >= heap.tcacheInfo.classes) return mallocSmall(heap, tsd, chosen, szind);
+      return tcacheFill(heap, tsd, tcache, chosen, szind);
+    }
+    if (size <= heap.conf.tcacheMaxclass) {
+      const cached = tcache.cached[szind];
+      if (cached > 0) return tcachePop(heap, tcache, szind, cached);
+      return largeMalloc(heap, tsd, arena ?? arenaChoose(heap, tsd), usize);
+    }
+  }
+  const chosen = chooseMaybeHuge(heap, tsd, arena, size);
+  if (size <= SMALL_MAXCLASS) return mallocSmall(heap, tsd, chosen, szind);
+  return largeMalloc(heap, tsd, chosen, usize);
+}
+
+function tcachePop(heap: Heap, tcache: Tcache, szind: number, cached: number): number {
+  const left = cached - 1;
+  tcache.cached[szind] = left;
+  if (left < tcache.lowWater[szind]) tcache.lowWater[szind] = left;
+  tcache.requests[szind]++;
+  return tcache.stack[heap.tcacheInfo.stackBase[szind] + left];
+}
+
+/** free of a live region. `stack` is the call's backtrace, for the profiler's log. */
+export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void {
+  const { tcache } = tsd;
+  const { edata } = heap;
+  const extent = Math.floor(region / REGIONS);
+  const szind = edata.szind[extent];
+  if (tcache !== null && (edata.flags[extent] & Flag.slab) !== 0 && szind < heap.tcacheInfo.classes) {
+    const cached = tcache.cached[szind];
+    const deallocated = tsd.deallocated + indexToSize[szind];
+    if (cached < heap.tcacheInfo.slots[szind] && deallocated < tsd.deallocEvent) {
+      tcache.stack[heap.tcacheInfo.stackBase[szind] + cached] = region;
+      tcache.cached[szind] = cached + 1;
+      tsd.deallocated = deallocated;
+      return;
+    }
+  }
+  tsdFetchMin(heap, tsd);
+  ifree(heap, tsd, region, stack);
+}
+
+/** ifree */
+function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const usize = indexToSize[heap.edata.szind[extent]];
+  forgetSample(heap, tsd, extent, stack);
+  release(heap, tsd, region, tsd.reentrancy > 0 ? null : tsd.tcache);
+  threadDallocEvent(heap, tsd, usize);
+}
+
+/** prof_free: takes a sampled object out of the profiler's tables. */
+function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: number): void {
+  const { prof, edata } = heap;
+  if (prof === null || (edata.flags[extent] & Flag.slab) !== 0) return;
+  const info = edata.sample[extent] - 1;
+  if (info < 0) return;
+  edata.sample[extent] = 0;
+  prof.free(tsd.index, info, stack);
+}
+
+/** arena_dalloc: to the thread cache if there is one for the class, else to the arena. */
+function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): void {
+  const { edata, tcacheInfo } = heap;
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const szind = edata.szind[extent];
+  if ((edata.flags[extent] & Flag.slab) !== 0) {
+    if (tcache === null || szind >= tcacheInfo.classes) dallocSmall(heap, tsd, region);
+    else tcachePush(heap, tsd, tcache, szind, region);
+    return;
+  }
+  // a promoted object is a 16 KiB one again (arena_prof_demote)
+  if (szind < NBINS) edata.szind[extent] = LARGE_MIN_INDEX;
+  const cachedAs = Math.max(szind, LARGE_MIN_INDEX);
+  if (tcache === null || cachedAs >= tcacheInfo.classes) largeDalloc(heap, tsd, extent);
+  else tcachePush(heap, tsd, tcache, cachedAs, region);
+}
+
+/** tcache_dalloc_small, tcache_dalloc_large: onto the stack, after half of a full one was flushed. */
+function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, region: number): void {
+  const { slots, stackBase } = heap.tcacheInfo;
+  if (tcache.cached[szind] === slots[szind]) {
+    const div = szind < NBINS ? heap.options.lg_tcache_flush_small_div : heap.options.lg_tcache_flush_large_div;
+    tcacheFlush(heap, tsd, tcache, szind, slots[szind] >> div);
+  }
+  tcache.stack[stackBase[szind] + tcache.cached[szind]++] = region;
+}
+
+/** realloc of a live region to `size` bytes: the region it is then, moved or not; NULL_REGION if there is no memory, or if size 0 frees it. */
+export function realloc(heap: Heap, tsd: Tsd, region: number, size: number, stack: number): number {
+  if (size !== 0) return rallocx(heap, tsd, region, size, stack, true);
+  heap.zeroReallocs++;
+  if (heap.options.zero_realloc === 'alloc') return rallocx(heap, tsd, region, 1, stack, false);
+  tsdFetch(heap, tsd);
+  ifree(heap, tsd, region, stack);
+  return NULL_REGION;
+}
+
+/** do_rallocx */
+function rallocx(heap: Heap, tsd: Tsd, region: number, size: number, stack: number, cache: boolean): number {
+  tsdFetch(heap, tsd);
+  const usize = usableSize(size);
+  if (usize > LARGE_MAXCLASS) return NULL_REGION;
+  const tcache = cache ? tsd.tcache : null;
+  const oldUsize = usableSizeOf(heap, region);
+  const { prof } = heap;
+  let result: number;
+  if (prof === null) {
+    result = arenaRalloc(heap, tsd, region, oldUsize, size, 0, tcache);
+  } else {
+    result = rallocProf(heap, tsd, region, oldUsize, size, usize, tcache, stack);
+  }
+  if (result < 0) return NULL_REGION;
+  threadAllocEvent(heap, tsd, usize);
+  threadDallocEvent(heap, tsd, oldUsize);
+  return result;
+}
+
+/** irallocx_prof */
+function rallocProf(
+  heap: Heap,
+  tsd: Tsd,
+  region: number,
+  oldUsize: number,
+  size: number,
+  usize: number,
+  tcache: Tcache | null,
+  stack: number,
+): number {
+  const { prof, edata } = heap;
+  if (prof === null) return NULL_REGION;
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const old = (edata.flags[extent] & Flag.slab) !== 0 ? -1 : edata.sample[extent] - 1;
+  if (old >= 0) prof.recentReset(tsd.index, old, stack);
+  const context = sampleDue(heap, tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+  let result: number;
+  if (context >= 0) {
+    const target = usize <= SMALL_MAXCLASS ? LARGE_MINCLASS : usize;
+    result = arenaRalloc(heap, tsd, region, oldUsize, target, PAGE, tcache);
+    if (result >= 0 && usize <= SMALL_MAXCLASS) edata.szind[result / REGIONS] = sizeToIndex(usize);
+  } else {
+    result = arenaRalloc(heap, tsd, region, oldUsize, size, 0, tcache);
+  }
+  if (result < 0) {
+    prof.allocRollback(tsd.index, context);
+    return NULL_REGION;
+  }
+  const info = prof.realloc(tsd.index, context, size, usize, sizeToIndex(usize), old, stack);
+  const extentNow = Math.floor(result / REGIONS);
+  if ((edata.flags[extentNow] & Flag.slab) === 0) edata.sample[extentNow] = info + 1;
+  return result;
+}
+
+/** te_prof_sample_event_lookahead: whether an allocation of `usize` bytes reaches the thread's next sample. */
+function sampleDue(heap: Heap, tsd: Tsd, usize: number): boolean {
+  return tsd.allocated + usize >= tsd.sampleEvent && tsd.reentrancy === 0 && tsd.state === TsdState.nominal;
+}
+
+/** iralloct and arena_ralloc: where it lies if that can be, else allocated anew, and then the old region released. */
+function arenaRalloc(
+  heap: Heap,
+  tsd: Tsd,
+  region: number,
+  oldUsize: number,
+  size: number,
+  alignment: number,
+  tcache: Tcache | null,
+): number {
+  if (alignment !== 0 && addressOf(heap, region) % alignment !== 0) {
+    const usize = alignedUsableSize(size, alignment);
+    const moved = allocate(heap, tsd, usize, usize, alignment, tcache, null);
+    if (moved >= 0) release(heap, tsd, region, tcache);
+    return moved;
+  }
+  const { edata } = heap;
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+  if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;
+  if (usize <= SMALL_MAXCLASS && oldUsize <= SMALL_MAXCLASS && usize === oldUsize) {
+    decayTick(heap, tsd, heap.arenas[edata.arena[extent]] as Arena, 1);
+    return region;
+  }
+  let moved: number;
+  if (oldUsize >= LARGE_MINCLASS && usize >= LARGE_MINCLASS) {
+    if (largeRallocNoMove(heap, tsd, extent, usize)) return region;
+    moved = largePalloc(heap, tsd, null, usize, alignment <= 64 ? 64 : alignment);
+  } else if (alignment === 0) {
+    moved = arenaMalloc(heap, tsd, usize, usize, tcache, null);
+  } else {
+    moved = allocate(heap, tsd, usize, usize, alignment, tcache, null);
+  }
+  if (moved < 0) return NULL_REGION;
+  release(heap, tsd, region, tcache);
+  return moved;
+}
+
+/** malloc_usable_size as a call: it starts the thread. */
+export function mallocUsableSize(heap: Heap, tsd: Tsd): void {
+  tsdFetch(heap, tsd);
+}
+

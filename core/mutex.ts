@@ -1,0 +1,77 @@
+/**
+ * Lock counters (jemalloc 5.3.0, src/mutex.c, mutex_owner_stats_update). A replay takes turns, so no lock is ever contended:
+ * what is left of a mutex is how often it was taken and by whom.
+ * Invariant: owner[m] is the owner id of the last thread that took m, 0 if none did; the id stands for the address of a tsd.
+ */
+
+/** The mutexes of an arena, in the order in which statistics print them. Bin mutexes follow. */
+export const ArenaMutex = {
+  large: 0,
+  extent_avail: 1,
+  extents_dirty: 2,
+  extents_muzzy: 3,
+  extents_retained: 4,
+  decay_dirty: 5,
+  decay_muzzy: 6,
+  base: 7,
+  tcache_list: 8,
+  hpa_shard: 9,
+  hpa_shard_grow: 10,
+  hpa_sec: 11,
+} as const;
+export const ARENA_MUTEXES = 12;
+
+/** The process-wide mutexes, in the order in which statistics print them; they are the first rows of the table. */
+export const GlobalMutex = {
+  background_thread: 0,
+  max_per_bg_thd: 1,
+  ctl: 2,
+  prof: 3,
+  prof_thds_data: 4,
+  prof_dump: 5,
+  prof_recent_alloc: 6,
+  prof_recent_dump: 7,
+  prof_stats: 8,
+} as const;
+export const GLOBAL_MUTEXES = 9;
+
+/** All mutexes of a heap as columns. */
+export class MutexTable {
+  length = 0;
+  /** Mutex -> times taken (n_lock_ops). */
+  ops = new Float64Array(256);
+  /** Mutex -> times taken by another thread than the time before (n_owner_switches). */
+  ownerSwitches = new Float64Array(256);
+  /** Mutex -> owner id of the last thread, 0 for none. */
+  owner = new Int32Array(256);
+  /** Owner id of the running thread; 0 before there is one (a NULL tsdn). */
+  running = 0;
+
+  /** Makes `count` mutexes and gives the first one's number. */
+  add(count: number): number {
+    const first = this.length;
+    this.length += count;
+    if (this.length > this.ops.length) {
+      const capacity = Math.max(this.length, this.ops.length * 2);
+      const ops = new Float64Array(capacity);
+      ops.set(this.ops);
+      this.ops = ops;
+      const switches = new Float64Array(capacity);
+      switches.set(this.ownerSwitches);
+      this.ownerSwitches = switches;
+      const owner = new Int32Array(capacity);
+      owner.set(this.owner);
+      this.owner = owner;
+    }
+    return first;
+  }
+}
+
+/** Takes mutex `m` (and gives it back: nobody else can want it). */
+export function lock(mutexes: MutexTable, m: number): void {
+  mutexes.ops[m]++;
+  if (mutexes.owner[m] !== mutexes.running) {
+    mutexes.owner[m] = mutexes.running;
+    mutexes.ownerSwitches[m]++;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
+ * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free objects, the oldest first; lowWater <= cached.
+ * Differs: objects are region numbers. What is stashed for use-after-free detection is absent: this build has none.
+ */
+import type { Arena } from '../arena/arena_state.ts';
+import { binChoose, cacheBinFillSmall, dallocBinStep, REGIONS } from '../arena/bin.ts';
+import { largeDallocPrep } from '../arena/large.ts';
+import { paDalloc } from '../extent/pac.ts';
+import type { Extent } from '../extent/types.ts';
+import type { Heap } from '../heap.ts';
+import { ArenaMutex, lock } from '../mutex.ts';
+import { indexToSize, NBINS } from '../sizes/sc.ts';
+import { decayTick } from './decay_tick.ts';
+import type { Tsd } from './tsd.ts';
+
+/** Shape of every thread cache: SizeClass -> value, for the cached classes (tcache_bin_info). */
+export class TcacheInfo {
+  /** Cached classes (nhbins): 0..nhbins-1. */
+  readonly classes: number;
+  /** Objects that a class may hold; 0 for small classes that are not cached. */
+  readonly slots: Int32Array;
+  /** Where a class's stack begins. */
+  readonly stackBase: Int32Array;
+  /** Objects of all classes together. */
+  readonly capacity: number;
+  /** Bytes of a cache's memory (tcache_bin_alloc_size). */
+  readonly bytes: number;
+  /** Items that a collection may pass by at first (tcache_gc_item_delay_compute). */
+  readonly delayItems: Uint8Array = new Uint8Array(NBINS);
+
+  constructor(classes: number, ncachedMax: ArrayLike<number>, gcDelayBytes: number) {
+    this.classes = classes;
+    this.slots = Int32Array.from(ncachedMax);
+    this.stackBase = new Int32Array(this.slots.length);
+    let capacity = 0;
+    for (let szind = 0; szind < classes; szind++) {
+      this.stackBase[szind] = capacity;
+      capacity += this.slots[szind];
+    }
+    this.capacity = capacity;
+    this.bytes = 16 + 8 * capacity;
+    for (let szind = 0; szind < NBINS; szind++) this.delayItems[szind] = Math.min(255, Math.floor(gcDelayBytes / indexToSize[szind]));
+  }
+}
+
+/** tcache_t with its tcache_slow_t */
+export class Tcache {
+  /** Arena it is linked to. */
+  arena: Arena | null = null;
+  /** The region that holds the cache's memory, an internal allocation of arena 0. */
+  readonly memory: number;
+  readonly cached: Int32Array;
+  readonly lowWater: Int32Array;
+  /** Requests served and not yet reported to an arena. */
+  readonly requests: Float64Array;
+  readonly stack: Float64Array;
+  /** Small SizeClass -> a fill takes slots >> lgFillDiv objects. */
+  readonly lgFillDiv: Uint8Array = new Uint8Array(NBINS).fill(1);
+  readonly refilled: Uint8Array = new Uint8Array(NBINS);
+  readonly delayItems: Uint8Array;
+  /** Class that the next collection looks at. */
+  nextGcBin = 0;
+
+  constructor(info: TcacheInfo, memory: number) {
+    this.memory = memory;
+    const classes = Math.max(NBINS, info.classes);
+    this.cached = new Int32Array(classes);
+    this.lowWater = new Int32Array(classes);
+    this.requests = new Float64Array(classes);
+    this.stack = new Float64Array(info.capacity);
+    this.delayItems = info.delayItems.slice();
+  }
+}
+
+/** tcache_arena_associate */
+export function tcacheAssociate(heap: Heap, tcache: Tcache, arena: Arena): void {
+  tcache.arena = arena;
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.tcache_list);
+  arena.tcaches.add(tcache);
+}
+
+/** tcache_arena_dissociate: reports what the cache served, too. */
+export function tcacheDissociate(heap: Heap, tsd: Tsd, tcache: Tcache): void {
+  const arena = tcache.arena as Arena;
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.tcache_list);
+  arena.tcaches.delete(tcache);
+  tcacheStatsMerge(heap, tsd, tcache, arena);
+  tcache.arena = null;
+}
+
+/** tcache_stats_merge: books the requests of every class in an arena. A large class counts a flush each time. */
+export function tcacheStatsMerge(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena): void {
+  const { requests } = tcache;
+  for (let szind = 0; szind < heap.tcacheInfo.classes; szind++) {
+    if (szind < NBINS) {
+      const bin = binChoose(heap, tsd, szind);
+      lock(heap.mutexes, arena.binMutexes + bin);
+      arena.bins.nrequests[bin] += requests[szind];
+    } else {
+      arena.large.nrequests[szind - NBINS] += requests[szind];
+      arena.large.nflushes[szind - NBINS]++;
+    }
+    requests[szind] = 0;
+  }
+}
+
+/** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
+export function tcacheFill(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena, szind: number): number {
+  const { slots, stackBase } = heap.tcacheInfo;
+  const count = slots[szind] >> tcache.lgFillDiv[szind];
+  const base = stackBase[szind];
+  const filled = cacheBinFillSmall(heap, tsd, arena, szind, tcache.stack, base, count, tcache.requests[szind]);
+  tcache.requests[szind] = 0;
+  tcache.refilled[szind] = 1;
+  if (filled === 0) return -1;
+  tcache.cached[szind] = filled - 1;
+  // the fill ran with an empty cache, so the low water mark stays at 0
+  tcache.requests[szind]++;
+  return tcache.stack[base + filled - 1];
+}
+
+/** tcache_bin_flush_bottom: gives the oldest objects of a class back to their arenas, until `remaining` are left. */
+export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
+  const cached = tcache.cached[szind];
+  const base = heap.tcacheInfo.stackBase[szind];
+  flushObjects(heap, tsd, tcache, szind, base, cached - remaining);
+  tcache.stack.copyWithin(base, base + cached - remaining, base + cached);
+  tcache.cached[szind] = remaining;
+  if (tcache.lowWater[szind] > remaining) tcache.lowWater[szind] = remaining;
+}
+
+/** tcache_bin_flush_impl over stack[at .. at + count - 1], the youngest of them first; those entries are overwritten. */
+function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: number, count: number): void {
+  const { edata, mutexes } = heap;
+  const { stack } = tcache;
+  const own = tcache.arena as Arena;
+  const small = szind < NBINS;
+  const emptied = heap.emptiedSlabs;
+  const firstEmptied = emptied.length;
+  let merged = false;
+  let left = count;
+  // the youngest object left lies at stack[at + left - 1]; a pass keeps what it passes by at the top of that range
+  while (left > 0) {
+    const top = at + left - 1;
+    const first = (stack[top] / REGIONS) | 0;
+    const arenaIndex = edata.arena[first];
+    const shard = small ? edata.shard[first] : 0;
+    const arena = heap.arenas[arenaIndex] as Arena;
+    const bin = small ? heap.binInfo.firstBin[szind] + shard : 0;
+    if (small) lock(mutexes, arena.binMutexes + bin);
+    else if (!arena.automatic) lock(mutexes, arena.mutexes + ArenaMutex.large);
+    if (arena === own && !merged) {
+      merged = true;
+      if (small) {
+        arena.bins.nflushes[bin]++;
+        arena.bins.nrequests[bin] += tcache.requests[szind];
+      } else {
+        arena.large.nflushes[szind - NBINS]++;
+        arena.large.nrequests[szind - NBINS] += tcache.requests[szind];
+      }
+      tcache.requests[szind] = 0;
+    }
+    if (!small) {
+      for (let i = top; i >= at; i--) {
+        const extent = ((stack[i] / REGIONS) | 0) as Extent;
+        if (edata.arena[extent] === arenaIndex) largeDallocPrep(heap, arena, extent);
+      }
+    }
+    let keep = top;
+    for (let i = top; i >= at; i--) {
+      const object = stack[i];
+      const extent = ((object / REGIONS) | 0) as Extent;
+      if (edata.arena[extent] !== arenaIndex || (small && edata.shard[extent] !== shard)) {
+        stack[keep--] = object;
+      } else if (small) {
+        if (dallocBinStep(heap, arena, bin, szind, object)) emptied.push(extent);
+      } else {
+        paDalloc(heap, arena, extent);
+      }
+    }
+    const deferred = top - keep;
+    const done = left - deferred;
+    if (small) {
+      arena.bins.ndalloc[bin] += done;
+      arena.bins.curregs[bin] -= done;
+    }
+    decayTick(heap, tsd, arena, done);
+    // what was kept moves down, in order, so that it is again stack[at .. at + deferred - 1]
+    if (deferred > 0) stack.copyWithin(at, keep + 1, top + 1);
+    left = deferred;
+  }
+  for (let i = firstEmptied; i < emptied.length; i++) {
+    const slab = emptied[i] as Extent;
+    paDalloc(heap, heap.arenas[edata.arena[slab]] as Arena, slab);
+  }
+  emptied.length = firstEmptied;
+  if (!merged) {
+    if (small) {
+      const bin = binChoose(heap, tsd, szind);
+      lock(mutexes, own.binMutexes + bin);
+      own.bins.nflushes[bin]++;
+      own.bins.nrequests[bin] += tcache.requests[szind];
+    } else {
+      own.large.nflushes[szind - NBINS]++;
+      own.large.nrequests[szind - NBINS] += tcache.requests[szind];
+    }
+    tcache.requests[szind] = 0;
+  }
+}
+
+/** tcache_event: looks at one class, flushes three quarters of what was not touched since the last look, and adapts the fill size. */
+export function tcacheGc(heap: Heap, tsd: Tsd): void {
+  const { tcache } = tsd;
+  if (tcache === null) return;
+  const { slots, classes, delayItems } = heap.tcacheInfo;
+  const szind = tcache.nextGcBin;
+  const low = tcache.lowWater[szind];
+  if (low > 0) {
+    const flush = low - (low >> 2);
+    if (szind >= NBINS) {
+      tcacheFlush(heap, tsd, tcache, szind, tcache.cached[szind] - low + (low >> 2));
+    } else if (flush < tcache.delayItems[szind]) {
+      tcache.delayItems[szind] -= flush;
+    } else {
+      tcache.delayItems[szind] = delayItems[szind];
+      tcacheFlush(heap, tsd, tcache, szind, tcache.cached[szind] - flush);
+      if (slots[szind] >> (tcache.lgFillDiv[szind] + 1) >= 1) tcache.lgFillDiv[szind]++;
+    }
+  } else if (szind < NBINS && tcache.refilled[szind] !== 0) {
+    if (tcache.lgFillDiv[szind] > 1) tcache.lgFillDiv[szind]--;
+    tcache.refilled[szind] = 0;
+  }
+  tcache.lowWater[szind] = tcache.cached[szind];
+  tcache.nextGcBin = szind + 1 === classes ? 0 : szind + 1;
+}
+
+/** tcache_flush_cache: empties every class. */
+export function tcacheFlushAll(heap: Heap, tsd: Tsd, tcache: Tcache): void {
+  for (let szind = 0; szind < heap.tcacheInfo.classes; szind++) tcacheFlush(heap, tsd, tcache, szind, 0);
+}
+
+/** Checks a thread cache: every object is a region of its class that its slab counts as taken. @throws Error naming what does not hold. */
+export function checkTcache(heap: Heap, tcache: Tcache): void {
+  const { edata, tcacheInfo } = heap;
+  for (let szind = 0; szind < tcacheInfo.classes; szind++) {
+    if (tcache.cached[szind] > tcacheInfo.slots[szind]) throw new Error('tcache: a class holds more than its slots');
+    if (tcache.lowWater[szind] > tcache.cached[szind]) throw new Error('tcache: the low water mark is above the level');
+    for (let i = 0; i < tcache.cached[szind]; i++) {
+      const object = tcache.stack[tcacheInfo.stackBase[szind] + i];
+      const extent = Math.floor(object / REGIONS);
+      if (edata.szind[extent] !== szind) throw new Error('tcache: an object of another class is cached');
+      if (szind >= NBINS) continue;
+      const region = object - extent * REGIONS;
+      if ((edata.freeBits[extent * 16 + (region >>> 5)] & (1 << (region & 31))) !== 0) throw new Error('tcache: a cached object is free in its slab');
+    }
+  }
+}
