@@ -49,7 +49,8 @@ const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const THREAD = ascii('thread(');
-const NOTES = ['Attaching ', 'Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
+const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
+const NOTES = ['ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
 const LOST_EVENTS = ascii('lost_events');
 const EVENTS_FIELD = ascii('{"events": ');
@@ -117,7 +118,7 @@ class BpftraceReader implements TraceReader {
 
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
   #onLastLine(bytes: Uint8Array, start: number, end: number): void {
-    const isNote = bytes[start] === AT || bytes[start] === HASH || hasWord(bytes, start, end, LOST) || NOTES.some((note) => hasWord(bytes, start, end, note));
+    const isNote = bytes[start] === AT || bytes[start] === HASH || isAttaching(bytes, start, end) || hasWord(bytes, start, end, LOST) || NOTES.some((note) => hasWord(bytes, start, end, note));
     if (bytes[end - 1] === CLOSE || bytes[end - 1] === 0x7d || isNote) {
       this.#onLine(bytes, start, end);
       return;
@@ -415,12 +416,21 @@ class BpftraceReader implements TraceReader {
       this.#calls.lose(count);
       return true;
     }
-    const attaching = hasWord(bytes, start, end, NOTES[0]) || hasWord(bytes, start, end, NOTES[1]);
+    const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
     if (!attaching && bytes[start] !== AT && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
     this.#trace.skip('note');
     return true;
   }
+}
+
+/** `Attaching 11 probes...`, newer `Attached 11 probes`. */
+function isAttaching(bytes: Uint8Array, start: number, end: number): boolean {
+  for (const word of ATTACHING) {
+    const digit = bytes[start + word.length];
+    if (hasWord(bytes, start, end, word) && digit >= ZERO && digit <= NINE) return true;
+  }
+  return false;
 }
 
 function isThreadId(value: number): boolean {

@@ -42,6 +42,7 @@ const AHEAD_TIME = 100e6;
 interface Process {
   /** What tells it from the others: its pid, or a negative number where the recording has none. */
   readonly key: number;
+  /** Whole calls and returns. */
   records: number;
 }
 
@@ -123,7 +124,8 @@ export class ProbeCalls {
   ): void {
     let thread = this.#thread;
     if (thread === undefined || thread.tid !== tid || thread.process.key !== process) thread = this.#threadOf(process, tid);
-    thread.process.records++;
+    // An entry says little of a process: its return may not be recorded.
+    if (kind < ENTRY || kind >= RETURN) thread.process.records++;
     const origin = this.#origin;
     if (!origin.known) origin.set(seconds, nanos);
     this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack);
@@ -154,7 +156,7 @@ export class ProbeCalls {
     const { pid, name } = this.#options;
     this.#reorder.flush();
     this.#builder.flush();
-    const others = [...this.#processes.values()].filter((process) => process !== this.#chosen && process.records > 0);
+    const others = [...this.#processes.values()].filter((process) => process !== this.#chosen);
     if (pid !== undefined && others.length > 0 && this.#chosen!.records === 0) {
       throw new InputError(name, `no events of process ${pid}`, `it has ${others.map(describeProcess).join(', ')}`);
     }
@@ -183,7 +185,7 @@ export class ProbeCalls {
     return thread;
   }
 
-  /** Chooses the process asked for, else the one with the most records. */
+  /** Chooses the process asked for, else the one with the most calls. */
   #choose(): Process {
     const { pid } = this.#options;
     const processes = [...this.#processes.values()];
@@ -386,19 +388,24 @@ export class ProbeCalls {
     if (state === AddressState.live) return false;
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
     if (thread.row === 0 || thread.tid === thread.process.key || row < thread.lastAllocation) return false;
-    if (thread.flushing || thread.exiting) return true;
-    if (state === AddressState.freed) return (thread.flushing = true);
-    // Never seen: a remainder that the C library split off and cached, if the thread goes on to free what is free.
-    if (this.lost > 0) return false;
+    if (thread.flushing) return true;
+    // The cache goes back as a whole, at the very end: from here on none of the thread's frees is of a live block. At least one of
+    // them has been freed before; others never were blocks of the program but remainders that the C library split off and cached.
+    let freed = thread.exiting || state === AddressState.freed;
     for (let ahead = this.#next[row]; ahead >= 0; ahead = this.#next[ahead]) {
-      if (ptr[ahead] !== 0 && states.get(ptr[ahead]) === AddressState.freed) return (thread.flushing = true);
+      if (ptr[ahead] === 0) return false;
+      const later = states.get(ptr[ahead]);
+      if (later === AddressState.live) return false;
+      if (later === AddressState.freed) freed = true;
     }
-    return false;
+    if (!freed || (state === AddressState.unseen && this.lost > 0 && !thread.exiting)) return false;
+    thread.flushing = true;
+    return true;
   }
 }
 
 function describeProcess({ key, records }: Process): string {
-  return key > 0 ? `process ${key} (${records} records)` : `another process (${records} records)`;
+  return key > 0 ? `process ${key} (${records} calls)` : `another process (${records} calls)`;
 }
 
 /** Bytes that a call asks for. */

@@ -1,0 +1,189 @@
+/**
+ * Traces of bcc's memleak (`memleak -t`): tuples as Python prints them, one a line.
+ *
+ *     (b'leaky', 21075, 1, b'...11', 1095.302331, b'alloc entered, size = 365')
+ *     (b'leaky', 21075, 1, b'...11', 1095.302449, b'alloc exited, size = 365, result = 55dc2cdb6210')
+ *     (b'leaky', 21075, 1, b'...11', 1099.030365, b'free entered, address = 55dc2cda5150, size = 282')
+ *
+ * Invariant: every line is part of an event or counted. An allocation is its "exited" line, which holds all that its "entered" line does.
+ * What the format cannot say: which function allocated (calloc's size is the product), stacks, and process ids (the number is the thread's).
+ * A realloc is its free and its allocation. Without `-t`, memleak prints tables of outstanding allocations: a summary, not a trace.
+ */
+import { Op } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import { InputError } from '../format.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { ProbeCalls } from '../uprobes/probe_calls.ts';
+import { SUMMARY_HEADING } from './memleak_summary.ts';
+
+const OPEN = 0x28;
+const APOSTROPHE = 0x27;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const LETTER_B = 0x62;
+const SEPARATOR = ascii(', ');
+const ENTERED = ascii('alloc entered, size = ');
+const EXITED = ascii('alloc exited, size = ');
+const RESULT = ascii(', result = ');
+const FREED = ascii('free entered, address = ');
+const LOST_EVENTS = ascii('[LOST ');
+const NOTES = ['Attaching to ', 'Executing ', 'Tracing ', 'WARNING', 'Possibly lost'].map(ascii);
+/** Process of every line: the format has none. */
+const NO_PID = -1;
+
+class MemleakReader implements TraceReader {
+  events = 0;
+  unparsed = 0;
+  summaries = 0;
+  readonly #trace: Trace;
+  readonly #calls: ProbeCalls;
+  readonly #lines: LineScanner;
+  readonly #cursor = new ByteCursor();
+  /** Thread -> sizes of its entered allocations, outermost first. */
+  readonly #entered = new Map<number, number[]>();
+  readonly #sniffing: boolean;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions, sniffing = false) {
+    this.#trace = trace;
+    this.#sniffing = sniffing;
+    trace.header.source = 'memleak';
+    trace.header.timed = true;
+    this.#calls = new ProbeCalls(trace, sink, options);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(cut = false): void {
+    if (this.#lines.end(() => {})) {
+      this.#trace.skip('torn');
+      this.#trace.partial = true;
+    }
+    if (cut) this.#trace.partial = true;
+    for (const sizes of this.#entered.values()) if (sizes.length > 0) this.#trace.skip('no_return', sizes.length);
+    this.#calls.end();
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (start === end) return;
+    if (bytes[start] === OPEN && this.#onTuple(bytes, start + 1, end)) return;
+    if (findWord(bytes, start, end, SUMMARY_HEADING) >= 0) {
+      // A table after trace lines is memleak's own summing up; one before them means that there are none.
+      this.summaries++;
+      if (this.events === 0 && !this.#sniffing) {
+        throw new InputError(
+          this.#lines.place,
+          'memleak’s table of outstanding allocations is a summary, not a trace: it does not say what was freed',
+          'record with memleak -t, or give the file to `jereplay leaks`',
+        );
+      }
+      this.#trace.skip('note');
+      return;
+    }
+    const lost = findWord(bytes, start, end, LOST_EVENTS);
+    if (lost >= 0) {
+      this.#cursor.reset(bytes, lost + LOST_EVENTS.length, end);
+      const count = this.#cursor.decimal();
+      if (!Number.isNaN(count)) return this.#calls.lose(count);
+    }
+    if (NOTES.some((note) => hasWord(bytes, start, end, note)) || (this.summaries > 0 && bytes[start] === 0x09)) {
+      this.#trace.skip('note');
+      return;
+    }
+    this.unparsed++;
+    this.#trace.skip('unparsed');
+  }
+
+  /** `name, tid, cpu, flags, seconds, message)` */
+  #onTuple(bytes: Uint8Array, start: number, end: number): boolean {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    const nameStart = eatString(cursor);
+    const nameEnd = cursor.pos - 1;
+    if (nameStart < 0 || !cursor.eatWord(SEPARATOR)) return false;
+    const tid = cursor.decimal();
+    if (!(tid < 0x80000000) || !cursor.eatWord(SEPARATOR) || Number.isNaN(cursor.decimal()) || !cursor.eatWord(SEPARATOR)) return false;
+    if (eatString(cursor) < 0 || !cursor.eatWord(SEPARATOR) || !cursor.time() || !cursor.eatWord(SEPARATOR)) return false;
+    const { seconds, nanos } = cursor;
+    cursor.eat(LETTER_B);
+    if (!cursor.eat(APOSTROPHE) && !cursor.eat(QUOTE)) return false;
+    if (!this.#onMessage(cursor, tid, seconds, nanos)) return false;
+    this.events++;
+    if (this.#calls.nameOf(NO_PID, tid) === undefined) this.#calls.name(NO_PID, tid, textOf(bytes, nameStart, nameEnd));
+    return true;
+  }
+
+  #onMessage(cursor: ByteCursor, tid: number, seconds: number, nanos: number): boolean {
+    if (cursor.eatWord(ENTERED)) {
+      const size = cursor.decimal();
+      if (Number.isNaN(size)) return false;
+      const sizes = this.#entered.get(tid);
+      if (sizes === undefined) this.#entered.set(tid, [size]);
+      else sizes.push(size);
+      return true;
+    }
+    if (cursor.eatWord(EXITED)) {
+      const size = cursor.decimal();
+      if (Number.isNaN(size) || !cursor.eatWord(RESULT)) return false;
+      const ptr = cursor.address();
+      if (Number.isNaN(ptr)) return false;
+      this.#settleEntries(tid, size);
+      this.#calls.push(Op.malloc, NO_PID, tid, seconds, nanos, ptr, 0, size, 0, NO_STACK);
+      return true;
+    }
+    if (!cursor.eatWord(FREED)) return false;
+    const ptr = cursor.address();
+    if (Number.isNaN(ptr)) return false;
+    this.#calls.push(Op.free, NO_PID, tid, seconds, nanos, ptr, 0, 0, 0, NO_STACK);
+    return true;
+  }
+
+  /** An allocation has returned: memleak prints one return for a call and the call inside it. */
+  #settleEntries(tid: number, size: number): void {
+    const sizes = this.#entered.get(tid);
+    const last = sizes?.lastIndexOf(size) ?? -1;
+    if (sizes === undefined || last < 0) return;
+    const inner = sizes.filter((entered) => entered === size).length - 1;
+    if (inner > 0) this.#trace.skip('nested', inner);
+    const lost = sizes.length - 1 - inner;
+    if (lost > 0) this.#trace.skip('no_return', lost);
+    sizes.length = 0;
+  }
+}
+
+/** Steps over a Python string or bytes literal: where its text starts, or -1. */
+function eatString(cursor: ByteCursor): number {
+  cursor.eat(LETTER_B);
+  const quote = cursor.peek();
+  if (quote !== APOSTROPHE && quote !== QUOTE) return -1;
+  const { bytes, end } = cursor;
+  const start = ++cursor.pos;
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === BACKSLASH) at++;
+    else if (bytes[at] === quote) {
+      cursor.pos = at + 1;
+      return start;
+    }
+  }
+  return -1;
+}
+
+/** memleak's trace; recognises its summaries too, which it refuses with an explanation. */
+export const memleak: TraceFormat = {
+  name: 'memleak',
+  title: "trace of bcc's memleak -t",
+  sniff(head) {
+    const reader = new MemleakReader(new Trace(), () => {}, { name: '-' }, true);
+    reader.write(head);
+    const { events, unparsed, summaries } = reader;
+    if (events + summaries === 0) return 0;
+    return summaries > 0 ? 0.9 : 0.97 * (events / (events + unparsed));
+  },
+  open: (trace, sink, options) => new MemleakReader(trace, sink, options),
+};

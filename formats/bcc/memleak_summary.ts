@@ -1,0 +1,90 @@
+/**
+ * Tables that bcc's memleak prints at intervals: stacks with what they allocated and did not free.
+ *
+ *     [23:54:13] Top 10 stacks with outstanding allocations:
+ *     	21528 bytes in 69 allocations from stack
+ *     		0x000055b85204324c	leak_session+0xe [leaky]
+ *
+ * Invariant: contexts are those of the last table, largest first; a table that the input's end cuts is dropped for the one before it,
+ * unless it is the only one.
+ * What the format cannot say: anything below the top of the table, and what was allocated in all.
+ */
+import type { Frame } from '../../core/trace/stacks.ts';
+import { InputError } from '../format.ts';
+import { ascii, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+
+/** What every table's heading says. */
+export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
+
+const CONTEXT = /^\t(\d+) bytes in (\d+) allocations from stack$/;
+/** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
+const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]+))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/;
+
+/** Outstanding allocations of one stack. */
+export interface OutstandingContext {
+  bytes: number;
+  objects: number;
+  /** Leaf first. */
+  stack: Frame[];
+}
+
+/** Reads tables of outstanding allocations. */
+export class MemleakSummaryReader {
+  readonly #lines: LineScanner;
+  #last: OutstandingContext[] | undefined;
+  #current: OutstandingContext[] | undefined;
+  #open: OutstandingContext | undefined;
+  #torn = false;
+
+  /** `name` is the input's, for errors. */
+  constructor(name: string) {
+    this.#lines = new LineScanner(name, this.#onLine.bind(this));
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  /**
+   * The contexts of the last table, largest first.
+   * @throws InputError if there is no table.
+   */
+  end(): OutstandingContext[] {
+    if (this.#lines.end(() => {})) this.#torn = true;
+    const contexts = this.#torn ? (this.#last ?? this.#current) : this.#current;
+    if (contexts === undefined) throw new InputError(this.#lines.place, 'no table of outstanding allocations');
+    return contexts.sort((a, b) => b.bytes - a.bytes || b.objects - a.objects);
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    const line = textOf(bytes, start, end).trimEnd();
+    if (line.includes('stacks with outstanding allocations')) {
+      this.#last = this.#current;
+      this.#current = [];
+      this.#open = undefined;
+      return;
+    }
+    if (this.#current === undefined) return;
+    const context = CONTEXT.exec(line);
+    if (context !== null) {
+      this.#open = { bytes: Number(context[1]), objects: Number(context[2]), stack: [] };
+      this.#current.push(this.#open);
+    } else if (line.startsWith('\t\t') && this.#open !== undefined) {
+      const frame = frameOf(line);
+      if (frame !== undefined) this.#open.stack.push(frame);
+    }
+  }
+}
+
+function frameOf(line: string): Frame | undefined {
+  const match = FRAME.exec(line);
+  if (match === null) return undefined;
+  const [, pc, fn, offset, module] = match;
+  return {
+    ...(pc === undefined ? {} : { pc: BigInt(`0x${pc}`) }),
+    ...(fn === '' || fn === '[unknown]' ? {} : { fn }),
+    ...(offset === undefined ? {} : { offset: Number.parseInt(offset, 16) }),
+    ...(module === undefined || module === 'unknown' ? {} : { module }),
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Hands uprobe events of the kernel on to the joining of calls, with the stack that perf printed for them.
+ * Differs from bpftrace: places are known, so that probes on linkage table slots are told apart, and so is each call's direct caller.
+ */
+import type { Trace } from '../../core/trace/trace.ts';
+import { Op } from '../../core/trace/events.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { StackIndex } from '../../core/units.ts';
+import { ProbePlaces } from '../uprobes/probe_places.ts';
+import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import type { BatchSink, ReadOptions } from '../format.ts';
+import type { UprobeEvent } from './arguments.ts';
+
+/** Process key of a line that names only a thread: by its program image. */
+function imageKey(image: number): number {
+  return -1 - image;
+}
+
+/** Joins uprobe events. */
+export class UprobeCalls {
+  readonly calls: ProbeCalls;
+  readonly #trace: Trace;
+  readonly #places = new ProbePlaces();
+  /** Return address -> stack of it alone. */
+  readonly #callers = new Map<number, StackIndex>();
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.calls = new ProbeCalls(trace, sink, options);
+    this.calls.isMislabelled = (place) => this.#places.isMislabelled(place);
+  }
+
+  /** Key of the process: its pid, or what tells program images apart where `pid` is 0. */
+  processOf(event: UprobeEvent, pid: number): number {
+    return pid > 0 ? pid : imageKey(this.#places.imageOf(event.place));
+  }
+
+  /** Adds an event; `stack` is NO_STACK if none was recorded. */
+  push(event: UprobeEvent, process: number, tid: number, seconds: number, nanos: number, stack: StackIndex): void {
+    const { op, old, size, extra } = event;
+    const place = this.#places.intern(op, event.place);
+    if (op === Op.free) {
+      // What free returns says nothing; few record it.
+      if (event.isReturn) this.#trace.skip('note');
+      else this.calls.push(op, process, tid, seconds, nanos, old, 0, 0, 0, NO_STACK);
+    } else if (op === Op.malloc_usable_size) {
+      if (event.isReturn) this.#trace.skip('note');
+      else this.calls.push(op, process, tid, seconds, nanos, old, 0, 0, 0, NO_STACK);
+    } else if (event.isReturn) {
+      let result = event.result;
+      if (op === Op.posix_memalign) result = result === 0 ? UNSEEN_ADDRESS : 0;
+      if (stack === NO_STACK && event.caller > 0) stack = this.#stackOf(event.caller);
+      this.calls.push(op + RETURN, process, tid, seconds, nanos, result, place, 0, 0, stack);
+    } else this.calls.push(op + ENTRY, process, tid, seconds, nanos, place, old, size, extra, stack);
+  }
+
+  #stackOf(caller: number): StackIndex {
+    let stack = this.#callers.get(caller);
+    if (stack === undefined) {
+      const { stacks } = this.#trace;
+      stack = stacks.intern([stacks.frames.intern({ pc: BigInt(caller) })]);
+      this.#callers.set(caller, stack);
+    }
+    return stack;
+  }
+}
