@@ -160,6 +160,13 @@ export function profileFromLedger(trace: Trace, ledger: Ledger): Profile {
   };
 }
 
+/** A name as one line of text: control characters, line ends of any script and halves of surrogate pairs become `?`. */
+export function printable(name: string): string {
+  return UNPRINTABLE.test(name) ? name.replace(new RegExp(UNPRINTABLE, 'gu'), '?') : name;
+}
+
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
+
 /** What a frame is called in reports: its function, else its address as `0x…`. The text is untrusted. */
 export function frameName(stacks: StackTable, index: FrameIndex): string {
   const frame: Frame = stacks.frames.frames[index];

@@ -351,13 +351,16 @@ function plainHeader(header: string, warnings: string[]): { sampling: Sampling; 
   return { sampling, kind, source: 'heap profile', totals };
 }
 
-/** Frames by address, each read from its text once. */
+/** Frames by address: each address is looked up in the symbols once for the head of a backtrace and once for the rest. */
 class AddressFrames {
   readonly #stacks: StackTable;
   readonly #symbols: SymbolSection | undefined;
-  /** Address below 2^53 -> FrameIndex, for the head of a backtrace and for the rest: jeprof looks them up in different places. */
-  readonly #leaves = new Map<number, FrameIndex>();
-  readonly #callers = new Map<number, FrameIndex>();
+  /** Open addressing: slot -> halves of the address, and FrameIndex + 1 (0 for free) at the head and elsewhere. */
+  #high = new Uint32Array(4096);
+  #low = new Uint32Array(4096);
+  #leaf = new Int32Array(4096);
+  #caller = new Int32Array(4096);
+  #used = 0;
 
   constructor(stacks: StackTable, symbols: SymbolSection | undefined) {
     this.#stacks = stacks;
@@ -365,22 +368,56 @@ class AddressFrames {
   }
 
   /** The frame of the address that stands in hex at bytes[start..end), with or without `0x`; -1 if that is no address. */
-  frameAt(bytes: Uint8Array, start: number, end: number, leaf: boolean): FrameIndex | -1 {
+  frameAt(bytes: Uint8Array, start: number, end: number, leaf: boolean): number {
     let at = start;
     if (end - at > 2 && bytes[at] === 0x30 && (bytes[at + 1] | 0x20) === 0x78) at += 2;
     while (at < end - 1 && bytes[at] === 0x30) at++;
     if (end - at > 16) return -1;
-    let value = 0;
-    for (let i = at; i < end; i++) {
-      const digit = hexDigit(bytes[i]);
+    let high = 0;
+    let low = 0;
+    for (; at < end; at++) {
+      const digit = hexDigit(bytes[at]);
       if (digit < 0) return -1;
-      value = value * 16 + digit;
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
     }
-    if (value >= 2 ** 53) return this.#intern(BigInt(`0x${latin1.decode(bytes.subarray(at, end))}`), leaf);
-    const known = leaf ? this.#leaves : this.#callers;
-    let frame = known.get(value);
-    if (frame === undefined) known.set(value, (frame = this.#intern(BigInt(value), leaf)));
-    return frame;
+    const slot = this.#slot(high >>> 0, low >>> 0);
+    const known = leaf ? this.#leaf : this.#caller;
+    if (known[slot] === 0) known[slot] = this.#intern((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf) + 1;
+    return known[slot] - 1;
+  }
+
+  #slot(high: number, low: number): number {
+    const mask = this.#low.length - 1;
+    let slot = hashAddress(high, low) & mask;
+    for (; this.#leaf[slot] !== 0 || this.#caller[slot] !== 0; slot = (slot + 1) & mask) {
+      if (this.#low[slot] === low && this.#high[slot] === high) return slot;
+    }
+    if (++this.#used * 2 > mask) {
+      this.#rehash();
+      return this.#slot(high, low);
+    }
+    this.#high[slot] = high;
+    this.#low[slot] = low;
+    return slot;
+  }
+
+  #rehash(): void {
+    const [highs, lows, leaves, callers] = [this.#high, this.#low, this.#leaf, this.#caller];
+    const capacity = lows.length * 2;
+    this.#high = new Uint32Array(capacity);
+    this.#low = new Uint32Array(capacity);
+    this.#leaf = new Int32Array(capacity);
+    this.#caller = new Int32Array(capacity);
+    for (let old = 0; old < lows.length; old++) {
+      if (leaves[old] === 0 && callers[old] === 0) continue;
+      let slot = hashAddress(highs[old], lows[old]) & (capacity - 1);
+      while (this.#leaf[slot] !== 0 || this.#caller[slot] !== 0) slot = (slot + 1) & (capacity - 1);
+      this.#high[slot] = highs[old];
+      this.#low[slot] = lows[old];
+      this.#leaf[slot] = leaves[old];
+      this.#caller[slot] = callers[old];
+    }
   }
 
   #intern(pc: bigint, leaf: boolean): FrameIndex {
@@ -392,6 +429,11 @@ class AddressFrames {
     const inlined = names.slice(1).reverse().map((fn) => ({ fn }));
     return this.#stacks.frames.intern({ ...frame, inlined });
   }
+}
+
+function hashAddress(high: number, low: number): number {
+  const mixed = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
+  return mixed ^ (mixed >>> 15);
 }
 
 function hexDigit(byte: number): number {

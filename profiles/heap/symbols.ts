@@ -11,6 +11,7 @@
  * Differs: jeprof has no escape for `--` in a name (`operator--`), nor for a line end; the first is written `- -`, control characters `?`.
  */
 import type { Frame } from '../../core/trace/stacks.ts';
+import { printable } from '../profile.ts';
 
 /** What a symbol section says. */
 export interface SymbolSection {
@@ -19,11 +20,9 @@ export interface SymbolSection {
   readonly names: ReadonlyMap<string, readonly string[]>;
 }
 
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-
 /** A name that stays on its line and in its field: no control characters, no `--`, no blanks at its ends. */
 export function symbolName(name: string): string {
-  return name.replace(CONTROL, '?').replace(/-(?=-)/g, '- ').trim();
+  return printable(name).replace(/-(?=-)/g, '- ').trim();
 }
 
 /** The functions at a frame in the order of a symbol entry, outermost first; empty if the frame has no name. */

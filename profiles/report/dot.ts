@@ -6,7 +6,7 @@
  */
 import type { AddressProfile } from './address_profile.ts';
 import type { EntryTable, Reduced } from './entries.ts';
-import { compareBytes } from './names.ts';
+import { compareNames } from './names.ts';
 import type { Unit } from './numbers.ts';
 import { fixed, integer, percent } from './numbers.ts';
 
@@ -38,7 +38,7 @@ export function dotGraph(
   const edgeLimit = Math.trunc(limits.edgeFraction * total);
   const order: number[] = [];
   for (let i = 0; i < entries.names.length; i++) if (present[i] === 1) order.push(i);
-  order.sort((a, b) => Math.abs(cumulative[b]) - Math.abs(cumulative[a]) || compareBytes(entries.names[a], entries.names[b]));
+  order.sort((a, b) => Math.abs(cumulative[b]) - Math.abs(cumulative[a]) || compareNames(entries.names[a], entries.names[b]));
   let count = Math.min(limits.nodeCount, order.length);
   while (count > 0 && Math.abs(cumulative[order[count - 1]]) <= nodeLimit) count--;
   if (count === 0) {
@@ -111,7 +111,7 @@ function edgesOf(profile: AddressProfile, entries: EntryTable, nodes: ReadonlyMa
     }
   }
   return [...edges.values()].sort(
-    (a, b) => b.value - a.value || compareBytes(entries.names[a.caller], entries.names[b.caller]) || compareBytes(entries.names[a.callee], entries.names[b.callee]),
+    (a, b) => b.value - a.value || compareNames(entries.names[a.caller], entries.names[b.caller]) || compareNames(entries.names[a.callee], entries.names[b.callee]),
   );
 }
 

@@ -32,6 +32,7 @@ export function cutAllocator(profile: AddressProfile, addresses: AddressTable): 
     const names = addresses.symbols[i];
     if (names !== undefined && isAllocator(names[0].short)) isCut[i] = 1;
   }
+  if (!isCut.includes(1)) return profile;
   return rewrite(profile, (path, out) => {
     let length = 0;
     for (const address of path) {

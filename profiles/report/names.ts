@@ -50,17 +50,7 @@ function withoutLeadingType(text: string): string {
   return text.slice(start);
 }
 
-/** Order of byte strings, which is that of their code points. */
-export function compareBytes(a: string, b: string): number {
-  if (a === b) return 0;
-  const length = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < length && a.charCodeAt(i) === b.charCodeAt(i)) i++;
-  if (i === length) return a.length - b.length;
-  const left = a.charCodeAt(i);
-  const right = b.charCodeAt(i);
-  // Surrogates stand for code points above all other units.
-  const leftHigh = left >= 0xd800 && left <= 0xdfff;
-  const rightHigh = right >= 0xd800 && right <= 0xdfff;
-  return leftHigh === rightHigh ? left - right : leftHigh ? 1 : -1;
+/** Order of names, by their characters' numbers. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -7,12 +7,12 @@ import { symbolLine, symbolName } from '../heap/symbols.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import type { Profile } from '../profile.ts';
 import type { AddressTable } from './address_profile.ts';
-import { compareBytes } from './names.ts';
+import { compareNames } from './names.ts';
 import { integer } from './numbers.ts';
 
 /** The symbol section and the mark that the profile follows. */
 export function symbolSection(program: string, addresses: AddressTable, kind: Profile['kind']): string {
-  const order = addresses.hex.map((_, row) => row).sort((a, b) => compareBytes(addresses.hex[a], addresses.hex[b]));
+  const order = addresses.hex.map((_, row) => row).sort((a, b) => compareNames(addresses.hex[a], addresses.hex[b]));
   let text = `--- symbol\nbinary=${symbolName(program)}\n`;
   for (const row of order) {
     const symbols = addresses.symbols[row];

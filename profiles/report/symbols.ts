@@ -3,6 +3,7 @@
  * Invariant: a list is outermost function first, the ones inlined into it after it, and is never empty.
  */
 import type { Frame } from '../../core/trace/stacks.ts';
+import { printable } from '../profile.ts';
 import { shortFunctionName } from './names.ts';
 
 /** A function at an address. */
@@ -40,7 +41,6 @@ export function frameSymbols(frame: Frame, hex: string): readonly SymbolName[] {
 
 /** A name whose short form and location are made from what is known. */
 export function symbolName(full: string, file?: string, line?: number): SymbolName {
-  // A name is one line and one field of a report, whatever it holds.
-  const clean = full.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
+  const clean = printable(full);
   return { short: shortFunctionName(clean), location: file === undefined ? '?' : `${file}:${line ?? 0}`, full: clean };
 }

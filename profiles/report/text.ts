@@ -1,10 +1,10 @@
 /**
  * The table of `--text` (jeprof, PrintText).
- * Invariant: rows are ordered by value, then by name as bytes.
+ * Invariant: rows are ordered by value, then by name.
  */
 import type { AddressTable } from './address_profile.ts';
 import type { EntryTable, Reduced } from './entries.ts';
-import { compareBytes } from './names.ts';
+import { compareNames } from './names.ts';
 import type { Unit } from './numbers.ts';
 import { percent } from './numbers.ts';
 
@@ -14,7 +14,7 @@ export function textTable(addresses: AddressTable, entries: EntryTable, reduced:
   const key = byCumulative ? cumulative : flat;
   const order: number[] = [];
   for (let i = 0; i < entries.names.length; i++) if (present[i] === 1) order.push(i);
-  order.sort((a, b) => key[b] - key[a] || compareBytes(entries.names[a], entries.names[b]));
+  order.sort((a, b) => key[b] - key[a] || compareNames(entries.names[a], entries.names[b]));
   const bare = bareNames(addresses);
   let text = '';
   let sum = 0;

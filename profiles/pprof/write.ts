@@ -1,0 +1,172 @@
+/**
+ * Writes pprof profiles (github.com/google/pprof, proto/profile.proto), as `go tool pprof` reads them.
+ * Invariant: ids are rows counted from 1; the four values of a sample are rounded to whole objects and bytes.
+ * Differs: a made-up address is not written (0: unknown); frames of the allocator are in the profile and named in `drop_frames`,
+ * so that pprof leaves them out as jeprof does.
+ */
+import { gzipSync } from 'node:zlib';
+import type { Frame } from '../../core/trace/stacks.ts';
+import type { StackIndex } from '../../core/units.ts';
+import type { Mapping } from '../heap/maps.ts';
+import { findMapping, parseMaps } from '../heap/maps.ts';
+import type { Profile } from '../profile.ts';
+import { SAMPLE_TYPES, printable } from '../profile.ts';
+import type { PprofProfile } from './schema.ts';
+import { encodeProfile, uint64 } from './schema.ts';
+
+/** What a pprof file says besides the profile; every part may be missing. */
+export interface PprofOptions {
+  /** When the profile was taken, ns since 1970. */
+  readonly timeNanos?: bigint;
+  /** Length of the recording, ns. */
+  readonly durationNanos?: number;
+  readonly comments?: readonly string[];
+}
+
+/** The file: a gzipped message with sample types alloc_objects, alloc_space, inuse_objects and inuse_space. */
+export function writePprof(profile: Profile, options: PprofOptions = {}): Uint8Array {
+  return gzipSync(encodeProfile(pprofMessage(profile, options)), { level: 6 });
+}
+
+/** Functions whose frames, and everything they called, pprof does not show: the allocator's own (RE2 syntax, matched against the whole name). */
+const DROP_FRAMES =
+  '_?(calloc|cfree|malloc|(void\\* )?newImpl|free|memalign|posix_memalign|aligned_alloc|pvalloc|valloc|realloc|mallocx|rallocx|xallocx|s?dallocx|sdallocx_noflags|' +
+  'tc_(calloc|cfree|malloc|free|memalign|posix_memalign|pvalloc|valloc|realloc|new|delete|newarray|deletearray|new_nothrow|newarray_nothrow)|' +
+  '(::)?do_malloc|::do_malloc_or_cpp_alloc|DoSampledAllocation|simple_alloc::allocate|__malloc_alloc_template::allocate|' +
+  '__builtin_(vec_)?(delete|new)|operator new(\\[\\])?|malloc_zone_(malloc|calloc|valloc|realloc|memalign|free)|' +
+  '__(start|stop)_(google_malloc|malloc_hook)|.*TCMalloc.*|tcmalloc::.*)';
+
+/** The message before encoding. */
+export function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
+  const { samples, stacks } = profile;
+  const writer = new MessageWriter(profile);
+  const { message, strings } = writer;
+  for (const type of SAMPLE_TYPES) message.sampleType.push({ type: strings.index(type), unit: strings.index(type.endsWith('space') ? 'bytes' : 'count') });
+  message.defaultSampleType = strings.index('inuse_space');
+  message.periodType = { type: strings.index('space'), unit: strings.index('bytes') };
+  message.period = profile.sampling.rate;
+  message.dropFrames = strings.index(DROP_FRAMES);
+  if (options.timeNanos !== undefined) message.timeNanos = uint64(options.timeNanos);
+  if (options.durationNanos !== undefined) message.durationNanos = options.durationNanos;
+  message.comment = (options.comments ?? []).map((comment) => strings.index(comment));
+
+  const { allocObjects, allocBytes, inuseObjects, inuseBytes } = samples;
+  for (let row = 0; row < samples.length; row++) {
+    const value = [Math.round(allocObjects[row]), Math.round(allocBytes[row]), Math.round(inuseObjects[row]), Math.round(inuseBytes[row])];
+    if (value.every((part) => part === 0)) continue;
+    const stack = samples.stack[row] as StackIndex;
+    const locationId: number[] = [];
+    if (stack < 0) locationId.push(writer.noBacktrace());
+    else for (const frame of stacks.framesOf(stack)) locationId.push(writer.location(frame));
+    message.sample.push({ locationId, value });
+  }
+  return message;
+}
+
+/** Strings of a message, each once; 0 is the empty one. */
+class StringTable {
+  readonly strings: string[] = [''];
+  readonly #byText = new Map<string, number>([['', 0]]);
+
+  index(text: string): number {
+    const clean = printable(text);
+    let index = this.#byText.get(clean);
+    if (index === undefined) {
+      index = this.strings.length;
+      this.strings.push(clean);
+      this.#byText.set(clean, index);
+    }
+    return index;
+  }
+}
+
+class MessageWriter {
+  readonly strings = new StringTable();
+  readonly message: PprofProfile = { sampleType: [], sample: [], mapping: [], location: [], function: [], stringTable: this.strings.strings };
+  readonly #frames: readonly Frame[];
+  readonly #maps: readonly Mapping[];
+  readonly #binary: string | undefined;
+  /** FrameIndex -> location id, 0 for none yet. */
+  readonly #locations: Int32Array;
+  readonly #functions = new Map<string, number>();
+  /** Mapping id by row of `#maps`, and by path for frames that lie in none. */
+  readonly #mapped = new Map<number, number>();
+  readonly #modules = new Map<string, number>();
+  #noBacktrace = 0;
+
+  constructor(profile: Profile) {
+    this.#frames = profile.stacks.frames.frames;
+    this.#maps = parseMaps(profile.maps ?? '');
+    this.#binary = profile.binary;
+    this.#locations = new Int32Array(this.#frames.length);
+    // pprof takes the first mapping for the program's.
+    const program = this.#maps.findIndex(({ path, permissions }) => path === profile.binary && permissions.includes('x'));
+    if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
+    else if (this.#maps.length === 0 && profile.binary !== undefined) this.#modules.set(profile.binary, this.#addMapping({ path: profile.binary }));
+  }
+
+  location(frame: number): number {
+    let id = this.#locations[frame];
+    if (id === 0) id = this.#locations[frame] = this.#addLocation(this.#frames[frame]);
+    return id;
+  }
+
+  /** The location that stands for an empty backtrace. */
+  noBacktrace(): number {
+    if (this.#noBacktrace === 0) this.#noBacktrace = this.#addLocation({ fn: '[no backtrace]' });
+    return this.#noBacktrace;
+  }
+
+  #addLocation(frame: Frame): number {
+    const { pc, fn, file, line, inlined } = frame;
+    const lines: PprofProfile['location'][number]['line'] = [];
+    // Innermost first: the last line is the function that has the frame.
+    for (const inner of inlined ?? []) lines.push({ functionId: this.#functionId(inner.fn, inner.file), line: inner.line ?? 0 });
+    if (fn !== undefined) lines.push({ functionId: this.#functionId(fn, file), line: line ?? 0 });
+    // The address of the call, not the one it returns to.
+    const address = pc === undefined || pc === 0n ? 0n : BigInt.asUintN(64, pc - 1n);
+    const mappingId = this.#mappingId(frame, address);
+    if (mappingId !== 0 && lines.length > 0) {
+      const mapping = this.message.mapping[mappingId - 1];
+      mapping.hasFunctions = true;
+      if (file !== undefined) mapping.hasFilenames = true;
+      if (line !== undefined) mapping.hasLineNumbers = true;
+      if (inlined !== undefined) mapping.hasInlineFrames = true;
+    }
+    const id = this.message.location.length + 1;
+    this.message.location.push({ id, mappingId, address: uint64(address), line: lines });
+    return id;
+  }
+
+  #functionId(name: string, file: string | undefined): number {
+    const key = `${name}\0${file ?? ''}`;
+    let id = this.#functions.get(key);
+    if (id === undefined) {
+      id = this.message.function.length + 1;
+      this.#functions.set(key, id);
+      const index = this.strings.index(name);
+      this.message.function.push({ id, name: index, systemName: index, filename: file === undefined ? 0 : this.strings.index(file) });
+    }
+    return id;
+  }
+
+  #mappingId(frame: Frame, address: bigint): number {
+    const row = address === 0n ? -1 : findMapping(this.#maps, address);
+    if (row >= 0) {
+      let id = this.#mapped.get(row);
+      if (id === undefined) this.#mapped.set(row, (id = this.#addMapping(this.#maps[row])));
+      return id;
+    }
+    const module = frame.module ?? this.#binary ?? '';
+    if (module === '') return 0;
+    let id = this.#modules.get(module);
+    if (id === undefined) this.#modules.set(module, (id = this.#addMapping({ path: module })));
+    return id;
+  }
+
+  #addMapping({ start = 0n, end = 0n, offset = 0n, path }: { start?: bigint; end?: bigint; offset?: bigint; path: string }): number {
+    const id = this.message.mapping.length + 1;
+    this.message.mapping.push({ id, memoryStart: uint64(start), memoryLimit: uint64(end), fileOffset: uint64(offset), filename: this.strings.index(path) });
+    return id;
+  }
+}
