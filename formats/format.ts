@@ -6,8 +6,11 @@ import type { Trace } from '../core/trace/trace.ts';
 
 export { InputError } from '../core/trace/input_error.ts';
 
-/** Takes each full batch. It must be done with the batch when it returns: the reader fills it again. */
-export type BatchSink = (batch: EventBatch) => void;
+/**
+ * Takes each full batch. It must be done with the batch when it returns: the reader fills it again.
+ * `false` ends the reading there (see readTrace).
+ */
+export type BatchSink = (batch: EventBatch) => boolean | void;
 
 /** Settings that the command line passes to a reader. */
 export interface ReadOptions {

@@ -1,0 +1,348 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EventBatch, Op, OP_NAMES } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { EventLine } from './event_line.ts';
+import { ndjson } from './reader.ts';
+import { NdjsonWriter } from './writer.ts';
+
+interface Row {
+  op: string;
+  thread: number;
+  time: number;
+  ptr: number;
+  old: number;
+  size: number;
+  extra: number;
+  stack: number;
+}
+
+function rowsOf(batch: EventBatch): Row[] {
+  return Array.from({ length: batch.length }, (_, row) => ({
+    op: OP_NAMES[batch.op[row]],
+    thread: batch.thread[row],
+    time: batch.time[row],
+    ptr: batch.ptr[row],
+    old: batch.old[row],
+    size: batch.size[row],
+    extra: batch.extra[row],
+    stack: batch.stack[row],
+  }));
+}
+
+/** Reads text cut at the given places. */
+function read(text: string | Uint8Array, cuts: readonly number[] = []): { trace: Trace; rows: Row[] } {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  const trace = new Trace();
+  const rows: Row[] = [];
+  const reader = ndjson.open(trace, (batch) => void rows.push(...rowsOf(batch)), { name: 't' });
+  let start = 0;
+  for (const cut of [...cuts, bytes.length]) {
+    // A copy that is overwritten afterwards: chunks may be reused by whoever wrote them.
+    const chunk = Uint8Array.from(bytes.subarray(start, cut));
+    reader.write(chunk);
+    chunk.fill(0);
+    start = cut;
+  }
+  reader.end();
+  return { trace, rows };
+}
+
+function write(trace: Trace, batches: readonly EventBatch[]): string {
+  const pieces: Uint8Array[] = [];
+  const writer = new NdjsonWriter(trace, (bytes) => pieces.push(bytes));
+  for (const batch of batches) writer.batch(batch);
+  writer.end();
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+const EXAMPLE = `{"op":"trace","version":1,"clock":"ns","command":"redis-server --port 7000","pid":4242,"ncpus":2,"page_size":4096,"start_ts":0,"mmap_top":"0x7ffff7c00000","prng_seed":"0x7ffff7cd3b78","source":"bpftrace"}
+{"op":"maps","text":"55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server\\n"}
+{"op":"stack","id":0,"frames":["0x55d0c0001234",{"pc":"0x55d0c0002000","fn":"main","file":"server.c","line":12,"module":"/usr/bin/redis-server"},"plain_name"]}
+{"op":"thread","tid":7,"name":"bio_close_file","prng_seed":"0x7ffff261ec78"}
+{"op":"malloc","ts":10,"tid":0,"size":24,"ptr":"0x7f001000","stack":0}
+{"op":"calloc","ts":11,"tid":0,"count":3,"size":8,"ptr":"0x7f002000","stack":0}
+{"op":"realloc","ts":12,"tid":0,"old":"0x7f001000","size":64,"ptr":"0x7f003000","stack":0}
+{"op":"posix_memalign","ts":13,"tid":7,"alignment":64,"size":100,"ptr":"0x7f004000"}
+{"op":"free","ts":14,"tid":7,"ptr":"0x7f002000"}
+{"op":"thread_exit","ts":15,"tid":7}
+`;
+
+describe('reading', () => {
+  test('the example of the format', () => {
+    const { trace, rows } = read(EXAMPLE);
+    const row = { thread: 0, old: 0, extra: 0, stack: -1 };
+    expect(rows).toEqual([
+      { ...row, op: 'malloc', time: 10, size: 24, ptr: 0x7f001000, stack: 0 },
+      { ...row, op: 'calloc', time: 11, size: 8, extra: 3, ptr: 0x7f002000, stack: 0 },
+      { ...row, op: 'realloc', time: 12, size: 64, old: 0x7f001000, ptr: 0x7f003000, stack: 0 },
+      { ...row, op: 'posix_memalign', thread: 1, time: 13, size: 100, extra: 64, ptr: 0x7f004000 },
+      { ...row, op: 'free', thread: 1, time: 14, size: 0, ptr: 0x7f002000 },
+      { ...row, op: 'thread_exit', thread: 1, time: 15, size: 0, ptr: 0 },
+    ]);
+    expect(trace.header).toEqual({
+      source: 'bpftrace',
+      command: 'redis-server --port 7000',
+      pid: 4242,
+      ncpus: 2,
+      pageSize: 4096,
+      startTime: 0n,
+      startTimeGiven: true,
+      timed: true,
+      mmapTop: 0x7ffff7c00000n,
+      prngSeed: 0x7ffff7cd3b78n,
+      maps: '55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server\n',
+    });
+    // The thread line of 7 stands first, but the first event is of thread 0.
+    expect(trace.threads.tids).toEqual([0, 7]);
+    expect(trace.threads.names).toEqual([undefined, 'bio_close_file']);
+    expect(trace.threads.prngSeeds).toEqual([undefined, 0x7ffff261ec78n]);
+    expect(trace.stacks.frames.frames).toEqual([
+      { pc: 0x55d0c0001234n },
+      { pc: 0x55d0c0002000n, fn: 'main', file: 'server.c', line: 12, module: '/usr/bin/redis-server' },
+      { fn: 'plain_name' },
+    ]);
+    expect(trace.partial).toBe(false);
+  });
+
+  test('defaults: no stack, its own number for a time, thread 0', () => {
+    const { trace, rows } = read('{"op":"malloc","size":1,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n');
+    expect(rows.map(({ time, thread, stack }) => [time, thread, stack])).toEqual([[0, 0, -1], [1, 0, -1]]);
+    expect(trace.threads.tids).toEqual([0]);
+    expect([trace.header.timed, trace.header.startTime, trace.header.startTimeGiven]).toEqual([false, 0n, false]);
+  });
+
+  test('wall-clock nanoseconds give exact times', () => {
+    const { trace, rows } = read('{"op":"free","ts":1795218296566403001,"ptr":"0x1"}\n{"ts":1795218296566403004,"op":"free","ptr":"0x1"}\n');
+    expect(rows.map((row) => row.time)).toEqual([0, 3]);
+    expect(trace.header.startTime).toBe(1795218296566403001n);
+    const given = read('{"op":"trace","version":1,"start_ts":1795218296566403001}\n{"op":"free","ts":1795218296566403004,"ptr":"0x1"}\n');
+    expect(given.rows[0].time).toBe(3);
+  });
+
+  test('any order of keys, white space, unknown keys of any kind', () => {
+    const line = ' {\t"ptr" : "0x7F001000" , "note":{"op":"free","a":[1,"]}",{}]},"ok":true,"n":-1.5e3,"s":"a\\"b","size": 24 ,"tid":3,"op":"malloc"} \r\n';
+    expect(read(line).rows).toEqual([{ op: 'malloc', thread: 0, time: 0, ptr: 0x7f001000, old: 0, size: 24, extra: 0, stack: -1 }]);
+  });
+
+  test('escapes in keys and words', () => {
+    const plain = read('{"op":"malloc","ts":1795218296566403001,"size":24,"ptr":"0x10"}\n');
+    const escaped = read('{"\\u006fp":"mall\\u006fc","ts":1795218296566403001,"si\\u007ae":24,"ptr":"0\\u007810"}\n');
+    expect(escaped.rows).toEqual(plain.rows);
+    expect(escaped.trace.header).toEqual(plain.trace.header);
+  });
+
+  test('a byte order mark, empty lines, CRLF', () => {
+    expect(read('\ufeff{"op":"free","ptr":"0x10"}\r\n\r\n  \n{"op":"free","ptr":"0x10"}\r\n').rows.length).toBe(2);
+  });
+
+  test('tag bits above 2^52 are dropped, failed allocations have address 0', () => {
+    const { rows } = read('{"op":"malloc","size":1,"ptr":"0xb40000700123456f"}\n{"op":"malloc","size":1,"ptr":"0x0"}\n');
+    expect(rows.map((row) => row.ptr)).toEqual([0x0000700123456f, 0]);
+  });
+
+  test('a thread id may come again after its exit', () => {
+    const { trace, rows } = read('{"op":"free","tid":1,"ptr":"0x0"}\n{"op":"thread_exit","tid":1}\n{"op":"free","tid":1,"ptr":"0x0"}\n');
+    expect(rows.map((row) => row.thread)).toEqual([0, 0, 1]);
+    expect(trace.threads.tids).toEqual([1, 1]);
+  });
+
+  test('hostile names are data', () => {
+    const { trace } = read(
+      '{"op":"trace","version":1,"__proto__":{"x":1},"constructor":2}\n{"op":"thread","tid":0,"name":"__proto__"}\n{"op":"stack","id":1,"frames":["__proto__","<script>",{"fn":"toString"}]}\n{"op":"free","ptr":"0x0","stack":1}\n',
+    );
+    expect(Object.keys(trace.header.other as object)).toEqual(['__proto__', 'constructor']);
+    expect(trace.stacks.frames.frames.map((frame) => frame.fn)).toEqual(['__proto__', '<script>', 'toString']);
+    expect(({} as Record<string, unknown>)['x']).toBe(undefined);
+  });
+});
+
+describe('errors name the line', () => {
+  const good = '{"op":"free","ptr":"0x10"}\n';
+  test.each([
+    ['not json', 't:2: not JSON: "not json"'],
+    ['{"op":"free","ptr":"0x10"}}', 't:2: not JSON'],
+    ['{"op":"free","ptr":"0x10",}', 't:2: not JSON'],
+    ['{"op":"free","tid":01,"ptr":"0x10"}', 't:2: not JSON'],
+    ['{"op":"free","x":tru,"ptr":"0x10"}', 't:2: not JSON'],
+    ['[1]', 't:2: not a JSON object'],
+    ['7', 't:2: not a JSON object'],
+    ['{}', 't:2: no "op"'],
+    ['{"op":3}', 't:2: "op" is not a string'],
+    ['{"op":"mallok","size":1}', 't:2: unknown op "mallok"'],
+    ['{"op":"toString","size":1}', 't:2: unknown op "toString"'],
+    ['{"op":"malloc","ptr":"0x10"}', 't:2: malloc without "size"'],
+    ['{"op":"malloc","size":1}', 't:2: malloc without "ptr"'],
+    ['{"op":"calloc","size":1,"ptr":"0x10"}', 't:2: calloc without "count"'],
+    ['{"op":"realloc","size":1,"ptr":"0x10"}', 't:2: realloc without "old"'],
+    ['{"op":"memalign","size":1,"ptr":"0x10"}', 't:2: memalign without "alignment"'],
+    ['{"op":"malloc","size":-1,"ptr":"0x10"}', 't:2: "size" is not an integer from 0 to 2^63 - 1'],
+    ['{"op":"malloc","size":1.5,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":1e3,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":"1","ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":null,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":9223372036854775808,"ptr":"0x10"}', 't:2: "size" is not an integer from 0 to 2^63 - 1'],
+    ['{"op":"malloc","size":123456789012345678901234567890,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":1,"ptr":16}', 't:2: "ptr" is not an address'],
+    ['{"op":"malloc","size":1,"ptr":"16"}', 't:2: "ptr" is not an address'],
+    ['{"op":"malloc","size":1,"ptr":"0x"}', 't:2: "ptr" is not an address'],
+    ['{"op":"malloc","size":1,"ptr":"0x10g"}', 't:2: "ptr" is not an address'],
+    ['{"op":"malloc","size":1,"ptr":"0x11112222333344445"}', 't:2: "ptr" is not an address'],
+    ['{"op":"free","ptr":"0x10","ts":-4}', 't:2: "ts" is not an integer'],
+    ['{"op":"free","ptr":"0x10","tid":1.5}', 't:2: "tid" is not an integer'],
+    ['{"op":"free","ptr":"0x10","stack":4}', 't:2: stack 4 was not defined before'],
+    ['{"op":"trace","version":1}', 't:2: the trace line comes after events'],
+    ['{"op":"stack","id":1}', 't:2: stack without a list of "frames"'],
+    ['{"op":"stack","frames":[]}', 't:2: stack without "id"'],
+    ['{"op":"stack","id":1,"frames":[1]}', 't:2: a frame is neither'],
+    ['{"op":"stack","id":1,"frames":[{"pc":12}]}', 't:2: "pc" is not a 64-bit number'],
+    ['{"op":"thread"}', 't:2: thread without "tid"'],
+    ['{"op":"maps"}', 't:2: maps without "text"'],
+    ['{"op":"free","ptr":"0x\0\0"}', 't:2: NUL bytes'],
+  ])('%s', (line, message) => {
+    expect(() => read(`${good}${line}\n${good}`)).toThrow(message);
+  });
+
+  test.each([
+    ['{"op":"trace"}', 't:1: trace without "version"'],
+    ['{"op":"trace","version":2}', 't:1: version 2 of the trace format is not known'],
+    ['{"op":"trace","version":1,"clock":"us"}', 't:1: "clock" is not "ns"'],
+    ['{"op":"trace","version":1,"start_ts":1.5}', 't:1: "start_ts" is not an integer'],
+    ['{"op":"trace","version":1,"pid":"4"}', 't:1: "pid" is not an integer'],
+  ])('%s', (line, message) => expect(() => read(`${line}\n`)).toThrow(message));
+
+  test('a line of 10 MB', () => {
+    expect(() => read(`${good}{"op":"maps","text":"${'x'.repeat(10_000_000)}"}\n`, [5_000_000])).toThrow('t:2: a line of more than 8388608 bytes');
+  });
+
+  test('the largest size is taken', () => {
+    expect(read('{"op":"malloc","size":9223372036854775807,"ptr":"0x0"}\n').rows[0].size).toBe(2 ** 63);
+  });
+});
+
+describe('the last line', () => {
+  test('whole but without newline', () => {
+    const { trace, rows } = read('{"op":"free","ptr":"0x10"}');
+    expect([rows.length, trace.partial, trace.skipped.torn]).toEqual([1, false, undefined]);
+  });
+
+  test('torn anywhere', () => {
+    const lines = EXAMPLE.trimEnd().split('\n');
+    for (let length = 1; length < lines[9].length; length++) {
+      const { trace, rows } = read(`${lines.slice(0, 9).join('\n')}\n${lines[9].slice(0, length)}`);
+      expect([rows.length, trace.partial, trace.skipped.torn]).toEqual([5, true, 1]);
+    }
+  });
+});
+
+describe('properties', () => {
+  test('the cuts between chunks do not matter', () => {
+    const whole = read(EXAMPLE);
+    for (let cut = 0; cut <= EXAMPLE.length; cut++) {
+      const parts = read(EXAMPLE, [cut]);
+      expect(parts.rows).toEqual(whole.rows);
+    }
+    const bytewise = read(EXAMPLE, Array.from({ length: EXAMPLE.length }, (_, i) => i));
+    expect(bytewise.rows).toEqual(whole.rows);
+    expect(bytewise.trace).toEqual(whole.trace);
+  });
+
+  test('scanning agrees with JSON.parse on what is an object', () => {
+    const line = new EventLine();
+    const key = fc.oneof(fc.constantFrom('op', 'ts', 'tid', 'size', 'ptr', 'old', 'count', 'alignment', 'stack'), fc.string());
+    fc.assert(
+      fc.property(fc.dictionary(key, fc.oneof(fc.jsonValue(), fc.nat(), fc.constantFrom(...OP_NAMES))), fc.nat(3), (object, indent) => {
+        const bytes = Buffer.from(JSON.stringify(object, null, indent).replaceAll('\n', ' '));
+        expect(line.scan(bytes, 0, bytes.length)).toBe(true);
+        for (const name of ['size', 'tid', 'stack', 'count', 'alignment'] as const) {
+          const value = object[name];
+          const bit = { size: 8, tid: 4, stack: 256, count: 64, alignment: 128 }[name];
+          expect((line.present & bit) !== 0).toBe(Object.hasOwn(object, name));
+          const taken = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
+          if (Object.hasOwn(object, name)) expect((line.bad & bit) === 0).toBe(taken);
+          if (taken) expect(line[name]).toBe(value);
+        }
+      }),
+    );
+  });
+
+  test('random bytes and damaged lines give InputError or rows, nothing else', () => {
+    const bytes = Buffer.from(EXAMPLE);
+    fc.assert(
+      fc.property(fc.array(fc.record({ at: fc.nat(bytes.length - 1), byte: fc.nat(255) }), { minLength: 1, maxLength: 8 }), fc.boolean(), (edits, cut) => {
+        const damaged = Uint8Array.from(bytes);
+        for (const { at, byte } of edits) damaged[at] = byte;
+        try {
+          read(damaged, cut ? [edits[0].at] : []);
+        } catch (error) {
+          expect((error as Error).name).toBe('InputError');
+        }
+      }),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
+        try {
+          read(noise);
+        } catch (error) {
+          expect((error as Error).name).toBe('InputError');
+        }
+      }),
+    );
+  });
+
+  const frame = fc.oneof(
+    fc.record({ pc: fc.bigInt(0n, 2n ** 64n - 1n) }),
+    fc.record({ fn: fc.string() }),
+    fc.record(
+      { pc: fc.bigInt(0n, 2n ** 64n - 1n), fn: fc.string(), file: fc.string(), line: fc.nat(), module: fc.string(), offset: fc.nat(), inlined: fc.array(fc.record({ fn: fc.string() }), { minLength: 1, maxLength: 2 }) },
+      { requiredKeys: [] },
+    ),
+  );
+  const address = fc.oneof(fc.constant(0), fc.bigInt(0n, 2n ** 52n - 1n).map(Number));
+  const size = fc.oneof(fc.nat(), fc.bigInt(0n, 2n ** 62n).map(Number));
+  const rows = fc.array(
+    fc.record({ op: fc.nat(Op.malloc_usable_size), tid: fc.nat(3), step: fc.nat(2e9), ptr: address, old: address, size, extra: size, stack: fc.integer({ min: -1, max: 3 }) }),
+    { minLength: 1, maxLength: 60 },
+  );
+
+  test('what is written reads back the same', () => {
+    fc.assert(
+      fc.property(rows, fc.array(fc.array(frame, { maxLength: 4 }), { maxLength: 4 }), fc.bigInt(0n, 2n ** 63n), fc.boolean(), fc.dictionary(fc.string(), fc.jsonValue()), (events, stacks, start, timed, other) => {
+        const trace = new Trace();
+        Object.assign(trace.header, { source: 'x', timed, startTime: timed ? start : 0n, startTimeGiven: true, mmapTop: 5n, maps: 'a\nb' });
+        for (const key of ['op', 'version', 'clock', 'command', 'source', 'pid', 'ncpus', 'page_size', 'start_ts', 'mmap_top', 'prng_seed']) delete other[key];
+        if (Object.keys(other).length > 0) trace.header.other = other;
+        const ids = stacks.map((frames) => trace.stacks.intern(frames.map((one) => trace.stacks.frames.intern(one))));
+        const batch = new EventBatch();
+        let time = 0;
+        events.forEach((event, row) => {
+          time = timed ? time + event.step : row;
+          const { op } = event;
+          batch.op[row] = op;
+          batch.thread[row] = trace.threads.intern(event.tid);
+          trace.threads.names[batch.thread[row]] = `thread ${event.tid} "é"`;
+          batch.time[row] = time;
+          batch.ptr[row] = event.ptr;
+          batch.old[row] = op === Op.realloc || op === Op.reallocarray ? event.old : 0;
+          batch.size[row] = op < Op.free ? event.size : 0;
+          batch.extra[row] = op === Op.calloc || (op >= Op.reallocarray && op <= Op.memalign) ? event.extra : 0;
+          batch.stack[row] = ids[event.stack] ?? -1;
+        });
+        batch.length = events.length;
+        const text = write(trace, [batch]);
+        const back = read(text);
+        expect(back.rows.map(({ stack, ...row }) => row)).toEqual(rowsOf(batch).map(({ stack, ...row }) => row));
+        const framesOf = (from: Trace, stack: number) => Array.from(from.stacks.framesOf(stack as never), (index) => from.stacks.frames.frames[index]);
+        expect(back.rows.map((row) => framesOf(back.trace, row.stack))).toEqual(rowsOf(batch).map((row) => framesOf(trace, row.stack)));
+        expect(back.trace.threads.tids).toEqual(trace.threads.tids);
+        expect(back.trace.threads.names).toEqual(trace.threads.names);
+        const { startTimeGiven, other: others, ...header } = back.trace.header;
+        const { startTimeGiven: _, other: __, ...expected } = trace.header;
+        expect(header).toEqual(expected);
+        expect(JSON.stringify(others ?? {})).toBe(JSON.stringify(trace.header.other ?? {}));
+        expect(write(back.trace, []).split('\n')[0]).toBe(text.split('\n')[0]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,372 @@
+/**
+ * The NDJSON trace, version 1 (README.md, "The NDJSON trace").
+ * Invariant: every line is an event, a line of tables, or an error that names it; only a last line without newline may be torn.
+ * The main thread is that of the first event: `thread` lines describe threads, and one may describe a worker before any event.
+ */
+import { Op, OP_NAMES } from '../../core/trace/events.ts';
+import { InputError } from '../../core/trace/input_error.ts';
+import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { TimeOrigin } from '../shared/time_origin.ts';
+import { quoteLine } from '../shared/unparsed.ts';
+import { EventLine, Key, Line } from './event_line.ts';
+
+/** Longest line taken, bytes. */
+const LONGEST_LINE = 8 * 1024 * 1024;
+
+/** Keys that an operation needs, by op number. */
+const NEEDS = new Uint16Array(OP_NAMES.length);
+NEEDS[Op.malloc] = Key.size | Key.ptr;
+NEEDS[Op.calloc] = Key.count | Key.size | Key.ptr;
+NEEDS[Op.realloc] = Key.old | Key.size | Key.ptr;
+NEEDS[Op.reallocarray] = Key.old | Key.count | Key.size | Key.ptr;
+NEEDS[Op.posix_memalign] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.aligned_alloc] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.memalign] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.valloc] = Key.size | Key.ptr;
+NEEDS[Op.pvalloc] = Key.size | Key.ptr;
+NEEDS[Op.free] = Key.ptr;
+NEEDS[Op.malloc_usable_size] = Key.ptr;
+/** Keys that any event may have. */
+const ALWAYS = Key.ts | Key.tid | Key.stack;
+
+export const ndjson: TraceFormat = {
+  name: 'ndjson',
+  title: 'one JSON object a line, the format of this project',
+  sniff,
+  open: (trace, sink, options) => new NdjsonReader(trace, sink, options),
+};
+
+/** Sure if the first line is an object with an `op` that is known, unsure if it has one of another kind. */
+function sniff(head: Uint8Array): number {
+  const line = new EventLine();
+  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+  while (start < head.length && head[start] <= 0x20) start++;
+  const newline = head.indexOf(0x0a, start);
+  if (head[start] !== 0x7b) return 0;
+  if (newline < 0) {
+    // A first line longer than the head, or without its newline: only its beginning can be looked at.
+    return /^\{\s*"op"\s*:\s*"\w+"/.test(textOf(head, start, Math.min(head.length, start + 200))) ? 0.9 : 0;
+  }
+  if (!line.scan(head, start, newline) || (line.present & Key.op) === 0) return 0;
+  return line.op === Line.unknown ? 0.3 : 1;
+}
+
+interface ThreadFacts {
+  name?: string;
+  prngSeed?: bigint;
+}
+
+class NdjsonReader implements TraceReader {
+  readonly #trace: Trace;
+  readonly #lines: LineScanner;
+  readonly #builder: BatchBuilder;
+  readonly #line = new EventLine();
+  readonly #origin = new TimeOrigin();
+  /** Stack ids of the file -> StackIndex. */
+  readonly #stacks = new Map<number, StackIndex>();
+  /** What `thread` lines said of threads that have had no event since. */
+  readonly #facts = new Map<number, ThreadFacts>();
+  readonly #threads = new Map<number, ThreadIndex>();
+  #lastTid = -1;
+  #lastThread = 0;
+  #lastId = -1;
+  #lastStack: StackIndex = NO_STACK;
+  #early = 0;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#builder = new BatchBuilder(sink);
+    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#take(bytes, start, end, false), LONGEST_LINE);
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(): void {
+    this.#lines.end((bytes, start, end) => this.#take(bytes, start, end, true));
+    this.#builder.flush();
+    const { warnings } = this.#trace;
+    if (this.#builder.raised > 0) warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const line = this.#line;
+    const scanned = line.scan(bytes, start, end);
+    if (!scanned || line.op < 0 || line.unchecked) {
+      if (this.#lines.line === 1 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) {
+        this.#take(bytes, start + 3, end, last);
+        return;
+      }
+      this.#takeSlowly(bytes, start, end, last, scanned);
+      return;
+    }
+    this.#event(bytes, start, end);
+  }
+
+  #event(bytes: Uint8Array, start: number, end: number): void {
+    const line = this.#line;
+    const { op, present } = line;
+    const needs = NEEDS[op];
+    if ((present & needs) !== needs || (line.bad & (needs | ALWAYS)) !== 0) throw this.#error(hasNul(bytes, start, end) ?? this.#explain(needs));
+    const builder = this.#builder;
+    const number = builder.count;
+    let { seconds, nanos } = line;
+    if ((present & Key.ts) === 0) {
+      seconds = Math.floor(number / 1e9);
+      nanos = number % 1e9;
+    }
+    const { header } = this.#trace;
+    if (number === 0) {
+      header.timed = (present & Key.ts) !== 0;
+      if (!this.#origin.known) this.#origin.set(seconds, nanos);
+      header.startTime = this.#origin.toBigInt();
+      header.startTimeGiven ??= false;
+    } else if (!header.timed && (present & Key.ts) !== 0) header.timed = true;
+    let time: number = this.#origin.since(seconds, nanos);
+    if (time < 0) {
+      time = 0;
+      this.#early++;
+    }
+
+    const tid = (present & Key.tid) !== 0 ? line.tid : 0;
+    let thread = this.#lastThread;
+    if (tid !== this.#lastTid) thread = this.#threadOf(tid);
+
+    let stack = NO_STACK;
+    if ((present & Key.stack) !== 0) {
+      if (line.stack !== this.#lastId) {
+        const found = this.#stacks.get(line.stack);
+        if (found === undefined) throw this.#error(`stack ${line.stack} was not defined before`);
+        this.#lastId = line.stack;
+        this.#lastStack = found;
+      }
+      stack = this.#lastStack;
+    }
+
+    const ptr = (needs & Key.ptr) !== 0 ? line.ptr : 0;
+    const old = (needs & Key.old) !== 0 ? line.old : 0;
+    const size = (needs & Key.size) !== 0 ? line.size : 0;
+    let extra = 0;
+    if ((needs & Key.count) !== 0) extra = line.count;
+    else if ((needs & Key.alignment) !== 0) extra = line.alignment;
+    if (op === Op.thread_exit) {
+      // The system may give the id to another thread.
+      this.#trace.threads.forget(tid);
+      this.#threads.delete(tid);
+      this.#lastTid = -1;
+    }
+    builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
+  }
+
+  #threadOf(tid: number): number {
+    const { threads } = this.#trace;
+    let thread = this.#threads.get(tid);
+    if (thread === undefined) {
+      thread = threads.intern(tid);
+      this.#threads.set(tid, thread);
+      const facts = this.#facts.get(tid);
+      if (facts !== undefined) {
+        threads.names[thread] = facts.name;
+        threads.prngSeeds[thread] = facts.prngSeed;
+        this.#facts.delete(tid);
+      }
+    }
+    this.#lastTid = tid;
+    this.#lastThread = thread;
+    return thread;
+  }
+
+  /** What is wrong with the fields of an event line. */
+  #explain(needs: number): string {
+    const { present, bad, op } = this.#line;
+    for (const [key, bit] of Object.entries(Key)) {
+      if ((needs & bit) !== 0 && (present & bit) === 0) return `${OP_NAMES[op]} without "${key}"`;
+      if (((needs | ALWAYS) & bit) !== 0 && (bad & bit) !== 0) {
+        return bit === Key.ptr || bit === Key.old ? `"${key}" is not an address such as "0x7f001000"` : `"${key}" is not an integer from 0 to 2^63 - 1`;
+      }
+    }
+    return 'not an event';
+  }
+
+  #error(fact: string): InputError {
+    return new InputError(this.#lines.place, fact);
+  }
+
+  /** Lines of tables, lines that only JSON.parse can judge, and errors. */
+  #takeSlowly(bytes: Uint8Array, start: number, end: number, last: boolean, scanned: boolean): void {
+    const text = textOf(bytes, start, end);
+    if (text.trim() === '') return;
+    let object: unknown;
+    try {
+      object = JSON.parse(text);
+    } catch {
+      if (last && bytes[start] === 0x7b) {
+        this.#trace.skip('torn');
+        this.#trace.partial = true;
+        this.#trace.warnings.push(`line ${this.#lines.line}, the last one, is torn; the trace is used up to there`);
+        return;
+      }
+      throw this.#error(hasNul(bytes, start, end) ?? `not JSON: ${quoteLine(bytes, start, end)}`);
+    }
+    if (typeof object !== 'object' || object === null || Array.isArray(object)) throw this.#error(`not a JSON object: ${quoteLine(bytes, start, end)}`);
+    const fields = object as Record<string, unknown>;
+    if (!Object.hasOwn(fields, 'op')) throw this.#error('no "op"');
+    const { op } = fields;
+    const line = this.#line;
+    if (!scanned || text.includes('\\')) {
+      // Keys and words may be spelt with escapes: scan them spelt plainly. Times keep their digits, which a number may have lost.
+      const { present, bad, seconds, nanos, startSeconds, startNanos } = line;
+      const plain = Buffer.from(JSON.stringify(fields));
+      line.scan(plain, 0, plain.length);
+      if ((present & ~bad & Key.ts) !== 0) Object.assign(line, { seconds, nanos, bad: line.bad & ~Key.ts });
+      if ((present & ~bad & Key.start_ts) !== 0) Object.assign(line, { startSeconds, startNanos, bad: line.bad & ~Key.start_ts });
+    }
+    switch (op) {
+      case 'trace':
+        this.#header(fields);
+        break;
+      case 'maps':
+        this.#trace.header.maps = this.#string(fields, 'text');
+        break;
+      case 'stack':
+        this.#stack(fields);
+        break;
+      case 'thread':
+        this.#thread(fields);
+        break;
+      default:
+        if (line.op < 0) throw this.#error(typeof op === 'string' ? `unknown op ${JSON.stringify(op.slice(0, 60))}` : '"op" is not a string');
+        this.#event(bytes, start, end);
+    }
+  }
+
+  #header(fields: Record<string, unknown>): void {
+    const { header } = this.#trace;
+    const line = this.#line;
+    if (this.#builder.count > 0) throw this.#error('the trace line comes after events');
+    if (!Object.hasOwn(fields, 'version')) throw this.#error('trace without "version"');
+    const other: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    for (const [key, value] of Object.entries(fields)) {
+      switch (key) {
+        case 'op':
+          break;
+        case 'version':
+          if (value !== 1) throw this.#error(`version ${JSON.stringify(value)} of the trace format is not known; this program reads version 1`);
+          break;
+        case 'clock':
+          if (value !== 'ns') throw this.#error(`"clock" is not "ns"`);
+          break;
+        case 'command':
+          header.command = this.#string(fields, key);
+          break;
+        case 'source':
+          header.source = this.#string(fields, key);
+          break;
+        case 'pid':
+          header.pid = this.#natural(fields, key);
+          break;
+        case 'ncpus':
+          header.ncpus = this.#natural(fields, key);
+          break;
+        case 'page_size':
+          header.pageSize = this.#natural(fields, key);
+          break;
+        case 'start_ts':
+          if ((line.bad & Key.start_ts) !== 0) throw this.#error(`"start_ts" is not an integer of nanoseconds`);
+          this.#origin.set(line.startSeconds, line.startNanos);
+          header.startTime = this.#origin.toBigInt();
+          header.startTimeGiven = true;
+          break;
+        case 'mmap_top':
+          header.mmapTop = this.#hex(fields, key);
+          break;
+        case 'prng_seed':
+          header.prngSeed = this.#hex(fields, key);
+          break;
+        default:
+          other[key] = value;
+      }
+    }
+    if (Object.keys(other).length > 0) header.other = other;
+  }
+
+  #thread(fields: Record<string, unknown>): void {
+    const tid = this.#natural(fields, 'tid');
+    const facts: ThreadFacts = {};
+    if (Object.hasOwn(fields, 'name')) facts.name = this.#string(fields, 'name');
+    if (Object.hasOwn(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
+    const { threads } = this.#trace;
+    const running = this.#threads.get(tid);
+    if (running === undefined) this.#facts.set(tid, { ...this.#facts.get(tid), ...facts });
+    else {
+      threads.names[running] = facts.name ?? threads.names[running];
+      threads.prngSeeds[running] = facts.prngSeed ?? threads.prngSeeds[running];
+    }
+  }
+
+  #stack(fields: Record<string, unknown>): void {
+    const id = this.#natural(fields, 'id');
+    const { frames } = fields;
+    if (!Array.isArray(frames)) throw this.#error('stack without a list of "frames"');
+    const { stacks } = this.#trace;
+    const rows = frames.map((frame) => stacks.frames.intern(this.#frame(frame)));
+    this.#stacks.set(id, stacks.intern(rows));
+    this.#lastId = -1;
+  }
+
+  /** A frame: an address, a name, or an object of both and more. */
+  #frame(frame: unknown): Frame {
+    if (typeof frame === 'string') {
+      return /^0x[0-9a-f]{1,16}$/i.test(frame) ? { pc: BigInt(frame) } : { fn: frame };
+    }
+    if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) throw this.#error('a frame is neither a string nor an object');
+    const fields = frame as Record<string, unknown>;
+    const result: { -readonly [K in keyof Frame]: Frame[K] } = {};
+    if (fields['pc'] !== undefined) result.pc = this.#hex(fields, 'pc');
+    if (fields['fn'] !== undefined) result.fn = this.#string(fields, 'fn');
+    if (fields['file'] !== undefined) result.file = this.#string(fields, 'file');
+    if (fields['line'] !== undefined) result.line = this.#natural(fields, 'line');
+    if (fields['module'] !== undefined) result.module = this.#string(fields, 'module');
+    if (fields['offset'] !== undefined) result.offset = this.#natural(fields, 'offset');
+    const { inlined } = fields;
+    if (Array.isArray(inlined)) {
+      result.inlined = inlined.map((inner): InlinedFrame => {
+        const { fn = '', file, line } = this.#frame(inner);
+        return { fn, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
+      });
+    }
+    return result;
+  }
+
+  #string(fields: Record<string, unknown>, key: string): string {
+    const value = fields[key];
+    if (typeof value !== 'string') throw this.#error(value === undefined ? `${String(fields['op'])} without "${key}"` : `"${key}" is not a string`);
+    return value;
+  }
+
+  #natural(fields: Record<string, unknown>, key: string): number {
+    const value = fields[key];
+    if (value === undefined) throw this.#error(`${String(fields['op'])} without "${key}"`);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#error(`"${key}" is not an integer from 0 to 2^53 - 1`);
+    return value;
+  }
+
+  #hex(fields: Record<string, unknown>, key: string): bigint {
+    const value = fields[key];
+    if (typeof value !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(value)) throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
+    return BigInt(value);
+  }
+}
+
+/** What to say of a line that holds NUL bytes. */
+function hasNul(bytes: Uint8Array, start: number, end: number): string | undefined {
+  return bytes.subarray(start, end).includes(0) ? 'NUL bytes: the file was overwritten or cut short by a crash' : undefined;
+}

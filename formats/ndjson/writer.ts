@@ -1,0 +1,259 @@
+/**
+ * Writes a trace as NDJSON, version 1.
+ * Invariant: what a line refers to (header, thread, stack) stands before it; reading the lines back gives the same events and tables.
+ * Lines of tables go through the `ndjson` package; event lines, millions of them, are spelt byte by byte.
+ */
+import { stringify } from 'ndjson';
+import { Op, OP_NAMES, type EventBatch } from '../../core/trace/events.ts';
+import type { Frame } from '../../core/trace/stacks.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import type { StackIndex } from '../../core/units.ts';
+
+/** Takes the next bytes of the file. They are its own: the writer does not touch them again. */
+export type BytesOut = (bytes: Uint8Array) => void;
+
+/** Bytes gathered before they are handed on. */
+const PIECE_BYTES = 1 << 18;
+/** More than an event line can take: seven numbers of at most 24 digits, and their keys. */
+const LONGEST_EVENT = 400;
+
+const TWO_32 = 2 ** 32;
+const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+const ascii = (text: string) => Buffer.from(text, 'latin1');
+
+const OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}"`));
+const TS = ascii(',"ts":');
+const TID = ascii(',"tid":');
+const OLD = ascii(',"old":"0x');
+const COUNT = ascii(',"count":');
+const ALIGNMENT = ascii(',"alignment":');
+const SIZE = ascii(',"size":');
+const PTR = ascii(',"ptr":"0x');
+const STACK = ascii(',"stack":');
+const QUOTE = 0x22;
+const END = ascii('}\n');
+
+/** Writer of one trace. */
+export class NdjsonWriter {
+  readonly #trace: Trace;
+  readonly #out: BytesOut;
+  /** The package's stream of lines: each object written gives one line at once. */
+  readonly #lines = stringify();
+  #bytes = new Uint8Array(PIECE_BYTES + LONGEST_EVENT);
+  #length = 0;
+  #started = false;
+  #mapsWritten = false;
+  #stacksWritten = 0;
+  #threadsWritten = 0;
+  #startSeconds = 0;
+  #startNanos = 0;
+
+  constructor(trace: Trace, out: BytesOut) {
+    this.#trace = trace;
+    this.#out = out;
+  }
+
+  /** Writes the events of a batch, and before them what they refer to and was not written yet. A BatchSink. */
+  batch(batch: EventBatch): void {
+    if (!this.#started) this.#header();
+    this.#maps();
+    const { stacks, threads, header } = this.#trace;
+    for (; this.#threadsWritten < threads.length; this.#threadsWritten++) this.#thread(this.#threadsWritten);
+    for (; this.#stacksWritten < stacks.length; this.#stacksWritten++) this.#stack(this.#stacksWritten as StackIndex);
+    const timed = header.timed !== false;
+    for (let row = 0; row < batch.length; row++) this.#event(batch, row, timed);
+  }
+
+  /** Writes what is left. */
+  end(): void {
+    if (!this.#started) this.#header();
+    this.#maps();
+    this.#flush();
+  }
+
+  #event(batch: EventBatch, row: number, timed: boolean): void {
+    if (this.#length > PIECE_BYTES) this.#flush();
+    const op = batch.op[row];
+    this.#put(OPENINGS[op]);
+    if (timed) this.#time(batch.time[row]);
+    this.#put(TID);
+    this.#decimal(this.#trace.threads.tids[batch.thread[row]]);
+    const extra = batch.extra[row];
+    switch (op) {
+      case Op.calloc:
+        this.#field(COUNT, extra);
+        break;
+      case Op.realloc:
+        this.#address(OLD, batch.old[row]);
+        break;
+      case Op.reallocarray:
+        this.#address(OLD, batch.old[row]);
+        this.#field(COUNT, extra);
+        break;
+      case Op.posix_memalign:
+      case Op.aligned_alloc:
+      case Op.memalign:
+        this.#field(ALIGNMENT, extra);
+    }
+    if (op < Op.free) this.#field(SIZE, batch.size[row]);
+    if (op !== Op.thread_exit) this.#address(PTR, batch.ptr[row]);
+    if (batch.stack[row] >= 0) this.#field(STACK, batch.stack[row]);
+    this.#put(END);
+  }
+
+  #field(key: Uint8Array, value: number): void {
+    this.#put(key);
+    this.#decimal(value);
+  }
+
+  #time(time: number): void {
+    this.#put(TS);
+    const nanos = this.#startNanos + (time % 1e9);
+    const carry = nanos >= 1e9 ? 1 : 0;
+    const seconds = this.#startSeconds + Math.floor(time / 1e9) + carry;
+    if (seconds === 0) {
+      this.#decimal(nanos - carry * 1e9);
+      return;
+    }
+    this.#decimal(seconds);
+    this.#digits(nanos - carry * 1e9, 9);
+  }
+
+  #address(key: Uint8Array, value: number): void {
+    this.#put(key);
+    let high = Math.floor(value / TWO_32);
+    let low = value >>> 0;
+    let digits = 1;
+    for (let rest = high > 0 ? high : low; rest > 15; rest >>>= 4) digits++;
+    if (high > 0) digits += 8;
+    const bytes = this.#bytes;
+    const end = this.#length + digits;
+    for (let at = end - 1; at >= this.#length; at--) {
+      bytes[at] = HEX[low & 15];
+      low = (low >>> 4) | (high << 28);
+      high >>>= 4;
+    }
+    bytes[end] = QUOTE;
+    this.#length = end + 1;
+  }
+
+  #decimal(value: number): void {
+    if (value >= 1e15) {
+      // Sizes near 2^63 were rounded up to a double, which may be 2^63 itself; the largest one that can be written stands for it.
+      const exact = BigInt(value);
+      this.#put(ascii(String(exact >= 2n ** 63n ? 2n ** 63n - 1n : exact)));
+      return;
+    }
+    let digits = 1;
+    for (let power = 10; power <= value; power *= 10) digits++;
+    this.#digits(value, digits);
+  }
+
+  #digits(value: number, digits: number): void {
+    const bytes = this.#bytes;
+    const end = this.#length + digits;
+    let at = end - 1;
+    let rest = value;
+    while (rest >= 4294967296 && at >= this.#length) {
+      const tenth = Math.floor(rest / 10);
+      bytes[at--] = 0x30 + (rest - tenth * 10);
+      rest = tenth;
+    }
+    let small = rest >>> 0;
+    for (; at >= this.#length; at--) {
+      const tenth = (small / 10) >>> 0;
+      bytes[at] = 0x30 + (small - tenth * 10);
+      small = tenth;
+    }
+    this.#length = end;
+  }
+
+  #put(word: Uint8Array): void {
+    const bytes = this.#bytes;
+    const at = this.#length;
+    for (let i = 0; i < word.length; i++) bytes[at + i] = word[i];
+    this.#length = at + word.length;
+  }
+
+  #flush(): void {
+    if (this.#length === 0) return;
+    this.#out(this.#bytes.subarray(0, this.#length));
+    this.#bytes = new Uint8Array(PIECE_BYTES + LONGEST_EVENT);
+    this.#length = 0;
+  }
+
+  /** Writes an object as a line; digits of `big` replace its value under that key. */
+  #object(object: Record<string, unknown>, big?: { key: string; digits: string }): void {
+    this.#lines.write(object);
+    let line = String(this.#lines.read());
+    if (big !== undefined) line = line.replace(`"${big.key}":0`, `"${big.key}":${big.digits}`);
+    const bytes = Buffer.from(line, 'utf8');
+    if (this.#length + bytes.length > PIECE_BYTES) this.#flush();
+    if (bytes.length > PIECE_BYTES) this.#out(bytes);
+    else {
+      this.#bytes.set(bytes, this.#length);
+      this.#length += bytes.length;
+    }
+  }
+
+  #header(): void {
+    this.#started = true;
+    const { header } = this.#trace;
+    const { startTime } = header;
+    const line: Record<string, unknown> = { op: 'trace', version: 1, clock: 'ns' };
+    const set = (key: string, value: unknown) => {
+      if (value !== undefined) line[key] = value;
+    };
+    const start = startTime !== undefined && header.timed !== false ? startTime : undefined;
+    set('start_ts', start === undefined ? undefined : 0);
+    set('command', header.command);
+    set('pid', header.pid);
+    set('ncpus', header.ncpus);
+    set('page_size', header.pageSize);
+    set('mmap_top', hex(header.mmapTop));
+    set('prng_seed', hex(header.prngSeed));
+    set('source', header.source);
+    for (const [key, value] of Object.entries(header.other ?? {})) {
+      if (!Object.hasOwn(line, key)) Object.defineProperty(line, key, { value, enumerable: true, configurable: true, writable: true });
+    }
+    if (start === undefined) this.#object(line);
+    else {
+      this.#object(line, { key: 'start_ts', digits: String(start) });
+      this.#startSeconds = Number(start / 1_000_000_000n);
+      this.#startNanos = Number(start % 1_000_000_000n);
+    }
+  }
+
+  #maps(): void {
+    const { maps } = this.#trace.header;
+    if (maps === undefined || this.#mapsWritten) return;
+    this.#mapsWritten = true;
+    this.#object({ op: 'maps', text: maps });
+  }
+
+  #thread(row: number): void {
+    const { tids, names, prngSeeds } = this.#trace.threads;
+    const name = names[row];
+    const seed = hex(prngSeeds[row]);
+    if (name === undefined && seed === undefined) return;
+    this.#object({ op: 'thread', tid: tids[row], ...(name === undefined ? {} : { name }), ...(seed === undefined ? {} : { prng_seed: seed }) });
+  }
+
+  #stack(stack: StackIndex): void {
+    const { stacks } = this.#trace;
+    const frames = Array.from(stacks.framesOf(stack), (index) => frameValue(stacks.frames.frames[index]));
+    this.#object({ op: 'stack', id: stack, frames });
+  }
+}
+
+function hex(value: bigint | undefined): string | undefined {
+  return value === undefined ? undefined : `0x${value.toString(16)}`;
+}
+
+/** A frame in its shortest spelling that reads back as the same frame. */
+function frameValue(frame: Frame): unknown {
+  const keys = Object.keys(frame);
+  if (keys.length === 1 && frame.pc !== undefined) return hex(frame.pc);
+  if (keys.length === 1 && frame.fn !== undefined && !/^0x[0-9a-f]{1,16}$/i.test(frame.fn)) return frame.fn;
+  return { ...frame, ...(frame.pc === undefined ? {} : { pc: hex(frame.pc) }) };
+}
