@@ -142,6 +142,8 @@ export class Arena {
   growLimit = 198;
   /** Freed extents of at least so many bytes are purged at once. */
   oversizeThreshold: number;
+  /** Usable bytes of live objects, those in thread caches included (allocated_small, allocated_large). */
+  allocated = 0;
   /** Bytes of active, dirty and muzzy extents (pac_mapped). */
   pacMapped = 0;
   activePages = 0;

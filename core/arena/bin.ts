@@ -180,6 +180,7 @@ export function cacheBinFillSmall(
     fresh = slabAlloc(heap, tsd, arena, szind, shard);
     madeProgress = false;
   }
+  arena.allocated += filled * indexToSize[szind];
   bins.nmalloc[bin] += filled;
   bins.nrequests[bin] += pendingRequests;
   bins.curregs[bin] += filled;
@@ -210,6 +211,7 @@ export function mallocSmall(heap: Heap, tsd: Tsd, arena: Arena, szind: number): 
     }
   }
   const region = takeRegion(edata, bins.slabcur[bin]);
+  arena.allocated += indexToSize[szind];
   bins.nmalloc[bin]++;
   bins.nrequests[bin]++;
   bins.curregs[bin]++;
@@ -277,6 +279,7 @@ export function dallocSmall(heap: Heap, tsd: Tsd, region: number): void {
   const bin = heap.binInfo.firstBin[szind] + edata.shard[slab];
   lock(heap.mutexes, arena.binMutexes + bin);
   const empty = dallocBinStep(heap, arena, bin, szind, region);
+  arena.allocated -= indexToSize[szind];
   arena.bins.ndalloc[bin]++;
   arena.bins.curregs[bin]--;
   if (empty) paDalloc(heap, arena, slab as Extent);

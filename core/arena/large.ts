@@ -35,6 +35,7 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   if (extent === 0) return -1;
   edata.sample[extent] = 0;
   chosen.large.nmalloc[largeRow(szind)]++;
+  chosen.allocated += usize;
   if (alignment < PAGE) {
     // arena_cache_oblivious_randomize
     let lgAlignment = 6;
@@ -87,7 +88,9 @@ export function largeDallocPrep(heap: Heap, arena: Arena, extent: Extent): void 
     if (younger === 0) arena.lastLarge = older;
     else edata.older[younger] = older;
   }
-  arena.large.ndalloc[largeRow(edata.szind[extent])]++;
+  const row = largeRow(edata.szind[extent]);
+  arena.large.ndalloc[row]++;
+  arena.allocated -= indexToSize[row + LARGE_MIN_INDEX];
 }
 
 /** large_dalloc: frees a large object past the thread cache. */
@@ -116,6 +119,7 @@ export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: n
     }
     arena.large.nmalloc[largeRow(szind)]++;
     arena.large.ndalloc[largeRow(oldIndex)]++;
+    arena.allocated += usize - oldUsize;
   }
   decayTick(heap, tsd, arena, 1);
   return true;

@@ -182,6 +182,7 @@ function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
     const deferred = top - keep;
     const done = left - deferred;
     if (small) {
+      arena.allocated -= done * indexToSize[szind];
       arena.bins.ndalloc[bin] += done;
       arena.bins.curregs[bin] -= done;
     }

@@ -1,0 +1,422 @@
+/**
+ * Runs the events of a trace through a heap: trace addresses become regions of the model, and requested bytes go to the ledger.
+ * Invariant: an object of the live table is live in the trace, and in the model unless the model had no memory for it.
+ * Differs from the recorded run: what the trace frees without having allocated, or allocated without getting memory, does nothing here.
+ */
+import type { Arena } from '../arena/arena_state.ts';
+import { bootConf } from '../conf/boot.ts';
+import { parseMallocConf } from '../conf/malloc_conf.ts';
+import { Heap } from '../heap.ts';
+import {
+  addressOf,
+  alignedAllocC11,
+  calloc,
+  free,
+  malloc,
+  mallocUsableSize,
+  memalign,
+  NULL_REGION,
+  posixMemalign,
+  realloc,
+  usableSizeOf,
+  valloc,
+} from '../jemalloc.ts';
+import type { ProfFile } from '../prof/host.ts';
+import { PAGE } from '../sizes/sc.ts';
+import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
+import type { Tsd } from '../thread/tsd.ts';
+import type { EventBatch } from '../trace/events.ts';
+import { Op } from '../trace/events.ts';
+import { InputError } from '../trace/input_error.ts';
+import type { Skipped, Trace } from '../trace/trace.ts';
+import type { StackIndex } from '../units.ts';
+import { auditHeap } from '../audit.ts';
+import { Ledger } from './ledger.ts';
+import { LiveTable, NOT_LIVE } from './live.ts';
+
+/** Settings of a replay. */
+export interface ReplayOptions {
+  /** MALLOC_CONF, as the environment would give it. */
+  readonly conf?: string;
+  /** CPUs the model sees; default the trace's, else 4. */
+  readonly ncpus?: number;
+  /** PRNG state of the main thread; default the trace's, else 0. */
+  readonly prngSeed?: bigint;
+  /** Stop before the event with this number, or after the last event at or before this time (ns since start_ts). */
+  readonly until?: { readonly event: number } | { readonly time: number };
+  /** What a free of an unknown address does: it is counted (default), or an InputError. */
+  readonly unmatched?: 'count' | 'error';
+  /** Check every table after every event. */
+  readonly audit?: boolean;
+  /** Name of the trace in error messages. */
+  readonly name?: string;
+  /** Takes what jemalloc would write to standard error. */
+  readonly message?: (text: string) => void;
+  /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names. */
+  readonly openFile?: (name: string) => ProfFile;
+  /** Takes each allocation's place: event number, how-maniest mapping of the heap, bytes from its start, usable bytes. */
+  readonly placement?: (event: number, mapping: number, offset: number, usable: number) => void;
+}
+
+/** jemalloc's own view of the heap, bytes; the names are those of its statistics. */
+export interface ModelBytes {
+  readonly allocated: number;
+  readonly active: number;
+  readonly metadata: number;
+  readonly resident: number;
+  readonly mapped: number;
+  readonly retained: number;
+}
+
+/** What a replay comes to: the object that `--json` prints. */
+export interface ReplaySummary {
+  /** Event lines taken. */
+  readonly events: number;
+  /** Calls that gave a block, realloc included. */
+  readonly allocations: number;
+  /** Frees of live blocks. */
+  readonly frees: number;
+  readonly threads: number;
+  readonly requested_bytes_total: number;
+  readonly requested_bytes_peak: number;
+  readonly requested_bytes_live: number;
+  readonly objects_live: number;
+  readonly duration_ns: number;
+  /** Time and event number of the peak of requested bytes. */
+  readonly peak_time_ns: number;
+  readonly peak_event: number;
+  readonly skipped: Skipped;
+  readonly model: {
+    readonly end: ModelBytes;
+    readonly peak: ModelBytes;
+    /** Allocations that the model had no memory for. */
+    readonly out_of_memory: number;
+  };
+  readonly partial: boolean;
+}
+
+/** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
+const THREAD_STRIDE = 0x801000n;
+
+/** A replay under way. Feed it batches with `take`, then call `finish` and ask for results. */
+export class Replay {
+  readonly trace: Trace;
+  readonly ledger: Ledger = new Ledger();
+  /** Events taken so far. */
+  eventCount = 0;
+  allocations = 0;
+  frees = 0;
+  readonly #options: ReplayOptions;
+  readonly #live = new LiveTable();
+  #heap: Heap | null = null;
+  #outOfMemory = 0;
+  /** Counted here and not on the trace, so that a trace can be replayed twice. */
+  readonly #skipped: Skipped = Object.create(null) as Skipped;
+  #lastTime = 0;
+  #peak: ModelBytes | null = null;
+  #peakPending = false;
+  #partial = false;
+  #stopped = false;
+
+  /** @throws UnsupportedOption for options that cannot be replayed. */
+  constructor(trace: Trace, options: ReplayOptions = {}) {
+    this.trace = trace;
+    this.#options = options;
+  }
+
+  /** The model, booted from the trace's header at the first event or result. */
+  get heap(): Heap {
+    return (this.#heap ??= this.#boot());
+  }
+
+  #boot(): Heap {
+    const { trace } = this;
+    const { header, threads } = trace;
+    const message = this.#options.message ?? (() => {});
+    const parsed = parseMallocConf(['', null, '', this.#options.conf ?? null, null], message);
+    const conf = bootConf(parsed.options, { ncpus: this.#options.ncpus ?? header.ncpus ?? 4 }, message);
+    const heap = new Heap({
+      conf,
+      mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,
+      ...(header.mmapTop === undefined ? {} : { addressSpace: { top: Number(header.mmapTop) } }),
+      profiling: {
+        stacks: trace.stacks,
+        pid: header.pid ?? 0,
+        clockBase: header.startTime ?? 0n,
+        systemThreadName: (thread) => threads.names[thread] ?? '',
+        maps: () => header.maps,
+        openFile: this.#options.openFile ?? (() => ({ write: () => {}, close: () => {} })),
+        message,
+      },
+    });
+    return heap;
+  }
+
+  #tsd(heap: Heap, thread: number): Tsd {
+    while (heap.tsds.length <= thread) {
+      const index = heap.tsds.length;
+      heap.addThread(this.trace.threads.prngSeeds[index] ?? BigInt.asUintN(64, heap.tsds[0].seed - BigInt(index) * THREAD_STRIDE));
+    }
+    return heap.tsds[thread];
+  }
+
+  /** Runs a batch of events. False once `until` is reached: the replay takes no more. @throws InputError for an unknown address, if asked to. */
+  take(batch: EventBatch): boolean {
+    if (this.#stopped) return false;
+    const { until, audit } = this.#options;
+    const { length, op, thread, time } = batch;
+    const heap = this.heap;
+    const lastEvent = until !== undefined && 'event' in until ? until.event : Infinity;
+    const lastTime = until !== undefined && 'time' in until ? until.time : Infinity;
+    for (let row = 0; row < length; row++) {
+      if (this.eventCount >= lastEvent || time[row] > lastTime) {
+        this.#stopped = true;
+        return false;
+      }
+      // the clock of the model does not run backwards
+      const now = Math.max(time[row], heap.now);
+      heap.now = now;
+      this.#lastTime = now;
+      const tsd = thread[row] < heap.tsds.length ? heap.tsds[thread[row]] : this.#tsd(heap, thread[row]);
+      switch (op[row]) {
+        case Op.malloc:
+        case Op.calloc:
+        case Op.posix_memalign:
+        case Op.aligned_alloc:
+        case Op.memalign:
+        case Op.valloc:
+        case Op.pvalloc:
+          this.#allocate(heap, tsd, batch, row);
+          break;
+        case Op.free:
+          this.#free(heap, tsd, batch, row);
+          break;
+        case Op.realloc:
+        case Op.reallocarray:
+          this.#realloc(heap, tsd, batch, row);
+          break;
+        case Op.malloc_usable_size:
+          mallocUsableSize(heap, tsd);
+          break;
+        case Op.thread_exit:
+          threadExit(heap, tsd);
+          break;
+      }
+      this.eventCount++;
+      if (audit === true) {
+        auditHeap(heap);
+        this.#live.check();
+      }
+    }
+    return !(this.eventCount >= lastEvent);
+  }
+
+  #allocate(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
+    const ptr = batch.ptr[row];
+    if (ptr === 0) {
+      this.#skip('failed');
+      return;
+    }
+    const op = batch.op[row];
+    const size = batch.size[row];
+    const extra = batch.extra[row];
+    const stack = batch.stack[row];
+    if (this.#live.count > 0) this.#replace(heap, tsd, ptr);
+    let region: number;
+    let requested = size;
+    switch (op) {
+      case Op.malloc:
+        region = malloc(heap, tsd, size, stack);
+        break;
+      case Op.calloc:
+        region = calloc(heap, tsd, extra, size, stack);
+        requested = extra * size;
+        break;
+      case Op.posix_memalign:
+        region = posixMemalign(heap, tsd, extra, size, stack);
+        break;
+      case Op.aligned_alloc:
+        region = alignedAllocC11(heap, tsd, extra, size, stack);
+        break;
+      case Op.memalign:
+        region = memalign(heap, tsd, extra, size, stack);
+        break;
+      case Op.valloc:
+        region = valloc(heap, tsd, size, stack);
+        break;
+      default:
+        // jemalloc has no pvalloc of its own; as a program would get it: whole pages
+        region = valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack);
+    }
+    this.#enter(heap, ptr, region, requested, stack as StackIndex);
+  }
+
+  /** An address that is given out while it is live has lost its free: the old object ends here. */
+  #replace(heap: Heap, tsd: Tsd, ptr: number): void {
+    const row = this.#live.find(ptr);
+    if (row === NOT_LIVE) return;
+    this.#skip('reused');
+    this.#end(heap, tsd, row, -1);
+  }
+
+  #enter(heap: Heap, ptr: number, region: number, requested: number, stack: StackIndex): void {
+    this.allocations++;
+    this.#live.add(ptr, region, requested, stack);
+    const { ledger } = this;
+    const peak = ledger.totalPeakBytes;
+    ledger.allocate(stack, requested, heap.now, this.eventCount);
+    if (ledger.totalPeakBytes !== peak) this.#peakPending = true;
+    if (region === NULL_REGION) this.#outOfMemory++;
+    else if (this.#options.placement !== undefined) this.#place(heap, region);
+  }
+
+  #place(heap: Heap, region: number): void {
+    const address = addressOf(heap, region);
+    const mapping = heap.mappings.find(address);
+    this.#options.placement?.(this.eventCount, heap.mappings.ordinal(mapping), address - heap.mappings.start(mapping), usableSizeOf(heap, region));
+  }
+
+  #free(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
+    const ptr = batch.ptr[row];
+    if (ptr === 0) {
+      this.#skip('free_null');
+      return;
+    }
+    const object = this.#live.find(ptr);
+    if (object === NOT_LIVE) {
+      this.#unknown(ptr);
+      return;
+    }
+    this.frees++;
+    this.#end(heap, tsd, object, batch.stack[row]);
+  }
+
+  /** Ends an object in the live table, the ledger and the model. */
+  #end(heap: Heap, tsd: Tsd, object: number, stack: number): void {
+    const live = this.#live;
+    if (this.#peakPending) this.#takePeak(heap);
+    this.ledger.free(live.stack[object] as StackIndex, live.size[object]);
+    const region = live.region[object];
+    live.remove(object);
+    if (region !== NULL_REGION) free(heap, tsd, region, stack);
+  }
+
+  #unknown(ptr: number): void {
+    this.#skip('free_unknown');
+    if (this.#options.unmatched !== 'error') return;
+    throw new InputError(
+      `${this.#options.name ?? 'trace'}: event ${this.eventCount}`,
+      `free of 0x${ptr.toString(16)}, which is not live`,
+      'the trace starts mid-run, or has lost events; pass --unmatched count',
+    );
+  }
+
+  #realloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
+    const old = batch.old[row];
+    const ptr = batch.ptr[row];
+    const stack = batch.stack[row];
+    const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
+    let object: number = NOT_LIVE;
+    if (old !== 0) {
+      object = this.#live.find(old);
+      if (object === NOT_LIVE) this.#unknown(old);
+    }
+    if (ptr === 0) {
+      if (requested !== 0 || old === 0) {
+        this.#skip('failed');
+      } else if (object !== NOT_LIVE) {
+        // realloc(p, 0) that gave NULL has freed p
+        this.frees++;
+        if (this.#peakPending) this.#takePeak(heap);
+        this.ledger.free(this.#live.stack[object] as StackIndex, this.#live.size[object]);
+        const region = this.#live.region[object];
+        this.#live.remove(object);
+        if (region !== NULL_REGION) realloc(heap, tsd, region, 0, stack);
+      }
+      return;
+    }
+    if (object === NOT_LIVE) {
+      this.#replace(heap, tsd, ptr);
+      this.#enter(heap, ptr, malloc(heap, tsd, requested, stack), requested, stack as StackIndex);
+      return;
+    }
+    const region = this.#live.region[object];
+    if (this.#peakPending) this.#takePeak(heap);
+    this.ledger.free(this.#live.stack[object] as StackIndex, this.#live.size[object]);
+    this.#live.remove(object);
+    if (ptr !== old) this.#replace(heap, tsd, ptr);
+    const moved = region === NULL_REGION ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
+    this.#enter(heap, ptr, moved, requested, stack as StackIndex);
+  }
+
+  #skip(reason: keyof Skipped): void {
+    this.#skipped[reason] = (this.#skipped[reason] ?? 0) + 1;
+  }
+
+  /** The model's figures at the latest peak of requested bytes, taken before the first event that leaves it. */
+  #takePeak(heap: Heap): void {
+    this.#peakPending = false;
+    this.#peak = modelBytes(heap);
+  }
+
+  /** Ends the replay. `partial` says that the trace was not read to its end. */
+  finish(partial: boolean): void {
+    if (this.#peakPending) this.#takePeak(this.heap);
+    this.#partial = partial || this.#stopped;
+  }
+
+  summary(): ReplaySummary {
+    const { ledger, trace } = this;
+    const end = modelBytes(this.heap);
+    const skipped: Skipped = Object.create(null) as Skipped;
+    for (const counts of [trace.skipped, this.#skipped]) {
+      for (const [reason, count] of Object.entries(counts) as [keyof Skipped, number][]) skipped[reason] = (skipped[reason] ?? 0) + count;
+    }
+    return {
+      events: this.eventCount,
+      allocations: this.allocations,
+      frees: this.frees,
+      threads: trace.threads.length,
+      requested_bytes_total: ledger.totalBytes,
+      requested_bytes_peak: ledger.totalPeakBytes,
+      requested_bytes_live: ledger.totalLiveBytes,
+      objects_live: ledger.totalLiveObjects,
+      duration_ns: this.#lastTime,
+      peak_time_ns: ledger.totalPeakTime,
+      peak_event: ledger.totalPeakEvent,
+      skipped,
+      model: { end, peak: this.#peak ?? end, out_of_memory: this.#outOfMemory },
+      partial: this.#partial || trace.partial,
+    };
+  }
+
+  /** The heap profile as jemalloc's `prof.dump` would write it now from the main thread, up to but without MAPPED_LIBRARIES. @throws Error with profiling off. */
+  heapText(): string {
+    const { heap } = this;
+    if (heap.prof === null) throw new Error('there is no heap profile without prof:true');
+    tsdFetch(heap, heap.tsds[0]);
+    const text = heap.prof.dumpText(0) ?? '';
+    const maps = text.indexOf('\nMAPPED_LIBRARIES:\n');
+    return maps < 0 ? text : text.slice(0, maps);
+  }
+}
+
+/** Sums over the arenas (ctl_refresh): what stats.allocated and its siblings would say now, without the effects of asking. */
+export function modelBytes(heap: Heap): ModelBytes {
+  let allocated = 0;
+  let active = 0;
+  let metadata = 0;
+  let resident = 0;
+  let mapped = 0;
+  let retained = 0;
+  for (const arena of heap.arenas as (Arena | undefined)[]) {
+    if (arena === undefined) continue;
+    allocated += arena.allocated;
+    active += arena.activePages * PAGE;
+    metadata += arena.base.allocated + arena.internal;
+    resident += arena.base.resident + (arena.activePages + arena.dirty.pages) * PAGE;
+    mapped += arena.base.mapped + arena.pacMapped;
+    retained += arena.retained.pages * PAGE;
+  }
+  return { allocated, active, metadata, resident, mapped, retained };
+}
