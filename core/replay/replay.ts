@@ -31,6 +31,8 @@ import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
 import type { StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
+import { bytesToByteString } from '../conf/byte_string.ts';
+import { collectPrint, Ctl } from '../stats/ctl.ts';
 import { Ledger } from './ledger.ts';
 import { LiveTable, NOT_LIVE } from './live.ts';
 
@@ -109,6 +111,7 @@ export class Replay {
   readonly #options: ReplayOptions;
   readonly #live = new LiveTable();
   #heap: Heap | null = null;
+  #ctl: Ctl | null = null;
   #outOfMemory = 0;
   /** Counted here and not on the trace, so that a trace can be replayed twice. */
   readonly #skipped: Skipped = Object.create(null) as Skipped;
@@ -149,7 +152,15 @@ export class Replay {
         message,
       },
     });
+    this.#ctl = new Ctl(heap);
+    this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
     return heap;
+  }
+
+  /** The control interface (mallctl, statistics) of the model. */
+  get ctl(): Ctl {
+    void this.heap;
+    return this.#ctl as Ctl;
   }
 
   #tsd(heap: Heap, thread: number): Tsd {
@@ -390,14 +401,37 @@ export class Replay {
     };
   }
 
+  /** malloc_stats_print with "J" (or other option letters) by the main thread now, with all that printing does to the heap. One character a byte. */
+  statsJson(letters = 'J'): string {
+    return bytesToByteString(collectPrint((write) => this.ctl.statsPrint(this.heap.tsds[0], letters, write)));
+  }
+
+  /** malloc_stats_print for people, likewise. */
+  statsText(letters = ''): string {
+    return this.statsJson(letters);
+  }
+
   /** The heap profile as jemalloc's `prof.dump` would write it now from the main thread, up to but without MAPPED_LIBRARIES. @throws Error with profiling off. */
   heapText(): string {
     const { heap } = this;
     if (heap.prof === null) throw new Error('there is no heap profile without prof:true');
-    tsdFetch(heap, heap.tsds[0]);
+    this.ctl.enter(heap.tsds[0]);
     const text = heap.prof.dumpText(0) ?? '';
     const maps = text.indexOf('\nMAPPED_LIBRARIES:\n');
     return maps < 0 ? text : text.slice(0, maps);
+  }
+
+  /**
+   * What the library does when the process exits: profiling's log, final dump and leak report, then stats_print.
+   * @returns The exit status that this gives the process: 1 if leaks were to end it (prof_leak_error), else 0.
+   */
+  exit(): number {
+    const { heap, ctl } = this;
+    const main = heap.tsds[0];
+    tsdFetch(heap, main);
+    if (heap.prof !== null && !heap.prof.atExit(0)) return 1;
+    if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(bytesToByteString(chunk)));
+    return 0;
   }
 }
 
