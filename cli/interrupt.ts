@@ -5,29 +5,22 @@
 /** Exit code of a program that SIGINT ended, as shells have it. */
 const EXIT_SIGINT = 130;
 
-export interface Interrupt {
-  /** True once the user asked to stop. */
-  readonly asked: boolean;
-  /** Gives Ctrl-C back to the system. */
-  release(): void;
-}
-
-/** Takes SIGINT and SIGTERM over until released. */
-export function watchInterrupt(): Interrupt {
-  let asked = false;
+/**
+ * Runs work that ends early when the user asks for it.
+ * @param work gets a signal that fires on the first SIGINT or SIGTERM.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
   const onSignal = () => {
-    if (asked) process.exit(EXIT_SIGINT);
-    asked = true;
+    if (controller.signal.aborted) process.exit(EXIT_SIGINT);
+    controller.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  return {
-    get asked() {
-      return asked;
-    },
-    release() {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
 }

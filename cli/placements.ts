@@ -60,7 +60,7 @@ function copyLines(from: string, to: string, used: readonly boolean[]): void {
   let rest = '';
   try {
     for (let length = readSync(fd, chunk); length > 0; length = readSync(fd, chunk)) {
-      const text = rest + chunk.latin1Slice(0, length);
+      const text = rest + chunk.toString('latin1', 0, length);
       const end = text.lastIndexOf('\n') + 1;
       rest = text.slice(end);
       const whole = text.slice(0, end);

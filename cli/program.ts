@@ -4,11 +4,16 @@
  */
 import yargs, { type CommandModule } from 'yargs';
 import { InputError } from '../core/trace/input_error.ts';
+import flamegraph from './commands/flamegraph.ts';
+import leaks from './commands/leaks.ts';
+import record from './commands/record.ts';
+import replay from './commands/replay.ts';
+import report from './commands/report.ts';
 import { explain } from './failure.ts';
 import { ReaderGone } from './output.ts';
 
 /** The commands, in the order of --help. */
-const COMMANDS: readonly CommandModule[] = [];
+const COMMANDS: readonly CommandModule[] = [record, replay, report, leaks, flamegraph];
 
 /**
  * Runs one command line and sets the exit code.

@@ -1,0 +1,22 @@
+import { command, INPUT_FLAGS } from './command.ts';
+
+export default command(
+  'flamegraph <inputs..>',
+  'A self-contained flame graph page',
+  (program) =>
+    program
+      .positional('inputs', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Traces, heap dumps, pprof profiles; - for standard input',
+      })
+      .options({
+        output: { alias: 'o', type: 'string', describe: 'The HTML file (default: standard output)', requiresArg: true },
+        base: { type: 'string', describe: 'Show what grew and shrank since this trace or profile', requiresArg: true },
+        title: { type: 'string', describe: "The page's heading (default: the inputs' names)", requiresArg: true },
+        allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks', default: false },
+        ...INPUT_FLAGS,
+      }),
+  async (args) => (await import('../jobs/flamegraph.ts')).flamegraph(args),
+);

@@ -1,0 +1,14 @@
+import { command } from './command.ts';
+
+export default command(
+  'record',
+  'Record a trace with what the machine has: bpftrace, heaptrack or ltrace',
+  (program) =>
+    program.usage('$0 record [-o FILE] (-p PID | -- PROGRAM ARGS...)').options({
+      output: { alias: 'o', type: 'string', describe: 'The file to write (default: PROGRAM.trace)', requiresArg: true },
+      pid: { alias: 'p', type: 'string', describe: 'A running process, until it ends or Ctrl-C', requiresArg: true },
+      with: { choices: ['bpftrace', 'heaptrack', 'ltrace'] as const, describe: 'The recorder (default: the best one there is)' },
+      quiet: { type: 'boolean', describe: 'No notes on stderr', default: false },
+    }),
+  async (args) => (await import('../jobs/record.ts')).record(args),
+);

@@ -1,0 +1,51 @@
+/**
+ * Who allocated what was never freed.
+ */
+import { leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
+import { leaksToJson } from '../../profiles/leaks/leaks_json.ts';
+import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
+import type { Replay } from '../../core/replay/replay.ts';
+import { EXIT_FINDING } from '../failure.ts';
+import { printNotes } from '../notes.ts';
+import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { parseBytes, parseCount } from '../settings.ts';
+import { readSubject } from '../subject.ts';
+import { wantsColour, widthOf } from '../terminal.ts';
+import type { InputArgs } from '../trace_input.ts';
+
+interface LeaksArgs extends InputArgs {
+  readonly input: string;
+  readonly output?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly top?: string | undefined;
+  readonly allocators?: boolean | undefined;
+  readonly 'fail-on-leak'?: string | undefined;
+}
+
+/** Prints the report; exit code 1 if more is live than `--fail-on-leak` allows. */
+export async function leaks(args: LeaksArgs): Promise<void> {
+  const path = args.output ?? STANDARD;
+  const limit = args['fail-on-leak'] === undefined ? undefined : parseBytes('--fail-on-leak', args['fail-on-leak']);
+  const contexts = args.top === undefined ? undefined : parseCount('--top', args.top, 0);
+  checkOutputs([path]);
+  const { profile, replay } = await readSubject(args.input, args);
+  const foldAllocators = args.allocators !== true;
+  const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators);
+  printNotes(report.warnings, args.quiet);
+  if (args.json === true) writeResult(path, leaksJson(report));
+  else {
+    const terminal = path === STANDARD ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};
+    writeResult(path, formatLeaks(report, { ...terminal, ...(contexts === undefined ? {} : { contexts }) }));
+  }
+  if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
+}
+
+/** The report of what is live at the end of a replay. */
+export function leaksOfReplay(replay: Replay, foldAllocators = true): LeakReport {
+  return leaksFromLedger(replay.trace, replay.ledger, { endTime: replay.summary().duration_ns, foldAllocators });
+}
+
+/** The report as a file of JSON. */
+export function leaksJson(report: LeakReport): string {
+  return `${JSON.stringify(leaksToJson(report), null, 2)}\n`;
+}

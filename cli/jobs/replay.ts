@@ -1,0 +1,168 @@
+/**
+ * Runs a trace through the jemalloc core and writes what is asked for.
+ * Invariant: results are taken in one order, statistics before the dump, because taking one can change the next as it does in a program.
+ */
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
+import { InputError } from '../../core/trace/input_error.ts';
+import { writeCollapsed } from '../../profiles/collapsed/collapsed.ts';
+import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
+import { heapFileParts } from '../../profiles/heap/write.ts';
+import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
+import { writePprof } from '../../profiles/pprof/write.ts';
+import { profileFromLedger } from '../../profiles/profile.ts';
+import { printNotes } from '../notes.ts';
+import { checkOutputs, makeFolder, Output, STANDARD, writeResult } from '../output.ts';
+import { openPlacements } from '../placements.ts';
+import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
+import { summaryText } from '../summary_text.ts';
+import { wantsColour, widthOf } from '../terminal.ts';
+import type { InputArgs } from '../trace_input.ts';
+import { standardInput } from '../trace_input.ts';
+import { runTrace } from '../trace_run.ts';
+import { leaksJson, leaksOfReplay } from './leaks.ts';
+
+/** Results that a replay can write, and their names in the folder of `-o`. */
+const RESULTS = {
+  stats: 'stats.json',
+  'stats-text': 'stats.txt',
+  heap: 'profile.heap',
+  leaks: 'leaks.txt',
+  flamegraph: 'flamegraph.html',
+  pprof: 'profile.pb.gz',
+  collapsed: 'collapsed.txt',
+} as const;
+type Result = keyof typeof RESULTS;
+
+/** In the folder of `-o` besides: the object of `--json`. */
+const SUMMARY_FILE = 'summary.json';
+
+interface ReplayArgs extends InputArgs, Partial<Record<Result, string | undefined>> {
+  readonly trace: string;
+  readonly conf?: string | undefined;
+  readonly ncpus?: string | undefined;
+  readonly 'prng-seed'?: string | undefined;
+  readonly until?: string | undefined;
+  readonly unmatched: 'count' | 'error';
+  readonly audit?: boolean | undefined;
+  readonly placements?: string | undefined;
+  readonly output?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Replays the trace that the arguments name. */
+export async function replay(args: ReplayArgs): Promise<void> {
+  const until = args.until === undefined ? undefined : parseUntil(args.until);
+  const options = modelOptions(args);
+  if (args.output !== undefined) makeFolder(args.output);
+  const paths = resultPaths(args);
+  const summaryPath = args.json === true ? [STANDARD] : [];
+  checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath]);
+
+  const spool = until === 'peak' && args.trace === STANDARD ? await spoolInput() : undefined;
+  try {
+    const end = until === 'peak' ? await peakOf(spool ?? args.trace, args, options) : until;
+    const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
+    const done = await runTrace(spool ?? args.trace, args, {
+      ...options,
+      ...(end === undefined ? {} : { until: end }),
+      ...(placements === undefined ? {} : { placement: placements.add }),
+      openFile: (name) => dumpFile(name, args.output),
+    });
+    placements?.close();
+    writeResults(done, paths, args);
+  } finally {
+    if (spool !== undefined) rmSync(spool, { force: true });
+  }
+}
+
+/** The model's settings. Profiling is on where its dump is asked for, unless the configuration says otherwise. */
+function modelOptions(args: ReplayArgs): ReplayOptions {
+  const dumps = args.heap !== undefined || args.output !== undefined;
+  const conf = dumps ? ['prof:true', args.conf ?? ''].filter((part) => part !== '').join(',') : args.conf;
+  return {
+    ...(conf === undefined ? {} : { conf }),
+    ...(args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) }),
+    ...(args['prng-seed'] === undefined ? {} : { prngSeed: parseHex('--prng-seed', args['prng-seed']) }),
+    unmatched: args.unmatched,
+    audit: args.audit === true,
+    message: (text) => process.stderr.write(text),
+  };
+}
+
+/** Where each result goes: its own flag first, else the folder of `-o`. */
+function resultPaths(args: ReplayArgs): Map<Result, string> {
+  const paths = new Map<Result, string>();
+  for (const [result, file] of Object.entries(RESULTS) as [Result, string][]) {
+    const path = args[result] ?? (args.output === undefined ? undefined : join(args.output, file));
+    if (path !== undefined) paths.set(result, path);
+  }
+  return paths;
+}
+
+/** The point just after the event at which most bytes are live: a first run over the trace. */
+async function peakOf(path: string, args: ReplayArgs, options: ReplayOptions): Promise<Exclude<Until, 'peak'>> {
+  const first = await runTrace(path, args, { ...options, message: () => {} });
+  return { event: first.ledger.totalPeakEvent + 1 };
+}
+
+/** Standard input as a file of its own, because it is read twice. */
+async function spoolInput(): Promise<string> {
+  const path = join(mkdtempSync(join(tmpdir(), 'jereplay-')), 'trace');
+  await pipeline(standardInput(), createWriteStream(path));
+  return path;
+}
+
+/** A dump that the model takes of itself (prof_final, prof_gdump, lg_prof_interval), where jemalloc would put it. */
+function dumpFile(name: string, folder: string | undefined): { write(text: string): void; close(): void } {
+  const output = new Output(folder === undefined ? name : join(folder, basename(name)));
+  return { write: (text) => output.write(text), close: () => output.close() };
+}
+
+function writeResults(done: Replay, paths: ReadonlyMap<Result, string>, args: ReplayArgs): void {
+  const { trace } = done;
+  const summary = done.summary();
+  const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
+  const profile = profileFromLedger(trace, done.ledger);
+  const report = leaksOfReplay(done);
+  const contents: Record<Result, (path: string) => string | Uint8Array | Iterable<string>> = {
+    stats: () => done.statsJson(),
+    'stats-text': () => done.statsText(),
+    heap: () => heapFileParts({ heapText: heapText(done), trace }),
+    leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
+    flamegraph: () => renderFlameGraph(profile, { title: name }),
+    pprof: () => writePprof(profile, { durationNanos: summary.duration_ns }),
+    collapsed: () => writeCollapsed(profile),
+  };
+  for (const result of Object.keys(RESULTS) as Result[]) {
+    const path = paths.get(result);
+    if (path !== undefined) writeParts(path, contents[result](path));
+  }
+  const json = `${JSON.stringify(summary, null, 2)}\n`;
+  if (args.output !== undefined) writeResult(join(args.output, SUMMARY_FILE), json);
+  printNotes(trace.warnings, args.quiet);
+  if (args.json === true) writeResult(STANDARD, json);
+  else if (![...paths.values(), args.placements].includes(STANDARD) && args.quiet !== true) {
+    const colour = wantsColour(process.stdout);
+    const leaks = formatLeaks(report, { contexts: 3, frames: 6, width: widthOf(process.stdout), colour });
+    writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}`);
+  }
+}
+
+function heapText(done: Replay): string {
+  if (done.heap.prof === null) throw new InputError('--heap', 'the configuration turns profiling off', 'leave prof:false out of --conf');
+  return done.heapText();
+}
+
+function writeParts(path: string, content: string | Uint8Array | Iterable<string>): void {
+  if (typeof content === 'string' || content instanceof Uint8Array) {
+    writeResult(path, content);
+    return;
+  }
+  const output = new Output(path);
+  for (const part of content) output.write(part);
+  output.close();
+}

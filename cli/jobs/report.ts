@@ -1,0 +1,100 @@
+/**
+ * What jeprof prints, from heap dumps, pprof profiles and traces.
+ */
+import { InputError } from '../../core/trace/input_error.ts';
+import type { SampleType } from '../../profiles/profile.ts';
+import { SAMPLE_TYPES } from '../../profiles/profile.ts';
+import type { Granularity } from '../../profiles/report/entries.ts';
+import type { ReportFormat } from '../../profiles/report/report.ts';
+import { REPORT_FORMATS, renderReport } from '../../profiles/report/report.ts';
+import { printNotes } from '../notes.ts';
+import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { parseCount } from '../settings.ts';
+import { readSubject, type Subject } from '../subject.ts';
+import type { InputArgs } from '../trace_input.ts';
+
+const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'addresses'];
+
+type Text = string | undefined;
+
+interface ReportArgs extends InputArgs {
+  readonly profiles: readonly string[];
+  readonly output?: Text;
+  readonly base?: Text;
+  readonly cum?: boolean | undefined;
+  readonly show_bytes?: boolean | undefined;
+  readonly drop_negative?: boolean | undefined;
+  readonly heapcheck?: boolean | undefined;
+  readonly focus?: Text;
+  readonly ignore?: Text;
+  readonly retain?: Text;
+  readonly exclude?: Text;
+  readonly thread?: Text;
+  readonly nodecount?: Text;
+  readonly nodefraction?: Text;
+  readonly edgefraction?: Text;
+  readonly maxdegree?: Text;
+  readonly [flag: string]: unknown;
+}
+
+/** Prints one report of the sum of the profiles. */
+export async function report(args: ReportArgs): Promise<void> {
+  const path = args.output ?? STANDARD;
+  checkOutputs([path]);
+  const format: ReportFormat = chosen(args, REPORT_FORMATS, 'text');
+  const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
+  const granularity = chosen(args, GRANULARITIES, 'functions');
+  const subjects: Subject[] = [];
+  for (const input of args.profiles) subjects.push(await readSubject(input, args));
+  const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
+  const [first] = subjects;
+  const notes = subjects.flatMap(({ profile }) => profile.warnings);
+  const text = renderReport(
+    format,
+    subjects.map(({ profile }) => profile),
+    {
+      sampleType,
+      granularity,
+      cumulative: args.cum === true,
+      showBytes: args.show_bytes === true,
+      dropNegative: args.drop_negative === true,
+      heapcheck: args.heapcheck === true,
+      note: (note) => notes.push(note),
+      ...given({
+        base,
+        focus: args.focus,
+        ignore: args.ignore,
+        retain: args.retain,
+        exclude: args.exclude,
+        thread: args.thread,
+        nodeCount: args.nodecount === undefined ? undefined : parseCount('--nodecount', args.nodecount, 0),
+        maxDegree: args.maxdegree === undefined ? undefined : parseCount('--maxdegree', args.maxdegree, 0),
+        nodeFraction: args.nodefraction === undefined ? undefined : parseFraction('--nodefraction', args.nodefraction),
+        edgeFraction: args.edgefraction === undefined ? undefined : parseFraction('--edgefraction', args.edgefraction),
+        dumpText: first?.dumpText,
+      }),
+    },
+  );
+  printNotes(notes, args.quiet);
+  writeResult(path, text);
+}
+
+/** The one of several flags that was given. @throws InputError for two. */
+function chosen<T extends string>(args: ReportArgs, flags: readonly T[], otherwise: T): T {
+  const set = flags.filter((flag) => args[flag] === true);
+  if (set.length > 1) throw new InputError('jereplay report', `--${set[0]} and --${set[1]} at once`, 'choose one of them');
+  return set[0] ?? otherwise;
+}
+
+function parseFraction(flag: string, text: string): number {
+  const value = /^(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) throw new InputError(flag, `"${text}" is not a share between 0 and 1`);
+  return value;
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** The parts of an object that are there. */
+function given<T extends object>(parts: T): Given<T> {
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined)) as Given<T>;
+}

@@ -1,0 +1,43 @@
+/**
+ * Child processes of a recording.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits for the end of a child: its exit code, or 128 + signal as shells have it. */
+export function ended(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : (SIGNALS.get(signal) ?? 0))));
+  });
+}
+
+const SIGNALS = new Map<string, number>([
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGABRT', 6],
+  ['SIGKILL', 9],
+  ['SIGSEGV', 11],
+  ['SIGPIPE', 13],
+  ['SIGTERM', 15],
+]);
+
+/** State of a process as /proc has it (`R`, `S`, `T` …); undefined once it is gone. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may itself hold parentheses.
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until a condition holds. @returns false if it did not within `limitMs`. */
+export async function until(condition: () => boolean, limitMs: number): Promise<boolean> {
+  for (const end = performance.now() + limitMs; performance.now() < end; await sleep(10)) {
+    if (condition()) return true;
+  }
+  return condition();
+}

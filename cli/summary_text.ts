@@ -1,0 +1,84 @@
+/**
+ * A replay's summary for people: what was recorded, what the program asked for, what the allocator made of it, and what was not taken and why.
+ */
+import type { ModelBytes, ReplaySummary } from '../core/replay/replay.ts';
+import type { SkipReason, Skipped, Trace } from '../core/trace/trace.ts';
+import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
+import { oneLine } from './failure.ts';
+
+/** What each reason means, after a count. */
+const SKIP_WORDS: Record<SkipReason, string> = {
+  free_unknown: 'frees of addresses that were not live',
+  free_null: 'frees of NULL',
+  failed: 'calls that gave no memory',
+  nested: 'calls made inside another one that is counted',
+  phantom_free: 'frees that the C library did to its own caches',
+  lost: 'events that the recorder lost',
+  torn: 'lines cut off or overwritten',
+  unparsed: 'lines that fit no rule of the format',
+  no_address: 'allocations whose address was not recorded',
+  no_return: 'calls that did not return in the trace',
+  no_entry: 'returns whose call is not in the trace',
+  mislabelled: 'calls that the recorder names wrongly',
+  other_process: 'events of other processes',
+  other_call: "calls that are not the allocator's",
+  late: 'events out of order by more than the sorting window',
+  reused: 'allocations at an address still live: its free was lost',
+  note: 'lines that are no events',
+};
+
+/** The summary as lines, the last one ended. */
+export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolean): string {
+  const bold = (text: string) => (colour ? `\u001b[1m${text}\u001b[22m` : text);
+  const { model } = summary;
+  const { command, source, timed } = trace.header;
+  const both = (name: keyof ModelBytes) => `${formatBytes(model.end[name])}, ${formatBytes(model.peak[name])} at the peak`;
+  const rows: readonly [string, string][] = [
+    [
+      'trace',
+      [source, command]
+        .filter((part) => part !== undefined && part !== '')
+        .map(String)
+        .map(oneLine)
+        .join(', '),
+    ],
+    ['events', `${formatCount(summary.events)}: ${some(summary.allocations, 'allocation')}, ${some(summary.frees, 'free')}`],
+    ['threads', formatCount(summary.threads)],
+    ['time', timed === false ? 'not recorded' : formatNanoseconds(summary.duration_ns)],
+    [
+      'requested',
+      `${formatBytes(summary.requested_bytes_total)} in all, ${formatBytes(summary.requested_bytes_peak)} at the peak${peakPlace(summary)}`,
+    ],
+    ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${some(summary.objects_live, 'object')}`)],
+    ['allocated', `${both('allocated')} (rounded up to size classes)`],
+    ['active', `${both('active')} (pages with live objects)`],
+    ['resident', both('resident')],
+    ['mapped', both('mapped')],
+    ['fragmentation', fragmentation(summary)],
+  ];
+  const lines = rows.map(([name, text]) => `${name.padEnd(14)}${text}`);
+  if (model.out_of_memory > 0)
+    lines.push(`${'no memory'.padEnd(14)}${some(model.out_of_memory, 'allocation')} that the model had no memory for`);
+  if (summary.partial) lines.push(`${'partial'.padEnd(14)}${bold('not taken to its end')}`);
+  return `${[...lines, ...skippedLines(summary.skipped)].join('\n')}\n`;
+}
+
+const some = (count: number, what: string) => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
+
+function peakPlace({ peak_event, peak_time_ns }: ReplaySummary): string {
+  return peak_event < 0 ? '' : ` (event ${formatCount(peak_event)}, ${formatNanoseconds(peak_time_ns)})`;
+}
+
+/** What of the pages with live objects is not theirs, at the end and at the peak. */
+function fragmentation({ model: { end, peak } }: ReplaySummary): string {
+  const share = ({ active, allocated }: ModelBytes) => (active === 0 ? '-' : formatShare(1 - allocated / active));
+  return `${share(end)} of active bytes, ${share(peak)} at the peak`;
+}
+
+/** What was not taken, most frequent first. */
+function skippedLines(skipped: Skipped): string[] {
+  const reasons = (Object.entries(skipped) as [SkipReason, number][]).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  return reasons.map(
+    ([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} ${SKIP_WORDS[reason] ?? reason}`,
+  );
+}

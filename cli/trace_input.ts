@@ -1,0 +1,65 @@
+/**
+ * Reads traces for commands: progress on the terminal, Ctrl-C, and notes on the recording.
+ */
+import type { EventBatch } from '../core/trace/events.ts';
+import type { Trace } from '../core/trace/trace.ts';
+import type { TraceFormat } from '../formats/index.ts';
+import { readTrace, type Source } from '../formats/index.ts';
+import { interruptible } from './interrupt.ts';
+import { STANDARD } from './output.ts';
+import { showProgress } from './progress.ts';
+import { parseCount } from './settings.ts';
+
+/** Flags of every command that reads traces. */
+export interface InputArgs {
+  readonly from?: string | undefined;
+  readonly pid?: string | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+/**
+ * Reads the trace at a path (or, for standard input, from `source`) into `trace` and `sink`.
+ * `trace.partial` says afterwards whether the input or the user broke off.
+ */
+export async function readInput(
+  path: string,
+  trace: Trace,
+  sink: (batch: EventBatch) => boolean,
+  args: InputArgs,
+  source?: Source,
+): Promise<TraceFormat> {
+  const progress = showProgress(path, args.quiet === true);
+  let events = 0;
+  try {
+    return await interruptible((signal) =>
+      readTrace(
+        source ?? (path === STANDARD ? standardInput(signal) : path),
+        trace,
+        (batch) => {
+          events += batch.length;
+          return sink(batch);
+        },
+        {
+          name: path,
+          ...(args.from === undefined ? {} : { from: args.from }),
+          ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
+          signal,
+          onProgress: (read, total) => progress.at(read, total, events),
+        },
+      ),
+    );
+  } finally {
+    progress.done();
+  }
+}
+
+/** Standard input, which ends when the signal fires: a pipe may stay silent for long. */
+export async function* standardInput(signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { stdin } = process;
+  signal?.addEventListener('abort', () => stdin.destroy(), { once: true });
+  try {
+    yield* stdin;
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  }
+}

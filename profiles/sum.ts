@@ -1,0 +1,46 @@
+/**
+ * Several profiles as one: the values of equal stacks stand beside each other in one table.
+ * Invariant: every column's total is the sum of the totals.
+ * Differs from its parts: threads are not told apart, since two profiles may number different threads alike.
+ */
+import { StackTable } from '../core/trace/stacks.ts';
+import type { FrameIndex, StackIndex } from '../core/units.ts';
+import { type Profile, SampleTable } from './profile.ts';
+
+/** The sum of at least one profile; a single one is returned as it is. */
+export function sumProfiles(profiles: readonly Profile[]): Profile {
+  const [first] = profiles;
+  if (profiles.length === 1) return first;
+  const stacks = new StackTable();
+  const samples = new SampleTable();
+  for (const profile of profiles) addProfile(profile, stacks, samples);
+  const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
+  const { binary, maps, ...rest } = first;
+  const same = profiles.every((profile) => profile.binary === binary);
+  return {
+    ...rest,
+    stacks,
+    samples,
+    threads: [],
+    sampling: rates.size === 1 ? first.sampling : (profiles.find(({ sampling }) => sampling.method !== 'none') ?? first).sampling,
+    accumulated: profiles.every((profile) => profile.accumulated),
+    requested: profiles.every((profile) => profile.requested),
+    symbolized: profiles.every((profile) => profile.symbolized),
+    ...(same && binary !== undefined ? { binary } : {}),
+    ...(same && maps !== undefined ? { maps } : {}),
+    warnings: profiles.flatMap((profile) => profile.warnings),
+  };
+}
+
+function addProfile({ stacks: from, samples }: Profile, stacks: StackTable, into: SampleTable): void {
+  // FrameIndex and StackIndex of the part -> those of the sum.
+  const frames: FrameIndex[] = from.frames.frames.map((frame) => stacks.frames.intern(frame));
+  const known = new Int32Array(from.length).fill(-1);
+  for (let row = 0; row < samples.length; row++) {
+    const stack = samples.stack[row];
+    if (stack >= 0 && known[stack] < 0)
+      known[stack] = stacks.intern(Array.from(from.framesOf(stack as StackIndex), (frame) => frames[frame]));
+    const { inuseObjects, inuseBytes, allocObjects, allocBytes } = samples;
+    into.add((stack < 0 ? -1 : known[stack]) as StackIndex, inuseObjects[row], inuseBytes[row], allocObjects[row], allocBytes[row]);
+  }
+}
