@@ -4,6 +4,8 @@
  */
 import yargs, { type CommandModule } from 'yargs';
 import { InputError } from '../core/trace/input_error.ts';
+import { hideDashes } from './commands/command.ts';
+import convert from './commands/convert.ts';
 import flamegraph from './commands/flamegraph.ts';
 import leaks from './commands/leaks.ts';
 import record from './commands/record.ts';
@@ -13,7 +15,7 @@ import { explain } from './failure.ts';
 import { ReaderGone } from './output.ts';
 
 /** The commands, in the order of --help. */
-const COMMANDS: readonly CommandModule[] = [record, replay, report, leaks, flamegraph];
+const COMMANDS: readonly CommandModule[] = [record, convert, replay, report, leaks, flamegraph];
 
 /**
  * Runs one command line and sets the exit code.
@@ -34,7 +36,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
 }
 
 function parser(args: readonly string[], version: string) {
-  let program = yargs(args)
+  let program = yargs(hideDashes(args))
     .scriptName('jereplay')
     .usage('$0 COMMAND\n\nReplays recorded malloc and free calls through a jemalloc 5.3.0 core.')
     .version(version)

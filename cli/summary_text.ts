@@ -6,25 +6,25 @@ import type { SkipReason, Skipped, Trace } from '../core/trace/trace.ts';
 import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
 import { oneLine } from './failure.ts';
 
-/** What each reason means, after a count. */
+/** What each reason means, after a count and a cross. */
 const SKIP_WORDS: Record<SkipReason, string> = {
-  free_unknown: 'frees of addresses that were not live',
-  free_null: 'frees of NULL',
-  failed: 'calls that gave no memory',
-  nested: 'calls made inside another one that is counted',
-  phantom_free: 'frees that the C library did to its own caches',
-  lost: 'events that the recorder lost',
-  torn: 'lines cut off or overwritten',
-  unparsed: 'lines that fit no rule of the format',
-  no_address: 'allocations whose address was not recorded',
-  no_return: 'calls that did not return in the trace',
-  no_entry: 'returns whose call is not in the trace',
-  mislabelled: 'calls that the recorder names wrongly',
-  other_process: 'events of other processes',
-  other_call: "calls that are not the allocator's",
-  late: 'events out of order by more than the sorting window',
-  reused: 'allocations at an address still live: its free was lost',
-  note: 'lines that are no events',
+  free_unknown: 'free of an address that was not live',
+  free_null: 'free of NULL',
+  failed: 'call that gave no memory',
+  nested: 'call made inside another one that is counted',
+  phantom_free: 'free that the C library did to its own caches',
+  lost: 'event that the recorder lost',
+  torn: 'line cut off or overwritten',
+  unparsed: 'line that fits no rule of the format',
+  no_address: 'allocation whose address was not recorded',
+  no_return: 'call that did not return in the trace',
+  no_entry: 'return whose call is not in the trace',
+  mislabelled: 'call that the recorder names wrongly',
+  other_process: 'event of another process',
+  other_call: "call that is not the allocator's",
+  late: 'event out of order by more than the sorting window',
+  reused: 'allocation at an address still live: its free was lost',
+  note: 'line that is no event',
 };
 
 /** The summary as lines, the last one ended. */
@@ -79,6 +79,6 @@ function fragmentation({ model: { end, peak } }: ReplaySummary): string {
 function skippedLines(skipped: Skipped): string[] {
   const reasons = (Object.entries(skipped) as [SkipReason, number][]).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
   return reasons.map(
-    ([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} ${SKIP_WORDS[reason] ?? reason}`,
+    ([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} × ${SKIP_WORDS[reason] ?? reason}`,
   );
 }

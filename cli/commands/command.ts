@@ -10,7 +10,25 @@ export function command<T>(
   flags: (program: Argv) => Argv<T>,
   run: (args: ArgumentsCamelCase<T>) => Promise<void>,
 ): CommandModule {
-  return { command: spelling, describe, builder: flags, handler: run } as unknown as CommandModule;
+  return {
+    command: spelling,
+    describe,
+    builder: flags,
+    handler: (args: ArgumentsCamelCase<T>) => run(showDashes(args)),
+  } as unknown as CommandModule;
+}
+
+/** Stands for a lone `-` while yargs parses, which takes one among positional arguments for an empty text. */
+const DASH = '\u0000-';
+
+/** The command line as yargs is to see it. */
+export function hideDashes(args: readonly string[]): string[] {
+  return args.map((arg) => (arg === '-' ? DASH : arg));
+}
+
+function showDashes<T extends object>(args: T): T {
+  const show = (value: unknown): unknown => (value === DASH ? '-' : Array.isArray(value) ? value.map(show) : value);
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [name, show(value)])) as T;
 }
 
 /** Flags of every command that reads traces. */

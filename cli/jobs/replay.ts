@@ -128,10 +128,15 @@ function writeResults(done: Replay, paths: ReadonlyMap<Result, string>, args: Re
   const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
   const profile = profileFromLedger(trace, done.ledger);
   const report = leaksOfReplay(done);
+  let emptyDump = false;
   const contents: Record<Result, (path: string) => string | Uint8Array | Iterable<string>> = {
     stats: () => done.statsJson(),
     'stats-text': () => done.statsText(),
-    heap: () => heapFileParts({ heapText: heapText(done), trace }),
+    heap: () => {
+      const text = heapText(done);
+      emptyDump = !text.includes('\n@') && done.ledger.totalLiveObjects > 0;
+      return heapFileParts({ heapText: text, trace });
+    },
     leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
     flamegraph: () => renderFlameGraph(profile, { title: name }),
     pprof: () => writePprof(profile, { durationNanos: summary.duration_ns }),
@@ -144,11 +149,17 @@ function writeResults(done: Replay, paths: ReadonlyMap<Result, string>, args: Re
   const json = `${JSON.stringify(summary, null, 2)}\n`;
   if (args.output !== undefined) writeResult(join(args.output, SUMMARY_FILE), json);
   printNotes(trace.warnings, args.quiet);
+  if (emptyDump)
+    printNotes(
+      ['the heap dump is empty: it holds one sample per 512 KiB on average; --conf lg_prof_sample:0 counts every allocation'],
+      args.quiet,
+    );
   if (args.json === true) writeResult(STANDARD, json);
   else if (![...paths.values(), args.placements].includes(STANDARD) && args.quiet !== true) {
     const colour = wantsColour(process.stdout);
     const leaks = formatLeaks(report, { contexts: 3, frames: 6, width: widthOf(process.stdout), colour });
-    writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}`);
+    const written = paths.size === 0 ? '' : `\nwritten: ${[...paths.values()].join(' ')}\n`;
+    writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}${written}`);
   }
 }
 
