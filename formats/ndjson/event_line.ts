@@ -13,22 +13,30 @@ export const Key = { op: 1, ts: 2, tid: 4, size: 8, ptr: 16, old: 32, count: 64,
 /** What a line's `op` says besides the operations of core: negative, so that the two do not meet. */
 export const Line = { unknown: -1, trace: -2, maps: -3, stack: -4, thread: -5 } as const;
 
-const OPS: readonly (readonly [Uint8Array, number])[] = [
-  ...Object.entries(Op).map(([name, op]) => [ascii(name), op] as const),
-  [ascii('trace'), Line.trace],
-  [ascii('maps'), Line.maps],
-  [ascii('stack'), Line.stack],
-  [ascii('thread'), Line.thread],
-];
-
-/** Candidates by length and first letter; no two words share both, or they share a list. */
-const OPS_BY_SHAPE = new Map<number, (readonly [Uint8Array, number])[]>();
-for (const entry of OPS) {
-  const shape = entry[0].length * 256 + entry[0][0];
-  OPS_BY_SHAPE.set(shape, [...(OPS_BY_SHAPE.get(shape) ?? []), entry]);
+/** Words that `op` may be, by length and first letter: slot -> words with their op. */
+const OPS_BY_SHAPE: (readonly (readonly [Uint8Array, number])[] | undefined)[] = new Array(1024).fill(undefined);
+for (const [word, op] of [
+  ...Object.entries(Op).map(([name, number]) => [ascii(name), number] as const),
+  [ascii('trace'), Line.trace] as const,
+  [ascii('maps'), Line.maps] as const,
+  [ascii('stack'), Line.stack] as const,
+  [ascii('thread'), Line.thread] as const,
+]) {
+  const shape = (word.length << 5) | (word[0] & 31);
+  OPS_BY_SHAPE[shape] = [...(OPS_BY_SHAPE[shape] ?? []), [word, op]];
 }
 
-const KEYS: readonly (readonly [Uint8Array, number])[] = Object.entries(Key).map(([name, bit]) => [ascii(name), bit] as const);
+/** The keys after their first letter, each with its closing quote. */
+const P = ascii('p"');
+const LD = ascii('ld"');
+const S = ascii('s"');
+const ID = ascii('id"');
+const TR = ascii('tr"');
+const IZE = ascii('ize"');
+const TACK = ascii('tack"');
+const TART_TS = ascii('tart_ts"');
+const OUNT = ascii('ount"');
+const LIGNMENT = ascii('lignment"');
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -38,6 +46,13 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
+
+/** Lengths of the keys by the number of their bit, with the closing quote. */
+const KEY_LENGTHS = Uint8Array.from(Object.keys(Key), (name) => name.length + 1);
+
+/** Hex digit values by byte, 255 for others. */
+const HEX = new Uint8Array(256).fill(255);
+for (let i = 0; i < 16; i++) for (const digit of [i.toString(16), i.toString(16).toUpperCase()]) HEX[digit.charCodeAt(0)] = i;
 
 /** Bytes that end a number or a literal. */
 const ENDS_TOKEN = new Uint8Array(256);
@@ -70,52 +85,53 @@ export class EventLine {
   unchecked = false;
   readonly #cursor = new ByteCursor();
 
-  /** Takes the line start..end apart. False if it is not an object. */
+  /**
+   * Takes the line start..end apart. False if it is not an object.
+   * `bytes[end]` must be a newline, or lie outside the array: no word matches across it, so that words need no check of their length.
+   */
   scan(bytes: Uint8Array, start: number, end: number): boolean {
     this.present = 0;
     this.bad = 0;
     this.op = Line.unknown;
     this.unchecked = false;
-    let pos = skipSpace(bytes, start, end);
-    if (pos >= end || bytes[pos] !== OPEN_BRACE) return false;
-    pos = skipSpace(bytes, pos + 1, end);
-    if (pos < end && bytes[pos] === CLOSE_BRACE) return skipSpace(bytes, pos + 1, end) === end;
+    let pos = start;
+    if (bytes[pos] !== OPEN_BRACE) {
+      pos = skipSpace(bytes, pos, end);
+      if (bytes[pos] !== OPEN_BRACE) return false;
+    }
+    pos++;
+    if (bytes[pos] !== QUOTE) {
+      pos = skipSpace(bytes, pos, end);
+      if (bytes[pos] === CLOSE_BRACE) return skipSpace(bytes, pos + 1, end) === end;
+    }
     for (;;) {
-      if (pos >= end || bytes[pos] !== QUOTE) return false;
-      const keyStart = pos + 1;
-      pos = stringEnd(bytes, keyStart, end);
-      if (pos < 0) return false;
-      const key = this.#keyOf(bytes, keyStart, pos);
+      if (bytes[pos] !== QUOTE) return false;
       pos++;
-      if (bytes[pos] !== COLON || pos >= end) {
+      const key = keyAt(bytes, pos);
+      if (key !== 0) pos += KEY_LENGTHS[31 - Math.clz32(key)];
+      else {
+        const keyEnd = stringEnd(bytes, pos, end);
+        if (keyEnd < 0) return false;
+        // A known key may be spelt with escapes; then the line is left to JSON.parse.
+        if (!isPlain(bytes, pos, keyEnd)) this.unchecked = true;
+        pos = keyEnd + 1;
+      }
+      if (bytes[pos] !== COLON) {
         pos = skipSpace(bytes, pos, end);
-        if (pos >= end || bytes[pos] !== COLON) return false;
+        if (bytes[pos] !== COLON) return false;
       }
       pos++;
-      if (pos < end && bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
+      if (bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
       pos = this.#value(key, bytes, pos, end);
       if (pos < 0) return false;
-      if (pos < end && bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
-      if (pos >= end) return false;
+      if (bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
       if (bytes[pos] === COMMA) {
         pos++;
-        if (pos < end && bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
+        if (bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
       } else if (bytes[pos] === CLOSE_BRACE) {
-        return skipSpace(bytes, pos + 1, end) === end;
+        return pos + 1 === end || skipSpace(bytes, pos + 1, end) === end;
       } else return false;
     }
-  }
-
-  /** The bit of a key, 0 for one that is not known here. */
-  #keyOf(bytes: Uint8Array, start: number, end: number): number {
-    const length = end - start;
-    for (let i = 0; i < KEYS.length; i++) {
-      const word = KEYS[i][0];
-      if (word.length === length && word[0] === bytes[start] && hasWord(bytes, start, end, word)) return KEYS[i][1];
-    }
-    // A known key may be spelt with escapes; then the line is left to JSON.parse.
-    if (!isPlain(bytes, start, end)) this.unchecked = true;
-    return 0;
   }
 
   /** Takes the value at `pos`; gives the position after it, -1 if there is none. */
@@ -126,32 +142,70 @@ export class EventLine {
     this.bad &= ~key;
     const first = bytes[pos];
     if (first === QUOTE) {
+      if (key === Key.ptr || key === Key.old) {
+        const after = this.#address(key, bytes, pos + 1);
+        if (after > 0) return after;
+      }
       const after = stringEnd(bytes, pos + 1, end);
       if (after < 0) return -1;
       if (key === Key.op) this.op = opOf(bytes, pos + 1, after);
-      else if (key !== Key.ptr && key !== Key.old) this.bad |= key;
-      else this.#address(key, bytes, pos + 1, after);
+      else this.bad |= key;
       return after + 1;
     }
-    if (first < 0x30 || first > 0x39) {
+    let digit = first - 0x30;
+    if (!(digit >= 0 && digit <= 9)) {
       this.bad |= key;
       return this.#skip(bytes, pos, end);
     }
+    let value = digit;
     let after = pos + 1;
-    while (after < end && bytes[after] >= 0x30 && bytes[after] <= 0x39) after++;
+    for (; (digit = bytes[after] - 0x30) >= 0 && digit <= 9; after++) value = value * 10 + digit;
     if (after < end && ENDS_TOKEN[bytes[after]] === 0) {
       this.bad |= key;
       return this.#skip(bytes, pos, end);
     }
     if (first === 0x30 && after > pos + 1) return -1;
-    this.#integer(key, bytes, pos, after);
+    if (after - pos > 15) this.#longInteger(key, bytes, pos, after);
+    else this.#setInteger(key, value);
     return after;
   }
 
-  #integer(key: number, bytes: Uint8Array, start: number, end: number): void {
+  /** Sets the field of `key`; times below 10^15 ns. */
+  #setInteger(key: number, value: number): void {
+    switch (key) {
+      case Key.ts:
+        this.seconds = Math.floor(value / 1e9);
+        this.nanos = value - this.seconds * 1e9;
+        break;
+      case Key.tid:
+        this.tid = value;
+        break;
+      case Key.size:
+        this.size = value;
+        break;
+      case Key.stack:
+        this.stack = value;
+        break;
+      case Key.count:
+        this.count = value;
+        break;
+      case Key.alignment:
+        this.alignment = value;
+        break;
+      case Key.start_ts:
+        this.startSeconds = Math.floor(value / 1e9);
+        this.startNanos = value - this.startSeconds * 1e9;
+        break;
+      default:
+        this.bad |= key;
+    }
+  }
+
+  /** Sets the field of `key` from more digits than a sum of digits keeps exact. */
+  #longInteger(key: number, bytes: Uint8Array, start: number, end: number): void {
     const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
     if (key === Key.ts || key === Key.start_ts) {
-      cursor.reset(bytes, start, end);
       cursor.nanoseconds();
       if (end - start > 24) this.bad |= key;
       else if (key === Key.ts) {
@@ -163,44 +217,34 @@ export class EventLine {
       }
       return;
     }
-    let value = 0;
-    if (end - start <= 15) {
-      for (let i = start; i < end; i++) value = value * 10 + bytes[i] - 0x30;
-    } else {
-      cursor.reset(bytes, start, end);
-      value = cursor.decimal();
-      // 2^63 - 1 itself rounds up to 2^63: the digits decide.
-      if (value >= 2 ** 63 && (end - start > 19 || BigInt(Buffer.from(bytes.subarray(start, end)).toString('latin1')) >= TWO_63)) this.bad |= key;
-    }
-    switch (key) {
-      case Key.size:
-        this.size = value;
-        break;
-      case Key.tid:
-        this.tid = value;
-        if (value > Number.MAX_SAFE_INTEGER) this.bad |= key;
-        break;
-      case Key.stack:
-        this.stack = value;
-        break;
-      case Key.count:
-        this.count = value;
-        break;
-      case Key.alignment:
-        this.alignment = value;
-        break;
-      default:
-        this.bad |= key;
-    }
+    const value = cursor.decimal();
+    // 2^63 - 1 itself rounds up to 2^63: the digits decide.
+    if (value >= 2 ** 63 && (end - start > 19 || BigInt(Buffer.from(bytes.subarray(start, end)).toString('latin1')) >= TWO_63)) this.bad |= key;
+    else if (key === Key.tid && value > Number.MAX_SAFE_INTEGER) this.bad |= key;
+    else this.#setInteger(key, value);
   }
 
-  #address(key: number, bytes: Uint8Array, start: number, end: number): void {
-    const cursor = this.#cursor;
-    cursor.reset(bytes, start, end);
-    const value = cursor.address();
-    if (cursor.pos !== end || end - start > 18 || end - start < 3 || bytes[start] !== 0x30 || (bytes[start + 1] | 0x20) !== 0x78) this.bad |= key;
-    else if (key === Key.ptr) this.ptr = value;
-    else this.old = value;
+  /** Takes the address at `start`; gives the position after its quote, or -1 if it is none, which is marked bad. */
+  #address(key: number, bytes: Uint8Array, start: number): number {
+    let pos = start + 2;
+    let high = 0;
+    let low = 0;
+    let digit = 0;
+    if (bytes[start] === 0x30 && (bytes[start + 1] | 0x20) === 0x78) {
+      for (; (digit = HEX[bytes[pos]]) <= 15; pos++) {
+        high = (high << 4) | (low >>> 28);
+        low = (low << 4) | digit;
+      }
+      const digits = pos - start - 2;
+      if (bytes[pos] === QUOTE && digits > 0 && digits <= 16) {
+        const value = (high & 0xfffff) * 4294967296 + (low >>> 0);
+        if (key === Key.ptr) this.ptr = value;
+        else this.old = value;
+        return pos + 1;
+      }
+    }
+    this.bad |= key;
+    return -1;
   }
 
   /** Steps over a value of any kind. */
@@ -267,10 +311,40 @@ function isSmallInteger(bytes: Uint8Array, start: number, end: number): boolean 
   return true;
 }
 
+/** The bit of the known key whose first letter is at `pos`, 0 if it is another. */
+function keyAt(bytes: Uint8Array, pos: number): number {
+  switch (bytes[pos]) {
+    case 0x6f: // o
+      if (isAt(bytes, pos + 1, P)) return Key.op;
+      return isAt(bytes, pos + 1, LD) ? Key.old : 0;
+    case 0x74: // t
+      if (isAt(bytes, pos + 1, S)) return Key.ts;
+      return isAt(bytes, pos + 1, ID) ? Key.tid : 0;
+    case 0x70: // p
+      return isAt(bytes, pos + 1, TR) ? Key.ptr : 0;
+    case 0x73: // s
+      if (isAt(bytes, pos + 1, IZE)) return Key.size;
+      if (isAt(bytes, pos + 1, TACK)) return Key.stack;
+      return isAt(bytes, pos + 1, TART_TS) ? Key.start_ts : 0;
+    case 0x63: // c
+      return isAt(bytes, pos + 1, OUNT) ? Key.count : 0;
+    case 0x61: // a
+      return isAt(bytes, pos + 1, LIGNMENT) ? Key.alignment : 0;
+    default:
+      return 0;
+  }
+}
+
+function isAt(bytes: Uint8Array, pos: number, word: Uint8Array): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[pos + i] !== word[i]) return false;
+  return true;
+}
+
 function opOf(bytes: Uint8Array, start: number, end: number): number {
-  const candidates = OPS_BY_SHAPE.get((end - start) * 256 + bytes[start]);
+  const length = end - start;
+  const candidates = length < 32 ? OPS_BY_SHAPE[(length << 5) | (bytes[start] & 31)] : undefined;
   if (candidates !== undefined) {
-    for (const [word, op] of candidates) if (hasWord(bytes, start, end, word)) return op;
+    for (let i = 0; i < candidates.length; i++) if (isAt(bytes, start, candidates[i][0])) return candidates[i][1];
   }
   return Line.unknown;
 }
