@@ -1,8 +1,8 @@
 /** Profiling beside the real library: the same calls, the same dumps, lock counts, internal allocations, lists and logs. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '../../fixtures/prof/engine.ts';
 import { needsTool } from '../../fixtures/tools.ts';
@@ -91,8 +91,18 @@ function tidy(text: string): string {
   return text.replace(/\nMAPPED_LIBRARIES:\n(?:[0-9a-f]+-[0-9a-f]+ .*\n)*/g, '').replace(/"(alloc_time|dalloc_time|duration|alloc_timestamp|free_timestamp|pid)":\d+/g, '"$1":0');
 }
 
+interface Ours {
+  readonly text: string;
+  /** File name -> contents, in the order of their making. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly messages: string;
+  /** False if the process ended in the leak report. */
+  readonly ended: boolean;
+  readonly samples: number;
+}
+
 /** Runs a script through core/prof and gives what the library's program prints. */
-function ours(script: Script, options: Partial<ProfOptions>, seeds: readonly bigint[], bins: boolean): { text: string; logs: string[]; samples: number } {
+function ours(script: Script, options: Partial<ProfOptions>, seeds: readonly bigint[], bins: boolean): Ours {
   const engine = new Engine(options, script.stacks, seeds);
   engine.audit = false;
   const { prof } = engine;
@@ -100,7 +110,6 @@ function ours(script: Script, options: Partial<ProfOptions>, seeds: readonly big
   // The C library allocates for each thread that it starts.
   for (let thread = 1; thread < script.threads; thread++) engine.malloc(0, -thread, 18 * 16, -1);
   let mallctls = 0;
-  const logs: string[] = [];
   const error = (failed: boolean) => {
     if (failed) text += 'error\n';
   };
@@ -124,10 +133,9 @@ function ours(script: Script, options: Partial<ProfOptions>, seeds: readonly big
     else if (op === 'I') prof.threadActiveInit = rest === '1';
     else if (op === 'R') prof.reset(thread, numbers[0]);
     else if (op === 'X') prof.recent.setMax(thread, BigInt(rest));
-    else if (op === 'L') {
-      error(!prof.logStart(rest));
-      logs.push(rest);
-    } else if (op === 'E') error(!prof.logStop(thread));
+    else if (op === 'L') error(!prof.logStart(rest));
+    else if (op === 'E') error(!prof.logStop(thread));
+    else if (op === 'G') error(!prof.mdump(thread, null));
     else if (op === 'D') text += `${call}\n${prof.dumpText(thread)!}`;
     else if (op === 'J') text += `${call}\n${prof.recentDump(thread)}\n`;
     else if (op === 'Q') {
@@ -141,7 +149,8 @@ function ours(script: Script, options: Partial<ProfOptions>, seeds: readonly big
       }
     }
   }
-  return { text, logs: logs.map((name) => engine.files.get(name)!).filter((log) => log !== undefined), samples: engine.samples };
+  const ended = prof.atExit(0);
+  return { text, files: engine.files, messages: engine.messages.join(''), ended, samples: engine.samples };
 }
 
 let directory = '';
@@ -167,34 +176,41 @@ function expectSameLines(mine: string, theirs: string): void {
 }
 
 /** Runs one script on both sides and compares every line. */
-function compare(seed: number, shape: Omit<Shape, 'directory'>, options: Partial<ProfOptions>, bins: boolean): number {
+function compare(seed: number, shape: Omit<Shape, 'directory'>, options: Partial<ProfOptions>, bins: boolean): Ours {
   const script = makeScript(seed, { ...shape, directory });
   const conf = Object.entries(options).map(([name, value]) => `${name}:${value}`);
   const input =
     `S ${script.stacks.length}\n` +
     script.stacks.map((stack) => [stack.length, ...stack.map((address) => address.toString(16))].join(' ') + '\n').join('') +
     `T ${script.threads}\n${script.calls.join('\n')}\n`;
-  const output = execFileSync(program(), [join(directory, 'heap')], { input, env: { MALLOC_CONF: `prof:true,narenas:1,${conf.join()}` }, maxBuffer: 1 << 28, encoding: 'latin1' });
-  const lines = output.split('\n');
+  const prefix = join(directory, `auto${seed}`);
+  const result = spawnSync(program(), [join(directory, 'heap')], {
+    input,
+    env: { MALLOC_CONF: `prof:true,narenas:1,prof_prefix:${prefix},${conf.join()}` },
+    maxBuffer: 1 << 28,
+    encoding: 'latin1',
+  });
+  const lines = result.stdout.split('\n');
   const seeds = lines.slice(0, script.threads).map((line) => BigInt(`0x${line}`));
   let theirs = tidy(lines.slice(script.threads).join('\n'));
   if (!bins) theirs = theirs.replace(/^bin .*\n/gm, '');
-  const mine = ours(script, options, seeds, bins);
+  const mine = ours(script, { ...options, prof_prefix: prefix }, seeds, bins);
   expectSameLines(tidy(mine.text), theirs);
-  script.calls
-    .filter((call) => call.startsWith('L '))
-    .slice(0, mine.logs.length)
-    .forEach((call, i) => {
-      expectSameLines(tidy(mine.logs[i]), tidy(readFileSync(call.split(' ')[2], 'latin1')));
-    });
-  return mine.samples;
+  expect(result.stderr).toBe(mine.messages);
+  expect(result.status).toBe(mine.ended ? 0 : 1);
+  const written = readdirSync(directory).filter((name) => new RegExp(`^(auto|log)${seed}\\.`).test(name));
+  const withoutPid = (name: string) => name.replace(/(auto\d+\.)\d+/, '$1PID');
+  const mineByName = new Map([...mine.files].map(([name, text]) => [withoutPid(basename(name)), text]));
+  expect(written.map(withoutPid).sort()).toEqual([...mineByName.keys()].sort());
+  for (const name of written) expectSameLines(tidy(mineByName.get(withoutPid(name))!), tidy(readFileSync(join(directory, name), 'latin1')));
+  return mine;
 }
 
 describe.skipIf(!there)('beside the real library', () => {
   // Every allocation sampled: the small bins then hold nothing but profiling's own memory, and each of its allocations shows.
   test.each([1, 2, 3, 4, 5, 6])('contexts, names, exits, resets, run %i', (seed) => {
     const shape = { threads: 1 + (seed % 5), stacks: [3, 40, 300, 800][seed % 4], calls: 2500, largest: 60000, extras: 'xNRDQQ' };
-    const samples = compare(seed, shape, { lg_prof_sample: 0, prof_accum: seed % 3 === 0, prof_stats: seed % 2 === 0, prof_unbias: seed % 5 !== 0 }, true);
+    const { samples } = compare(seed, shape, { lg_prof_sample: 0, prof_accum: seed % 3 === 0, prof_stats: seed % 2 === 0, prof_unbias: seed % 5 !== 0 }, true);
     expect(samples).toBeGreaterThan(500);
   });
 
@@ -211,5 +227,14 @@ describe.skipIf(!there)('beside the real library', () => {
   test.each([13, 14, 15, 16, 17, 18])('sampling, run %i', (seed) => {
     const shape = { threads: 1 + (seed % 4), stacks: 40, calls: 350, largest: 14336, extras: 'xNARDQ' };
     compare(seed, shape, { lg_prof_sample: [8, 9, 10, 13][seed % 4], prof_accum: seed % 3 === 0 }, false);
+  });
+
+  test.each([19, 20, 21, 22])('automatic dumps and what happens at exit, run %i', (seed) => {
+    const shape = { threads: 1 + (seed % 3), stacks: 40, calls: 300, largest: 14336, extras: 'xNPGDQL' };
+    const options = { lg_prof_sample: seed % 2 === 0 ? 0 : 9, lg_prof_interval: 13 + (seed % 4), prof_final: true, prof_leak: true, prof_leak_error: seed === 22 };
+    const { files, messages, ended } = compare(seed, shape, options, false);
+    expect([...files.keys()].filter((name) => /\.i\d+\.heap$/.test(name)).length).toBeGreaterThan(1);
+    expect(messages).toContain('<jemalloc>: Leak approximation summary: ~');
+    expect(ended).toBe(seed !== 22);
   });
 });
