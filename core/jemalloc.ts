@@ -309,7 +309,11 @@ function rallocProf(
   if (prof === null) return NULL_REGION;
   const extent = Math.floor(region / REGIONS) as Extent;
   const old = (edata.flags[extent] & Flag.slab) !== 0 ? -1 : edata.sample[extent] - 1;
-  if (old >= 0) prof.recentReset(tsd.index, old, stack);
+  if (old >= 0) {
+    prof.recentReset(tsd.index, old, stack);
+    // whoever gets the old extent next must not find this sample there
+    edata.sample[extent] = 0;
+  }
   const context = sampleDue(heap, tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
   let result: number;
   if (context >= 0) {
@@ -321,6 +325,7 @@ function rallocProf(
   }
   if (result < 0) {
     prof.allocRollback(tsd.index, context);
+    edata.sample[extent] = old + 1;
     return NULL_REGION;
   }
   const info = prof.realloc(tsd.index, context, size, usize, sizeToIndex(usize), old, stack);

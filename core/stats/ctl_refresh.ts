@@ -9,7 +9,7 @@ import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
-import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
+import { type ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 
 /** Takes mutex `m` and adds its counters to row `row`. */
 function lockAndRead(mutexes: MutexTable, m: number, out: MutexStats, row: number): void {

@@ -1,0 +1,80 @@
+/**
+ * Emptying and destroying arenas that arenas.create made; only the control interface does that (jemalloc 5.3.0, src/arena.c arena_reset,
+ * arena_bin_reset, arena_destroy; src/pac.c pac_destroy; src/base.c base_delete).
+ * Invariant: an emptied arena has no active extents.
+ */
+import type { Arena } from '../arena/arena_state.ts';
+import { largeDalloc } from '../arena/large.ts';
+import { ecacheEvict, extentDestroyWrapper } from '../extent/extent.ts';
+import { paDalloc } from '../extent/pac.ts';
+import { heapRemoveFirst } from '../extent/ph.ts';
+import type { Extent } from '../extent/types.ts';
+import type { Heap } from '../heap.ts';
+import { ArenaMutex, lock } from '../mutex.ts';
+import { NO_STACK } from '../units.ts';
+import type { Tsd } from '../thread/tsd.ts';
+
+/** Frees everything in an arena. Small objects do not count as deallocated; slabs that had free regions stay in that count. */
+export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
+  const { edata, mutexes } = heap;
+  const largeMutex = arena.mutexes + ArenaMutex.large;
+  lock(mutexes, largeMutex);
+  while (arena.firstLarge !== 0) {
+    const extent = arena.firstLarge as Extent;
+    const info = edata.sample[extent] - 1;
+    if (info >= 0 && heap.prof !== null) {
+      edata.sample[extent] = 0;
+      heap.prof.free(tsd.index, info, NO_STACK);
+    }
+    largeDalloc(heap, tsd, extent);
+    lock(mutexes, largeMutex);
+  }
+  for (let bin = 0; bin < arena.bins.length; bin++) resetBin(heap, arena, bin);
+}
+
+function resetBin(heap: Heap, arena: Arena, bin: number): void {
+  const { edata, mutexes } = heap;
+  const { bins } = arena;
+  const mutex = arena.binMutexes + bin;
+  const release = (slab: number) => {
+    paDalloc(heap, arena, slab as Extent);
+    lock(mutexes, mutex);
+  };
+  lock(mutexes, mutex);
+  const current = bins.slabcur[bin];
+  bins.slabcur[bin] = 0;
+  if (current !== 0) release(current);
+  for (let slab = heapRemoveFirst(edata, bins.nonfull, bin); slab !== 0; slab = heapRemoveFirst(edata, bins.nonfull, bin)) release(slab);
+  let full = bins.firstFull[bin];
+  bins.firstFull[bin] = 0;
+  bins.lastFull[bin] = 0;
+  while (full !== 0) {
+    const next = edata.younger[full];
+    release(full);
+    full = next;
+  }
+  bins.curregs[bin] = 0;
+  bins.curslabs[bin] = 0;
+}
+
+/** Unmaps what an emptied and purged arena retains, and takes it out of the heap. Its base memory is unmapped only with retain:false. */
+export function arenaDestroy(heap: Heap, arena: Arena): void {
+  for (;;) {
+    const extent = ecacheEvict(heap, arena, arena.retained, 0);
+    if (extent === 0) break;
+    extentDestroyWrapper(heap, arena, extent);
+  }
+  heap.arenas[arena.index] = undefined;
+  if (heap.options.retain) return;
+  syncOthers(heap, arena);
+  for (const [block, address] of arena.base.addresses.entries()) heap.space.munmap(address, arena.base.sizes[block]);
+}
+
+/** Takes the page caches' mutexes of all other arenas, which might be looking at this one's extents (arena_prepare_base_deletion). */
+function syncOthers(heap: Heap, destroyed: Arena): void {
+  for (const arena of heap.arenas) {
+    if (arena === undefined || arena === destroyed) continue;
+    for (const name of ['extents_dirty', 'extents_muzzy', 'extents_retained'] as const)
+      lock(heap.mutexes, arena.mutexes + ArenaMutex[name]);
+  }
+}
