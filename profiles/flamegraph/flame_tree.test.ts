@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FlameTreeBuilder, MAX_DEPTH, ROOT_FRAME, type FlameTree } from './flame_tree.ts';
+
+/** The tree as text: frames by path from the root, merged ones as their count. */
+function paths(tree: FlameTree): Map<string, number[]> {
+  const names: string[] = [];
+  const found = new Map<string, number[]>();
+  for (let row = 0; row < tree.frame.length; row++) {
+    const frame = tree.frame[row];
+    const name = frame === ROOT_FRAME ? 'root' : frame < -1 ? `(${-1 - frame})` : String(frame);
+    names.push(row === 0 ? name : `${names[tree.parent[row]]};${name}`);
+    found.set(
+      names[row],
+      tree.self.map((column) => column[row]),
+    );
+  }
+  return found;
+}
+
+describe('a tree', () => {
+  const builder = () => {
+    const made = new FlameTreeBuilder(2);
+    made.add([3, 2, 1], [100, 1], false);
+    made.add([4, 2, 1], [50, 1], false);
+    made.add([2, 1], [20, 5], false);
+    made.add([], [7, 0], false);
+    made.add([3, 2, 1], [1, 1], false);
+    return made;
+  };
+
+  test('has a row for each path, with what was allocated in it', () => {
+    expect([...paths(builder().build(100))]).toEqual([
+      ['root', [7, 0]],
+      ['root;1', [0, 0]],
+      ['root;1;2', [20, 5]],
+      ['root;1;2;3', [101, 2]],
+      ['root;1;2;4', [50, 1]],
+    ]);
+  });
+
+  test('within a budget merges the smallest rows under their parents', () => {
+    expect([...paths(builder().build(4))]).toEqual([
+      ['root', [7, 0]],
+      ['root;1', [0, 0]],
+      ['root;1;2', [20, 5]],
+      ['root;1;2;3', [101, 2]],
+      ['root;1;2;(1)', [50, 1]],
+    ]);
+    expect([...paths(builder().build(2))]).toEqual([
+      ['root', [7, 0]],
+      ['root;(4)', [171, 8]],
+    ]);
+  });
+
+  test('of callers has the allocating function next to the root', () => {
+    const callers = new FlameTreeBuilder(1);
+    callers.add([3, 2, 1], [100], true);
+    callers.add([3, 5], [10], true);
+    expect([...paths(callers.build(100))]).toEqual([
+      ['root', [0]],
+      ['root;3', [0]],
+      ['root;3;2', [0]],
+      ['root;3;2;1', [100]],
+      ['root;3;5', [10]],
+    ]);
+  });
+
+  test('ends at the greatest depth', () => {
+    const deep = new FlameTreeBuilder(1);
+    deep.add(Array<number>(MAX_DEPTH + 50).fill(1), [8], false);
+    const tree = deep.build(10_000);
+    expect(tree.frame.length).toBe(MAX_DEPTH + 2);
+    expect(tree.frame[MAX_DEPTH + 1]).toBe(-1 - 50);
+    expect(tree.self[0][MAX_DEPTH + 1]).toBe(8);
+  });
+
+  test('is the same as one made of nested maps, and loses nothing to merging', () => {
+    const stack = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(stack, fc.nat(1000), fc.nat(10)), { maxLength: 60 }),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 40 }),
+        (samples, callers, budget) => {
+          const builder = new FlameTreeBuilder(2);
+          const twin = new Map<string, number[]>([['root', [0, 0]]]);
+          for (const [frames, bytes, objects] of samples) {
+            builder.add(frames, [bytes, objects], callers);
+            let path = 'root';
+            for (const frame of callers ? frames : frames.toReversed()) {
+              path += `;${frame}`;
+              if (!twin.has(path)) twin.set(path, [0, 0]);
+            }
+            const sums = twin.get(path)!;
+            sums[0] += bytes;
+            sums[1] += objects;
+          }
+          expect(new Map([...paths(builder.build(1e6))].sort())).toEqual(new Map([...twin].sort()));
+          const small = builder.build(budget);
+          expect(small.frame.filter((frame) => frame >= ROOT_FRAME).length).toBeLessThanOrEqual(Math.max(1, budget));
+          for (const column of [0, 1]) {
+            expect(small.self[column].reduce((sum, value) => sum + value, 0)).toBe(
+              samples.reduce((sum, sample) => sum + (sample[column + 1] as number), 0),
+            );
+          }
+          for (const [row, parent] of small.parent.entries()) expect(parent).toBeLessThan(row);
+          const stands = small.frame.reduce((sum, frame) => sum + (frame < ROOT_FRAME ? ROOT_FRAME - frame : 1), 0);
+          expect(stands).toBe(twin.size);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,321 @@
+/**
+ * A profile as one HTML page that needs nothing else: flame graph, icicle and callers, drawn by d3-flame-graph (Apache-2.0).
+ * Invariant: nothing from the profile is ever markup or code in the page, and the page's policy runs only the two scripts
+ * and the style sheet that were written here; it can reach no network.
+ */
+import { createHash } from 'node:crypto';
+import type { StackTable } from '../../core/trace/stacks.ts';
+import type { StackIndex } from '../../core/units.ts';
+import { formatBytes, formatCount, formatShare } from '../format_units.ts';
+import { CallPaths } from '../leaks/call_paths.ts';
+import { printable } from '../leaks/terminal_text.ts';
+import type { Profile, SampleTable, SampleType } from '../profile.ts';
+import { FlameTreeBuilder, MAX_DEPTH, type FlameTree } from './flame_tree.ts';
+import { pageLibraries } from './libraries.ts';
+import { startPage } from './page.ts';
+import { PAGE_STYLE } from './page_style.ts';
+import { decodeTree } from './page_tree.ts';
+import type { PageData, PageMetric, PageTree } from './page_types.ts';
+
+export interface FlameGraphOptions {
+  /** Heading and title of the page, plain text. */
+  readonly title: string;
+  /** A line under it: what was recorded, when. Plain text. */
+  readonly subtitle?: string;
+  /** A profile to compare with: frames are coloured by what grew and what shrank since. */
+  readonly base?: Profile;
+  /** Leave allocation functions out of the stacks, so that the leaf is who called them. Default true. */
+  readonly foldAllocators?: boolean;
+}
+
+/** Rows of each tree at first; fewer if the page would come near MOST_JSON. */
+const MOST_ROWS = 15_000;
+/** Characters of the page's data: with libraries and style the page stays below 5 MB, whatever its names are. */
+const MOST_JSON = 3_500_000;
+/** Characters kept of a name: symbols of templates can have thousands, and no frame is wide enough for them. */
+const MOST_NAME = 400;
+
+const METRICS: readonly { readonly key: SampleType; readonly group: string; readonly unit: PageMetric['unit'] }[] = [
+  { key: 'inuse_space', group: 'In use', unit: 'bytes' },
+  { key: 'inuse_objects', group: 'In use', unit: 'objects' },
+  { key: 'alloc_space', group: 'Allocated', unit: 'bytes' },
+  { key: 'alloc_objects', group: 'Allocated', unit: 'objects' },
+];
+
+/**
+ * The page, as HTML. The same profile and options give the same text.
+ * @throws Error if the installed d3 packages have no builds for browsers.
+ */
+export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): string {
+  const { base, foldAllocators = true } = options;
+  const trees = new Trees(foldAllocators, METRICS.length * (base === undefined ? 1 : 2));
+  trees.add(profile.stacks, profile.samples, 0);
+  if (base !== undefined) trees.add(base.stacks, base.samples, METRICS.length);
+  const accumulated = profile.accumulated || base?.accumulated === true;
+  const metrics = METRICS.map(({ key, group, unit }, column): PageMetric => {
+    const baseTotal = base === undefined ? 0 : trees.totals[METRICS.length + column];
+    return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total: trees.totals[column], baseTotal };
+  }).filter(({ group }) => accumulated || group === 'In use');
+  let json = '';
+  let data: PageData | undefined;
+  let merged = 0;
+  for (let budget = MOST_ROWS; data === undefined || (json.length > MOST_JSON && budget > 500); budget = Math.floor(budget / 2)) {
+    ({ data, merged } = trees.pageData(budget, metrics));
+    json = scriptJson(JSON.stringify(data));
+  }
+  return page(profile, options, metrics, json, data.modules.length > 0, merged, trees.deeper);
+}
+
+/** Both trees of a profile, and those of its base beside them in columns of their own. */
+class Trees {
+  readonly totals: number[];
+  /** True if stacks were deeper than MAX_DEPTH. */
+  deeper = false;
+  readonly #fold: boolean;
+  readonly #columns: number;
+  /** Frames of all profiles, as they are told apart here: by what is shown. */
+  readonly #frames: { readonly name: string; readonly module: string | undefined; readonly file: string | undefined }[] = [];
+  readonly #byKey = new Map<string, number>();
+  readonly #callees: FlameTreeBuilder;
+  readonly #callers: FlameTreeBuilder;
+
+  constructor(fold: boolean, columns: number) {
+    this.#fold = fold;
+    this.#columns = columns;
+    this.totals = Array<number>(columns).fill(0);
+    this.#callees = new FlameTreeBuilder(columns);
+    this.#callers = new FlameTreeBuilder(columns);
+  }
+
+  /** Adds a profile's samples; their values go into the columns from `column` on. */
+  add(stacks: StackTable, samples: SampleTable, column: number): void {
+    const paths = new CallPaths(stacks, { foldAllocators: this.#fold, lines: false });
+    const columns = METRICS.map(({ key }) => samples.column(key));
+    const values = Array<number>(this.#columns).fill(0);
+    /** Frames of `paths` -> frames here. */
+    const rows: number[] = [];
+    const frames: number[] = [];
+    for (let row = 0; row < samples.length; row++) {
+      const path = paths.pathOf(samples.stack[row] as StackIndex);
+      const shown = paths.framesOf(path);
+      frames.length = shown.length;
+      for (let i = 0; i < shown.length; i++) {
+        const frame = shown[i];
+        if (frame >= rows.length) for (let next = rows.length; next <= frame; next++) rows.push(this.#intern(paths.frames[next]));
+        frames[i] = rows[frame];
+      }
+      if (frames.length > MAX_DEPTH) this.deeper = true;
+      for (let index = 0; index < columns.length; index++) {
+        // Widths cannot be negative: a context that freed more than it allocated has nothing in use.
+        const value = Math.max(0, columns[index][row]);
+        values[column + index] = value;
+        this.totals[column + index] += value;
+      }
+      this.#callees.add(frames, values, false);
+      this.#callers.add(frames, values, true);
+    }
+  }
+
+  #intern({ name, module, file }: { readonly name: string; readonly module?: string; readonly file?: string }): number {
+    const key = JSON.stringify([name, module, file]);
+    let row = this.#byKey.get(key);
+    if (row === undefined) {
+      row = this.#frames.push({ name, module, file }) - 1;
+      this.#byKey.set(key, row);
+    }
+    return row;
+  }
+
+  /** What the page is given, with `budget` rows of each tree, and how many frames of both are merged for that. */
+  pageData(budget: number, metrics: readonly PageMetric[]): { data: PageData; merged: number } {
+    const tables = new PageTables();
+    let merged = 0;
+    const pageTree = (tree: FlameTree): PageTree => {
+      const up: number[] = [];
+      const frame: number[] = [];
+      for (const [row, parent] of tree.parent.entries()) {
+        const of = tree.frame[row];
+        up.push(row === 0 ? 0 : row - parent);
+        frame.push(of < 0 ? of : tables.frame(of, this.#frames[of]));
+        if (of < -1) merged += -1 - of;
+      }
+      return { up, frame, self: tree.self.map(wholeNumbers) };
+    };
+    const callees = pageTree(this.#callees.build(budget));
+    const mergedCallees = merged;
+    const callers = pageTree(this.#callers.build(budget));
+    const { frames, names, modules, files } = tables;
+    return {
+      data: {
+        metrics,
+        frames,
+        names: names.values,
+        modules: modules.values,
+        files: files.values,
+        trees: { callees, callers },
+        rootName: 'all allocations',
+        maxDepth: MAX_DEPTH,
+      },
+      merged: Math.max(mergedCallees, merged - mergedCallees),
+    };
+  }
+}
+
+/** Strings, each once. */
+class Strings {
+  readonly values: string[] = [];
+  readonly #rows = new Map<string, number>();
+
+  /** Row of a text, -1 for none. */
+  intern(text: string | undefined): number {
+    if (text === undefined || text === '') return -1;
+    let row = this.#rows.get(text);
+    if (row === undefined) {
+      row = this.values.push(text) - 1;
+      this.#rows.set(text, row);
+    }
+    return row;
+  }
+}
+
+/** The frames that a page names. */
+class PageTables {
+  readonly names = new Strings();
+  readonly modules = new Strings();
+  readonly files = new Strings();
+  readonly frames = { name: [] as number[], module: [] as number[], file: [] as number[] };
+  readonly #rows = new Map<number, number>();
+
+  frame(index: number, frame: { readonly name: string; readonly module: string | undefined; readonly file: string | undefined }): number {
+    let row = this.#rows.get(index);
+    if (row === undefined) {
+      row = this.frames.name.push(this.names.intern(shortened(frame.name) || '(no name)')) - 1;
+      this.frames.module.push(this.modules.intern(frame.module && shortened(frame.module)));
+      this.frames.file.push(this.files.intern(frame.file && shortened(frame.file)));
+      this.#rows.set(index, row);
+    }
+    return row;
+  }
+}
+
+/** A name as it is shown: control characters as escapes, the middle of a huge one left out. */
+function shortened(name: string): string {
+  return shorter(printable(shorter(name)));
+}
+
+function shorter(text: string): string {
+  const half = MOST_NAME / 2;
+  return text.length > MOST_NAME ? `${text.slice(0, half)}…${text.slice(-half)}` : text;
+}
+
+/** Estimates as whole numbers whose sum stays the rounded sum. */
+function wholeNumbers(values: Float64Array): number[] {
+  let sum = 0;
+  let given = 0;
+  return Array.from(values, (value) => {
+    sum += value;
+    const whole = Math.round(sum) - given;
+    given += whole;
+    return whole;
+  });
+}
+
+/** JSON that cannot end the script element it stands in. */
+function scriptJson(json: string): string {
+  let text = json;
+  for (const character of ['<', '>', '&', '\u2028', '\u2029']) {
+    text = text.replaceAll(character, `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  }
+  return text;
+}
+
+/** Text as HTML, in elements and in quoted attributes. */
+function html(text: string): string {
+  return printable(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`;
+}
+
+/** A flame, for the tab. */
+const ICON = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='%238fbbe6' d='M1 12h14v3H1z'/><path fill='%23f2a488' d='M1 8h9v3H1z'/><path fill='%23e9dc86' d='M1 4h5v3H1z'/><path fill='%238fd3bd' d='M1 0h2v3H1z'/></svg>`;
+
+function page(
+  profile: Profile,
+  options: FlameGraphOptions,
+  metrics: readonly PageMetric[],
+  json: string,
+  hasModules: boolean,
+  merged: number,
+  deeper: boolean,
+): string {
+  const { title, subtitle, base, foldAllocators = true } = options;
+  const libraries = pageLibraries().replaceAll('</script', '<\\/script');
+  const script = `(${startPage})(window, { formatBytes: ${formatBytes}, formatCount: ${formatCount}, formatShare: ${formatShare}, decodeTree: ${decodeTree} });`;
+  const policy = `default-src 'none'; script-src ${hashOf(libraries)} ${hashOf(script)}; style-src ${hashOf(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
+  const notes = [
+    `Widths are ${profile.requested ? 'sizes as the program asked for them' : 'sizes as the allocator rounded them up'}${profile.sampling.method === 'none' ? '' : ', estimated from samples'}. Siblings are sorted by size.`,
+  ];
+  if (foldAllocators) notes.push('Allocation functions (malloc, operator new and the like) are left out: a stack ends at their caller.');
+  if (merged > 0)
+    notes.push(
+      `${formatCount(merged)} frames too small to be seen are merged under their callers as “(N small frames)”; every total includes them.`,
+    );
+  if (deeper) notes.push(`Frames more than ${MAX_DEPTH} calls deep are merged as “(N deeper frames)”.`);
+  if (base !== undefined)
+    notes.push('Each frame’s colour tells how it changed since the base: orange grew, blue shrank, and the paler the less.');
+  const radio = (name: string, value: string, label: string, checked: boolean) =>
+    `<label><input type="radio" name="${name}" value="${value}"${checked ? ' checked' : ''}>${label}</label>`;
+  const metricCards = metrics.map(({ key, group, unit, total, baseTotal }) => {
+    const amount = unit === 'bytes' ? formatBytes(total) : formatCount(total);
+    const before = base === undefined ? '' : ` <small>from ${unit === 'bytes' ? formatBytes(baseTotal) : formatCount(baseTotal)}</small>`;
+    return `<label><input type="radio" name="metric" value="${key}" data-total="${Math.round(total)}"><span>${group}, ${unit}</span><b>${amount}${before}</b></label>`;
+  });
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${html(title)}</title>
+<link rel="icon" href="data:image/svg+xml,${ICON.replaceAll('<', '%3C').replaceAll('>', '%3E')}">
+<style>${PAGE_STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${html(title)}</h1>
+${subtitle === undefined ? '' : `<p class="subtitle">${html(subtitle)}</p>`}
+</header>
+<fieldset class="metrics"><legend class="unseen">What widths show</legend>${metricCards.join('')}</fieldset>
+<div class="tools">
+<fieldset class="choice"><legend class="unseen">View</legend>${radio('view', 'flame', 'Flame', true)}${radio('view', 'icicle', 'Icicle', false)}${radio('view', 'callers', 'Callers', false)}</fieldset>
+${base === undefined ? '' : `<fieldset class="choice"><legend class="unseen">Widths of</legend>${radio('side', 'now', 'Now', true)}${radio('side', 'base', 'Base', false)}</fieldset><label class="check"><input type="checkbox" id="normalise">Normalise</label>`}
+<input type="search" id="search" placeholder="Search functions, or /pattern/" aria-label="Search functions" autocomplete="off" spellcheck="false">
+<output id="search-result" for="search"></output>
+<button type="button" id="reset" disabled>Reset zoom</button>
+</div>
+<p id="details"></p>
+<div id="graph" tabindex="0" role="application" aria-label="Flame graph. Arrow keys move between frames, Enter zooms, Escape zooms out." aria-describedby="spoken"></div>
+<p id="empty" hidden>Nothing to show: this total is zero.</p>
+<p id="spoken" class="unseen" aria-live="polite"></p>
+<div id="tip" hidden></div>
+<div class="legend"><span id="legend-text"></span><ul id="legend"></ul>${base === undefined && hasModules ? `<fieldset class="choice"><legend class="unseen">Colour by</legend>${radio('colours', 'module', 'Module', true)}${radio('colours', 'function', 'Function', false)}</fieldset>` : ''}</div>
+<section>
+<h2>Functions that allocate most</h2>
+<table class="top"><tbody id="top"></tbody></table>
+</section>
+<div class="notes">
+${notes.map((note) => `<p>${html(note)}</p>`).join('\n')}
+<p class="keys">Click a frame to zoom. Keys: <kbd>/</kbd> search, <kbd>Tab</kbd> into the graph, <kbd>←</kbd> <kbd>↑</kbd> <kbd>→</kbd> <kbd>↓</kbd> move, <kbd>Enter</kbd> zoom, <kbd>Esc</kbd> back.</p>
+</div>
+</main>
+<script type="application/json" id="data">${json}</script>
+<script>${libraries}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+}

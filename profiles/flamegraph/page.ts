@@ -1,0 +1,502 @@
+/**
+ * The script of the flame graph page: draws the tree with d3-flame-graph and answers its controls.
+ * Invariant: startPage stands alone (no module-level names, no imports but types), because the page carries its source.
+ * Names from the trace only ever become text nodes, attributes that are not code, and array entries.
+ * Differs from d3-flame-graph's own handling of clicks and heights: a zoom first decides how many frames are worth drawing.
+ */
+import type { FlameNode, GraphNode, PageData, PageElement, PageMetric, PageTools, PageWindow } from './page_types.ts';
+
+/** Draws the page's graph and wires its controls. */
+export function startPage(window: PageWindow, tools: PageTools): void {
+  const { document } = window;
+  const { formatBytes, formatCount, formatShare, decodeTree } = tools;
+  const element = (id: string): PageElement => document.getElementById(id)!;
+  const data = JSON.parse(element('data').textContent!) as PageData;
+  const [holder, tip, details, search, searchResult] = ['graph', 'tip', 'details', 'search', 'search-result'].map(element);
+
+  const ROW_PX = 20;
+  /** Frames narrower than this are left out until a zoom makes them wide enough. */
+  const LEAST_PX = 2;
+  /** Frames drawn at once: what a slow machine draws in well under a second. */
+  const MOST_FRAMES = 1200;
+  const HUES = 8;
+
+  let metric: PageMetric = data.metrics.find(({ total, baseTotal }) => total > 0 || baseTotal > 0) ?? data.metrics[0];
+  let view: 'flame' | 'icicle' | 'callers' = 'flame';
+  let colours: 'module' | 'function' = data.modules.length > 0 ? 'module' : 'function';
+  /** Widths show the profile that this one is compared with. */
+  let showBase = false;
+  let normalise = false;
+  let searching = false;
+  let zoomed: GraphNode | undefined;
+  let focused: GraphNode | undefined;
+  let root: FlameNode = decodeTree(data, data.trees.callees);
+  let width = 0;
+  let height = 0;
+
+  const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const animation = calm ? 0 : 240;
+
+  const column = () => (showBase ? metric.base : metric.column);
+  const total = () => (showBase ? metric.baseTotal : metric.total);
+  const widthOf = (node: FlameNode) => node.values[column()];
+  const amount = (value: number, unit: string) =>
+    unit === 'bytes' ? formatBytes(value) : `${formatCount(value)} ${Math.round(value) === 1 ? 'object' : 'objects'}`;
+
+  /* Colours. Each module has a hue, largest first; a function's name picks one of three tints of it. */
+
+  function hash(text: string): number {
+    let value = 0x811c9dc5;
+    for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+    value ^= value >>> 15;
+    return value >>> 0;
+  }
+
+  const moduleWeights = data.modules.map(() => 0);
+  (function weigh(node: FlameNode) {
+    const module = node.frame < 0 ? -1 : data.frames.module[node.frame];
+    if (module >= 0) moduleWeights[module] += widthOf(node);
+    for (const child of node.children ?? []) weigh(child);
+  })(root);
+  const moduleRanks = data.modules.map((_, index) => index).sort((a, b) => moduleWeights[b] - moduleWeights[a] || a - b);
+  /** Module -> hue; those beyond the last hue share the grey of "other". */
+  const moduleHues = data.modules.map(() => -1);
+  for (const [rank, module] of moduleRanks.entries()) moduleHues[module] = rank < HUES ? rank : -1;
+
+  /** How much a frame grew since the base, -1 (all gone) to 1 (all new). */
+  function growth(node: FlameNode): number {
+    const now = node.values[metric.column];
+    let before = node.values[metric.base];
+    if (normalise && metric.baseTotal > 0) before *= metric.total / metric.baseTotal;
+    const most = Math.max(now, before);
+    return most > 0 ? (now - before) / most : 0;
+  }
+
+  function colourOf({ data: node, highlight }: GraphNode): string {
+    if (searching) return highlight ? 'var(--hit)' : 'var(--miss)';
+    if (metric.base >= 0) {
+      const change = growth(node);
+      const strength = Math.round(Math.min(1, Math.abs(change)) * 5) * 20;
+      return strength === 0 ? 'var(--grey)' : `color-mix(in oklab, var(${change > 0 ? '--grown' : '--shrunk'}) ${strength}%, var(--grey))`;
+    }
+    if (node.frame < 0) return 'var(--grey)';
+    const code = hash(node.name);
+    const hue = colours === 'module' ? (data.frames.module[node.frame] < 0 ? -1 : moduleHues[data.frames.module[node.frame]]) : code % HUES;
+    return `color-mix(in oklab, var(${hue < 0 ? '--grey' : `--hue${hue}`}) ${[100, 84, 68][(code >>> 8) % 3]}%, var(--paper))`;
+  }
+
+  /* The graph. */
+
+  function showTip({ clientX, clientY }: { clientX: number; clientY: number }, node: GraphNode): void {
+    fillTip(node);
+    tip.hidden = false;
+    const left = clientX + 14 + tip.offsetWidth > window.innerWidth - 8 ? clientX - tip.offsetWidth - 14 : clientX + 14;
+    const top = clientY + 18 + tip.offsetHeight > window.innerHeight - 8 ? clientY - tip.offsetHeight - 12 : clientY + 18;
+    tip.style['left'] = `${Math.max(8, left)}px`;
+    tip.style['top'] = `${Math.max(8, top)}px`;
+  }
+
+  function hideTip(): void {
+    tip.hidden = true;
+  }
+
+  // d3-flame-graph calls the tooltip itself once, and show and hide as the pointer moves.
+  const tooltip = Object.assign(() => {}, { show: showTip, hide: hideTip });
+
+  const chart = window.flamegraph
+    .default()
+    .cellHeight(ROW_PX)
+    .transitionDuration(0)
+    .tooltip(tooltip)
+    .getName((node) => node.data.name)
+    .getValue((node) => widthOf('data' in node ? node.data : node))
+    .setLabelHandler(() => '')
+    .setColorMapper(colourOf)
+    .setSearchMatch((node, wanted) => node.data.merged === 0 && wanted(node.data.name))
+    .setSearchHandler(showFound);
+
+  function textElement(tag: string, kind: string, text: string): PageElement {
+    const made = document.createElement(tag);
+    if (kind !== '') made.setAttribute('class', kind);
+    made.textContent = text;
+    return made;
+  }
+
+  function fillTip({ data: node }: GraphNode): void {
+    const lines = [textElement('strong', '', node.name)];
+    const place = node.frame < 0 ? [] : [data.modules[data.frames.module[node.frame]], data.files[data.frames.file[node.frame]]];
+    const where = place.filter((part) => part !== undefined).join(' · ');
+    if (where !== '') lines.push(textElement('span', 'where', where));
+    const table = document.createElement('table');
+    for (const each of data.metrics) {
+      const row = document.createElement('tr');
+      if (each === metric) row.setAttribute('class', 'current');
+      const value = node.values[each.column];
+      row.append(
+        textElement('th', '', `${each.group} ${each.unit}`),
+        textElement('td', '', each.unit === 'bytes' ? formatBytes(value) : formatCount(value)),
+        textElement('td', '', formatShare(each.total > 0 ? value / each.total : 0)),
+      );
+      if (each.base >= 0) {
+        const change = value - node.values[each.base];
+        row.append(textElement('td', '', `${change > 0 ? '+' : ''}${each.unit === 'bytes' ? formatBytes(change) : formatCount(change)}`));
+      }
+      table.append(row);
+    }
+    lines.push(table);
+    const own = node.self[column()];
+    if (node.merged === 0 && node.children && own > 0)
+      lines.push(textElement('span', 'where', `of it ${amount(own, metric.unit)} in this frame itself`));
+    tip.replaceChildren(...lines);
+  }
+
+  const svg = () => holder.querySelector('svg')!;
+  const rootNode = (): GraphNode => holder.__data__!;
+  const elementOf = (node: GraphNode): PageElement | undefined => {
+    for (const group of svg().querySelectorAll('g')) if (group.__data__ === node) return group;
+    return undefined;
+  };
+
+  /** Decides what of the graph under `top` is drawn: least width and height. */
+  function plan(top: FlameNode, above: number): void {
+    const widths: number[] = [];
+    const depths: number[] = [];
+    const scale = width / widthOf(top);
+    const stack: [FlameNode, number][] = [[top, above]];
+    for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
+      const [node, depth] = entry;
+      const px = widthOf(node) * scale;
+      if (!(px > LEAST_PX)) continue;
+      widths.push(px);
+      depths.push(depth);
+      for (const child of node.children ?? []) stack.push([child, depth + 1]);
+    }
+    const least = widths.length > MOST_FRAMES ? [...widths].sort((a, b) => b - a)[MOST_FRAMES] : LEAST_PX;
+    let deepest = above;
+    for (const [index, px] of widths.entries()) if (px > least) deepest = Math.max(deepest, depths[index]);
+    height = (deepest + 1) * ROW_PX;
+    chart.minFrameSize(least).height(height);
+    const drawing = holder.querySelector('svg');
+    drawing?.setAttribute('height', String(height));
+    // Scales with the paper when printed; on screen it is one to one.
+    drawing?.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  }
+
+  function draw(ms: number): void {
+    hideTip();
+    chart.transitionDuration(ms);
+    if (zoomed !== undefined && !(widthOf(zoomed.data) > 0)) zoomed = undefined;
+    const top = zoomed ?? rootNode();
+    plan(top.data, top.depth);
+    chart.zoomTo(top);
+    if (ms === 0) settle();
+    mark(focused);
+    sayState();
+  }
+
+  /** Ends the transitions that d3-flame-graph starts even where they should take no time, with what they would lead to. */
+  function settle(): void {
+    window.d3.select(svg()).selectAll('g, rect, div').interrupt();
+    for (const group of svg().querySelectorAll('g')) {
+      const { x0, x1, depth, data: node } = group.__data__!;
+      const top = view === 'flame' ? height - (depth + 1) * ROW_PX : depth * ROW_PX;
+      group.setAttribute('transform', `translate(${x0 * width},${top})`);
+      group.querySelector('rect')!.setAttribute('width', String((x1 - x0) * width));
+      group.querySelector('div')!.textContent = node.name;
+    }
+  }
+
+  function order(): void {
+    chart.sort(
+      (a, b) =>
+        Number(a.data.merged > 0) - Number(b.data.merged > 0) || widthOf(b.data) - widthOf(a.data) || (a.data.name < b.data.name ? -1 : 1),
+    );
+    draw(animation);
+    chart.sort(false);
+  }
+
+  function zoom(node: GraphNode | undefined): void {
+    zoomed = node === undefined || node.parent === null ? undefined : node;
+    draw(animation);
+  }
+
+  function sayState(): void {
+    const node = zoomed?.data ?? root;
+    const empty = !(total() > 0);
+    element('empty').hidden = !empty;
+    holder.hidden = empty;
+    element('reset').disabled = zoomed === undefined;
+    const value = widthOf(node);
+    details.replaceChildren(
+      textElement('strong', '', zoomed === undefined ? root.name : node.name),
+      `  ${amount(value, metric.unit)}${zoomed === undefined ? '' : `, ${formatShare(value / total())} of all`}`,
+    );
+  }
+
+  /* Search. */
+
+  function showFound(found: GraphNode[], sum: number): void {
+    searchResult.textContent =
+      found.length === 0
+        ? 'no frame matches'
+        : `${formatCount(found.length)} ${found.length === 1 ? 'frame' : 'frames'}, ${amount(sum, metric.unit)}, ${formatShare(total() > 0 ? sum / total() : 0)} of all`;
+  }
+
+  function runSearch(): void {
+    const text = search.value.trim();
+    searching = text !== '';
+    chart.transitionDuration(0);
+    search.removeAttribute('aria-invalid');
+    if (!searching) {
+      searchResult.textContent = '';
+      chart.clear();
+      return;
+    }
+    let wanted = (name: string) => name.toLowerCase().includes(text.toLowerCase());
+    const pattern = /^\/(.+)\/$/.exec(text);
+    if (pattern !== null) {
+      try {
+        const regexp = new RegExp(pattern[1], 'i');
+        wanted = (name) => regexp.test(name);
+      } catch {
+        search.setAttribute('aria-invalid', 'true');
+        wanted = () => false;
+      }
+    }
+    chart.search(wanted);
+    if (search.matches('[aria-invalid]')) searchResult.textContent = 'not a regular expression';
+  }
+
+  /* Legend and table. */
+
+  function sayLegend(): void {
+    const items: PageElement[] = [];
+    const item = (colour: string, text: string) => {
+      const made = document.createElement('li');
+      const swatch = document.createElement('i');
+      swatch.style.setProperty('background', colour);
+      made.append(swatch, text);
+      items.push(made);
+    };
+    if (metric.base >= 0) {
+      item('var(--grown)', 'grown');
+      item('var(--grey)', 'unchanged');
+      item('var(--shrunk)', 'shrunk');
+    } else if (colours === 'module') {
+      for (const module of moduleRanks.slice(0, HUES)) item(`var(--hue${moduleHues[module]})`, data.modules[module].split('/').pop()!);
+      item('var(--grey)', data.modules.length > HUES ? 'other modules, or not known' : 'not known');
+    }
+    element('legend').replaceChildren(...items);
+    element('legend-text').textContent =
+      metric.base >= 0
+        ? 'Colour: change since the base'
+        : colours === 'module'
+          ? 'Colour: module; tints tell functions apart'
+          : 'Colour: one of eight by function name, the same everywhere';
+  }
+
+  /** The functions that allocate most themselves: the graph in words. */
+  function sayTable(): void {
+    const sums = new Map<string, number>();
+    const now = column();
+    const stack: FlameNode[] = [root];
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      // Seen from the allocating function, the first row under the root is it, with everything below.
+      if (view === 'callers') {
+        if (node === root) stack.push(...(root.children ?? []));
+        else sums.set(node.name, (sums.get(node.name) ?? 0) + node.values[now]);
+      } else {
+        if (node.self[now] > 0 && node !== root) sums.set(node.name, (sums.get(node.name) ?? 0) + node.self[now]);
+        for (const child of node.children ?? []) stack.push(child);
+      }
+    }
+    const rows = [...sums]
+      .sort((a, b) => b[1] - a[1])
+      .filter(([, value]) => value > 0)
+      .slice(0, 12);
+    element('top').replaceChildren(
+      ...rows.map(([name, value]) => {
+        const row = document.createElement('tr');
+        const bar = document.createElement('i');
+        bar.style.setProperty('width', `${((100 * value) / rows[0][1]).toFixed(2)}%`);
+        const share = textElement('td', 'share', formatShare(value / total()));
+        const barCell = textElement('td', 'bar', '');
+        barCell.append(bar);
+        row.append(textElement('td', 'number', amount(value, metric.unit)), share, barCell, textElement('td', 'name', name));
+        return row;
+      }),
+    );
+  }
+
+  /* Keyboard: one frame has the focus, arrows move it. */
+
+  function mark(node: GraphNode | undefined): void {
+    for (const old of svg().querySelectorAll('[data-focus]')) old.removeAttribute('data-focus');
+    if (node === undefined) return;
+    elementOf(node)?.setAttribute('data-focus', '');
+  }
+
+  function focusOn(node: GraphNode): void {
+    focused = node;
+    mark(node);
+    const group = elementOf(node);
+    const box = group?.getBoundingClientRect();
+    const frame = holder.getBoundingClientRect();
+    if (box === undefined) return;
+    if (box.top < frame.top) holder.scrollTop -= frame.top - box.top + ROW_PX;
+    else if (box.bottom > frame.bottom) holder.scrollTop += box.bottom - frame.bottom + ROW_PX;
+    const shown = group!.getBoundingClientRect();
+    showTip({ clientX: Math.max(shown.left, frame.left), clientY: shown.bottom - 12 }, node);
+    const value = widthOf(node.data);
+    element('spoken').textContent = `${node.data.name}, ${amount(value, metric.unit)}, ${formatShare(value / total())} of all`;
+  }
+
+  function move(key: string): boolean {
+    const nodes = new Set<GraphNode | null | undefined>();
+    for (const group of svg().querySelectorAll('g')) nodes.add(group.__data__);
+    const drawn = (candidate: GraphNode | null | undefined): candidate is GraphNode => candidate != null && nodes.has(candidate);
+    const node = drawn(focused) ? focused : (zoomed ?? rootNode());
+    const outward = view === 'flame' ? 'ArrowUp' : 'ArrowDown';
+    const inward = view === 'flame' ? 'ArrowDown' : 'ArrowUp';
+    if (!drawn(focused) && key.startsWith('Arrow')) {
+      focusOn(node);
+      return true;
+    }
+    const siblings = node.parent?.children?.filter(drawn) ?? [node];
+    let next: GraphNode | null | undefined;
+    if (key === outward) next = node.children?.filter(drawn)[0];
+    else if (key === inward) next = node.parent;
+    else if (key === 'ArrowLeft') next = siblings[siblings.indexOf(node) - 1];
+    else if (key === 'ArrowRight') next = siblings[siblings.indexOf(node) + 1];
+    else if (key === 'Home') next = rootNode();
+    else if (key === 'Enter' || key === ' ') {
+      zoom(node);
+      focusOn(node);
+      return true;
+    } else return false;
+    if (drawn(next)) focusOn(next);
+    return true;
+  }
+
+  holder.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (move(event.key)) event.preventDefault();
+  });
+  holder.addEventListener('blur', () => {
+    hideTip();
+    focused = undefined;
+    mark(undefined);
+  });
+  holder.addEventListener('scroll', hideTip);
+  document.addEventListener('keydown', (event) => {
+    const typing = document.activeElement?.matches('input[type=search]') ?? false;
+    if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      search.focus();
+      search.select();
+    } else if (event.key === 'Escape') {
+      if (search.value !== '') {
+        search.value = '';
+        runSearch();
+      } else if (zoomed !== undefined) zoom(undefined);
+      hideTip();
+    }
+  });
+
+  /* Controls. */
+
+  // Taken before d3-flame-graph's own handler, which would zoom without a plan.
+  holder.addEventListener(
+    'click',
+    (event) => {
+      const group = event.target.closest('g');
+      if (group?.__data__ === undefined) return;
+      event.stopPropagation();
+      zoom(group.__data__);
+    },
+    true,
+  );
+  element('reset').addEventListener('click', () => zoom(undefined));
+  let typing = 0;
+  search.addEventListener('input', () => {
+    window.clearTimeout(typing);
+    typing = window.setTimeout(runSearch, 120);
+  });
+
+  function onChoice(name: string, choose: (value: string) => void): void {
+    for (const input of document.body.querySelectorAll(`input[name="${name}"]`)) {
+      input.addEventListener('change', () => choose(input.value));
+    }
+  }
+
+  function remeasured(): void {
+    order();
+    if (searching) runSearch();
+    sayTable();
+    sayLegend();
+  }
+
+  onChoice('metric', (value) => {
+    metric = data.metrics.find(({ key }) => key === value)!;
+    remeasured();
+  });
+  onChoice('view', (value) => {
+    const before = view;
+    view = value as typeof view;
+    chart.inverted(view !== 'flame');
+    focused = undefined;
+    if ((before === 'callers') !== (view === 'callers')) {
+      root = decodeTree(data, view === 'callers' ? data.trees.callers : data.trees.callees);
+      zoomed = undefined;
+      chart.transitionDuration(0);
+      // Another tree: what was drawn of the last one is no start for its frames.
+      plan(root, 0);
+      chart.update(root);
+    }
+    remeasured();
+    holder.scrollTop = view === 'flame' ? holder.scrollHeight : 0;
+  });
+  onChoice('colours', (value) => {
+    colours = value as typeof colours;
+    draw(0);
+    sayLegend();
+  });
+  onChoice('side', (value) => {
+    showBase = value === 'base';
+    remeasured();
+  });
+  element('normalise')?.addEventListener('change', (event) => {
+    normalise = event.target.checked;
+    draw(0);
+  });
+
+  /* First drawing. */
+
+  for (const input of document.body.querySelectorAll('input')) if (input.value === metric.key) input.checked = true;
+  width = holder.clientWidth;
+  chart.width(width).inverted(false);
+  root.children?.sort((a, b) => widthOf(b) - widthOf(a));
+  plan(root, 0);
+  chart.sort(
+    (a, b) =>
+      Number(a.data.merged > 0) - Number(b.data.merged > 0) || widthOf(b.data) - widthOf(a.data) || (a.data.name < b.data.name ? -1 : 1),
+  );
+  window.d3.select(holder).datum(root).call(chart);
+  chart.sort(false);
+  plan(root, 0);
+  settle();
+  holder.scrollTop = holder.scrollHeight;
+  sayState();
+  sayLegend();
+  sayTable();
+  // After the frame that shows it.
+  window.requestAnimationFrame(() => window.setTimeout(() => window.performance.mark('drawn'), 0));
+
+  new window.ResizeObserver(() => {
+    // Print layouts pass through widths in which nothing fits.
+    if (holder.hidden || holder.clientWidth === width || holder.clientWidth < 100) return;
+    width = holder.clientWidth;
+    chart.width(width);
+    draw(0);
+  }).observe(holder);
+}
