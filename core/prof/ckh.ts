@@ -8,7 +8,7 @@
 import { prngLgRange } from '../u64.ts';
 import type { ProfMemory } from './host.ts';
 
-/** Low words of the two hashes of each key; tables of more than 2^32 buckets do not occur. */
+/** Low words of the two hashes of each key. A table of more than 2^28 buckets, 16 GiB, is not provided for. */
 export interface KeyHashes {
   /** Key row -> low word of the first hash. */
   readonly hash0: Uint32Array;
@@ -76,7 +76,7 @@ export class Ckh {
     if (cell < 0) throw new Error('a key to be removed is not in its table');
     this.keys[cell] = 0;
     this.count--;
-    if (this.count < 2 ** this.lgBuckets && this.lgBuckets > LG_MIN_BUCKETS) this.#shrink(thread);
+    if (this.count < 1 << this.lgBuckets && this.lgBuckets > LG_MIN_BUCKETS) this.#shrink(thread);
   }
 
   #allocate(thread: number, lgBuckets: number): number {
@@ -86,7 +86,7 @@ export class Ckh {
 
   #find(key: number): number {
     const { keys } = this;
-    const mask = 2 ** this.lgBuckets - 1;
+    const mask = (1 << this.lgBuckets) - 1;
     const sought = key + 1;
     const primary = (this.#hashes.hash0[key] & mask) << LG_BUCKET_CELLS;
     for (let cell = primary; cell < primary + BUCKET_CELLS; cell++) if (keys[cell] === sought) return cell;
@@ -116,7 +116,7 @@ export class Ckh {
   #tryInsert(): boolean {
     const { hash0, hash1 } = this.#hashes;
     const { keys, data } = this;
-    const mask = 2 ** this.lgBuckets - 1;
+    const mask = (1 << this.lgBuckets) - 1;
     let key = this.#homelessKey;
     let value = this.#homelessData;
     if (this.#tryBucket(hash0[key - 1] & mask, key, value)) return true;

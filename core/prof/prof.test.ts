@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Engine } from '../../fixtures/prof/engine.ts';
 import { prngLgRange, setU64 } from '../u64.ts';
@@ -497,4 +498,90 @@ test('prof_stats counts requested bytes by class', () => {
   expect(engine.prof.stats!.live(1)).toEqual({ requested: 12n, count: 1n });
   expect(engine.prof.stats!.accum(1)).toEqual({ requested: 22n, count: 2n });
   expect(engine.prof.locks.prof_stats).toBe(5);
+});
+
+describe('any sequence of calls', () => {
+  const addresses: bigint[][] = [[], [1n], [1n, 2n], [0x100n], [1n], [2n ** 63n, 5n], [0x01000000n, 7n, 7n]];
+  const call = fc.record({
+    op: fc.constantFrom('malloc', 'malloc', 'malloc', 'free', 'free', 'realloc', 'exit', 'reset', 'name', 'active', 'recent', 'dump'),
+    thread: fc.nat(3),
+    stack: fc.integer({ min: -1, max: addresses.length - 1 }),
+    size: fc.constantFrom(1, 8, 9, 100, 4096, 14336, 14337, 16384, 20000, 5000000),
+    choice: fc.nat(),
+  });
+
+  test.each([false, true])('keeps all tables sound and dumps what is live, prof_accum:%s', (accum) => {
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 150 }), fc.integer({ min: -1, max: 4 }), (calls, recentMax) => {
+        const engine = new Engine({ lg_prof_sample: 0, prof_unbias: false, prof_accum: accum, prof_recent_alloc_max: BigInt(recentMax) }, addresses);
+        // The twin: a list of all samples since the last reset.
+        let samples: { id: number; thread: number; text: string; usize: number; live: boolean }[] = [];
+        const live: number[] = [];
+        const exited = new Set<number>();
+        let ids = 0;
+        const allocate = (id: number, thread: number, stack: number) => {
+          if (engine.blocks.get(id)!.info < 0) return;
+          const text = (stack < 0 ? [] : addresses[stack]).map((address) => ` 0x${address.toString(16)}`).join('');
+          samples.push({ id, thread, text, usize: engine.blocks.get(id)!.usize, live: true });
+        };
+        const forget = (id: number) => {
+          for (const sample of samples) if (sample.id === id) sample.live = false;
+        };
+        for (const { op, thread: asked, stack, size, choice } of calls) {
+          const thread = exited.has(asked) ? 0 : asked;
+          if (op === 'malloc') {
+            engine.malloc(thread, ids, size, stack);
+            allocate(ids, thread, stack);
+            live.push(ids++);
+          } else if (op === 'free' && live.length > 0) {
+            const [id] = live.splice(choice % live.length, 1);
+            engine.free(thread, id, stack);
+            forget(id);
+          } else if (op === 'realloc' && live.length > 0) {
+            const id = live[choice % live.length];
+            engine.realloc(thread, id, size, stack);
+            forget(id);
+            allocate(id, thread, stack);
+          } else if (op === 'exit' && thread !== 0) {
+            engine.exit(thread);
+            exited.add(thread);
+          } else if (op === 'reset') {
+            engine.prof.reset(0);
+            samples = [];
+          } else if (op === 'recent') {
+            engine.enter(thread);
+            engine.prof.recent.setMax(thread, BigInt((choice % 6) - 1));
+          } else if (op === 'name' || op === 'active') {
+            engine.enter(thread);
+            if (op === 'name') engine.prof.setThreadName(thread, 'n'.repeat(choice % 40));
+            else engine.prof.setThreadActive(thread, choice % 3 > 0);
+          } else if (op === 'dump') {
+            engine.enter(thread);
+            const text = engine.prof.dumpText(thread)!;
+            const counts = (chosen: typeof samples) => {
+              const now = chosen.filter((sample) => sample.live);
+              const bytes = (list: typeof samples) => list.reduce((sum, { usize }) => sum + usize, 0);
+              return `${now.length}: ${bytes(now)} [${accum ? `${chosen.length}: ${bytes(chosen)}` : '0: 0'}]`;
+            };
+            expect(text).toContain(`heap_v2/1\n  t*: ${counts(samples)}\n`);
+            const shown = new Set(samples.filter((sample) => accum || sample.live).map((sample) => sample.text));
+            expect(new Set(text.match(/(?<=^@).*/gm) ?? [])).toEqual(shown);
+            for (const trace of shown) expect(text).toContain(`@${trace}\n  t*: ${counts(samples.filter((sample) => sample.text === trace))}\n`);
+            // Rows of threads, as a set: their numbers follow the creation of records.
+            const rows = [...new Set(samples.map(({ thread }) => thread))].map((one) => counts(samples.filter((sample) => sample.thread === one)));
+            const header = text.split('\n@')[0].match(/(?<=^  t\d+: )\d+: \d+ \[\d+: \d+\]/gm) ?? [];
+            for (const row of rows) expect(row.startsWith('0: 0 [0') || header.includes(row)).toBe(true);
+          }
+          engine.check();
+        }
+        // Everything goes: what is left is the table of contexts, and what recent allocations and prof_accum hold.
+        engine.enter(0);
+        engine.prof.recent.setMax(0, 0n);
+        for (const id of live) engine.free(0, id, -1);
+        for (const thread of [0, 1, 2, 3]) if (!exited.has(thread)) engine.exit(thread);
+        if (!accum) expect(engine.internal).toBe(2048);
+      }),
+      { numRuns: 150 },
+    );
+  });
 });
