@@ -49,8 +49,8 @@ function parser(args: readonly string[], version: string) {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .parserConfiguration({
       'boolean-negation': false,
+      'camel-case-expansion': false,
       'dot-notation': false,
-      'duplicate-arguments-array': false,
       'parse-positional-numbers': false,
       'parse-numbers': false,
       'populate--': true,

@@ -31,8 +31,8 @@ export async function readInput(
   const progress = showProgress(path, args.quiet === true);
   let events = 0;
   try {
-    return await interruptible((signal) =>
-      readTrace(
+    return await interruptible(async (signal) => {
+      const format = await readTrace(
         source ?? (path === STANDARD ? standardInput(signal) : path),
         trace,
         (batch) => {
@@ -46,8 +46,10 @@ export async function readInput(
           signal,
           onProgress: (read, total) => progress.at(read, total, events),
         },
-      ),
-    );
+      );
+      if (signal.aborted) trace.partial = true;
+      return format;
+    });
   } finally {
     progress.done();
   }

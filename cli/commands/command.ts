@@ -1,20 +1,20 @@
 /**
  * A command: its spelling, its flags and the one call that does its work, loaded only when the command runs.
  */
-import type { Argv, ArgumentsCamelCase, CommandModule } from 'yargs';
+import type { Argv, Arguments, CommandModule } from 'yargs';
 
 /** Declares a command; the flags' types follow from `flags`. */
 export function command<T>(
   spelling: string,
   describe: string,
   flags: (program: Argv) => Argv<T>,
-  run: (args: ArgumentsCamelCase<T>) => Promise<void>,
+  run: (args: Arguments<T>) => Promise<void>,
 ): CommandModule {
   return {
     command: spelling,
     describe,
     builder: flags,
-    handler: (args: ArgumentsCamelCase<T>) => run(showDashes(args)),
+    handler: (args: Arguments<T>) => run(settled(args)),
   } as unknown as CommandModule;
 }
 
@@ -26,14 +26,16 @@ export function hideDashes(args: readonly string[]): string[] {
   return args.map((arg) => (arg === '-' ? DASH : arg));
 }
 
-function showDashes<T extends object>(args: T): T {
-  const show = (value: unknown): unknown => (value === DASH ? '-' : Array.isArray(value) ? value.map(show) : value);
-  return Object.fromEntries(Object.entries(args).map(([name, value]) => [name, show(value)])) as T;
-}
+/** Positional arguments that are lists, and the program after `--`. */
+const LISTS = new Set(['inputs', 'profiles', '_', '--']);
 
-/** Flags of every command that reads traces. */
-export const INPUT_FLAGS = {
-  from: { type: 'string', describe: 'The format of the trace, if its content misleads', requiresArg: true },
-  pid: { type: 'string', describe: 'Only this process, where the recording has several', requiresArg: true },
-  quiet: { type: 'boolean', describe: 'No progress and no notes on stderr', default: false },
-} as const;
+/** The arguments with dashes as they were; of a flag that was given several times, the last. */
+function settled<T extends object>(args: T): T {
+  const show = (value: unknown): unknown => (value === DASH ? '-' : value);
+  return Object.fromEntries(
+    Object.entries(args).map(([name, value]) => {
+      if (!Array.isArray(value)) return [name, show(value)];
+      return [name, LISTS.has(name) ? value.map(show) : show(value.at(-1))];
+    }),
+  ) as T;
+}

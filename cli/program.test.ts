@@ -1,0 +1,363 @@
+/**
+ * The program from outside: exit codes, what goes where, bad input, Ctrl-C and pipes.
+ */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { finished, run, start } from './testing.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const LEAKY = join(ROOT, 'fixtures/traces/leaky_clean_perf.txt.zst');
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, content: string | Uint8Array) => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+/** a = malloc 24 in leak <- main / b = malloc 100 / free a / free of an unknown address / c = malloc 1000 in leak <- main */
+const SMALL = `${[
+  '{"op":"trace","version":1,"command":"small","pid":42}',
+  '{"op":"stack","id":0,"frames":["leak","main"]}',
+  '{"op":"malloc","ts":10,"tid":0,"size":24,"ptr":"0x7f001000","stack":0}',
+  '{"op":"malloc","ts":20,"tid":1,"size":100,"ptr":"0x7f002000"}',
+  '{"op":"free","ts":30,"tid":1,"ptr":"0x7f001000"}',
+  '{"op":"free","ts":30,"tid":1,"ptr":"0x7f009000"}',
+  '{"op":"malloc","ts":40,"tid":0,"size":1000,"ptr":"0x7f003000","stack":0}',
+].join('\n')}\n`;
+
+describe('usage', () => {
+  test('--version and --help', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(await run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+    const help = await run(['--help']);
+    expect(help.code).toBe(0);
+    for (const command of ['record', 'convert', 'replay', 'report', 'leaks', 'flamegraph'])
+      expect(help.stdout).toContain(`jereplay ${command}`);
+    expect((await run(['replay', '--help'])).stdout).toContain('--placements');
+  });
+
+  test.each([
+    [[], 'jereplay: no command'],
+    [['unknown'], 'unknown argument: unknown'],
+    [['replay'], 'not enough non-option arguments'],
+    [['replay', 'a', '--no-such-flag'], 'unknown argument: no-such-flag'],
+    [['replay', '-', '--unmatched', 'maybe'], 'invalid values'],
+    [['replay', '-', '--until', 'noon'], '--until: "noon" is no point in a trace'],
+    [['replay', '-', '--ncpus', '0'], '--ncpus: "0" is not a whole number from 1 up'],
+    [['replay', '-', '--prng-seed', 'xyz'], '--prng-seed: "xyz" is not a 64-bit hexadecimal number'],
+    [['replay', '-', '--heap', '-', '--json'], 'standard output: two results cannot go to the same place'],
+    [['replay', '-', '--from', 'nothing'], '--from: unknown format "nothing"'],
+    [['report', '-', '--dot', '--raw'], 'jereplay report: --dot and --raw at once'],
+    [['record'], 'jereplay record: nothing to record'],
+    [['record', '--', 'no-such-program'], 'no-such-program: no such program'],
+  ])('%j is bad usage', async (args, fact) => {
+    const { code, stdout, stderr } = await run(args, SMALL);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(fact);
+    expect(stderr.split('\n').length).toBeLessThanOrEqual(3);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('bad input is one line that says where, and exit code 2', () => {
+  const after = (line: string) => `{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x1000"}\n${line}\n`;
+  const inputs: readonly [string, string | Uint8Array][] = [
+    ['empty', ''],
+    ['png', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
+    ['words', 'It was a dark and stormy night.\n'],
+    ['nul_bytes', new Uint8Array(5000)],
+    ['not_json:3', after('{"op":"malloc","size":8')],
+    ['no_field:3', after('{"op":"malloc","ptr":"0x2000"}')],
+    ['unknown_op:3', after('{"op":"mallocate","size":8,"ptr":"0x2000"}')],
+    ['negative_size:3', after('{"op":"malloc","size":-1,"ptr":"0x2000"}')],
+    ['huge_size:3', after('{"op":"malloc","size":9223372036854775808,"ptr":"0x2000"}')],
+    ['text_size:3', after('{"op":"malloc","size":"8","ptr":"0x2000"}')],
+    ['other_format:3', after('17191 1700000000.1 app->malloc(24) = 0x5555')],
+    ['long_line:3', after(`{"op":"malloc","size":8,"ptr":"0x2000","x":"${'y'.repeat(10_000_000)}`)],
+    ['nul_line:3', after('\0\0\0\0')],
+    ['deep_json:3', after('['.repeat(100_000))],
+  ];
+  test.each(inputs)('%s', async (name, content) => {
+    const [base, line] = name.split(':') as [string, string | undefined];
+    const path = file(base, content);
+    const { code, stdout, stderr } = await run(['replay', path]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.startsWith(line === undefined ? path : `${path}:${line}: `), stderr.slice(0, 300)).toBe(true);
+    expect(stderr.length).toBeLessThan(1200);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(2);
+    if (lines.length === 2) expect(lines[1]).toMatch(/^hint: /);
+  });
+
+  test('a missing file, a directory', async () => {
+    const missing = join(folder, 'no/such/file');
+    expect(await run(['replay', missing])).toMatchObject({ code: 2, stderr: expect.stringMatching(/no\/such\/file: no such file/) });
+    expect(await run(['leaks', folder])).toMatchObject({ code: 2, stderr: `${folder}: is a directory\n` });
+  });
+
+  test('a free of an unknown address, if asked to', async () => {
+    const { code, stderr } = await run(['replay', '-', '--unmatched', 'error'], SMALL);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/free of 0x7f009000, which is not live\nhint: .*--unmatched count\n$/);
+  });
+
+  test('an output that cannot be written is known before the work', async () => {
+    const input = file('small.ndjson', SMALL);
+    const { code, stdout, stderr } = await run(['replay', input, '--heap', join(folder, 'no/such/folder/x.heap')]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/x\.heap: no such file or directory\nhint: name a file/);
+    expect(await run(['replay', input, '--stats', folder])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`${folder}: is a directory`),
+    });
+    expect(await run(['replay', input, '-o', input])).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a directory') });
+  });
+});
+
+test('a truncated compressed file gives what came through, marked as partial', async () => {
+  const whole = readFileSync(LEAKY);
+  const { code, stdout, stderr } = await run(['replay', file('cut.zst', whole.subarray(0, whole.length >> 1)), '--json']);
+  expect(code, stderr).toBe(0);
+  const summary = JSON.parse(stdout) as { partial: boolean; events: number };
+  expect(summary.partial).toBe(true);
+  expect(summary.events).toBeGreaterThan(1000);
+  expect(summary.events).toBeLessThan(42_654);
+  expect(stderr).toContain('note: ');
+});
+
+describe('replay', () => {
+  test('the summary object', async () => {
+    const { code, stdout, stderr } = await run(['replay', '-', '--json'], SMALL);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      events: 5,
+      allocations: 3,
+      frees: 1,
+      threads: 2,
+      requested_bytes_total: 1124,
+      requested_bytes_peak: 1100,
+      requested_bytes_live: 1100,
+      objects_live: 2,
+      duration_ns: 30,
+      skipped: { free_unknown: 1 },
+      partial: false,
+      model: { end: { allocated: expect.any(Number), active: expect.any(Number), resident: expect.any(Number) } },
+    });
+  });
+
+  test('a real recording', async () => {
+    const { code, stdout } = await run(['replay', LEAKY, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      events: 42_654,
+      requested_bytes_live: 1_060_119,
+      objects_live: 2338,
+      requested_bytes_peak: 1_070_481,
+      partial: false,
+    });
+  });
+
+  test('the whole set', async () => {
+    const out = join(folder, 'set', 'inner');
+    const { code, stdout } = await run(['replay', '-', '-o', out, '--conf', 'lg_prof_sample:0'], SMALL);
+    expect(code).toBe(0);
+    expect(stdout).toContain('written: ');
+    expect(readdirSync(out).sort()).toEqual(
+      ['collapsed.txt', 'flamegraph.html', 'leaks.txt', 'profile.heap', 'profile.pb.gz', 'stats.json', 'stats.txt', 'summary.json'].sort(),
+    );
+    const dump = readFileSync(join(out, 'profile.heap'), 'utf8');
+    expect(dump).toMatch(/^--- symbol\nbinary=small\n/);
+    expect(dump).toMatch(/^heap_v2\/1$/m);
+    expect(readFileSync(join(out, 'collapsed.txt'), 'utf8')).toContain('main;leak 1000\n');
+    expect(JSON.parse(readFileSync(join(out, 'stats.json'), 'utf8'))).toHaveProperty('jemalloc.stats.allocated');
+    // What it wrote can be read back.
+    for (const profile of ['profile.heap', 'profile.pb.gz', 'collapsed.txt']) {
+      const { stdout: report } = await run(['report', join(out, profile), '--show_bytes']);
+      expect(report, profile).toMatch(/ leak$/m);
+    }
+  });
+
+  test('placements', async () => {
+    const { code, stdout } = await run(['replay', '-', '--placements', '-'], SMALL);
+    expect(code).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: number; usable: number });
+    expect(lines.map(({ event, usable }) => [event, usable])).toEqual([
+      [0, 32],
+      [1, 112],
+      [4, 1024],
+    ]);
+  });
+
+  test.each([
+    ['3', 3, true],
+    ['5', 5, false],
+    ['99', 5, false],
+    ['20ns', 4, true],
+    ['1s', 5, false],
+    ['peak', 5, false],
+  ])('--until %s', async (until, events, partial) => {
+    const { stdout } = await run(['replay', '-', '--until', until, '--json'], SMALL);
+    expect(JSON.parse(stdout)).toMatchObject({ events, partial });
+  });
+
+  test('--until peak stops where most is live', async () => {
+    const { stdout } = await run(['replay', LEAKY, '--until', 'peak', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ requested_bytes_live: 1_070_481, requested_bytes_peak: 1_070_481, partial: true });
+  });
+
+  test("a bad configuration prints jemalloc's own warning", async () => {
+    const { code, stderr } = await run(['replay', '-', '--conf', 'foo:bar'], SMALL);
+    expect(code).toBe(0);
+    expect(stderr).toBe('<jemalloc>: Invalid conf pair: foo:bar\n');
+    const refused = await run(['replay', '-', '--conf', 'percpu_arena:percpu'], SMALL);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--conf: percpu_arena:percpu is not supported/) });
+  });
+
+  test('profiling that the configuration turns off gives no dump', async () => {
+    const { code, stderr } = await run(['replay', '-', '--conf', 'prof:false', '--heap', join(folder, 'off.heap')], SMALL);
+    expect(code).toBe(2);
+    expect(stderr).toContain('the configuration turns profiling off');
+  });
+});
+
+describe('leaks', () => {
+  test('JSON, largest first', async () => {
+    const { code, stdout } = await run(['leaks', '-', '--json'], SMALL);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { contexts: unknown[] }).contexts).toMatchObject([
+      { bytes: 1000, objects: 1, stack: ['leak', 'main'] },
+      { bytes: 100, objects: 1, stack: [] },
+    ]);
+  });
+
+  test('a limit that is exceeded is exit code 1, with the report', async () => {
+    expect(await run(['leaks', '-', '--fail-on-leak', '1k'], SMALL)).toMatchObject({ code: 1, stdout: expect.stringContaining('leak') });
+    expect(await run(['leaks', '-', '--fail-on-leak', '1100'], SMALL)).toMatchObject({ code: 0 });
+  });
+
+  test('compressed standard input, told from a profile', async () => {
+    expect((await run(['leaks', '-', '--json'], gzipSync(SMALL))).stdout).toContain('"bytes": 1000');
+    const heap = 'heap_v2/1\n  t*: 2: 64 [0: 0]\n  t0: 2: 64 [0: 0]\n@ 0x401000 0x402000\n  t*: 2: 64 [0: 0]\n  t0: 2: 64 [0: 0]\n';
+    expect(JSON.parse((await run(['leaks', '-', '--json'], heap)).stdout)).toMatchObject({ contexts: [{ bytes: 64, objects: 2 }] });
+  });
+});
+
+describe('convert', () => {
+  test('there and back', async () => {
+    const once = await run(['convert', '-', '-o', '-'], SMALL);
+    expect(once.code).toBe(0);
+    expect((await run(['convert', '-', '-o', '-'], once.stdout)).stdout).toBe(once.stdout);
+    const summaries = await Promise.all([SMALL, once.stdout].map((input) => run(['replay', '-', '--json'], input)));
+    expect(summaries[1]?.stdout).toBe(summaries[0]?.stdout);
+  });
+
+  test('the parts of a recording, in order', async () => {
+    const lines = SMALL.split('\n');
+    const parts = [file('part1.ndjson', `${lines.slice(0, 4).join('\n')}\n`), file('part2.ndjson.gz', gzipSync(lines.slice(4).join('\n')))];
+    const out = join(folder, 'joined.ndjson');
+    expect(await run(['convert', ...parts, '-o', out])).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse((await run(['replay', out, '--json'])).stdout)).toMatchObject({ events: 5, requested_bytes_live: 1100 });
+  });
+
+  test('of a flag that is given twice, the last', async () => {
+    expect(JSON.parse((await run(['replay', '-', '--json', '--until', 'peak', '--until', '2'], SMALL)).stdout)).toMatchObject({
+      events: 2,
+    });
+  });
+
+  test('refusals', async () => {
+    const path = file('same.ndjson', SMALL);
+    expect(await run(['convert', path, '-o', path])).toMatchObject({ code: 2 });
+    expect(readFileSync(path, 'utf8')).toBe(SMALL);
+    expect(await run(['convert', path, '-o', join(folder, 'x.png')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('".png" names no format'),
+    });
+  });
+});
+
+test('a flame graph page of several inputs', async () => {
+  const { code, stdout } = await run(['flamegraph', file('a.ndjson', SMALL), file('b.txt', 'main;leak;deep 7\n')]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^<!doctype html>/i);
+  expect(stdout).toContain('deep');
+});
+
+describe('endings', () => {
+  /** Event lines without end: a recording that goes on. */
+  const events = (from: number, count: number) => {
+    let lines = '';
+    for (let i = from; i < from + count; i++) lines += `{"op":"malloc","size":64,"ptr":"0x${(0x1000 + i * 64).toString(16)}"}\n`;
+    return lines;
+  };
+
+  test('Ctrl-C writes the results so far, marked as partial', async () => {
+    const heap = join(folder, 'interrupted.heap');
+    const child = start(['replay', '-', '--json', '--heap', heap]);
+    const done = finished(child);
+    child.stdin?.on('error', () => {});
+    child.stdin?.write(events(0, 50_000));
+    await sleep(3000);
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await done;
+    expect(code, stderr).toBe(0);
+    const summary = JSON.parse(stdout) as { partial: boolean; events: number };
+    expect(summary.partial).toBe(true);
+    expect(summary.events).toBeGreaterThan(0);
+    expect(summary.events).toBeLessThanOrEqual(50_000);
+    expect(existsSync(heap)).toBe(true);
+  });
+
+  test('a reader that leaves early is no error', async () => {
+    const trace = file('many.ndjson', events(0, 200_000));
+    const child = start(['convert', trace, '-o', '-']);
+    const stderr: Buffer[] = [];
+    child.stderr?.on('data', (bytes: Buffer) => stderr.push(bytes));
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    child.stdout?.destroy();
+    const [code] = await once(child, 'exit');
+    expect({ code, stderr: Buffer.concat(stderr).toString() }).toEqual({ code: 0, stderr: '' });
+  });
+
+  test('nothing is drawn and nothing coloured without a terminal', async () => {
+    const { stdout, stderr } = await run(['replay', LEAKY]);
+    expect(stdout + stderr).not.toContain('\u001b');
+    expect(stderr).not.toContain('\r');
+  });
+
+  test('--version starts about as fast as node itself', () => {
+    const time = (args: readonly string[]) => {
+      const before = performance.now();
+      spawnSync(process.execPath, args);
+      return performance.now() - before;
+    };
+    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+    // The least of several runs: other tests run beside this one.
+    const least = (args: readonly string[]) => Math.min(...Array.from({ length: 5 }, () => time(args)));
+    expect(least([main, '--version'])).toBeLessThan(2 * least(['-e', '0']));
+  });
+});
+
+test('a folder for results that exists is used as it is', async () => {
+  const out = join(folder, 'again');
+  mkdirSync(out);
+  writeFileSync(join(out, 'mine.txt'), 'kept');
+  expect(await run(['replay', '-', '-o', out], SMALL)).toMatchObject({ code: 0 });
+  expect(readFileSync(join(out, 'mine.txt'), 'utf8')).toBe('kept');
+});
