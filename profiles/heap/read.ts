@@ -12,6 +12,7 @@ import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { Profile, Sampling, ThreadSamples } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
+import { AddressIndex, hexDigit } from './address_index.ts';
 import type { Mapping } from './maps.ts';
 import { parseMaps } from './maps.ts';
 import type { SymbolSection } from './symbols.ts';
@@ -355,12 +356,10 @@ function plainHeader(header: string, warnings: string[]): { sampling: Sampling; 
 class AddressFrames {
   readonly #stacks: StackTable;
   readonly #symbols: SymbolSection | undefined;
-  /** Open addressing: slot -> halves of the address, and FrameIndex + 1 (0 for free) at the head and elsewhere. */
-  #high = new Uint32Array(4096);
-  #low = new Uint32Array(4096);
+  readonly #rows = new AddressIndex();
+  /** Row -> FrameIndex + 1 at the head of a backtrace and elsewhere, 0 for not looked up yet. */
   #leaf = new Int32Array(4096);
   #caller = new Int32Array(4096);
-  #used = 0;
 
   constructor(stacks: StackTable, symbols: SymbolSection | undefined) {
     this.#stacks = stacks;
@@ -381,43 +380,19 @@ class AddressFrames {
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
     }
-    const slot = this.#slot(high >>> 0, low >>> 0);
+    const row = this.#rows.add(high >>> 0, low >>> 0);
+    if (row >= this.#leaf.length) this.#grow();
     const known = leaf ? this.#leaf : this.#caller;
-    if (known[slot] === 0) known[slot] = this.#intern((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf) + 1;
-    return known[slot] - 1;
+    if (known[row] === 0) known[row] = this.#intern((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf) + 1;
+    return known[row] - 1;
   }
 
-  #slot(high: number, low: number): number {
-    const mask = this.#low.length - 1;
-    let slot = hashAddress(high, low) & mask;
-    for (; this.#leaf[slot] !== 0 || this.#caller[slot] !== 0; slot = (slot + 1) & mask) {
-      if (this.#low[slot] === low && this.#high[slot] === high) return slot;
-    }
-    if (++this.#used * 2 > mask) {
-      this.#rehash();
-      return this.#slot(high, low);
-    }
-    this.#high[slot] = high;
-    this.#low[slot] = low;
-    return slot;
-  }
-
-  #rehash(): void {
-    const [highs, lows, leaves, callers] = [this.#high, this.#low, this.#leaf, this.#caller];
-    const capacity = lows.length * 2;
-    this.#high = new Uint32Array(capacity);
-    this.#low = new Uint32Array(capacity);
-    this.#leaf = new Int32Array(capacity);
-    this.#caller = new Int32Array(capacity);
-    for (let old = 0; old < lows.length; old++) {
-      if (leaves[old] === 0 && callers[old] === 0) continue;
-      let slot = hashAddress(highs[old], lows[old]) & (capacity - 1);
-      while (this.#leaf[slot] !== 0 || this.#caller[slot] !== 0) slot = (slot + 1) & (capacity - 1);
-      this.#high[slot] = highs[old];
-      this.#low[slot] = lows[old];
-      this.#leaf[slot] = leaves[old];
-      this.#caller[slot] = callers[old];
-    }
+  #grow(): void {
+    const [leaf, caller] = [this.#leaf, this.#caller];
+    this.#leaf = new Int32Array(leaf.length * 2);
+    this.#caller = new Int32Array(leaf.length * 2);
+    this.#leaf.set(leaf);
+    this.#caller.set(caller);
   }
 
   #intern(pc: bigint, leaf: boolean): FrameIndex {
@@ -429,15 +404,4 @@ class AddressFrames {
     const inlined = names.slice(1).reverse().map((fn) => ({ fn }));
     return this.#stacks.frames.intern({ ...frame, inlined });
   }
-}
-
-function hashAddress(high: number, low: number): number {
-  const mixed = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
-  return mixed ^ (mixed >>> 15);
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }

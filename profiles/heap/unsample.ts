@@ -1,6 +1,7 @@
 /**
- * From sampled counts back to what the program did (jeprof, AdjustSamples; jemalloc 5.3.0, prof_leakcheck in src/prof_data.c).
+ * From sampled counts back to what the program did (jeprof, AdjustSamples).
  * Invariant: bytes / count is the same before and after.
+ * jemalloc 5.3.0 writes its counts so that this gives the unbiased ones (prof_do_unbias in src/prof_data.c).
  * Differs: a row that has a count and no bytes divides by zero in jeprof and ends it; here it stays as it is.
  */
 import type { Sampling } from '../profile.ts';
@@ -17,13 +18,4 @@ export function scaleOf(sampling: Sampling, count: number, bytes: number): numbe
   const ratio = bytes / count / sampling.rate;
   if (sampling.method === 'poisson') return 1 / (1 - Math.exp(-ratio));
   return ratio < 1 ? 1 / ratio : 1;
-}
-
-/**
- * The numbers of jemalloc's line "Leak approximation summary: ~N bytes, ~M objects", from a dump's header row:
- * one scale for the sum over all contexts, so they are not the sum of a report's rows.
- */
-export function leakApproximation(sampling: Sampling, count: number, bytes: number): { bytes: number; objects: number } {
-  const scale = scaleOf(sampling, count, bytes);
-  return { bytes: Math.round(bytes * scale), objects: Math.round(count * scale) };
 }

@@ -7,6 +7,7 @@
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { FrameIndex } from '../../core/units.ts';
+import { AddressIndex, hexDigit } from './address_index.ts';
 import { frameFunctions, symbolLine, symbolName } from './symbols.ts';
 
 /** What a heap file is made from. */
@@ -40,44 +41,57 @@ export function* heapFileParts({ heapText, trace }: HeapFileSource): Generator<s
 
 /** Entries for every address of the dump that has a name; empty if every address is a recorded one without. */
 function symbolEntries(heapText: string, trace: Trace): string {
-  const { leaves, callers } = addressesOf(heapText);
+  const { rows, places } = addressesOf(heapText);
   const { frames } = trace.stacks;
   const entries: string[] = [];
   let needed = false;
   for (let i = 0; i < frames.length; i++) {
     const address = frames.addressOf(i as FrameIndex);
-    const hex = address.toString(16);
-    const leaf = leaves.delete(hex);
-    // An address that two frames have goes to the first.
-    const caller = callers.delete(hex);
-    if (!leaf && !caller) continue;
+    const row = rows.find(address);
+    // Not in the dump, or an address that two frames have: it goes to the first.
+    if (row < 0 || places[row] === 0) continue;
     const frame: Frame = frames.frames[i];
     needed ||= frame.fn !== undefined || frame.pc === undefined;
     const functions = frameFunctions(frame);
-    if (leaf) entries.push(symbolLine(hex, functions));
+    if ((places[row] & LEAF) !== 0) entries.push(symbolLine(address.toString(16), functions));
     // jeprof looks up the byte before a return address: the call.
-    if (caller && address > 0n) entries.push(symbolLine((address - 1n).toString(16), functions));
+    if ((places[row] & CALLER) !== 0 && address > 0n) entries.push(symbolLine((address - 1n).toString(16), functions));
+    places[row] = 0;
   }
   return needed ? entries.join('') : '';
 }
 
-/** The distinct addresses of a dump's contexts in hex without `0x`: those at the head of a backtrace and those further on. */
-function addressesOf(heapText: string): { leaves: Set<string>; callers: Set<string> } {
-  const leaves = new Set<string>();
-  const callers = new Set<string>();
-  for (let at = heapText.indexOf('\n@ '); at >= 0; at = heapText.indexOf('\n@ ', at + 3)) {
-    let end = heapText.indexOf('\n', at + 3);
-    if (end < 0) end = heapText.length;
-    let start = at + 3;
-    let into = leaves;
-    while (start < end) {
-      let stop = heapText.indexOf(' ', start);
-      if (stop < 0 || stop > end) stop = end;
-      // Past `0x`.
-      into.add(heapText.slice(start + 2, stop));
-      into = callers;
-      start = stop + 1;
+/** Where in backtraces an address stands: at the head of one, further on in one, or both. */
+const LEAF = 1;
+const CALLER = 2;
+
+const SPACE = 32;
+const LF = 10;
+
+/** The distinct addresses of a dump's contexts, and by row the places that they stand in. */
+function addressesOf(heapText: string): { rows: AddressIndex; places: Uint8Array } {
+  const rows = new AddressIndex();
+  let places = new Uint8Array(4096);
+  for (let at = heapText.indexOf('\n@ '); at >= 0; at = heapText.indexOf('\n@ ', at)) {
+    at += 2;
+    for (let place = LEAF; heapText.charCodeAt(at) === SPACE; place = CALLER) {
+      // Past the blank and `0x`.
+      at += 3;
+      let high = 0;
+      let low = 0;
+      for (let code = heapText.charCodeAt(at); code > SPACE; code = heapText.charCodeAt(++at)) {
+        high = (high << 4) | (low >>> 28);
+        low = (low << 4) | hexDigit(code);
+      }
+      const row = rows.add(high >>> 0, low >>> 0);
+      if (row >= places.length) {
+        const grown = new Uint8Array(places.length * 2);
+        grown.set(places);
+        places = grown;
+      }
+      places[row] |= place;
     }
+    if (heapText.charCodeAt(at) !== LF) break;
   }
-  return { leaves, callers };
+  return { rows, places };
 }

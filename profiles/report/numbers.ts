@@ -9,12 +9,11 @@ export function fixed(value: number, digits: number): string {
   const sign = value < 0 || Object.is(value, -0) ? '-' : '';
   const size = Math.abs(value);
   const rounded = size.toFixed(digits);
-  const longer = size.toFixed(digits + 1);
-  if (longer.endsWith('5') && size < 1e21 && /^0*$/.test(size.toFixed(Math.min(100, digits + 41)).slice(longer.length))) {
-    const cut = digits === 0 ? longer.slice(0, -2) : longer.slice(0, -1);
-    if ((cut.charCodeAt(cut.length - 1) & 1) === 0) return sign + cut;
-  }
-  return sign + rounded;
+  // A double is half-way between two N-digit decimals if and only if it is an odd multiple of 2^-(N+1).
+  const halves = size * 2 ** (digits + 1);
+  if (halves % 2 !== 1) return sign + rounded;
+  const cut = size.toFixed(digits + 1).slice(0, digits === 0 ? -2 : -1);
+  return sign + ((cut.charCodeAt(cut.length - 1) & 1) === 0 ? cut : rounded);
 }
 
 /** `%d`: cut off towards zero. */

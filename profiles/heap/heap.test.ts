@@ -1,0 +1,217 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import type { Frame } from '../../core/trace/stacks.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { renderReport, renderText } from '../report/report.ts';
+import { findMapping, parseMaps } from './maps.ts';
+import { isHeap, readHeap } from './read.ts';
+import { scaleOf } from './unsample.ts';
+import { heapFileParts, writeHeapFile } from './write.ts';
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const fixture = (name: string) => readFileSync(new URL(`../../fixtures/profiles/${name}`, import.meta.url));
+
+/** A trace with these stacks (leaf first), and its dump: object i of stack i is live and has 1000 + i bytes. */
+function dumpOfStacks(stacks: readonly (readonly Frame[])[]): { trace: Trace; heapText: string } {
+  const trace = new Trace();
+  let heapText = 'heap_v2/1\n  t*: 0: 0 [0: 0]\n  t0: 0: 0 [0: 0]\n';
+  const seen = new Set<number>();
+  stacks.forEach((frames, i) => {
+    const indices = frames.map((frame) => trace.stacks.frames.intern(frame));
+    const stack = trace.stacks.intern(indices);
+    if (seen.has(stack)) return;
+    seen.add(stack);
+    const row = `1: ${1000 + i} [1: ${1000 + i}]`;
+    heapText += `@${indices.map((index) => ` 0x${trace.stacks.frames.addressOf(index).toString(16)}`).join('')}\n  t*: ${row}\n  t0: ${row}\n`;
+  });
+  return { trace, heapText };
+}
+
+describe('writing', () => {
+  test('names without addresses come in a symbol section, at the address of each call', () => {
+    const source = dumpOfStacks([[{ fn: 'leaf' }, { fn: 'caller' }, { fn: 'main' }]]);
+    expect(writeHeapFile(source)).toBe(
+      '--- symbol\n0x100000000 leaf\n0x10000000f caller\n0x10000001f main\n---\n--- heap\n' +
+        'heap_v2/1\n  t*: 0: 0 [0: 0]\n  t0: 0: 0 [0: 0]\n@ 0x100000000 0x100000010 0x100000020\n  t*: 1: 1000 [1: 1000]\n  t0: 1: 1000 [1: 1000]\n',
+    );
+  });
+
+  test('a frame both at the head of a backtrace and further on has two entries', () => {
+    const f = { fn: 'f' };
+    expect(writeHeapFile(dumpOfStacks([[f], [{ fn: 'g' }, f]]))).toContain('\n0x100000000 f\n0xffffffff f\n');
+  });
+
+  test('addresses without names need no symbols; the mappings follow as jemalloc writes them', () => {
+    const source = dumpOfStacks([[{ pc: 0x55d0c0001234n }, { pc: 0x55d0c0002000n }]]);
+    source.trace.header.maps = '55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server\n';
+    expect(writeHeapFile(source)).toBe(`${source.heapText}\nMAPPED_LIBRARIES:\n${source.trace.header.maps}`);
+  });
+
+  test('addresses with names have symbols and mappings', () => {
+    const source = dumpOfStacks([[{ pc: 0x1000n, fn: 'outer', inlined: [{ fn: 'innermost' }, { fn: 'inner' }] }, { pc: 0x2000n }]]);
+    source.trace.header.maps = '1000-3000 r-xp 00000000 fe:00 123 /bin/a';
+    source.trace.header.command = 'a\n--b';
+    const text = writeHeapFile(source);
+    expect(text).toContain('--- symbol\nbinary=a?- -b\n0x1000 outer--inner--innermost\n---\n--- heap\nheap_v2/1\n');
+    expect(text.endsWith('\nMAPPED_LIBRARIES:\n1000-3000 r-xp 00000000 fe:00 123 /bin/a\n')).toBe(true);
+  });
+
+  test('only addresses of the dump have entries', () => {
+    const { trace, heapText } = dumpOfStacks([[{ fn: 'kept' }]]);
+    trace.stacks.intern([trace.stacks.frames.intern({ fn: 'not in the dump' })]);
+    expect(writeHeapFile({ trace, heapText })).not.toContain('not in the dump');
+  });
+
+  test('the dump’s text is not copied', () => {
+    const source = dumpOfStacks([[{ fn: 'f' }]]);
+    expect([...heapFileParts(source)]).toContain(source.heapText);
+  });
+
+  test('a dump without contexts', () => {
+    const source = dumpOfStacks([]);
+    expect(writeHeapFile(source)).toBe(source.heapText);
+  });
+});
+
+const HOSTILE = [
+  'line\nend', 'carriage\rreturn\r', '\0', '--- heap', '---', 'a--b', 'operator--', '-', '--', '- -', '  blanks  ', '@ 0x1', 't*: 1: 2 [3: 4]', 'MAPPED_LIBRARIES:',
+  '%warn x', '<script>alert(1)</script>', '__proto__', 'binary=x', '\u2028', '\ud800', 'x'.repeat(20000), '(((((', 'f(int)--', 'Foo::operator--(int) const', '名前', '%s%n',
+];
+
+describe('names survive writing and reading', () => {
+  const names = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('main', 'f', 'g'));
+  const frame = fc.oneof(
+    names.map((fn) => ({ fn })),
+    fc.record({ pc: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }), fn: names }),
+    fc.record({ fn: names, inlined: fc.array(names.map((fn) => ({ fn })), { minLength: 1, maxLength: 3 }) }),
+  );
+
+  test('whatever they are, the rows stay and each frame is named once', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(frame, { minLength: 1, maxLength: 6 }), { maxLength: 8 }), (stacks) => {
+        const source = dumpOfStacks(stacks);
+        const { profile } = readHeap(bytesOf(writeHeapFile(source)), 'a');
+        expect(profile.warnings).toEqual([]);
+        expect(profile.samples.length).toBe(source.trace.stacks.length);
+        for (let row = 0; row < profile.samples.length; row++) {
+          const ours = profile.stacks.framesOf(profile.samples.stack[row] as StackIndex);
+          const theirs = source.trace.stacks.framesOf(row as StackIndex);
+          expect(Array.from(ours, (index) => profile.stacks.frames.addressOf(index as FrameIndex))).toEqual(
+            Array.from(theirs, (index) => source.trace.stacks.frames.addressOf(index as FrameIndex)),
+          );
+        }
+      }),
+    );
+  });
+
+  test('functions inlined into a frame come back innermost first', () => {
+    const inlined = [{ fn: 'innermost-' }, { fn: 'operator--' }, { fn: '-[Foo bar]' }];
+    const { profile } = readHeap(bytesOf(writeHeapFile(dumpOfStacks([[{ fn: 'outer-', inlined }]]))), 'a');
+    expect(profile.stacks.frames.frames).toEqual([
+      { pc: 0x100000000n, fn: 'outer- ', inlined: [{ fn: 'innermost-' }, { fn: 'operator- - ' }, { fn: '-[Foo bar]' }] },
+    ]);
+  });
+});
+
+describe.skipIf(!needsTool('jeprof'))('jeprof opens what is written', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'heap-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const jeprof = (flags: readonly string[], text: string) => {
+    const path = join(folder, 'a.heap');
+    writeFileSync(path, text);
+    return execFileSync('jeprof', [...flags, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  };
+
+  test('and names every frame, with the numbers of our report', () => {
+    const text = writeHeapFile(
+      dumpOfStacks([
+        [{ fn: 'malloc' }, { fn: 'strdup' }, { fn: 'main' }],
+        [{ fn: 'ns::f(int)', inlined: [{ fn: 'inner' }] }, { fn: 'main' }],
+        [{ fn: 'main' }],
+        [{ pc: 0x55d0c0001234n, fn: 'with address' }, { fn: 'main' }],
+      ]),
+    );
+    const report = jeprof(['--text', '--show_bytes'], text);
+    expect(report).toBe(renderText(readHeap(bytesOf(text), 'a').profile, { showBytes: true }));
+    for (const name of ['strdup', 'main', 'ns::f', 'inner (inline)', 'with address']) expect(report).toContain(` ${name}\n`);
+    expect(report).not.toMatch(/0x|[0-9a-f]{16}/);
+    expect(jeprof(['--dot'], text)).toContain('label="with\\naddress');
+    expect(jeprof(['--collapsed'], text).split('\n').sort()).toEqual(['', 'main 1002', 'main;ns::f(int);inner[inline] 1001', 'main;strdup 1000', 'main;with address 1003']);
+  });
+
+  test('whatever the names hold', () => {
+    const text = writeHeapFile(dumpOfStacks(HOSTILE.map((fn) => [{ fn }, { fn: 'main' }])));
+    expect(jeprof(['--text', '--show_bytes', '--alloc_objects'], text)).toMatch(new RegExp(`^Total: ${HOSTILE.length} objects\n`));
+    const { profile } = readHeap(bytesOf(text), 'a');
+    expect(jeprof(['--collapsed'], text).split('\n').sort()).toEqual(renderReport('collapsed', profile).split('\n').sort());
+  });
+});
+
+describe('reading', () => {
+  test('threads with names, as jemalloc writes them', () => {
+    const { profile, header } = readHeap(fixture('leakycpp_sysnames.heap'), 'a');
+    expect(header).toEqual({ inuseObjects: 993, inuseBytes: 495921, allocObjects: 21443, allocBytes: 1904959 });
+    expect(profile.threads.map(({ id, name }) => [id, name])).toEqual([[0n, 'leakycpp'], [1n, 'leakycpp'], [2n, 'leakycpp'], [3n, 'leakycpp']]);
+    expect(profile.sampling).toEqual({ method: 'poisson', rate: 1024 });
+    expect(profile.accumulated).toBe(true);
+    expect(profile.warnings).toEqual([]);
+    expect(profile.binary).toMatch(/leakycpp$/);
+  });
+
+  test('lines that are no part of a dump are counted', () => {
+    const { profile } = readHeap(bytesOf('heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1 zz 0x2\n  t*: 1: 2 [3: 4]\nrubbish\n  t1: 1: 2\n'), 'a.heap');
+    expect(profile.warnings).toEqual(['a.heap:3: 3 lines, from here on, are no part of a heap dump and passed over']);
+    expect(profile.samples.length).toBe(1);
+  });
+
+  test('addresses of 64 bits', () => {
+    const { profile } = readHeap(bytesOf('heap_v2/1\n@ 0xffffffff81000000 0xffffffffffffffff 0x0000000000000010 0\n  t*: 1: 64 [0: 0]\n'), 'a');
+    expect(profile.stacks.frames.frames.map(({ pc }) => pc)).toEqual([0xffffffff81000000n, 0xffffffffffffffffn, 16n, 0n]);
+  });
+
+  test.each([
+    ['', 'the dump is empty'],
+    ['heap_v1/1\n', 'no heap dump'],
+    ['--- symbol\n0x1 f\n---\n', 'no heap dump'],
+    ['\0\0\0\0', 'no heap dump'],
+  ])('%j is an input error', (text, fact) => {
+    expect(() => readHeap(bytesOf(text), 'a.heap')).toThrow(InputError);
+    expect(() => readHeap(bytesOf(text), 'a.heap')).toThrow(fact);
+  });
+
+  test.each([
+    ['heap_v2/524288\n  t*: 0: 0 [0: 0]\n', true],
+    ['%warn old\nheap profile: 1: 2 [3: 4] @ heapprofile\n', true],
+    ['--- symbol\nbinary=x\n', true],
+    ['heap of things\n', false],
+    ['{"op":"trace"}\n', false],
+  ])('%j is a dump: %s', (text, expected) => expect(isHeap(bytesOf(text))).toBe(expected));
+});
+
+test.each([
+  ['poisson', 524288, 26, 16349, 1 / (1 - Math.exp(-16349 / 26 / 524288))],
+  ['poisson', 1, 10, 1000, 1],
+  ['poisson', 524288, 0, 0, 1],
+  ['poisson', 524288, 3, 0, 1],
+  ['uniform', 1000, 2, 1000, 2],
+  ['uniform', 1000, 2, 4000, 1],
+  ['none', 1, 5, 5, 1],
+] as const)('%s sampling at %d: %d objects of %d bytes stand for %d times as many', (method, rate, count, bytes, scale) => {
+  expect(scaleOf({ method, rate }, count, bytes)).toBeCloseTo(scale, 9);
+});
+
+test('mappings', () => {
+  const maps = parseMaps('2000-3000 r--p 00001000 fe:00 7 /lib/b.so (deleted)\nnot a mapping\n1000-2000 r-xp 00000000 00:00 0 \n4000-5000 rw-p 00000000 00:00 0 [stack]\n');
+  expect(maps.map(({ path }) => path)).toEqual(['', '/lib/b.so (deleted)', '[stack]']);
+  expect([0xfffn, 0x1000n, 0x1fffn, 0x2000n, 0x3000n, 0x4fffn, 0x5000n].map((address) => findMapping(maps, address))).toEqual([-1, 0, 0, 1, -1, 2, -1]);
+});

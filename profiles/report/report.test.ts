@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { randomDump } from '../../fixtures/profiles/random_dump.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { readHeap } from '../heap/read.ts';
+import type { ReportFormat, ReportOptions } from './report.ts';
+import { renderReport, renderText } from './report.ts';
+
+const FIXTURES = new URL('../../fixtures/profiles/', import.meta.url);
+const fixture = (name: string) => readFileSync(new URL(name, FIXTURES));
+const dumpOf = (bytes: Uint8Array | string, name = 'a.heap') => readHeap(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes, name).profile;
+
+describe('reports recorded from jeprof', () => {
+  const FLAGS: [string, ReportOptions][] = [
+    ['text', {}],
+    ['alloc_space', { sampleType: 'alloc_space' }],
+    ['alloc_objects', { sampleType: 'alloc_objects' }],
+    ['inuse_objects', { sampleType: 'inuse_objects' }],
+    ['showbytes_cum', { showBytes: true, cumulative: true }],
+  ];
+  for (const name of ['leaky_s0', 'leaky_s19', 'leakycpp_s0_mt4']) {
+    test.each(FLAGS)(`${name} --%s`, (file, options) => {
+      const report = renderText(dumpOf(fixture(`${name}.symbolized.heap`)), options);
+      expect(report).toBe(fixture(`${name}.${file}.txt`).toString());
+    });
+  }
+});
+
+/** jeprof's flags and ours for the same report. */
+const SAME: [string, ReportFormat, ReportOptions][] = [
+  ['--text', 'text', {}],
+  ['--text --cum', 'text', { cumulative: true }],
+  ['--text --inuse_objects', 'text', { sampleType: 'inuse_objects' }],
+  ['--text --alloc_space --show_bytes', 'text', { sampleType: 'alloc_space', showBytes: true }],
+  ['--text --alloc_objects --cum', 'text', { sampleType: 'alloc_objects', cumulative: true }],
+  ['--text --addresses', 'text', { granularity: 'addresses' }],
+  ['--text --files', 'text', { granularity: 'files' }],
+  ['--text --thread=0', 'text', { thread: '0' }],
+  ['--text --thread=*', 'text', { thread: '*' }],
+  ['--text --focus=[hl]ea', 'text', { focus: '[hl]ea' }],
+  ['--text --focus=4.$', 'text', { focus: '4.$' }],
+  ['--text --ignore=main|std', 'text', { ignore: 'main|std' }],
+  ['--text --retain=(?i)LEAK|run', 'text', { retain: '(?i)LEAK|run' }],
+  ['--text --exclude=^_|main', 'text', { exclude: '^_|main' }],
+  ['--collapsed', 'collapsed', {}],
+  ['--collapsed --alloc_objects --thread=*', 'collapsed', { sampleType: 'alloc_objects', thread: '*' }],
+  ['--callgrind --alloc_space', 'callgrind', { sampleType: 'alloc_space' }],
+  // Which of several equal edges --maxdegree and --edgefraction leave out is up to jeprof's hash table.
+  ['--dot --maxdegree=10000 --edgefraction=0', 'dot', { maxDegree: 10000, edgeFraction: 0 }],
+  ['--dot --alloc_objects --heapcheck --nodecount=7 --maxdegree=10000 --edgefraction=0', 'dot', { sampleType: 'alloc_objects', heapcheck: true, nodeCount: 7, maxDegree: 10000, edgeFraction: 0 }],
+  ['--dot --nodefraction=0.1 --maxdegree=10000 --edgefraction=0', 'dot', { nodeFraction: 0.1, maxDegree: 10000, edgeFraction: 0 }],
+];
+
+const BARE_FLAGS = new Set(['--text --alloc_objects --cum', '--text --thread=*', '--collapsed', '--text --focus=4.$']);
+
+describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
+  let folder: string;
+  let program: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'report-'));
+    program = join(folder, 'program');
+    // No binary: jeprof then finds no names and shows bare addresses.
+    writeFileSync(program, 'no program\n');
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const jeprof = (flags: string, files: readonly string[]) =>
+    execFileSync('jeprof', [...flags.split(' '), ...files], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 });
+
+  /** Writes a dump for jeprof. Its mappings are left out: jeprof would look for their libraries on this machine. */
+  const write = (name: string, bytes: Uint8Array | string) => {
+    const path = join(folder, name);
+    const text = Buffer.from(bytes).toString().replace(/\nMAPPED_LIBRARIES:[^]*/, '');
+    writeFileSync(path, text);
+    return { path, profile: dumpOf(text), args: text.startsWith('--- symbol') ? [path] : [program, path] };
+  };
+
+  test('recorded graphs with all limits', () => {
+    const { profile, args } = write('graph.heap', fixture('leakycpp_s0_mt4.symbolized.heap'));
+    for (const [flags, options] of [['--dot', {}], ['--dot --maxdegree=2 --edgefraction=0.01', { maxDegree: 2, edgeFraction: 0.01 }]] as const) {
+      expect(comparable('dot', renderReport('dot', profile, options))).toBe(comparable('dot', jeprof(flags, args)));
+    }
+  });
+
+  const dumps = readdirSync(FIXTURES).filter((name) => name.endsWith('.heap'));
+  test('there are dumps to compare', () => expect(dumps.length).toBeGreaterThan(5));
+
+  for (const [name, read] of [
+    ...dumps.map((name) => [name, () => fixture(name)] as const),
+    ['random, every byte sampled', () => randomDump(1, { contexts: 300, rate: 1, threads: 3, symbols: true })] as const,
+    ['random, sampled', () => randomDump(2, { contexts: 300, rate: 65536, threads: 2, symbols: true })] as const,
+    ['random, no names', () => randomDump(3, { contexts: 100, rate: 524288, threads: 12, symbols: false })] as const,
+  ]) {
+    test(name, () => {
+      const { profile, args } = write(`${name}.heap`, read());
+      for (const [flags, format, options] of SAME) {
+        // Without names jeprof asks nm and addr2line each time: a few reports will do.
+        if (!profile.symbolized && !BARE_FLAGS.has(flags)) continue;
+        // jeprof passes over the rows of named threads.
+        if (options.thread !== undefined && profile.threads.some((thread) => thread.name !== undefined)) continue;
+        const theirs = comparable(format, jeprof(flags, args));
+        const ours = comparable(format, renderReport(format, profile, { ...options, program }));
+        expect(ours, flags).toBe(theirs);
+      }
+    }, 60000);
+  }
+
+  test('sums and differences of dumps', () => {
+    const first = write('i0.heap', fixture('leaky_interval.i0.heap'));
+    const last = write('f.heap', fixture('leaky_interval.f.heap'));
+    for (const [a, b] of [[first, last], [last, first]]) {
+      expect(renderText(b.profile, { base: a.profile })).toBe(jeprof(`--text --base=${a.path}`, b.args));
+      expect(renderText(b.profile, { base: a.profile, dropNegative: true })).toBe(jeprof(`--text --drop_negative --base=${a.path}`, b.args));
+      expect(renderText([a.profile, b.profile], { showBytes: true })).toBe(jeprof('--text --show_bytes', [program, a.path, b.path]));
+    }
+  });
+
+  test('a difference of nothing', () => {
+    const { profile, args, path } = write('same.heap', fixture('leaky_s0.symbolized.heap'));
+    expect(renderText(profile, { base: profile })).toBe(jeprof(`--text --base=${path}`, args));
+  });
+
+  test('gperftools dumps of every sampler', () => {
+    for (const type of ['', ' @ heap/524288', ' @ heap_v2/524288', ' @ heapprofile', ' @ growthz', ' @ heap', ' @ heap_v2']) {
+      const text = `heap profile:    3:  1234 [   3:  1234]${type}\n  1:  64 [ 2:  4096] @ 0x400100 0x400200\n  2: 1048576 [ 3: 3145728] @ 0x400180 0x400200\n`;
+      const { profile, args } = write('plain.heap', text);
+      for (const flags of ['--text', '--text --show_bytes --alloc_space', '--text --inuse_objects']) {
+        const options: ReportOptions = { showBytes: flags.includes('bytes'), sampleType: flags.includes('alloc') ? 'alloc_space' : flags.includes('objects') ? 'inuse_objects' : 'inuse_space' };
+        expect(renderText(profile, options), type + flags).toBe(jeprof(flags, args));
+      }
+    }
+  });
+
+  test('--raw opens in jeprof and says the same', () => {
+    const dump = readHeap(fixture('leaky_s19.symbolized.heap'), 'a');
+    const withText = renderReport('raw', dump.profile, { dumpText: Buffer.from(dump.text).toString() });
+    expect(jeprof('--text', [write('raw.heap', withText).path])).toBe(fixture('leaky_s19.text.txt').toString());
+    const withoutText = renderReport('raw', dump.profile);
+    expect(jeprof('--text', [write('raw.heap', withoutText).path])).toBe(fixture('leaky_s19.text.txt').toString());
+  });
+});
+
+/** What of a report is not in the order of jeprof's hash tables. */
+function comparable(format: ReportFormat, text: string): string {
+  if (format === 'text') return text;
+  if (format === 'callgrind') return callgrindCalls(text);
+  return text.split('\n').sort().join('\n');
+}
+
+/** Calls of a callgrind file with their names in full, sorted. */
+function callgrindCalls(text: string): string {
+  const names = new Map<string, string>();
+  const full = text.replace(/^(c?)(fl|fn)=(\((\d+)\))?(?: (.*)|(.*))$/gm, (_line, called: string, key: string, _n, number: string | undefined, first: string | undefined, short: string | undefined) => {
+    if (number === undefined) return `${called}${key}=${first ?? short}`;
+    if (first !== undefined) names.set(key + number, first);
+    return `${called}${key}=${names.get(key + number)}`;
+  });
+  return full.split('\n\n').sort().join('\n\n');
+}
+
+test('rows without backtrace are left out of a dump, with a note', () => {
+  const notes: string[] = [];
+  const profile = dumpOf('heap_v2/1\n  t*: 2: 4096 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n@ 0x400100\n  t*: 1: 1024 [0: 0]\n');
+  expect(renderText(profile, { showBytes: true, note: (text) => notes.push(text) })).toBe('Total: 1024 B\n    1024 100.0% 100.0%     1024 100.0% 0000000000400100\n');
+  expect(notes).toEqual(['3072 bytes have no backtrace in the dump and are in no row']);
+});
+
+test('a profile that is no dump shows them', () => {
+  const profile = { ...dumpOf('heap_v2/1\n  t*: 1: 3072 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n'), source: 'replay' };
+  expect(renderText(profile, { showBytes: true })).toContain('[no backtrace]');
+});
+
+test('a bad pattern is the user’s error', () => {
+  expect(() => renderText(dumpOf('heap_v2/1\n  t*: 0: 0 [0: 0]\n'), { focus: '(' })).toThrow(InputError);
+});
