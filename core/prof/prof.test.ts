@@ -569,7 +569,7 @@ describe('any sequence of calls', () => {
             for (const trace of shown) expect(text).toContain(`@${trace}\n  t*: ${counts(samples.filter((sample) => sample.text === trace))}\n`);
             // Rows of threads, as a set: their numbers follow the creation of records.
             const rows = [...new Set(samples.map(({ thread }) => thread))].map((one) => counts(samples.filter((sample) => sample.thread === one)));
-            const header = text.split('\n@')[0].match(/(?<=^  t\d+: )\d+: \d+ \[\d+: \d+\]/gm) ?? [];
+            const header: readonly string[] = text.split('\n@')[0].match(/(?<=^  t\d+: )\d+: \d+ \[\d+: \d+\]/gm) ?? [];
             for (const row of rows) expect(row.startsWith('0: 0 [0') || header.includes(row)).toBe(true);
           }
           engine.check();
