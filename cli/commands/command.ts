@@ -39,3 +39,10 @@ function settled<T extends object>(args: T): T {
     }),
   ) as T;
 }
+
+/** Flags of every command that reads traces. */
+export const INPUT_FLAGS = {
+  from: { type: 'string', describe: 'The format of the trace, if its content misleads', requiresArg: true },
+  pid: { type: 'string', describe: 'Only this process, where the recording has several', requiresArg: true },
+  quiet: { type: 'boolean', describe: 'No progress and no notes on stderr', default: false },
+} as const;
