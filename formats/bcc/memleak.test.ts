@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { fixtureBytes, tally } from '../../fixtures/tally.ts';
+import { memleak } from './memleak.ts';
+import { MemleakSummaryReader, type OutstandingContext } from './memleak_summary.ts';
+
+const utf8 = new TextEncoder();
+const read = (text: string) => tally(memleak, utf8.encode(text));
+const summary = (bytes: Uint8Array, chunk = 65536): OutstandingContext[] => {
+  const reader = new MemleakSummaryReader('table');
+  for (let start = 0; start < bytes.length; start += chunk) reader.write(bytes.slice(start, start + chunk));
+  return reader.end();
+};
+
+describe('memleak -t', () => {
+  test('leaky: each line is an event, part of one, or counted', async () => {
+    const bytes = await fixtureBytes('leaky_trace_t.txt.zst');
+    const lines = new TextDecoder().decode(bytes).split('\n').filter((line) => line.startsWith('('));
+    const result = tally(memleak, bytes);
+    expect(result.ops['malloc']! * 2 + result.ops['free']!).toBe(lines.length);
+    expect(result.ops).toEqual({ malloc: 6239, free: 5412 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1 });
+    expect(result.unknown).toBe(0);
+    expect(result.trace.threads.tids).toEqual([21075]);
+    expect(result.trace.threads.names).toEqual(['leaky']);
+    expect(result.trace.header.startTime).toBe(1095302449000n);
+  });
+
+  test('a call inside another, a call without return, a name with a quote, lost lines, a cut line', () => {
+    const line = (message: string, name = "b'a'") => `(${name}, 7, 1, b'...11', 1.5, b'${message}')\n`;
+    const result = read(
+      line('alloc entered, size = 9') + line('alloc entered, size = 8') + line('alloc entered, size = 8') + line('alloc exited, size = 8, result = 1000') +
+      line('free entered, address = 1000, size = 8', `b"it's"`) + line('alloc entered, size = 3') + 'CPU:1 [LOST 4 EVENTS]\n' + "(b'a', 7, 1, b'...11', 1.6, b'free entered, address = 10",
+    );
+    expect(result.ops).toEqual({ malloc: 1, free: 1 });
+    expect({ ...result.trace.skipped }).toEqual({ nested: 1, no_return: 2, lost: 4, torn: 1 });
+    expect(result.trace.partial).toBe(true);
+  });
+
+  test('a table is refused as what it is', async () => {
+    const bytes = await fixtureBytes('leaky_interval.txt');
+    expect(() => tally(memleak, bytes)).toThrow(InputError);
+    expect(() => tally(memleak, bytes)).toThrow(/^trace:3: .* is a summary, not a trace: /);
+    expect(memleak.sniff(bytes)).toBeGreaterThan(0.5);
+  });
+
+  test('recognised from its head', async () => {
+    const head = (await fixtureBytes('leaky_trace_t.txt.zst')).subarray(0, 65536);
+    expect(memleak.sniff(head)).toBeGreaterThan(0.9);
+    for (const name of ['edge_nog.perfscript', 'edge_mono.ftrace', 'edge_split_bpftracefmt.txt', 'sqlite_x_ttt.ltrace.zst']) {
+      expect(memleak.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
+    }
+  });
+
+  test('reads the same however it is cut', async () => {
+    const bytes = (await fixtureBytes('leaky_trace_t.txt.zst')).subarray(0, 60000);
+    const whole = tally(memleak, bytes, {}, [bytes.length]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
+        const parts = tally(memleak, bytes, {}, sizes);
+        expect(parts.text).toEqual(whole.text);
+        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test('rubbish is counted, never taken', async () => {
+    const good = (await fixtureBytes('leaky_trace_t.txt.zst')).subarray(0, 4000);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 3999 }), (noise, at) => {
+        expect(tally(memleak, noise).events).toBe(0);
+        const broken = good.slice();
+        broken.set(noise.subarray(0, broken.length - at), at);
+        tally(memleak, broken);
+      }),
+    );
+  });
+});
+
+describe('tables', () => {
+  test('the last one, largest context first', async () => {
+    const bytes = await fixtureBytes('leaky_interval.txt');
+    const contexts = summary(bytes);
+    expect(contexts[0]).toMatchObject({ bytes: 564812, objects: 256 });
+    expect(contexts[0].stack.map(({ fn }) => fn)).toEqual(['lru_put', 'handle', 'main', '__libc_start_call_main']);
+    const leak = contexts.find(({ stack }) => stack[0].fn === 'leak_log_line')!;
+    expect(leak).toMatchObject({ bytes: 111616, objects: 109 });
+    expect(leak.stack[0]).toEqual({ pc: 0x55b8520432bbn, fn: 'leak_log_line', offset: 0x4d, module: 'leaky' });
+    for (const chunk of [1, 7, 100]) expect(summary(bytes, chunk)).toEqual(contexts);
+  });
+
+  test('C++ names keep their spaces and brackets; frames without a name their address', async () => {
+    const contexts = summary(await fixtureBytes('leakycpp_s5.txt'));
+    expect(contexts[0]).toMatchObject({ bytes: 62754, objects: 149 });
+    const names = contexts.flatMap(({ stack }) => stack);
+    expect(names.some(({ fn }) => fn === 'operator new(unsigned long)')).toBe(true);
+    expect(names.some(({ fn }) => fn?.endsWith('std::tuple<void (*)(int, long, long), int, long, long> > >::_M_run()'))).toBe(true);
+    expect(names.find(({ pc }) => pc === 0x7f2de18d44a3n)).toEqual({ pc: 0x7f2de18d44a3n, module: 'libstdc++.so.6.0.30' });
+  });
+
+  test('a table that is cut is not the last', () => {
+    const whole = '[1] Top 2 stacks with outstanding allocations:\n\t8 bytes in 1 allocations from stack\n\t\tf+0x1 [a]\n';
+    expect(summary(utf8.encode(`${whole}[2] Top 2 stacks with outstanding allocations:\n\t9 bytes in 1 alloca`))[0].bytes).toBe(8);
+    expect(() => summary(utf8.encode('nothing\n'))).toThrow(InputError);
+  });
+});

@@ -1,0 +1,290 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fixtureBytes, framesOf, liveOfSize, liveUnder, tally } from '../../fixtures/tally.ts';
+import { bpftrace } from './bpftrace.ts';
+
+const utf8 = new TextEncoder();
+const read = (text: string, options = {}) => tally(bpftrace, utf8.encode(text), options);
+
+/** Lines of recordings: calls (entries, returns and whole ones), by what they start with. */
+function callLines(bytes: Uint8Array): string[] {
+  return new TextDecoder().decode(bytes).split('\n').filter((line) => /^(\d|A |F |\{"type": "printf", "data": "\d)/.test(line));
+}
+
+describe('complete recordings', () => {
+  test('leaky 4000: every leak, and nothing that was freed', async () => {
+    const result = tally(bpftrace, await fixtureBytes('leaky_clean_perf.txt.zst'));
+    expect(result.events).toBe(42654);
+    expect(result.ledger.totalLiveBytes).toBe(1060119);
+    expect(result.ledger.totalLiveObjects).toBe(2338);
+    expect(result.ledger.totalPeakBytes).toBe(1070481);
+    expect(liveOfSize(result, 312)).toEqual({ objects: 400, bytes: 124800 });
+    expect(liveUnder(result, 'realloc')).toEqual({ objects: 160, bytes: 163840 });
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1 });
+    expect(result.trace.header.pid).toBe(18355);
+    expect(result.trace.header.startTime).toBe(772218247019n);
+    expect(result.trace.partial).toBe(false);
+  });
+
+  test('leaky 500 by jereplay.bt: direct callers are named', async () => {
+    const result = tally(bpftrace, await fixtureBytes('leaky_500_jereplay.txt.zst'));
+    expect(liveUnder(result, 'leak_session')).toEqual({ objects: 50, bytes: 15600 });
+    expect(liveUnder(result, 'leak_log_line')).toEqual({ objects: 20, bytes: 20480 });
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect(result.trace.threads.names).toEqual(['leaky']);
+    const leak = [...result.live.values()].find(({ size }) => size === 312)!;
+    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual(['__GI___libc_malloc', 'leak_session', 'handle', 'main', '__libc_start_call_main']);
+  });
+
+  test('mt 4 3000, entries and returns: all is freed but what the C library keeps', async () => {
+    const result = tally(bpftrace, await fixtureBytes('mt4_split_clean.txt.zst'));
+    expect(result.ledger.totalLiveBytes).toBe(5184);
+    // The thread library's four vectors and stdout's buffer.
+    expect([...result.live.values()].map(({ size }) => size).sort()).toEqual([272, 272, 272, 272, 4096]);
+    expect(result.reused).toBe(0);
+    expect(result.trace.skipped).toMatchObject({ nested: 818, phantom_free: 1069 });
+    expect(result.trace.threads.tids).toHaveLength(5);
+    // What is left is freed without having been seen: valloc has no probe in this recording, and its blocks begin a page.
+    for (const line of result.text) if (line.startsWith('free')) expect(Number(line.split(' ')[3])).not.toBeNaN();
+    expect(result.unknown).toBe(9);
+  });
+
+  test('mt 3 300 by jereplay.bt as JSON: nothing is unknown, and each thread exits', async () => {
+    const result = tally(bpftrace, await fixtureBytes('mt3_300_jereplay.json.zst'));
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect(result.ops['thread_exit']).toBe(3);
+    expect(result.ledger.totalLiveBytes).toBe(4096 + 3 * 272);
+    expect(result.trace.skipped.phantom_free).toBe(333);
+    expect(result.trace.skipped.nested).toBeUndefined();
+  });
+
+  test('mt 4 600 without stacks: nested calls and the caches of exiting threads are told apart', async () => {
+    const bytes = await fixtureBytes('mt4_600_nostack.txt.zst');
+    const result = tally(bpftrace, bytes);
+    expect(result.ledger.totalLiveBytes).toBe(5184);
+    expect({ ...result.trace.skipped }).toEqual({ note: 1, nested: 182, phantom_free: 733 });
+    expect(result.events + 182 + 733).toBe(callLines(bytes).length);
+  });
+
+  test('sqlite: an outer call takes the stack that the inner one overwrote', async () => {
+    const result = tally(bpftrace, await fixtureBytes('sqlite_paired_perf.txt.zst'));
+    expect(result.trace.skipped).toMatchObject({ nested: 3 });
+    expect(result.ledger.totalLiveBytes).toBe(8937);
+    expect(result.unknown).toBe(0);
+    const first = result.text[0].split(' ');
+    expect(first[0]).toBe('realloc');
+    expect(framesOf(result, Number(first[7])).map(({ fn }) => fn)).toEqual(['__GI___libc_malloc']);
+  });
+});
+
+describe('recordings that lost events', () => {
+  test.each([
+    ['leaky_paired_perf.txt.zst', 19748],
+    ['leaky_ra.txt.zst', 3302],
+    ['mt4_json_lost.txt.zst', 18983],
+  ])('%s: each line is an event or counted', async (name, lost) => {
+    const bytes = await fixtureBytes(name);
+    const result = tally(bpftrace, bytes);
+    const { skipped } = result.trace;
+    expect(skipped.lost).toBe(lost);
+    expect(result.events + (skipped.nested ?? 0) + (skipped.phantom_free ?? 0)).toBe(callLines(bytes).length);
+    expect(result.trace.warnings.some((warning) => warning.includes(String(lost)))).toBe(true);
+  });
+
+  test.each([['mt4_split_perf.txt.zst', 24047], ['leakycpp_split_nosym.txt.zst', 24492]])('%s: entries and returns add up', async (name, lost) => {
+    const bytes = await fixtureBytes(name);
+    const lines = callLines(bytes);
+    const { skipped } = tally(bpftrace, bytes).trace;
+    const { ops } = tally(bpftrace, bytes);
+    const frees = lines.filter((line) => line.includes(' free ptr=')).length;
+    const joined = Object.entries(ops).reduce((sum, [op, count]) => (op === 'free' ? sum : sum + count), 0);
+    expect(skipped.lost).toBe(lost);
+    expect(2 * (joined + (skipped.nested ?? 0)) + frees + (skipped.no_return ?? 0) + (skipped.no_entry ?? 0)).toBe(lines.length);
+    expect((ops['free'] ?? 0) + (skipped.phantom_free ?? 0)).toBe(frees);
+  });
+
+  test('a frame keeps the name it had while the process lived', async () => {
+    const result = tally(bpftrace, await fixtureBytes('leaky_paired_perf.txt.zst'));
+    for (const frame of result.trace.stacks.frames.frames) if (frame.pc === 0x55cb8851756cn && frame.fn !== undefined) expect(frame).toMatchObject({ fn: 'handle', offset: 18 });
+    for (let stack = 0; stack < result.trace.stacks.length; stack++) expect(framesOf(result, stack).every(({ fn }) => fn !== undefined)).toBe(true);
+  });
+
+  test('direct callers from ra=', async () => {
+    const result = tally(bpftrace, await fixtureBytes('leaky_ra.txt.zst'));
+    // 27 of these lines are in the recording, all before the process was gone; the rest have the address of a named one.
+    expect(liveUnder(result, 'leak_session').objects).toBe(52);
+  });
+});
+
+describe('processes', () => {
+  test('the one with the most calls is taken, and the other named', async () => {
+    const bytes = await fixtureBytes('redis_jem_stack.txt.zst');
+    const result = tally(bpftrace, bytes);
+    expect(result.trace.header.pid).toBe(18596);
+    expect(result.trace.skipped.other_process).toBe(1222);
+    expect(result.events + 1222).toBe(callLines(bytes).length);
+    expect(result.trace.warnings.join()).toContain('process 18691');
+    // Leftover maps and their stack are no calls.
+    expect(result.trace.skipped.note).toBe(3);
+  });
+
+  test('--pid takes the other one', async () => {
+    const bytes = await fixtureBytes('redis_jem_stack.txt.zst');
+    const result = tally(bpftrace, bytes, { pid: 18691 });
+    expect(result.events).toBe(1222);
+    expect(result.trace.header.pid).toBe(18691);
+    expect(() => tally(bpftrace, bytes, { pid: 1 })).toThrow(/no events of process 1\b/);
+  });
+
+  test('default-style stacks: names and offsets without addresses', async () => {
+    const result = tally(bpftrace, await fixtureBytes('edge_split_bpftracefmt.txt'));
+    expect(framesOf(result, 0)).toEqual([{ fn: '__GI___libc_malloc', offset: 0 }, { pc: 0x7ff2d422b24an }]);
+    expect(result.ops).toMatchObject({ realloc: 7, posix_memalign: 2, aligned_alloc: 2 });
+    expect(result.trace.skipped.nested).toBe(3);
+  });
+});
+
+describe('order', () => {
+  test('lines of two buffers are put in order; what comes later than the window is counted', () => {
+    const lines = ['1000 7 7 malloc(8) = 0x1000', '4000 7 8 free(0x2000)', '2000 7 7 malloc(16) = 0x2000', '3000 7 7 free(0x1000)'];
+    const result = read(`${lines.join('\n')}\n`);
+    expect(result.text.map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual(['malloc 0 0', 'malloc 0 1000', 'free 0 2000', 'free 1 3000']);
+    const late = read(`${[4, 5, 6, 7, 8, 2].map((time) => `${time}000 7 7 malloc(8) = 0x${time}0`).join('\n')}\n`, { reorderWindow: 2 });
+    expect({ ...late.trace.skipped }).toEqual({ late: 1 });
+    expect(late.events).toBe(5);
+    expect(late.trace.warnings.join()).toContain('too late');
+  });
+
+  test('a block that a realloc moved from is free before the realloc returns', () => {
+    const result = read('10 7 7 malloc(8) = 0x1000\n20 7 8 malloc(8) = 0x1000\n30 7 7 realloc(0x1000, 64) = 0x2000\n40 7 8 free(0x1000)\n50 7 7 free(0x2000)\n');
+    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['malloc 0', 'realloc 0', 'malloc 1', 'free 1', 'free 0']);
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect(result.live.size).toBe(0);
+  });
+
+  test('a realloc within its block is not the parent of the malloc before it', () => {
+    const result = read('10 7 7 malloc(8) = 0x1000\n20 7 7 realloc(0x1000, 8) = 0x1000\n');
+    expect(Object.keys(result.ops)).toEqual(['malloc', 'realloc']);
+  });
+
+  test.each([
+    ['10 7 7 malloc(8) = 0x1000\n11 7 7 realloc(0x0, 8) = 0x1000\n', { realloc: 1 }],
+    ['10 7 7 malloc(8) = 0x1000\n11 7 7 realloc(0x500, 8) = 0x1000\n', { realloc: 1 }],
+    ['10 7 7 malloc(8) = 0x1000\n11 7 7 posix_memalign(0, 8) = 0 0x1000\n', { posix_memalign: 1 }],
+    ['10 7 7 malloc(6) = 0x1000\n11 7 7 realloc(0x0, 6) = 0x1000\n12 7 7 reallocarray(0x0, 2, 3) = 0x1000\n', { reallocarray: 1 }],
+    ['10 7 7 free(0x1000)\n11 7 7 realloc(0x1000, 0) = 0x0\n', { realloc: 1 }],
+    ['10 7 7 malloc(8) = 0x1000\n11 7 8 realloc(0x0, 8) = 0x2000\n', { malloc: 1, realloc: 1 }],
+    ['10 7 7 malloc(8) = 0x1000\n11 7 7 realloc(0x0, 9) = 0x1000\n', { malloc: 1, realloc: 1 }],
+  ])('nested calls: %j', (text, ops) => {
+    const result = read(text);
+    expect(result.ops).toEqual(ops);
+    expect(result.events + (result.trace.skipped.nested ?? 0)).toBe(text.split('\n').length - 1);
+  });
+
+  test('a return that is lost does not swallow the calls after it', () => {
+    const result = read(
+      '10 7/7 a realloc ptr=0x0 size=8\n20 7/7 a malloc size=5\n21 7/7 a malloc ret=0x1000\n30 7/7 a free ptr=0x1000\n40 7/7 a calloc ret=0x2000\n',
+    );
+    expect(result.ops).toEqual({ malloc: 1, free: 1 });
+    expect({ ...result.trace.skipped }).toEqual({ no_return: 1, no_entry: 1 });
+  });
+
+  test('a double free by the main thread, or by one that goes on, is not called a phantom', () => {
+    const lines = '10 7 7 malloc(8) = 0x1000\n20 7 7 free(0x1000)\n30 7 8 free(0x1000)\n';
+    expect(read(`${lines}40 7 8 malloc(8) = 0x3000\n`).trace.skipped.phantom_free).toBeUndefined();
+    expect(read(`${lines}40 7 8 free(0x1000)\n`).trace.skipped.phantom_free).toBe(2);
+    expect(read('10 7 7 malloc(8) = 0x1000\n20 7 7 free(0x1000)\n30 7 7 free(0x1000)\n').trace.skipped.phantom_free).toBeUndefined();
+  });
+});
+
+describe('lines', () => {
+  test('a command with spaces, a name that is a trap', () => {
+    const result = read('10 7/9 Web Content malloc size=8\n11 7/9 Web Content malloc ret=0x1000\n12 7/10 __proto__ free ptr=0x1000\n');
+    expect(result.trace.threads.names).toEqual(['Web Content', '__proto__']);
+    expect(result.ops).toEqual({ malloc: 1, free: 1 });
+  });
+
+  test.each([
+    ['A 10 7 8 0x1000 ra=0x555555555555 main\n', ['malloc', 8, '0x555555555555'], 'main'],
+    ['A 10 6 7 8 0x1000 ra=0x555555555555 0x555555555555\n', ['malloc', 8, '0x555555555555'], undefined],
+    ['R 10 7 0x1000 8 0x2000 ra=0x555555555555 grow\n', ['realloc', 8, '0x555555555555'], 'grow'],
+  ])('%j', (text, [op, size, pc], fn) => {
+    const result = read(text);
+    expect(result.text[0].split(' ')[0]).toBe(op);
+    expect(Number(result.text[0].split(' ')[5])).toBe(size);
+    expect(framesOf(result, 0)).toEqual([{ pc: BigInt(pc), ...(fn === undefined ? {} : { fn }) }]);
+  });
+
+  test('a last line without its newline may be cut in its number', () => {
+    const torn = read('10 7 7 malloc(8) = 0x1000\n11 7 7 malloc(8) = 0x20');
+    expect(torn.events).toBe(1);
+    expect(torn.trace.skipped.torn).toBe(1);
+    expect(torn.trace.partial).toBe(true);
+    const whole = read('10 7 7 malloc(8) = 0x1000\n11 7 7 free(0x1000)');
+    expect(whole.events).toBe(2);
+    expect(whole.trace.partial).toBe(false);
+  });
+
+  test('a stack that walks into data ends there', () => {
+    const result = read('10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 malloc+0 (/lib/libc.so.6)\n\t6f632e6863746977 0x6f632e6863746977 ([unknown])\n\t7f8c7983d24a f+1 (/lib/libc.so.6)\n\n');
+    expect(framesOf(result, 0)).toEqual([{ pc: 0x7f8c798ae930n, fn: 'malloc', offset: 0, module: '/lib/libc.so.6' }]);
+  });
+
+  test('what is not a call is counted by what it is', () => {
+    const result = read('Attached 2 probes\nLost 5 events\n@x[1]: 5\n\thello\nERROR: oh\nprogram output\n10 7 7 mmap(5) = 0x7000\n10 7 7 malloc(8) = 0x1000\n');
+    expect({ ...result.trace.skipped }).toEqual({ note: 3, lost: 5, unparsed: 1, other_call: 1 });
+    expect(result.events).toBe(1);
+  });
+
+  test('a thread exits after its destructors have freed what they free', () => {
+    const result = read('10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n12 7 8 thread(worker)\n12 7 8 thread_exit()\n13 7 8 free(0x2000)\n14 7 8 free(0x2000)\n15 7 8 free(0x9990)\n16 7 7 thread_exit()\n17 7 7 free(0x1000)\n');
+    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['malloc 0', 'malloc 1', 'free 1', 'thread_exit 1', 'free 0']);
+    expect({ ...result.trace.skipped }).toEqual({ note: 2, phantom_free: 2 });
+    expect(result.trace.threads.names).toEqual([undefined, 'worker']);
+  });
+});
+
+describe('any input', () => {
+  const samples = ['edge_split_bpftracefmt.txt', 'leaky_ra.txt.zst', 'mt3_300_jereplay.json.zst', 'mt4_600_nostack.txt.zst'];
+
+  test.each(samples)('%s reads the same however it is cut', async (name) => {
+    const bytes = (await fixtureBytes(name)).subarray(0, 60000);
+    const whole = tally(bpftrace, bytes, {}, [bytes.length]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
+        const parts = tally(bpftrace, bytes, {}, sizes);
+        expect(parts.text).toEqual(whole.text);
+        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
+        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test.each(samples)('%s is recognised from its head alone', async (name) => {
+    const bytes = await fixtureBytes(name);
+    expect(bpftrace.sniff(bytes.subarray(0, 65536))).toBeGreaterThan(0.9);
+    expect(bpftrace.sniff(bytes.subarray(0, 3000))).toBeGreaterThan(0.9);
+  });
+
+  test('other formats are not', async () => {
+    for (const name of ['edge_nog.perfscript', 'edge_local.ftrace', 'leaky_trace_t.txt.zst', 'leaky_interval.txt', 'sqlite_x_ttt.ltrace.zst']) {
+      expect(bpftrace.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
+    }
+    expect(bpftrace.sniff(utf8.encode('{"op":"trace","version":1}\n{"op":"free","ptr":"0x1000"}\n'))).toBe(0);
+    expect(bpftrace.sniff(new Uint8Array(0))).toBe(0);
+  });
+
+  test('rubbish is counted or refused, never taken', async () => {
+    const good = (await fixtureBytes('leaky_ra.txt.zst')).subarray(0, 4000);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat({ max: 3999 }), (noise, at) => {
+        expect(tally(bpftrace, noise).events).toBe(0);
+        const broken = good.slice();
+        broken.set(noise.subarray(0, broken.length - at), at);
+        tally(bpftrace, broken);
+      }),
+    );
+  });
+});

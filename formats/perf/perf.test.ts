@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fixtureBytes, framesOf, liveUnder, tally } from '../../fixtures/tally.ts';
+import type { TraceFormat } from '../format.ts';
+import { ftrace } from './ftrace.ts';
+import { perfScript } from './perf_script.ts';
+
+const utf8 = new TextEncoder();
+const read = (text: string, format: TraceFormat = perfScript) => tally(format, utf8.encode(text));
+
+describe('perf script', () => {
+  test('leaky 3000 with -g: the totals of DHAT and ltrace, and complete stacks', async () => {
+    const result = tally(perfScript, await fixtureBytes('leaky_g.perfscript.zst'));
+    const { ledger } = result;
+    expect([ledger.totalBytes, ledger.totalObjects]).toEqual([14588382, 16991]);
+    expect(ledger.totalPeakBytes).toBe(1034227);
+    expect([ledger.totalLiveBytes, ledger.totalLiveObjects]).toEqual([1001850, 1898]);
+    expect(liveUnder(result, 'leak_session')).toEqual({ objects: 300, bytes: 93600 });
+    expect(liveUnder(result, 'leak_log_line')).toEqual({ objects: 120, bytes: 122880 });
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect({ ...result.trace.skipped }).toEqual({});
+    const leak = [...result.live.values()].find(({ size }) => size === 312)!;
+    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual(['malloc', 'leak_session', 'handle', 'main', '__libc_start_call_main']);
+    expect(result.trace.threads.names).toEqual(['leaky']);
+    expect(result.trace.header.startTime).toBe(868006348000n);
+  });
+
+  test('edge: nested calls, a probe on a linkage table slot, a block without address, the cache of an exiting thread', async () => {
+    const result = tally(perfScript, await fixtureBytes('edge_nog.perfscript'));
+    expect({ ...result.trace.skipped }).toEqual({ nested: 3, no_address: 1, mislabelled: 4, phantom_free: 2 });
+    expect(result.ops).toEqual({ malloc: 19, free: 26, realloc: 7, calloc: 4, posix_memalign: 1 });
+    expect(result.ledger.totalPeakBytes).toBe(314576896);
+    // Without -g the return address is the stack.
+    expect(framesOf(result, 0)).toEqual([{ pc: 0x56402906e32dn }]);
+  });
+
+  test('edge with pids: the forked child is another process', async () => {
+    const result = tally(perfScript, await fixtureBytes('edge_ns_fields.perfscript'));
+    expect(result.trace.header.pid).toBe(19287);
+    expect(result.trace.skipped.other_process).toBe(4);
+    expect(result.trace.skipped.note).toBe(7);
+    expect(result.trace.warnings.join()).toContain('process 19290');
+    expect(result.trace.header.startTime).toBe(870154781540n);
+  });
+
+  test('sqlite3 with nanoseconds', async () => {
+    const result = tally(perfScript, await fixtureBytes('sqlite_ns_fields.perfscript.zst'));
+    expect(result.ops).toEqual({ realloc: 55, malloc: 4210, free: 4203 });
+    expect([result.ledger.totalLiveBytes, result.ledger.totalPeakBytes]).toEqual([8937, 355104]);
+    expect({ ...result.trace.skipped }).toEqual({ nested: 3 });
+  });
+
+  test('dwarf call chains: inlined functions belong to the frame that holds them', async () => {
+    const result = tally(perfScript, await fixtureBytes('leakycpp_dwarf.perfscript.zst'));
+    expect(result.ledger.totalLiveBytes).toBe(76380);
+    const frame = result.trace.stacks.frames.frames.find(({ fn, inlined }) => fn === 'leak_cycle' && inlined !== undefined)!;
+    expect(frame.inlined!.at(-1)!.fn).toBe('std::make_shared<Node>');
+    expect(frame.module).toBe('/opt/sample/bin/leakycpp');
+    // Addresses are relative to the file that the code lies in: no frame claims one.
+    expect(result.trace.stacks.frames.frames.every(({ pc }) => pc === undefined)).toBe(true);
+    expect(result.trace.stacks.frames.frames.some(({ fn }) => fn === 'libstdc++.so.6.0.30+0xa57ba')).toBe(true);
+  });
+
+  test.each([
+    ['    app 12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=5\n    app 12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n', 'app'],
+    ['my app 2 12/12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=0x5\nmy app 2 12/12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n', 'my app 2'],
+    ['12 1.000001000: probe_libc:malloc: (7f0000098930) arg1=5\n12 1.000002000: probe_libc:malloc_ret: (7f0000098930 <- 5500000010) arg1=0x1000\n', undefined],
+    ['12 1.000001000: probe_libc:malloc_1: (7f0000098930) size=5\n12 1.000002000: probe_libc:malloc_1__return: (7f0000098930 <- 5500000010) ret=0x1000\n', undefined],
+  ])('%j', (text, name) => {
+    const result = read(text);
+    expect(result.ops).toEqual({ malloc: 1 });
+    expect(result.ledger.totalLiveBytes).toBe(5);
+    expect(result.trace.threads.names).toEqual([name]);
+    expect(result.trace.header.startTime).toBe(1000002000n);
+  });
+
+  test('lost records, other events, a cut line', () => {
+    const result = read('a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10');
+    expect({ ...result.trace.skipped }).toEqual({ lost: 22, other_call: 2, torn: 1 });
+    expect(result.trace.partial).toBe(true);
+    expect(result.events).toBe(0);
+  });
+
+  test('calls at a linkage table slot are not what they are named', () => {
+    const line = (event: string, rest: string) => `a 7 [0] 1.000001: probe_libc:${event} ${rest}\n`;
+    const result = read(
+      line('malloc:', '(7f21e5cb7930) size=1024') + line('malloc__return:', '(7f21e5cb7930 <- 5600) ret=0x1000') +
+      line('calloc:', '(7f21e5c45030) n=4096 size=2048') + line('realloc:', '(7f21e5cb8130) ptr=0x1000 size=2048') +
+      line('realloc__return:', '(7f21e5cb8130 <- 5600) ret=0x2000') + line('calloc__return:', '(7f21e5c45030 <- 5600) ret=0x2000') +
+      line('realloc:', '(7f21e5c45010) ptr=0x9000 size=6') + line('realloc__return:', '(7f21e5c45010 <- 5600) ret=0x6'),
+    );
+    expect(result.ops).toEqual({ malloc: 1, realloc: 1 });
+    expect(result.trace.skipped.mislabelled).toBe(4);
+    expect(result.ledger.totalLiveBytes).toBe(2048);
+  });
+
+  test('source lines', () => {
+    const result = read('a 7 [0] 1.0: probe_libc:malloc: (7f21e5cb7930) size=8\na 7 [0] 1.1: probe_libc:malloc__return: (7f21e5cb7930 <- 5600) ret=0x1000\n\t    16a5 main+0x90 (/bin/a)\n  a.c:12\n\n');
+    expect(framesOf(result, result.live.get(0x1000)!.stack)).toEqual([{ fn: 'main', offset: 0x90, module: '/bin/a', file: 'a.c', line: 12 }]);
+  });
+});
+
+describe('ftrace', () => {
+  test('edge among other processes: the one with the most whole calls', async () => {
+    const local = tally(ftrace, await fixtureBytes('edge_local.ftrace'));
+    const mono = tally(ftrace, await fixtureBytes('edge_mono.ftrace'));
+    expect(local.ops).toEqual({ free: 39, malloc: 37 });
+    expect(local.trace.skipped).toMatchObject({ note: 12 });
+    expect(mono.ops).toEqual(local.ops);
+    expect(framesOf(local, local.live.values().next().value!.stack)[0].pc! >> 40n).toBe(0x55n);
+  });
+
+  test('columns in any number, process ids, lost events', () => {
+    const result = read(
+      '# tracer: nop\nCPU:1 [LOST 5 EVENTS]\n my-app-1-12  (   10) [001] d..1.  5.000001: malloc: (0x7f0000098930) size=5\n my-app-1-12  (   10) [001] 5.000002: malloc__return: (0x5500000010 <- 0x7f0000098930) ret=0x1000\n a-1 [0] .... 6.0: sched_switch: x\nrubbish\n',
+      ftrace,
+    );
+    expect(result.ops).toEqual({ malloc: 1 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1, lost: 5, other_call: 1, unparsed: 1 });
+    expect(result.trace.header.pid).toBe(10);
+    expect(result.trace.threads.names).toEqual(['my-app-1']);
+    expect(framesOf(result, 0)).toEqual([{ pc: 0x5500000010n }]);
+  });
+});
+
+describe('any input', () => {
+  const samples: [string, TraceFormat, TraceFormat][] = [
+    ['edge_nog.perfscript', perfScript, ftrace],
+    ['edge_ns_fields.perfscript', perfScript, ftrace],
+    ['leakycpp_dwarf.perfscript.zst', perfScript, ftrace],
+    ['edge_mono.ftrace', ftrace, perfScript],
+  ];
+
+  test.each(samples)('%s reads the same however it is cut', async (name, format) => {
+    const bytes = (await fixtureBytes(name)).subarray(0, 60000);
+    const whole = tally(format, bytes, {}, [bytes.length]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
+        const parts = tally(format, bytes, {}, sizes);
+        expect(parts.text).toEqual(whole.text);
+        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
+        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test.each(samples)('%s is recognised from its head, and only as what it is', async (name, format, other) => {
+    const bytes = await fixtureBytes(name);
+    expect(format.sniff(bytes.subarray(0, 65536))).toBeGreaterThan(0.9);
+    expect(format.sniff(bytes.subarray(0, 2000))).toBeGreaterThan(0.5);
+    expect(other.sniff(bytes.subarray(0, 65536))).toBe(0);
+  });
+
+  test('other formats are not recognised', async () => {
+    for (const name of ['edge_split_bpftracefmt.txt', 'leaky_ra.txt.zst', 'leaky_trace_t.txt.zst', 'sqlite_x_ttt.ltrace.zst', 'leaky_interval.txt']) {
+      const head = (await fixtureBytes(name)).subarray(0, 65536);
+      expect([perfScript.sniff(head), ftrace.sniff(head)], name).toEqual([0, 0]);
+    }
+  });
+
+  test('rubbish is counted, never taken', async () => {
+    const good = (await fixtureBytes('leakycpp_dwarf.perfscript.zst')).subarray(0, 6000);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat({ max: 5999 }), (noise, at) => {
+        expect(tally(perfScript, noise).events + tally(ftrace, noise).events).toBe(0);
+        const broken = good.slice();
+        broken.set(noise.subarray(0, broken.length - at), at);
+        tally(perfScript, broken);
+      }),
+    );
+  });
+});
