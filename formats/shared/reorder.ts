@@ -144,10 +144,26 @@ function enlarge(rows: EventBatch, capacity: number): EventBatch {
 }
 
 function permute(rows: EventBatch, order: Uint32Array, length: number, result: EventBatch): void {
-  const columns = columnsOf(result);
-  columnsOf(rows).forEach((column, i) => {
-    const target = columns[i];
-    for (let row = 0; row < length; row++) target[row] = column[order[row]];
-  });
+  permuteBytes(rows.op, order, length, result.op);
+  permuteIntegers(rows.thread, order, length, result.thread);
+  permuteIntegers(rows.stack, order, length, result.stack);
+  permuteDoubles(rows.time, order, length, result.time);
+  permuteDoubles(rows.ptr, order, length, result.ptr);
+  permuteDoubles(rows.old, order, length, result.old);
+  permuteDoubles(rows.size, order, length, result.size);
+  permuteDoubles(rows.extra, order, length, result.extra);
   result.length = length;
+}
+
+// One function per array class: a loop that sees several takes four times as long.
+function permuteBytes(from: Uint8Array, order: Uint32Array, length: number, into: Uint8Array): void {
+  for (let row = 0; row < length; row++) into[row] = from[order[row]];
+}
+
+function permuteIntegers(from: Int32Array, order: Uint32Array, length: number, into: Int32Array): void {
+  for (let row = 0; row < length; row++) into[row] = from[order[row]];
+}
+
+function permuteDoubles(from: Float64Array, order: Uint32Array, length: number, into: Float64Array): void {
+  for (let row = 0; row < length; row++) into[row] = from[order[row]];
 }

@@ -1,0 +1,117 @@
+/**
+ * All trace formats: which one an input is, and reading it.
+ * Invariant: the content alone decides; a name or an extension is never looked at.
+ */
+import type { EventBatch } from '../core/trace/events.ts';
+import { InputError } from '../core/trace/input_error.ts';
+import type { Trace } from '../core/trace/trace.ts';
+import { memleak } from './bcc/memleak.ts';
+import { bpftrace } from './bpftrace/bpftrace.ts';
+import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
+import { openInput, peek, type Source } from './input.ts';
+import { ltrace } from './ltrace/ltrace.ts';
+import { ndjson } from './ndjson/reader.ts';
+import { nameOther } from './not_traces.ts';
+import { ftrace } from './perf/ftrace.ts';
+import { perfScript } from './perf/perf_script.ts';
+import { quoteLine } from './shared/unparsed.ts';
+
+export type { Source } from './input.ts';
+export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
+
+/** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
+export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak];
+
+/** Bytes of the decompressed input that formats are shown. */
+const HEAD_BYTES = 65536;
+
+/** The format with this name. @throws InputError for an unknown name. */
+export function formatNamed(name: string): TraceFormat {
+  const format = FORMATS.find((candidate) => candidate.name === name);
+  if (format === undefined) throw new InputError('--from', `unknown format ${JSON.stringify(name)}`, `known: ${FORMATS.map((known) => known.name).join(', ')}`);
+  return format;
+}
+
+/** The format that is surest of `head`, the first bytes of a decompressed input; undefined if none knows it. */
+export function sniffFormat(head: Uint8Array): TraceFormat | undefined {
+  let best: TraceFormat | undefined;
+  let surest = 0;
+  for (const format of FORMATS) {
+    const sure = format.sniff(head);
+    if (sure > surest) {
+      surest = sure;
+      best = format;
+    }
+  }
+  return best;
+}
+
+/** The error for an input that no format knows: what it is, if that can be told, or its first line. */
+function unknownInput(head: Uint8Array, name: string): InputError {
+  const other = nameOther(head);
+  if (other !== undefined) return new InputError(name, `is ${other.what}, not a trace`, other.hint);
+  const compared = `compared with ${FORMATS.map((format) => format.name).join(', ')}`;
+  const nul = head.indexOf(0);
+  if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`);
+  let line = 1;
+  let start = 0;
+  while (start < head.length && (head[start] === 0x0a || head[start] === 0x0d)) {
+    if (head[start++] === 0x0a) line++;
+  }
+  if (start === head.length) return new InputError(name, `holds nothing but line ends (${compared})`);
+  const end = head.indexOf(0x0a, start);
+  return new InputError(`${name}:${line}`, `${quoteLine(head, start, end < 0 ? head.length : end)} fits no trace format (${compared})`, 'say what it is with --from NAME');
+}
+
+/** Settings of readTrace. */
+export interface ReadTraceOptions extends Partial<ReadOptions> {
+  /** Name of the format; default: found from the content. */
+  readonly from?: string;
+  /** Called after each chunk with bytes read and, where it is known, the input's size; both before decompression. */
+  readonly onProgress?: (bytesRead: number, totalBytes?: number) => void;
+  /** Ends the reading early when it fires: what was read is handed over and the trace marked partial. */
+  readonly signal?: AbortSignal;
+}
+
+/** Thrown through a reader to end it when its sink has had enough. */
+class EnoughRead extends Error {}
+
+/**
+ * Reads a whole trace: fills `trace` and hands batches to `sink` until the input ends, `sink` returns false, or `signal` fires.
+ * @returns the format that was read.
+ * @throws InputError for input that cannot be read, is no trace, or breaks its format's rules.
+ */
+export async function readTrace(source: Source, trace: Trace, sink: BatchSink, options: ReadTraceOptions = {}): Promise<TraceFormat> {
+  const { from, onProgress, signal, ...rest } = options;
+  const forced = from === undefined ? undefined : formatNamed(from);
+  const input = await openInput(source, options.name);
+  const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
+  const { name } = input;
+  const format = forced ?? sniffFormat(head.subarray(0, HEAD_BYTES));
+  if (format === undefined) throw unknownInput(head.subarray(0, HEAD_BYTES), name);
+
+  trace.header.source ??= format.name;
+  const guarded = (batch: EventBatch): void => {
+    if (sink(batch) === false) throw new EnoughRead('enough');
+  };
+  const reader = format.open(trace, guarded, { ...rest, name });
+  try {
+    for await (const chunk of chunks) {
+      reader.write(chunk);
+      onProgress?.(input.bytesRead, input.totalBytes);
+      if (signal?.aborted) {
+        trace.partial = true;
+        break;
+      }
+    }
+    const cut = input.cut || signal?.aborted === true;
+    if (input.cut) {
+      trace.partial = true;
+      trace.warnings.push('the compressed file breaks off: what came through is used');
+    }
+    reader.end(cut);
+  } catch (error) {
+    if (!(error instanceof EnoughRead)) throw error;
+  }
+  return format;
+}

@@ -1,0 +1,106 @@
+/**
+ * Names of calls as ltrace prints them, and what they do to the heap.
+ * `caller->name` is a call through the caller's PLT (-e), `name@library` a function entered (-x), a plain `name` a call from the program.
+ */
+
+/** What a call does. */
+export const Kind = {
+  other: 0,
+  malloc: 1,
+  calloc: 2,
+  realloc: 3,
+  reallocarray: 4,
+  posix_memalign: 5,
+  aligned_alloc: 6,
+  memalign: 7,
+  valloc: 8,
+  pvalloc: 9,
+  free: 10,
+  malloc_usable_size: 11,
+  /** strdup and its like: give a block as large as a string. */
+  strdup: 12,
+  strndup: 13,
+  /** Give a block through a pointer that ltrace does not show. */
+  asprintf: 14,
+  new: 15,
+  new_aligned: 16,
+  delete: 17,
+  /** Calls that start a process, or (clone) a process or thread. */
+  fork: 18,
+  clone: 19,
+  /** libc's own PLT slot named calloc is that of realloc (slots of two kinds are mixed, and ltrace counts them as one). */
+  libc_calloc: 20,
+  /** The one named realloc is that of strnlen, or truly realloc's. */
+  libc_realloc: 21,
+} as const;
+export type Kind = (typeof Kind)[keyof typeof Kind];
+
+const BY_NAME = new Map<string, Kind>([
+  ['malloc', Kind.malloc],
+  ['calloc', Kind.calloc],
+  ['realloc', Kind.realloc],
+  ['reallocarray', Kind.reallocarray],
+  ['posix_memalign', Kind.posix_memalign],
+  ['aligned_alloc', Kind.aligned_alloc],
+  ['memalign', Kind.memalign],
+  ['valloc', Kind.valloc],
+  ['pvalloc', Kind.pvalloc],
+  ['free', Kind.free],
+  ['cfree', Kind.free],
+  ['malloc_usable_size', Kind.malloc_usable_size],
+  ['strdup', Kind.strdup],
+  ['strndup', Kind.strndup],
+  ['asprintf', Kind.asprintf],
+  ['vasprintf', Kind.asprintf],
+  ['asprintf_chk', Kind.asprintf],
+  ['vasprintf_chk', Kind.asprintf],
+  ['fork', Kind.fork],
+  ['vfork', Kind.fork],
+  ['SYS_fork', Kind.fork],
+  ['SYS_vfork', Kind.fork],
+  ['SYS_clone', Kind.clone],
+]);
+
+/** A name taken apart. */
+export interface Call {
+  readonly kind: Kind;
+  /** The function's own name, as a `<... name resumed>` line spells it. */
+  readonly fn: string;
+  /** The calling program or library. */
+  readonly caller: string | undefined;
+  /** True for a function's entry (-x), where calls within the library are seen too. */
+  readonly entered: boolean;
+}
+
+/** Takes apart a name as it stands before its arguments. */
+export function callNamed(text: string): Call {
+  const arrow = text.indexOf('->');
+  const caller = arrow > 0 && !/[\s(<]/.test(text.slice(0, arrow)) ? text.slice(0, arrow) : undefined;
+  const rest = caller === undefined ? text : text.slice(arrow + 2);
+  const at = rest.lastIndexOf('@');
+  const entered = at > 0;
+  const fn = entered ? rest.slice(0, at) : rest;
+  return { kind: kindOf(fn, caller), fn, caller, entered };
+}
+
+function kindOf(fn: string, caller: string | undefined): Kind {
+  if (fn.startsWith('_Zn')) return newKind(fn.includes('align_val_t'));
+  if (fn.startsWith('_ZdlPv') || fn.startsWith('_ZdaPv')) return Kind.delete;
+  if (fn.startsWith('operator new')) return newKind(fn.includes('align_val_t'));
+  if (fn.startsWith('operator delete')) return Kind.delete;
+  const kind = BY_NAME.get(fn) ?? BY_NAME.get(fn.replace(/^_+(?:libc_|GI_|GI___libc_)?/, '')) ?? Kind.other;
+  if (caller !== undefined && /^libc(?:\.so|-2)/.test(caller)) {
+    if (kind === Kind.calloc) return Kind.libc_calloc;
+    if (kind === Kind.realloc) return Kind.libc_realloc;
+  }
+  return kind;
+}
+
+function newKind(aligned: boolean): Kind {
+  return aligned ? Kind.new_aligned : Kind.new;
+}
+
+/** True for calls that allocate or free by calling the allocator: where the inner call is seen, it is the one that counts. */
+export function isWrapper(kind: Kind): boolean {
+  return kind === Kind.new || kind === Kind.new_aligned || kind === Kind.delete || kind === Kind.strdup || kind === Kind.strndup || kind === Kind.asprintf;
+}

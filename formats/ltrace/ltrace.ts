@@ -1,0 +1,779 @@
+/**
+ * Recordings of ltrace 0.7.3: `[pid ][time ][\[ip\] ][caller->]fn[@library](args) = result[ <seconds>]`, with any of its options
+ * (-f -t -tt -ttt -r -i -T -S -n -a -C -e -x -L -p), to a file or to standard error.
+ *
+ * It cannot say: which process an id is of (processes.ts infers it), the address that posix_memalign and asprintf give,
+ * stacks beyond one frame (more only where enclosing calls are recorded too), the whole of a string longer than its limit.
+ *
+ * Invariant: each call is one event or counted under one reason, whether it takes one line or two (`<unfinished ...>`, `resumed`);
+ * every other line is counted too. A call within an allocator's call is its inner work and not counted twice.
+ */
+import { Op } from '../../core/trace/events.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK, type StackIndex } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { ByteTable } from '../shared/byte_table.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { TimeOrigin } from '../shared/time_origin.ts';
+import { Unparsed } from '../shared/unparsed.ts';
+import { callNamed, isWrapper, Kind } from './functions.ts';
+import { Processes } from './processes.ts';
+
+export const ltrace: TraceFormat = {
+  name: 'ltrace',
+  title: "ltrace's recording of library calls",
+  sniff,
+  open: (trace, sink, options) => new LtraceReader(trace, sink, options),
+};
+
+/** A line of ltrace, as far as sniffing needs it. */
+const LINE =
+  /^(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
+/** Names that no other recorder of calls prints in this shape. */
+const OWN_WORDS = /->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
+
+function sniff(head: Uint8Array): number {
+  const text = textOf(head, 0, Math.min(head.length, 16384));
+  const lines = text.split('\n');
+  if (lines.length > 1) lines.pop();
+  let fits = 0;
+  let own = false;
+  let seen = 0;
+  for (const line of lines) {
+    if (line.trim() === '') continue;
+    seen++;
+    if (line.length < 4000 && LINE.test(line)) {
+      fits++;
+      own ||= OWN_WORDS.test(line);
+    }
+  }
+  if (seen === 0 || !own) return 0;
+  return fits / seen >= 0.5 ? 0.5 + 0.45 * (fits / seen) : 0;
+}
+
+const UNFINISHED = ascii(' <unfinished ...>');
+const NO_RETURN = ascii(' <no return ...>');
+const RESUME = ascii('<... ');
+const RESUMED = ascii(' resumed> ');
+const PLUSES = ascii('+++ ');
+const MINUSES = ascii('--- ');
+const EXITED = ascii('+++ exited');
+const EXEC = ascii('--- Called exec()');
+const SIGCHLD = ascii('--- SIGCHLD');
+const BREAKPOINT = ascii('unexpected breakpoint at 0x');
+const PID = ascii('[pid ');
+const NIL = ascii('nil');
+const VOID = ascii('<void>');
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const LESS = 0x3c;
+const EQUALS = 0x3d;
+const BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+
+/** A time below this many seconds is the difference to the line before (-r), for 1973 is long past. */
+const RELATIVE_BELOW = 1e8;
+/** Results below this are no addresses. */
+const LOWEST_ADDRESS = 65536;
+/** Most calls kept open in a thread: deeper ones are not tracked. */
+const DEEPEST = 4096;
+/** Most enclosing calls in a stack. */
+const MOST_FRAMES = 128;
+
+/**
+ * What follows a call's arguments. `<no return ...>` stands where another line interrupts a call whose thread or sibling execs or ends;
+ * the call may still be resumed after it, so it is an open call like one that is `<unfinished ...>`.
+ */
+const Ending = { none: 0, returned: 1, open: 2 } as const;
+
+/** A name that was seen before an argument list, taken apart once. */
+interface Name {
+  readonly kind: Kind;
+  readonly fn: string;
+  readonly caller: string | undefined;
+  readonly entered: boolean;
+  /** Stack of a call that is known by this name alone. */
+  readonly stack: StackIndex;
+  /** Stacks by return address (-i). */
+  readonly byAddress: Map<number, StackIndex>;
+}
+
+/** A call that was entered and has not returned. */
+interface OpenCall {
+  readonly name: Name;
+  readonly kind: Kind;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  /** Return address, NaN if unknown. */
+  readonly ip: number;
+  readonly stack: StackIndex;
+  /** True once an inner call was counted in this one's place. */
+  counted: boolean;
+  /** The call was counted when it was entered. */
+  done: boolean;
+  /** What an inner allocation gave. */
+  inner: number;
+}
+
+class LtraceReader implements TraceReader {
+  readonly #trace: Trace;
+  readonly #lines: LineScanner;
+  readonly #builder: BatchBuilder;
+  readonly #processes: Processes;
+  readonly #unparsed: Unparsed;
+  readonly #cursor = new ByteCursor();
+  readonly #names = new ByteTable();
+  readonly #nameFacts: Name[] = [];
+  readonly #open = new Map<number, OpenCall[]>();
+  #openCalls = 0;
+  readonly #origin = new TimeOrigin();
+  #timed = false;
+  #relative: boolean | undefined;
+  /** Time of the line: seconds and nanoseconds in the recording's clock. */
+  #seconds = 0;
+  #nanos = 0;
+  #dayStart = 0;
+  #lastClock = 0;
+  #cutStrings = 0;
+  #withoutAddress = 0;
+
+  /** The call on the line: its arguments, result, return address. */
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #result = 0;
+  #ip = NaN;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#builder = new BatchBuilder(sink);
+    this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
+    this.#unparsed = new Unparsed(trace, options.name, 'ltrace');
+    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#line(bytes, start, end));
+    trace.header.source = 'ltrace';
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(): void {
+    const trace = this.#trace;
+    this.#lines.end((bytes, start, end) => {
+      // Without its newline a line may end within an address: only what ends in a word that is known is whole.
+      const last = bytes[end - 1];
+      if (last === 0x2b || last === 0x2d || last === 0x3e) this.#line(bytes, start, end);
+      else {
+        trace.skip('torn');
+        trace.partial = true;
+      }
+    });
+    for (const calls of this.#open.values()) this.#drop(calls, 0);
+    this.#processes.end();
+    this.#builder.flush();
+    trace.header.timed = this.#timed;
+    trace.header.startTime = this.#origin.toBigInt();
+    trace.header.startTimeGiven = false;
+    if (this.#cutStrings > 0) trace.warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
+    if (this.#withoutAddress > 0) trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
+    const { others } = this.#processes;
+    if (others > 0) trace.warnings.push(`${others} further process${others === 1 ? '' : 'es'} in the recording: only the first one is replayed (--pid N for another)`);
+    if (this.#builder.raised > 0) trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+  }
+
+  #line(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    let pos = start;
+    while (bytes[pos] === SPACE) pos++;
+    let tid = 0;
+    let first = bytes[pos];
+    if (first === BRACKET && hasWord(bytes, pos, end, PID)) {
+      const cursor = this.#cursor;
+      cursor.reset(bytes, pos + PID.length, end);
+      tid = cursor.decimal();
+      if (!cursor.eat(0x5d)) return this.#unfit(bytes, start, end);
+      pos = cursor.pos;
+      while (bytes[pos] === SPACE) pos++;
+      first = bytes[pos];
+      if (first >= ZERO && first <= NINE) {
+        pos = this.#time(bytes, pos, end);
+        if (pos < 0) return this.#unfit(bytes, start, end);
+      }
+    } else if (first >= ZERO && first <= NINE) {
+      let number = 0;
+      let at = pos;
+      for (let digit = first - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at] - ZERO) number = number * 10 + digit;
+      if (bytes[at] === SPACE) {
+        tid = number;
+        pos = at + 1;
+        while (bytes[pos] === SPACE) pos++;
+      }
+      if (bytes[pos] >= ZERO && bytes[pos] <= NINE) {
+        pos = this.#time(bytes, pos, end);
+        if (pos < 0) return this.#unfit(bytes, start, end);
+      }
+    }
+    while (bytes[pos] === SPACE) pos++;
+    this.#ip = NaN;
+    if (bytes[pos] === BRACKET) {
+      const cursor = this.#cursor;
+      cursor.reset(bytes, pos + 1, end);
+      this.#ip = cursor.address();
+      if (!cursor.eat(0x5d)) return this.#unfit(bytes, start, end);
+      pos = cursor.pos;
+      while (bytes[pos] === SPACE) pos++;
+    }
+    first = bytes[pos];
+    if (first === LESS && hasWord(bytes, pos, end, RESUME)) this.#resumed(bytes, start, pos + RESUME.length, end, tid);
+    else if (first === 0x2b && hasWord(bytes, pos, end, PLUSES)) this.#ended(tid, hasWord(bytes, pos, end, EXITED));
+    else if (first === MINUS && hasWord(bytes, pos, end, MINUSES)) this.#signalled(bytes, pos, end, tid);
+    else if (first === 0x75 && hasWord(bytes, pos, end, BREAKPOINT)) {
+      this.#unparsed.fits();
+      this.#trace.skip('note');
+    } else this.#call(bytes, start, pos, end, tid);
+  }
+
+  #unfit(bytes: Uint8Array, start: number, end: number): void {
+    this.#unparsed.add(this.#lines.line, bytes, start, end);
+  }
+
+  /** Takes a time in one of ltrace's four forms; gives the position after it, -1 if there is none. */
+  #time(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
+    let seconds = 0;
+    for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) seconds = seconds * 10 + digit;
+    if (bytes[pos] === COLON) return this.#clock(bytes, pos, seconds);
+    if (bytes[pos] !== DOT || pos >= end) return -1;
+    pos++;
+    const from = pos;
+    let micros = 0;
+    for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
+    if (pos - from !== 6 || bytes[pos] !== SPACE) return -1;
+    this.#timed = true;
+    if (this.#relative === undefined) this.#relative = seconds < RELATIVE_BELOW;
+    if (this.#relative) {
+      this.#nanos += micros * 1000;
+      this.#seconds += seconds;
+      if (this.#nanos >= 1e9) {
+        this.#nanos -= 1e9;
+        this.#seconds++;
+      }
+    } else {
+      this.#seconds = seconds;
+      this.#nanos = micros * 1000;
+    }
+    return pos + 1;
+  }
+
+  /** The rest of a time of day, HH:MM:SS[.micros]. A day that ends goes on after 24:00. */
+  #clock(bytes: Uint8Array, colon: number, hours: number): number {
+    const two = (at: number) => (bytes[at] - ZERO) * 10 + bytes[at + 1] - ZERO;
+    const seconds = hours * 3600 + two(colon + 1) * 60 + two(colon + 4);
+    if (bytes[colon + 3] !== COLON || !(seconds >= 0 && seconds <= 86400)) return -1;
+    let pos = colon + 6;
+    let micros = 0;
+    if (bytes[pos] === DOT) {
+      pos++;
+      for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
+    }
+    if (bytes[pos] !== SPACE) return -1;
+    if (seconds < this.#lastClock - 43200) this.#dayStart += 86400;
+    this.#lastClock = seconds;
+    this.#timed = true;
+    this.#seconds = this.#dayStart + seconds;
+    this.#nanos = micros * 1000;
+    return pos + 1;
+  }
+
+  /** Nanoseconds since the first event. */
+  #now(): number {
+    if (!this.#timed) return 0;
+    if (!this.#origin.known) this.#origin.set(this.#seconds, this.#nanos);
+    return this.#origin.since(this.#seconds, this.#nanos);
+  }
+
+  #ended(tid: number, exited: boolean): void {
+    this.#unparsed.fits();
+    this.#processes.see(tid, this.#lines.line);
+    const calls = this.#open.get(tid);
+    if (calls !== undefined) {
+      this.#drop(calls, 0);
+      this.#open.delete(tid);
+    }
+    if (!this.#processes.exited(tid, this.#now(), !exited)) this.#trace.skip('note');
+  }
+
+  #signalled(bytes: Uint8Array, pos: number, end: number, tid: number): void {
+    this.#unparsed.fits();
+    this.#processes.see(tid, this.#lines.line);
+    this.#trace.skip('note');
+    if (hasWord(bytes, pos, end, SIGCHLD)) this.#processes.childEnded();
+    else if (hasWord(bytes, pos, end, EXEC)) {
+      const calls = this.#open.get(tid);
+      if (calls !== undefined) this.#drop(calls, 0);
+      this.#processes.exec(tid, this.#now());
+    }
+  }
+
+  /** A line that begins a call, and mostly ends it too. */
+  #call(bytes: Uint8Array, start: number, nameStart: number, end: number, tid: number): void {
+    let pos = nameStart;
+    while (pos < end && bytes[pos] !== OPEN) pos++;
+    if (pos === end || pos === nameStart) return this.#unfit(bytes, start, end);
+    let name = this.#nameOf(bytes, nameStart, pos);
+    if (name.kind === Kind.other || name.kind === Kind.new || name.kind === Kind.delete) {
+      // A demangled name has parameters in parentheses of their own: `operator new(unsigned long)(8, …`.
+      const after = endOfParameters(bytes, pos, end);
+      if (after > 0) {
+        pos = after;
+        name = this.#nameOf(bytes, nameStart, pos);
+      }
+    }
+    const { kind } = name;
+    pos++;
+    if (kind === Kind.other) {
+      const ending = endingOfLine(bytes, pos, end);
+      if (ending === Ending.none) return this.#unfit(bytes, start, end);
+      this.#unparsed.fits();
+      this.#processes.see(tid, this.#lines.line);
+      if (ending !== Ending.returned) this.#push(tid, name);
+      this.#trace.skip('other_call');
+      return;
+    }
+    pos = this.#arguments(kind, bytes, pos, end);
+    let ending: number = Ending.none;
+    if (pos > 0) {
+      if (bytes[pos] === CLOSE) {
+        pos = this.#returned(bytes, pos + 1, end);
+        if (pos > 0) ending = Ending.returned;
+      } else if (hasWord(bytes, pos, end, UNFINISHED) || hasWord(bytes, pos, end, NO_RETURN)) ending = Ending.open;
+    }
+    if (ending === Ending.none) return this.#unfit(bytes, start, end);
+    this.#unparsed.fits();
+    this.#processes.see(tid, this.#lines.line);
+    if (ending === Ending.returned) {
+      const calls = this.#openCalls === 0 ? undefined : this.#open.get(tid);
+      this.#finish(tid, name, kind, this.#a, this.#b, this.#c, calls === undefined ? this.#stackOf(name, this.#ip) : NO_STACK, calls, undefined);
+    } else this.#push(tid, name);
+  }
+
+  /** The second half of a call. */
+  #resumed(bytes: Uint8Array, start: number, nameStart: number, end: number, tid: number): void {
+    const nameEnd = findWord(bytes, nameStart, end, RESUMED);
+    if (nameEnd < 0) return this.#unfit(bytes, start, end);
+    const fn = textOf(bytes, nameStart, nameEnd);
+    const calls = this.#open.get(tid);
+    let depth = calls === undefined ? -1 : calls.length - 1;
+    while (depth >= 0 && (calls as OpenCall[])[depth].name.fn !== fn) depth--;
+    this.#processes.see(tid, this.#lines.line);
+    if (calls === undefined || depth < 0) {
+      this.#unparsed.fits();
+      // Its first half is not in the recording, and with it the arguments.
+      const { kind } = callNamed(fn);
+      this.#trace.skip(kind === Kind.other ? 'other_call' : 'torn');
+      return;
+    }
+    const call = calls[depth];
+    let pos = nameEnd + RESUMED.length;
+    const known = call.kind !== Kind.other;
+    if (known) {
+      while (pos < end && bytes[pos] !== CLOSE) pos++;
+      pos = this.#returned(bytes, pos + 1, end);
+      if (pos < 0) {
+        if (endingOfLine(bytes, nameEnd, end) === Ending.none) return this.#unfit(bytes, start, end);
+        this.#result = NaN;
+      }
+    }
+    this.#unparsed.fits();
+    this.#drop(calls, depth + 1);
+    calls.pop();
+    this.#openCalls--;
+    if (!known) {
+      this.#trace.skip('other_call');
+      return;
+    }
+    if (call.done) return;
+    if (Number.isNaN(this.#result)) this.#trace.skip('no_return');
+    else this.#finish(tid, call.name, call.kind, call.a, call.b, call.c, call.stack, calls, call);
+  }
+
+  /** Opens a call. A free takes effect where it begins: its block may be given out again before ltrace prints its end. */
+  #push(tid: number, name: Name): void {
+    let calls = this.#open.get(tid);
+    if (calls === undefined) this.#open.set(tid, (calls = []));
+    if (calls.length >= DEEPEST) this.#drop(calls, 0);
+    const known = name.kind !== Kind.other;
+    const stack = known ? this.#stackWithin(name, this.#ip, calls) : NO_STACK;
+    const { kind } = name;
+    const call: OpenCall = { name, kind, a: this.#a, b: this.#b, c: this.#c, ip: this.#ip, stack, counted: false, done: false, inner: 0 };
+    if (kind === Kind.free) {
+      this.#result = 0;
+      this.#finish(tid, name, kind, this.#a, 0, 0, stack, calls, undefined);
+      call.done = true;
+    }
+    calls.push(call);
+    this.#openCalls++;
+  }
+
+  /** Gives up open calls from `depth` on: they never returned. */
+  #drop(calls: OpenCall[], depth: number): void {
+    for (let i = depth; i < calls.length; i++) {
+      const { kind, done } = calls[i];
+      if (kind !== Kind.other && !done) this.#trace.skip('no_return');
+    }
+    this.#openCalls -= Math.max(0, calls.length - depth);
+    calls.length = Math.min(calls.length, depth);
+  }
+
+  /**
+   * A call has returned `#result` (or, a free, begun). `calls` are those that enclose it, `self` its own entry if it took two lines.
+   * A call within an allocator's is that one's work; a call within a wrapper (operator new, strdup) counts in the wrapper's place.
+   */
+  #finish(tid: number, name: Name, kind: Kind, a: number, b: number, c: number, stack: StackIndex, calls: OpenCall[] | undefined, self: OpenCall | undefined): void {
+    const trace = this.#trace;
+    const result = this.#result;
+    if (kind === Kind.fork || kind === Kind.clone) {
+      trace.skip('other_call');
+      this.#processes.started(tid, result, kind === Kind.clone && (a & 0x10000) !== 0, this.#lines.line);
+      return;
+    }
+    if (kind === Kind.libc_realloc && result < LOWEST_ADDRESS) {
+      trace.skip('mislabelled');
+      return;
+    }
+    if (calls !== undefined && self === undefined) stack = this.#stackWithin(name, this.#ip, calls);
+    const outer = calls === undefined ? undefined : this.#enclosing(calls, kind, a, b, c);
+    if (self?.counted) {
+      trace.skip('nested');
+      if (outer !== undefined && isWrapper(outer.kind)) outer.counted = true;
+      return;
+    }
+    if (outer !== undefined) {
+      if (result !== 0 && kind !== Kind.free) outer.inner = result;
+      if (!isWrapper(outer.kind)) {
+        trace.skip('nested');
+        return;
+      }
+      outer.counted = true;
+    }
+    const line = this.#lines.line;
+    const time = this.#now();
+    const { entered } = name;
+    const processes = this.#processes;
+    switch (kind) {
+      case Kind.malloc:
+      case Kind.new:
+        processes.event(Op.malloc, tid, time, result, 0, a, 0, stack, line, entered);
+        break;
+      case Kind.calloc:
+        processes.event(Op.calloc, tid, time, result, 0, b, a, stack, line, entered);
+        break;
+      case Kind.libc_calloc:
+        // A true calloc has a count before the size, realloc an address or NULL.
+        if (a !== 0 && a < LOWEST_ADDRESS) processes.event(Op.calloc, tid, time, result, 0, b, a, stack, line, entered);
+        else processes.event(Op.realloc, tid, time, result, a, b, 0, stack, line, entered);
+        break;
+      case Kind.realloc:
+      case Kind.libc_realloc:
+        // glibc frees the block and gives NULL.
+        if (b === 0 && result === 0 && a !== 0) processes.event(Op.free, tid, time, a, 0, 0, 0, stack, line, entered);
+        else processes.event(Op.realloc, tid, time, result, a, b, 0, stack, line, entered);
+        break;
+      case Kind.reallocarray:
+        if (b * c === 0 && result === 0 && a !== 0) processes.event(Op.free, tid, time, a, 0, 0, 0, stack, line, entered);
+        else processes.event(Op.reallocarray, tid, time, result, a, c, b, stack, line, entered);
+        break;
+      case Kind.posix_memalign: {
+        const ptr = result === 0 ? (self?.inner ?? 0) : 0;
+        if (result === 0 && ptr === 0) this.#addressUnknown();
+        else processes.event(Op.posix_memalign, tid, time, ptr, 0, c, b, stack, line, entered);
+        break;
+      }
+      case Kind.asprintf:
+        this.#addressUnknown();
+        break;
+      case Kind.aligned_alloc:
+        processes.event(Op.aligned_alloc, tid, time, result, 0, b, a, stack, line, entered);
+        break;
+      case Kind.memalign:
+        processes.event(Op.memalign, tid, time, result, 0, b, a, stack, line, entered);
+        break;
+      case Kind.new_aligned:
+        processes.event(Op.aligned_alloc, tid, time, result, 0, a, b, stack, line, entered);
+        break;
+      case Kind.valloc:
+        processes.event(Op.valloc, tid, time, result, 0, a, 0, stack, line, entered);
+        break;
+      case Kind.pvalloc:
+        processes.event(Op.pvalloc, tid, time, result, 0, a, 0, stack, line, entered);
+        break;
+      case Kind.malloc_usable_size:
+        processes.event(Op.malloc_usable_size, tid, time, a, 0, 0, 0, stack, line, entered);
+        break;
+      case Kind.strdup:
+      case Kind.strndup: {
+        const shown = c < 0 ? -c - 1 : c;
+        const limited = kind === Kind.strndup && b <= shown;
+        if (c < 0 && !limited) this.#cutStrings++;
+        processes.event(Op.malloc, tid, time, result, 0, (limited ? b : shown) + 1, 0, stack, line, entered);
+        break;
+      }
+      case Kind.free:
+      case Kind.delete:
+        processes.event(Op.free, tid, time, a, 0, 0, 0, stack, line, entered);
+    }
+  }
+
+  #addressUnknown(): void {
+    this.#trace.skip('no_address');
+    this.#withoutAddress++;
+  }
+
+  /**
+   * The innermost open allocator call that this call is part of. One that has nothing to do with it has never returned
+   * (a thread that died in it): it is given up.
+   */
+  #enclosing(calls: OpenCall[], kind: Kind, a: number, b: number, c: number): OpenCall | undefined {
+    for (let i = calls.length - 1; i >= 0; i--) {
+      const outer = calls[i];
+      if (outer.kind === Kind.other || outer.kind === Kind.fork || outer.kind === Kind.clone) continue;
+      if (isWrapper(outer.kind) || isPartOf(kind, a, b, c, outer)) return outer;
+      if (!outer.done) this.#trace.skip('no_return');
+      calls.splice(i, 1);
+      this.#openCalls--;
+    }
+    return undefined;
+  }
+
+  /** Takes the arguments that a call of this kind needs; gives the position of the closing parenthesis or of ` <unfinished`, -1 if they do not fit. */
+  #arguments(kind: Kind, bytes: Uint8Array, start: number, end: number): number {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    this.#a = this.#b = this.#c = 0;
+    if (kind === Kind.strdup || kind === Kind.strndup) {
+      this.#string();
+      if (kind === Kind.strndup && cursor.eat(COMMA)) {
+        cursor.eat(SPACE);
+        this.#b = argument(cursor);
+      }
+    } else {
+      this.#a = argument(cursor);
+      if (cursor.pos < end && bytes[cursor.pos] === COMMA) {
+        cursor.pos += 2;
+        this.#b = argument(cursor);
+        if (cursor.pos < end && bytes[cursor.pos] === COMMA) {
+          cursor.pos += 2;
+          this.#c = argument(cursor);
+        }
+      }
+      if (Number.isNaN(this.#a) || (Number.isNaN(this.#b) && needsTwo(kind))) return -1;
+    }
+    let { pos } = cursor;
+    // Further arguments are whatever the registers held; strings among them may hold parentheses.
+    while (pos < end && bytes[pos] !== CLOSE && !(bytes[pos] === SPACE && bytes[pos + 1] === LESS)) {
+      if (bytes[pos] === QUOTE) pos = endOfString(bytes, pos + 1, end);
+      pos++;
+    }
+    return pos < end ? pos : -1;
+  }
+
+  /** Takes a string: `#c` is its length in bytes, or, where ltrace cut it, minus that minus one. */
+  #string(): void {
+    const cursor = this.#cursor;
+    const { bytes, end } = cursor;
+    if (!cursor.eat(QUOTE)) {
+      this.#c = -1;
+      while (cursor.pos < end && bytes[cursor.pos] !== COMMA && bytes[cursor.pos] !== CLOSE && bytes[cursor.pos] !== SPACE) cursor.pos++;
+      return;
+    }
+    let length = 0;
+    let { pos } = cursor;
+    for (; pos < end && bytes[pos] !== QUOTE; pos++, length++) {
+      if (bytes[pos] !== BACKSLASH) continue;
+      pos++;
+      // Three octal digits, or one letter.
+      if (isOctal(bytes[pos])) for (let more = 0; more < 2 && isOctal(bytes[pos + 1]); more++) pos++;
+    }
+    cursor.pos = pos + 1;
+    let cut = false;
+    while (cursor.eat(DOT)) cut = true;
+    this.#c = cut ? -length - 1 : length;
+  }
+
+  /** Takes ` = result` after a closing parenthesis into `#result`; gives the position after it, -1 if there is none. */
+  #returned(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
+    while (pos < end && bytes[pos] === SPACE) pos++;
+    if (pos >= end || bytes[pos] !== EQUALS) return -1;
+    pos += 2;
+    const cursor = this.#cursor;
+    cursor.reset(bytes, pos, end);
+    if (cursor.peek() === LESS) {
+      if (!cursor.eatWord(VOID)) return -1;
+      this.#result = 0;
+    } else {
+      this.#result = bytes[pos + 1] === 0x78 ? cursor.address() : argument(cursor);
+      if (Number.isNaN(this.#result)) return -1;
+    }
+    const { pos: after } = cursor;
+    if (after === end) return after;
+    // Only the time within the call (-T) may follow.
+    return bytes[after] === SPACE && bytes[after + 1] === LESS ? after : -1;
+  }
+
+  #nameOf(bytes: Uint8Array, start: number, end: number): Name {
+    const row = this.#names.intern(bytes, start, end);
+    const found = this.#nameFacts[row];
+    if (found !== undefined) return found;
+    const call = callNamed(this.#names.text(row));
+    const { stacks } = this.#trace;
+    const stack = call.kind === Kind.other || call.caller === undefined ? NO_STACK : stacks.intern([stacks.frames.intern({ fn: call.caller, module: call.caller })]);
+    return (this.#nameFacts[row] = { ...call, stack, byAddress: new Map() });
+  }
+
+  /** The stack of a call with nothing around it: its return address, or the program or library that called. */
+  #stackOf(name: Name, ip: number): StackIndex {
+    if (Number.isNaN(ip)) return name.stack;
+    let stack = name.byAddress.get(ip);
+    if (stack === undefined) {
+      const { stacks } = this.#trace;
+      stack = stacks.intern([stacks.frames.intern({ pc: BigInt(ip), ...(name.caller === undefined ? {} : { module: name.caller }) })]);
+      name.byAddress.set(ip, stack);
+    }
+    return stack;
+  }
+
+  /** The stack of a call within others: each level's return address or caller, or else the function that encloses it. */
+  #stackWithin(name: Name, ip: number, calls: readonly OpenCall[]): StackIndex {
+    if (calls.length === 0) return this.#stackOf(name, ip);
+    const { stacks } = this.#trace;
+    const frames: number[] = [];
+    let level: { name: Name; ip: number } = { name, ip };
+    for (let i = calls.length - 1; ; i--) {
+      const { caller } = level.name;
+      if (!Number.isNaN(level.ip)) frames.push(stacks.frames.intern({ pc: BigInt(level.ip), ...(caller === undefined ? {} : { module: caller }) }));
+      else if (caller !== undefined) frames.push(stacks.frames.intern({ fn: caller, module: caller }));
+      else if (i >= 0) frames.push(stacks.frames.intern({ fn: calls[i].name.fn }));
+      if (i < 0 || frames.length >= MOST_FRAMES) break;
+      level = calls[i];
+    }
+    return stacks.intern(frames);
+  }
+}
+
+/** True if a call of `kind` with these arguments is what `outer`, an allocator's call, does to do its own work. */
+function isPartOf(kind: Kind, a: number, b: number, c: number, outer: OpenCall): boolean {
+  if (outer.done) return kind === Kind.free && outer.a === a;
+  const gone = kind === Kind.free || kind === Kind.realloc || kind === Kind.libc_calloc || kind === Kind.reallocarray ? a : 0;
+  const reallocates = outer.kind === Kind.realloc || outer.kind === Kind.reallocarray || outer.kind === Kind.libc_calloc || outer.kind === Kind.libc_realloc;
+  if (gone !== 0) return reallocates && gone === outer.a;
+  const size = requested(kind, a, b, c);
+  const whole = requested(outer.kind, outer.a, outer.b, outer.c);
+  // Some allocators round the size up within, for alignment or a header.
+  return size >= whole && size <= whole + 4096 + alignmentOf(outer);
+}
+
+function requested(kind: Kind, a: number, b: number, c: number): number {
+  switch (kind) {
+    case Kind.calloc:
+      return a * b;
+    case Kind.realloc:
+    case Kind.libc_calloc:
+    case Kind.libc_realloc:
+    case Kind.aligned_alloc:
+    case Kind.memalign:
+      return b;
+    case Kind.reallocarray:
+      return b * c;
+    case Kind.posix_memalign:
+      return c;
+    default:
+      return a;
+  }
+}
+
+function alignmentOf({ kind, a, b }: OpenCall): number {
+  if (kind === Kind.posix_memalign) return b;
+  return kind === Kind.memalign || kind === Kind.aligned_alloc ? a : 0;
+}
+
+function needsTwo(kind: Kind): boolean {
+  return kind === Kind.calloc || (kind >= Kind.realloc && kind <= Kind.memalign) || kind === Kind.libc_calloc || kind === Kind.libc_realloc;
+}
+
+/** Takes a number argument: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. NaN if there is none. */
+function argument(cursor: ByteCursor): number {
+  const { bytes, pos, end } = cursor;
+  if (pos >= end) return NaN;
+  const first = bytes[pos];
+  if (first === ZERO && bytes[pos + 1] === 0x78) return cursor.number();
+  if (first >= ZERO && first <= NINE) return cursor.decimal();
+  if (first === MINUS) {
+    cursor.pos = pos + 1;
+    return 2 ** 64 - cursor.decimal();
+  }
+  return cursor.eatWord(NIL) ? 0 : NaN;
+}
+
+function isOctal(byte: number): boolean {
+  return byte >= ZERO && byte <= 0x37;
+}
+
+/** Position of the quote that ends a string, or `end`. */
+function endOfString(bytes: Uint8Array, start: number, end: number): number {
+  let pos = start;
+  for (; pos < end && bytes[pos] !== QUOTE; pos++) if (bytes[pos] === BACKSLASH) pos++;
+  return Math.min(pos, end);
+}
+
+/** Position of the parenthesis that opens the arguments, where the one at `open` opens a demangled name's parameters; -1 otherwise. */
+function endOfParameters(bytes: Uint8Array, open: number, end: number): number {
+  let after = -1;
+  for (let from = open; ; ) {
+    let depth = 0;
+    let pos = from;
+    for (; pos < end; pos++) {
+      const byte = bytes[pos];
+      if (byte === QUOTE) return after;
+      if (byte === OPEN) depth++;
+      else if (byte === CLOSE && --depth === 0) break;
+    }
+    if (pos >= end) return after;
+    pos++;
+    if (hasWord(bytes, pos, end, CONST)) pos += CONST.length;
+    // Template arguments and scopes may go on after parentheses: `std::function<void (int)>::operator()(…)(args`.
+    let next = pos;
+    while (next < end && bytes[next] !== OPEN && bytes[next] !== EQUALS && bytes[next] !== QUOTE) next++;
+    if (next >= end || bytes[next] !== OPEN || (next > pos && bytes[pos] === SPACE)) return after;
+    after = next;
+    from = next;
+  }
+}
+const CONST = ascii(' const');
+
+/** How the line of a call that is no allocator's ends. */
+function endingOfLine(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[end - 1] === 0x3e) {
+    if (hasWord(bytes, end - UNFINISHED.length, end, UNFINISHED) || hasWord(bytes, end - NO_RETURN.length, end, NO_RETURN)) return Ending.open;
+  }
+  for (let pos = end - 2; pos > start; pos--) {
+    if (bytes[pos] !== EQUALS || bytes[pos - 1] !== SPACE || bytes[pos + 1] !== SPACE) continue;
+    let at = pos - 1;
+    while (at > start && bytes[at] === SPACE) at--;
+    if (bytes[at] === CLOSE) return Ending.returned;
+  }
+  return Ending.none;
+}

@@ -1,0 +1,79 @@
+/**
+ * Files that people hand over in place of a trace, by their first bytes: to say what they are.
+ */
+import { ascii, findWord, hasWord, textOf } from './shared/cursor.ts';
+
+/** What an input is, and what to do with it. */
+export interface Other {
+  readonly what: string;
+  readonly hint?: string;
+}
+
+const SUMMARY = 'record calls one by one instead (without the option that only counts them)';
+
+/** First bytes in hex, what they are, what to do. */
+const MAGICS: readonly (readonly [string, string, string?])[] = [
+  ['89504e470d0a1a0a', 'a PNG image'],
+  ['ffd8ff', 'a JPEG image'],
+  ['47494638', 'a GIF image'],
+  ['25504446', 'a PDF document'],
+  ['7f454c46', 'an ELF program or library', 'record it first: jereplay record -- PROGRAM'],
+  ['504b0304', 'a zip archive', 'unpack it first'],
+  ['fd377a585a00', 'compressed by xz', 'decompress it first: xz -d'],
+  ['425a68', 'compressed by bzip2', 'decompress it first: bzip2 -d'],
+  ['04224d18', 'compressed by lz4', 'decompress it first: lz4 -d'],
+  ['377abcaf271c', 'a 7-zip archive', 'unpack it first'],
+  ['50455246494c4532', "perf's binary data", 'turn it into text first: perf script -i FILE'],
+  ['53514c69746520666f726d61742033', 'an SQLite database'],
+  ['cafebabe', 'a Java class or a Mach-O program'],
+  ['213c617263683e', 'a static library'],
+  ['fffe', 'UTF-16 text', 'convert it first: iconv -f utf-16 -t utf-8'],
+  ['feff', 'UTF-16 text', 'convert it first: iconv -f utf-16 -t utf-8'],
+];
+
+/** First bytes as text. */
+const OPENINGS: readonly (readonly [string, string, string?])[] = [
+  ['% time     seconds', 'a summary of calls by ltrace -c or strace -c', SUMMARY],
+  ['heap_v2/', 'a jemalloc heap profile', 'see it with jereplay report'],
+  ['--- symbol', 'a symbolized heap profile', 'see it with jereplay report'],
+  ['heap profile:', 'a gperftools heap profile', 'see it with pprof'],
+  ['___ Begin jemalloc statistics ___', "jemalloc's statistics"],
+  ['{"jemalloc":', "jemalloc's statistics"],
+  ['desc: ', "Massif's output", 'see it with ms_print'],
+  ['{"dhatFileVersion"', "DHAT's output", "see it with DHAT's viewer"],
+  ['<?xml', 'an XML document'],
+  ['<!DOCTYPE html', 'an HTML page'],
+  ['<!doctype html', 'an HTML page'],
+  ['<html', 'an HTML page'],
+  ['#!', 'a script', 'record it first: jereplay record -- PROGRAM'],
+  ['uprobe:', 'a bpftrace script', 'run it first, and hand over its output'],
+  ['event,address,', 'a comma-separated table'],
+];
+
+/** Tells what `head` is, if it is a known kind of file that holds no trace. */
+export function nameOther(head: Uint8Array): Other | undefined {
+  const hex = Buffer.from(head.subarray(0, 16)).toString('hex');
+  const fits = (magic: string) => hex.startsWith(magic);
+  for (const [magic, what, hint] of MAGICS) if (fits(magic)) return other(what, hint);
+  if (hasWord(head, 257, head.length, ascii('ustar'))) return other('a tar archive', 'unpack it first');
+  let start = 0;
+  while (start < head.length && head[start] <= 0x20) start++;
+  for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
+  const text = textOf(head, start, Math.min(head.length, start + 4096));
+  if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text)) return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
+  if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text)) return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
+  if (findWord(head, start, Math.min(head.length, start + 4096), ascii('\0')) < 0 && looksLikeCollapsed(text)) {
+    return other('collapsed stacks', 'stacks with sums hold no calls; see them with a flame graph tool');
+  }
+  return undefined;
+}
+
+function other(what: string, hint: string | undefined): Other {
+  return hint === undefined ? { what } : { what, hint };
+}
+
+/** Lines of frames, joined by semicolons, and a count. */
+function looksLikeCollapsed(text: string): boolean {
+  const lines = text.split('\n').slice(0, -1).slice(0, 20);
+  return lines.length > 0 && lines.every((line) => /^[^;]+(?:;[^;]+)+ \d+$/.test(line));
+}
