@@ -46,7 +46,9 @@ describe('a replayed process prints what the real one printed', () => {
     heap.now = uptimeNs;
     const ctl = new Ctl(heap);
     const printed = Buffer.from(collectPrint((write) => ctl.statsPrint(heap.tsds[0], letters, write))).toString('latin1');
-    expect(lines(printed)).toEqual(lines(document.toString('latin1')));
+    // Only a difference is worth the comparison piece by piece.
+    if (printed !== document.toString('latin1')) expect(lines(printed)).toEqual(lines(document.toString('latin1')));
+    expect(printed.length).toBe(document.length);
   });
 });
 

@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  compileMallctlrun,
+  type MallctlOutcome,
+  type MallctlScript,
+  readOutcome,
+  runMallctlrun,
+  SCRIPTS,
+} from '../../fixtures/stats/mallctl_script.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import type { Arena } from '../arena/arena_state.ts';
+import { dallocSmall, mallocSmall, REGIONS } from '../arena/bin.ts';
+import { largeDalloc, largeMalloc } from '../arena/large.ts';
+import { auditHeap } from '../audit.ts';
+import { bootConf } from '../conf/boot.ts';
+import { environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
+import type { Extent } from '../extent/types.ts';
+import { Heap } from '../heap.ts';
+import { DETACHED } from '../heap_prof.ts';
+import { free, malloc, usableSizeOf } from '../jemalloc.ts';
+import { LARGE_MINCLASS, sizeToIndex, usableSize } from '../sizes/sc.ts';
+import { tsdFetch } from '../thread/lifecycle.ts';
+import { threadAllocEvent, threadDallocEvent } from '../thread/thread_event.ts';
+import { collectPrint, Ctl } from './ctl.ts';
+import { type CtlValue, MallctlError, UnsupportedName } from './ctl_tree.ts';
+import { decimal } from './emitter.ts';
+import { Mallctl, mallctlNames } from './mallctl.ts';
+
+function start(conf: string, seed = 1n, top = 0x7ffff7c00000): { heap: Heap; ctl: Ctl; mallctl: Mallctl } {
+  const { options } = parseMallocConf(environmentSources(conf), () => {});
+  // The program's backtraces are seven frames deep; which frames they are cannot be seen.
+  const stacks = { framesOf: () => [1, 2, 3, 4, 5, 6, 7], frames: { addressOf: BigInt } };
+  const boot = bootConf(options, { ncpus: 2 }, () => {});
+  const heap = new Heap({ conf: boot, mainSeed: seed, addressSpace: { top }, profiling: { ...DETACHED, stacks } });
+  const ctl = new Ctl(heap);
+  return { heap, ctl, mallctl: new Mallctl(ctl) };
+}
+
+function shown(value: CtlValue | undefined): string {
+  if (typeof value === 'object') return `${value.requested} ${value.count}`;
+  return typeof value === 'number' || typeof value === 'bigint' ? decimal(value) : String(value);
+}
+
+/** mallocx with MALLOCX_ARENA and without a thread cache. */
+function allocateIn(heap: Heap, arena: Arena, size: number): number {
+  const main = heap.tsds[0];
+  tsdFetch(heap, main);
+  const usize = usableSize(size);
+  const region = usize < LARGE_MINCLASS ? mallocSmall(heap, main, arena, sizeToIndex(usize)) : largeMalloc(heap, main, arena, usize);
+  threadAllocEvent(heap, main, usize);
+  return region;
+}
+
+/** Carries out a script as mallctlrun.c does. */
+function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): { answers: string[]; document: string } {
+  const number = (name: string) => BigInt(new RegExp(`^${name} (\\d+)$`, 'm').exec(known)![1]);
+  const { heap, ctl, mallctl } = start(conf, number('seed'), Number(number('mmap_top')));
+  const main = heap.tsds[0];
+  const answers = [`seed ${number('seed')}`, `mmap_top ${number('mmap_top')}`];
+  const blocks: number[] = [];
+  let emptied = false;
+  let document = '';
+  const call = (name: string, reads: boolean, value?: CtlValue) => {
+    try {
+      const answer = mallctl.byName(main, name, value);
+      answers.push(reads ? `${name} = ${shown(answer)}` : `${name} done`);
+    } catch (error) {
+      if (!(error instanceof MallctlError)) throw error;
+      answers.push(`${name} ! ${error.code}`);
+    }
+  };
+  const typed = (type: string, text: string): CtlValue => (type === 'b' ? text === 'true' : type === 's' ? text : Number(text));
+  for (const line of lines) {
+    const [op, a = '', b = '', c = ''] = line.split(' ');
+    if (op === 'r') call(line.slice(4), true);
+    else if (op === 'w') call(b, true, typed(a, c));
+    else if (op === 'o') call(b, false, typed(a, c));
+    else if (op === 'a') call(a, false);
+    else if (op === 'm') blocks.push(malloc(heap, main, Number(a), 0));
+    else if (op === 'f') free(heap, main, blocks[Number(a)], 0);
+    else if (op === 'x') blocks.push(allocateIn(heap, heap.arenas[Number(b)]!, Number(a)));
+    else if (op === 'y') freePastCache(heap, blocks[Number(a)]);
+    else if (op === 't') heap.now += Number(a);
+    else if (op === 'p') document += Buffer.from(collectPrint((write) => ctl.statsPrint(main, a, write))).toString('latin1');
+    else if (op === 'n') {
+      try {
+        answers.push(`${a} at ${mallctl.nameToMib(main, a).join(' ')}`);
+      } catch (error) {
+        if (!(error instanceof MallctlError)) throw error;
+        answers.push(`${a} ! ${error.code}`);
+      }
+    }
+    // A reset forgets regions without counting them as deallocated, as jemalloc does; from then on the audit would object.
+    emptied ||= /^a arena\.\d+\.(reset|destroy)/.test(line);
+    if (!emptied) auditHeap(heap);
+  }
+  return { answers, document };
+}
+
+/** dallocx with MALLOCX_TCACHE_NONE. */
+function freePastCache(heap: Heap, region: number): void {
+  const main = heap.tsds[0];
+  const extent = Math.floor(region / REGIONS) as Extent;
+  const usize = usableSizeOf(heap, region);
+  if (usize < LARGE_MINCLASS) dallocSmall(heap, main, region);
+  else largeDalloc(heap, main, extent);
+  threadDallocEvent(heap, main, usize);
+}
+
+const pieces = (document: string) => document.split(/(?<=[\n,{])/);
+
+function compare(script: MallctlScript, expected: MallctlOutcome): void {
+  const { answers, document } = carryOut(script, expected.answers);
+  expect(answers).toEqual(expected.answers.trimEnd().split('\n'));
+  // Only a difference is worth the comparison piece by piece.
+  if (document !== expected.document) expect(pieces(document)).toEqual(pieces(expected.document));
+}
+
+describe('answers of the real library, and the statistics after them', () => {
+  test.each(SCRIPTS)('$name', (script) => compare(script, readOutcome(script.name)));
+
+  test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('given now, under other options', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jereplay-mallctl-'));
+    try {
+      const program = join(folder, 'mallctlrun');
+      compileMallctlrun(program);
+      for (const script of SCRIPTS) {
+        for (const more of ['', ',tcache:false', ',bin_shards:1-5000:3,dirty_decay_ms:0']) {
+          const changed = { ...script, conf: script.conf + more };
+          compare(changed, runMallctlrun(program, join(folder, 'answers'), changed));
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+test('a mib answers as its name does, and its indices can be changed', () => {
+  const { heap, mallctl } = start('narenas:1');
+  const main = heap.tsds[0];
+  const mib = mallctl.nameToMib(main, 'arenas.bin.0.size');
+  mib[2] = 7;
+  expect(mallctl.byMib(main, mib)).toBe(112);
+  expect(() => mallctl.byMib(main, mib.slice(0, 2))).toThrow(MallctlError);
+  expect(() => mallctl.byMib(main, [...mib, 0])).toThrow('ENOENT');
+  expect(() => mallctl.byMib(main, [99])).toThrow('ENOENT');
+});
+
+test.each([
+  ['epoch', 'x', 'EINVAL'],
+  ['epoch', 1.5, 'EINVAL'],
+  ['thread.tcache.enabled', 1, 'EINVAL'],
+  ['thread.arena', true, 'EINVAL'],
+  ['arena.0.dss', 0, 'EINVAL'],
+  ['arena.0.dirty_decay_ms', '5', 'EINVAL'],
+  ['arena.0.purge', true, 'EPERM'],
+  ['stats.active', 1, 'EPERM'],
+  ['__proto__', 1, 'ENOENT'],
+  ['opt.constructor', 1, 'ENOENT'],
+  ['', 1, 'ENOENT'],
+])('%s written with %j is %s', (name, value, code) => {
+  const { heap, mallctl } = start('narenas:1');
+  expect(() => mallctl.byName(heap.tsds[0], name, value)).toThrowError(expect.objectContaining({ name: 'MallctlError', code }));
+});
+
+test('what a replay has not is refused by name', () => {
+  const { heap, mallctl } = start('narenas:1');
+  for (const name of ['thread.allocatedp', 'tcache.create', 'experimental.batch_alloc', 'arenas.lookup', 'thread.peak.read']) {
+    expect(() => mallctl.byName(heap.tsds[0], name)).toThrow(UnsupportedName);
+  }
+});
+
+test('all 395 names are there', () => expect(mallctlNames().length).toBe(395));
