@@ -20,7 +20,7 @@ export function fixed(value: number, digits: number): string {
 export function integer(value: number): string {
   const cut = Math.trunc(value);
   if (Math.abs(cut) <= Number.MAX_SAFE_INTEGER) return String(cut === 0 ? 0 : cut);
-  if (!Number.isFinite(cut)) return cut > 0 ? '9223372036854775807' : '-9223372036854775808';
+  if (!Number.isFinite(cut)) return Number.isNaN(cut) ? 'NaN' : cut > 0 ? 'Inf' : '-Inf';
   return BigInt(cut).toString();
 }
 

@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { Ledger } from '../../core/replay/ledger.ts';
+import type { Frame } from '../../core/trace/stacks.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { profileFromLedger } from '../profile.ts';
+import { isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
+
+function profileOf(stacks: readonly (readonly Frame[])[]) {
+  const trace = new Trace();
+  const ledger = new Ledger();
+  stacks.forEach((frames, i) => ledger.allocate(trace.stacks.intern(frames.map((frame) => trace.stacks.frames.intern(frame))), i + 1, 0, 0));
+  return profileFromLedger(trace, ledger);
+}
+
+test('root first, equal names on one line', () => {
+  const profile = profileOf([
+    [{ fn: 'leak' }, { fn: 'main' }],
+    [{ fn: 'leak', line: 2 }, { fn: 'main' }],
+    [],
+    [{ fn: 'f', inlined: [{ fn: 'innermost' }, { fn: 'inner' }] }, { pc: 0x401000n }],
+    [{ fn: 'a;b\nc 12' }, { fn: '' }],
+  ]);
+  expect(writeCollapsed(profile)).toBe('[no backtrace] 3\nmain;leak 3\n0x401000;f;inner;innermost 4\n??;a:b?c 12 5\n');
+  expect(writeCollapsed(profile, 'alloc_objects')).toBe('[no backtrace] 1\nmain;leak 2\n0x401000;f;inner;innermost 1\n??;a:b?c 12 1\n');
+});
+
+test('what is written reads back the same', () => {
+  const frames = fc.array(fc.record({ fn: fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('__proto__', '[no backtrace]', '#')) }), { maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(frames, { minLength: 1, maxLength: 8 }), (stacks) => {
+      // A name that opens a comment or stands for no backtrace at all is the one thing that the format cannot say.
+      fc.pre(stacks.every((path) => path.length === 0 || !/^\s*#|^\[no backtrace\]$/.test(path[path.length - 1].fn)));
+      const text = writeCollapsed(profileOf(stacks));
+      expect(writeCollapsed(readCollapsed(text, 'a'))).toBe(text);
+    }),
+  );
+});
+
+test.each([
+  ['main;leak 12\nmain 3\n', true],
+  ['main;leak 1.5\nmain;cut of', true],
+  ['main 3\n', false],
+  ['heap_v2/1\n  t*: 1: 2 [3: 4]\n', false],
+  ['', false],
+])('%j is folded: %s', (text, expected) => expect(isCollapsed(new TextEncoder().encode(text))).toBe(expected));
+
+test('a line without a value is an input error', () => {
+  expect(() => readCollapsed('main 1\nmain;leak\n', 'a.txt')).toThrow(InputError);
+  expect(() => readCollapsed('main 1\nmain;leak\n', 'a.txt')).toThrow('a.txt:2');
+});

@@ -1,0 +1,173 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { Ledger } from '../../core/replay/ledger.ts';
+import type { Frame } from '../../core/trace/stacks.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import type { StackIndex } from '../../core/units.ts';
+import { NO_STACK } from '../../core/units.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { readHeap } from '../heap/read.ts';
+import type { Profile } from '../profile.ts';
+import { SAMPLE_TYPES, profileFromLedger } from '../profile.ts';
+import { renderText } from '../report/report.ts';
+import { isPprof, readPprof } from './read.ts';
+import { writePprof } from './write.ts';
+
+const fixture = (name: string) => readFileSync(new URL(`../../fixtures/profiles/${name}`, import.meta.url));
+const recorded = (name: string) => readHeap(fixture(name), name).profile;
+
+/** A profile of these stacks (leaf first): i + 2 objects of 100 bytes each were allocated, i + 1 of them live. */
+function profileOf(stacks: readonly (readonly Frame[])[], header: Partial<Trace['header']> = {}): Profile {
+  const trace = new Trace();
+  const ledger = new Ledger();
+  Object.assign(trace.header, header);
+  stacks.forEach((frames, i) => {
+    const stack = trace.stacks.intern(frames.map((frame) => trace.stacks.frames.intern(frame)));
+    for (let object = 0; object < i + 2; object++) ledger.allocate(stack, 100, 0, 0);
+    ledger.free(stack, 100);
+  });
+  return profileFromLedger(trace, ledger);
+}
+
+/** Rows of a profile as text, with everything that a frame says. */
+function rowsOf({ stacks, samples }: Profile): string[] {
+  const rows: string[] = [];
+  for (let row = 0; row < samples.length; row++) {
+    const frames = Array.from(stacks.framesOf(samples.stack[row] as StackIndex), (index) => {
+      const { pc, fn, file, line, module, inlined } = stacks.frames.frames[index];
+      return JSON.stringify([pc?.toString(16), fn, file, line, module, inlined]);
+    });
+    rows.push(`${SAMPLE_TYPES.map((type) => Math.round(samples.column(type)[row])).join(' ')} ${frames.join(' ')}`);
+  }
+  return rows;
+}
+
+describe('what is written reads back', () => {
+  test('frames with everything they can have', () => {
+    const profile = profileOf([
+      [{ pc: 0x401000n, fn: 'leaf', file: 'a.c', line: 7, module: '/bin/a' }, { fn: 'main', module: '/bin/a' }],
+      [{ pc: 0xffffffff81000000n, module: '/bin/a' }, { fn: 'outer', module: '/lib/b.so', inlined: [{ fn: 'innermost', file: 'b.c', line: 1 }, { fn: 'inner' }] }],
+      [],
+    ]);
+    const read = readPprof(writePprof(profile), 'a');
+    expect(rowsOf(read).sort()).toEqual(rowsOf(profile).sort());
+    expect(read.samples.stack).toContain(NO_STACK);
+    expect(read.warnings).toEqual([]);
+  });
+
+  test('any names', () => {
+    const name = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('__proto__', 'constructor', '名前', 'x'.repeat(5000)));
+    const frames = fc.array(fc.record({ fn: name.filter((text) => text !== '' && !/\p{Cc}/u.test(text)) }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(fc.uniqueArray(frames, { maxLength: 10, selector: (path) => JSON.stringify(path) }), (stacks) => {
+        const profile = profileOf(stacks);
+        expect(rowsOf(readPprof(writePprof(profile), 'a'))).toEqual(rowsOf(profile));
+      }),
+    );
+  });
+
+  test('mappings, period and binary of a dump', () => {
+    const dump = recorded('leakycpp_sysnames.heap');
+    const read = readPprof(gunzipSync(writePprof(dump)), 'a');
+    expect(read.sampling).toEqual(dump.sampling);
+    expect(read.binary).toBe(dump.binary);
+    expect(read.maps).toMatch(/^[0-9a-f]+-[0-9a-f]+ r-xp 00004000 00:00 0 \/opt\/sample\/bin\/leakycpp$/m);
+    for (const type of SAMPLE_TYPES) {
+      let sum = 0;
+      for (let row = 0; row < dump.samples.length; row++) sum += Math.round(dump.samples.column(type)[row]);
+      expect(read.samples.total(type)).toBe(sum);
+    }
+  });
+
+  test('reports agree', () => {
+    const dump = recorded('leaky_s0.symbolized.heap');
+    expect(renderText(readPprof(writePprof(dump), 'a'), { sampleType: 'alloc_space' })).toBe(renderText(dump, { sampleType: 'alloc_space' }));
+  });
+});
+
+describe.skipIf(!needsTool('go'))('go tool pprof', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'pprof-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const pprof = (flags: readonly string[], profile: Profile) => {
+    const path = join(folder, 'a.pb.gz');
+    writeFileSync(path, writePprof(profile));
+    return execFileSync('go', ['tool', 'pprof', ...flags, path], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, PPROF_TMPDIR: folder, PPROF_BINARY_PATH: folder },
+    });
+  };
+
+  test.each(['leaky_s0', 'leaky_s19', 'leakycpp_s0_mt4'])('-top of %s has the rows and numbers of our report', (name) => {
+    const profile = recorded(`${name}.symbolized.heap`);
+    for (const sampleType of SAMPLE_TYPES) {
+      const unit = sampleType.endsWith('space') ? 'B' : '';
+      const theirs = pprof(['-top', '-unit=B', '-nodecount=100000', '-nodefraction=0', `-sample_index=${sampleType}`], profile);
+      // Rows by name: flat, cumulative.
+      const rows = new Map([...theirs.matchAll(/^ *(\d+)\w* +[\d.]+% +[\d.]+% +(\d+)\w* +[\d.]+% +(.*)$/gm)].map(([, flat, cumulative, fn]) => [fn, `${flat} ${cumulative}`]));
+      const ours = [...renderText(profile, { sampleType, showBytes: true }).matchAll(/^ *(\d+) +\S+ +\S+ +(\d+) +\S+ (.*)$/gm)];
+      expect(ours.length).toBeGreaterThan(8);
+      let compared = 0;
+      for (const [, flat, cumulative, fn] of ours) {
+        // jeprof merges overloads and cuts `@plt` and versions in its own way.
+        const row = rows.get(fn);
+        if (row === undefined) continue;
+        compared++;
+        const [theirFlat, theirCumulative] = row.split(' ').map(Number);
+        // Ours is cut off after the sum, theirs is the sum of rounded rows.
+        expect(Math.abs(theirFlat - Number(flat)), fn).toBeLessThanOrEqual(profile.samples.length);
+        expect(Math.abs(theirCumulative - Number(cumulative)), fn).toBeLessThanOrEqual(profile.samples.length);
+      }
+      expect(compared, unit).toBeGreaterThan(8);
+    }
+  }, 30000);
+
+  test('-raw shows sample types, period, values, inlined functions and lines', () => {
+    const raw = pprof(['-raw'], profileOf([[{ pc: 0x401001n, fn: 'outer', file: 'a.c', line: 7, inlined: [{ fn: 'inner', file: 'b.h', line: 3 }] }, { fn: 'main' }]], { command: '/bin/prog' }));
+    expect(raw).toContain('PeriodType: space bytes\nPeriod: 1\n');
+    expect(raw).toContain('alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]\n');
+    expect(raw).toMatch(/^ +2 +200 +1 +100: 1 2 *$/m);
+    expect(raw).toMatch(/^ +1: 0x401000 M=1 inner b.h:3 s=0\n +outer a.c:7 s=0\n +2: 0x0 M=1 main :0 s=0/m);
+    expect(raw).toMatch(/\/bin\/prog .*\[FN\]\[FL\]\[LN\]\[IN\]/);
+  });
+
+  test('-traces leaves out the allocator, as jeprof does', () => {
+    const traces = pprof(['-traces'], profileOf([[{ fn: 'malloc' }, { fn: 'operator new[](unsigned long)' }, { fn: 'work' }, { fn: 'main' }]]));
+    expect(traces).toMatch(/100B +work\n +main\n/);
+    expect(traces).not.toMatch(/malloc|operator/);
+  });
+
+  test('opens an empty profile', () => {
+    expect(pprof(['-raw'], profileOf([]))).toContain('Samples:');
+  });
+});
+
+describe('what is no memory profile', () => {
+  test.each([
+    ['no message', () => new TextEncoder().encode('not a profile at all'), 'no pprof profile'],
+    ['cut off', () => gunzipSync(writePprof(profileOf([[{ fn: 'main' }]]))).subarray(0, 40), 'no pprof profile'],
+    ['a broken archive', () => writePprof(profileOf([[{ fn: 'main' }]])).subarray(0, 40), 'cannot be decompressed'],
+    ['empty', () => new Uint8Array(0), 'no memory profile: its sample types are none'],
+    ['gzip of nothing', () => gzipSync(''), 'no memory profile'],
+  ])('%s is an input error', (_, bytes, fact) => {
+    expect(() => readPprof(bytes(), 'a.pb.gz')).toThrow(InputError);
+    expect(() => readPprof(bytes(), 'a.pb.gz')).toThrow(fact);
+  });
+
+  test('sniffing', () => {
+    const file = writePprof(profileOf([[{ fn: 'main' }]]));
+    expect(isPprof(file)).toBe(true);
+    expect(isPprof(gunzipSync(file))).toBe(true);
+    expect(isPprof(new TextEncoder().encode('\n'))).toBe(false);
+    expect(isPprof(new TextEncoder().encode('heap_v2/1'))).toBe(false);
+  });
+});
