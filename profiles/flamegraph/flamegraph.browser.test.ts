@@ -325,7 +325,7 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     expect((await frames(page)).get('main')).toBeCloseTo(1, 3);
   });
 
-  test('with 50,000 stacks is small and soon drawn, and loses nothing', async () => {
+  test('with 50,000 stacks is small and soon drawn, and loses nothing', { timeout: 240_000 }, async () => {
     const made = profile(manyStacks(50_000));
     expect(made.samples.length).toBeGreaterThanOrEqual(50_000);
     const html = renderFlameGraph(made, { title: 'many' });

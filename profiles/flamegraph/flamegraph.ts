@@ -56,10 +56,12 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
     const baseTotal = base === undefined ? 0 : trees.totals[METRICS.length + column];
     return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total: trees.totals[column], baseTotal };
   }).filter(({ group }) => accumulated || group === 'In use');
-  let json = '';
-  let data: PageData | undefined;
-  let merged = 0;
-  for (let budget = MOST_ROWS; data === undefined || (json.length > MOST_JSON && budget > 500); budget = Math.floor(budget / 2)) {
+  let budget = MOST_ROWS;
+  let { data, merged } = trees.pageData(budget, metrics);
+  let json = scriptJson(JSON.stringify(data));
+  while (json.length > MOST_JSON && budget > 500) {
+    const rows = Math.max(data.trees.callees.frame.length, data.trees.callers.frame.length);
+    budget = Math.floor(Math.min(budget, rows) * Math.min(0.8, (0.9 * MOST_JSON) / json.length));
     ({ data, merged } = trees.pageData(budget, metrics));
     json = scriptJson(JSON.stringify(data));
   }
@@ -304,7 +306,7 @@ ${base === undefined ? '' : `<fieldset class="choice"><legend class="unseen">Wid
 <div id="tip" hidden></div>
 <div class="legend"><span id="legend-text"></span><ul id="legend"></ul>${base === undefined && hasModules ? `<fieldset class="choice"><legend class="unseen">Colour by</legend>${radio('colours', 'module', 'Module', true)}${radio('colours', 'function', 'Function', false)}</fieldset>` : ''}</div>
 <section>
-<h2>Functions that allocate most</h2>
+<h2 id="top-heading"></h2>
 <table class="top"><tbody id="top"></tbody></table>
 </section>
 <div class="notes">

@@ -284,7 +284,9 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       item('var(--shrunk)', 'shrunk');
     } else if (colours === 'module') {
       for (const module of moduleRanks.slice(0, HUES)) item(`var(--hue${moduleHues[module]})`, data.modules[module].split('/').pop()!);
-      item('var(--grey)', data.modules.length > HUES ? 'other modules, or not known' : 'not known');
+      const unknown = data.frames.module.some((module) => module < 0);
+      if (data.modules.length > HUES) item('var(--grey)', unknown ? 'others and not known' : 'others');
+      else if (unknown) item('var(--grey)', 'not known');
     }
     element('legend').replaceChildren(...items);
     element('legend-text').textContent =
@@ -314,6 +316,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       .sort((a, b) => b[1] - a[1])
       .filter(([, value]) => value > 0)
       .slice(0, 12);
+    element('top-heading').textContent = metric.group === 'In use' ? 'Functions that hold most' : 'Functions that allocate most';
     element('top').replaceChildren(
       ...rows.map(([name, value]) => {
         const row = document.createElement('tr');

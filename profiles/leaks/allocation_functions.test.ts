@@ -33,6 +33,7 @@ test.each([
   'void* newImpl<false>(std::size_t)',
   'std::__new_allocator<int>::allocate(unsigned long, void const*)[inline]',
   'std::allocator_traits<std::allocator<char> >::allocate+0xd3',
+  'std::__allocate_guarded<std::allocator<Node> >',
   '__gnu_cxx::new_allocator<char>::allocate(unsigned long, void const*)',
 ])('%s allocates', (name) => {
   expect(isAllocationFunction(name)).toBe(true);

@@ -38,8 +38,9 @@ const PREFIXES = /^(?:_+|GI_|libc_|je_|rjem_)+/;
 /** What tracers put behind: `malloc+0x1c`, `malloc@plt`, `malloc@@GLIBC_2.2.5`, `malloc<0000000000001615>`, `malloc (inlined)`. */
 const SUFFIX = /[@+<[( ]/;
 
-/** operator new as a demangler prints it (of no class), as the C++ ABI mangles it, and jemalloc's and tcmalloc's internals beneath it. */
-const OPERATOR_NEW = /^(?:operator new(?:\[\])?(?:$|[@+<( ])|_+Zn[aw][jmy]|void\* (?:fallbackNewImpl|newImpl)\b|TCMalloc|tcmalloc::)/;
+/** operator new as a demangler prints it (of no class), as the C++ ABI mangles it, and what stands between it and a caller. */
+const OPERATOR_NEW =
+  /^(?:operator new(?:\[\])?(?:$|[@+<( ])|_+Zn[aw][jmy]|void\* (?:fallbackNewImpl|newImpl)\b|TCMalloc|tcmalloc::|std::__allocate_guarded<)/;
 
 /** How the standard containers' allocators begin; their `allocate` counts. */
 const STANDARD_ALLOCATORS = [
