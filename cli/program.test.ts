@@ -73,22 +73,22 @@ describe('usage', () => {
 });
 
 describe('bad input is one line that says where, and exit code 2', () => {
-  const after = (line: string) => `{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x1000"}\n${line}\n`;
+  const third = (line: string) => `{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x1000"}\n${line}\n`;
   const inputs: readonly [string, string | Uint8Array][] = [
     ['empty', ''],
     ['png', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
     ['words', 'It was a dark and stormy night.\n'],
     ['nul_bytes', new Uint8Array(5000)],
-    ['not_json:3', after('{"op":"malloc","size":8')],
-    ['no_field:3', after('{"op":"malloc","ptr":"0x2000"}')],
-    ['unknown_op:3', after('{"op":"mallocate","size":8,"ptr":"0x2000"}')],
-    ['negative_size:3', after('{"op":"malloc","size":-1,"ptr":"0x2000"}')],
-    ['huge_size:3', after('{"op":"malloc","size":9223372036854775808,"ptr":"0x2000"}')],
-    ['text_size:3', after('{"op":"malloc","size":"8","ptr":"0x2000"}')],
-    ['other_format:3', after('17191 1700000000.1 app->malloc(24) = 0x5555')],
-    ['long_line:3', after(`{"op":"malloc","size":8,"ptr":"0x2000","x":"${'y'.repeat(10_000_000)}`)],
-    ['nul_line:3', after('\0\0\0\0')],
-    ['deep_json:3', after('['.repeat(100_000))],
+    ['not_json:3', third('{"op":"malloc","size":8')],
+    ['no_field:3', third('{"op":"malloc","ptr":"0x2000"}')],
+    ['unknown_op:3', third('{"op":"mallocate","size":8,"ptr":"0x2000"}')],
+    ['negative_size:3', third('{"op":"malloc","size":-1,"ptr":"0x2000"}')],
+    ['huge_size:3', third('{"op":"malloc","size":9223372036854775808,"ptr":"0x2000"}')],
+    ['text_size:3', third('{"op":"malloc","size":"8","ptr":"0x2000"}')],
+    ['other_format:3', third('17191 1700000000.1 app->malloc(24) = 0x5555')],
+    ['long_line:3', third(`{"op":"malloc","size":8,"ptr":"0x2000","x":"${'y'.repeat(10_000_000)}`)],
+    ['nul_line:3', third('\0\0\0\0')],
+    ['deep_json:3', third('['.repeat(100_000))],
   ];
   test.each(inputs)('%s', async (name, content) => {
     const [base, line] = name.split(':') as [string, string | undefined];

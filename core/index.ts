@@ -1,0 +1,14 @@
+/**
+ * The library's core: traces as tables and batches, and their replay through jemalloc 5.3.0.
+ */
+export { UnsupportedOption } from './conf/boot.ts';
+export { Ledger } from './replay/ledger.ts';
+export type { ModelBytes, ReplayOptions, ReplaySummary } from './replay/replay.ts';
+export { Replay } from './replay/replay.ts';
+export { EventBatch, Op, OP_NAMES } from './trace/events.ts';
+export { InputError } from './trace/input_error.ts';
+export type { Frame, InlinedFrame } from './trace/stacks.ts';
+export { FrameTable, StackTable } from './trace/stacks.ts';
+export type { Skipped, SkipReason, TraceHeader } from './trace/trace.ts';
+export { ThreadTable, Trace } from './trace/trace.ts';
+export * from './units.ts';

@@ -1,0 +1,20 @@
+/**
+ * The library's results: profiles, the files they are read from and written to, and the reports made of them.
+ */
+export { readCollapsed, writeCollapsed } from './collapsed/collapsed.ts';
+export type { FlameGraphOptions } from './flamegraph/flamegraph.ts';
+export { renderFlameGraph } from './flamegraph/flamegraph.ts';
+export type { HeapDump } from './heap/read.ts';
+export { isHeap, readHeap } from './heap/read.ts';
+export { heapFileParts, writeHeapFile } from './heap/write.ts';
+export type { LeakContext, LeakReport } from './leaks/leaks.ts';
+export { leaksFromLedger, leaksFromProfile } from './leaks/leaks.ts';
+export { leaksToJson } from './leaks/leaks_json.ts';
+export { formatLeaks } from './leaks/leaks_text.ts';
+export { isPprof, readPprof } from './pprof/read.ts';
+export { writePprof } from './pprof/write.ts';
+export type { Profile, Sampling, ThreadSamples } from './profile.ts';
+export { profileFromLedger, SAMPLE_TYPES, SampleTable } from './profile.ts';
+export type { ReportFormat, ReportOptions } from './report/report.ts';
+export { renderReport } from './report/report.ts';
+export { sumProfiles } from './sum.ts';
