@@ -9,7 +9,7 @@ import {
   surroundingsHere,
 } from '../../fixtures/conf/real_conf.ts';
 import { needsTool } from '../../fixtures/tools.ts';
-import { ArenaStats, CtlStats } from '../stats/ctl_stats.ts';
+import { CtlStats } from '../stats/ctl_stats.ts';
 import { statsPrint } from '../stats/stats_print.ts';
 import { type BootConf, type BootSurroundings, bootConf, UnsupportedOption } from './boot.ts';
 import { textOfByteString, toByteString } from './byte_string.ts';
@@ -40,7 +40,7 @@ function settingsOf(conf: string, surroundings: BootSurroundings) {
   const { boot } = start(SHOW_SETTINGS + conf, surroundings);
   if (boot === null) return null;
   const stats = new CtlStats();
-  for (let i = 0; i < boot.narenasTotal; i++) stats.arenas.push(new ArenaStats());
+  for (let i = 0; i < boot.narenasTotal; i++) stats.arenas.push(undefined);
   const { options } = boot;
   const live = {
     conf: boot,

@@ -12,7 +12,7 @@ import { tcacheStatsMerge } from '../thread/tcache.ts';
 import { tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { ctlRefresh } from './ctl_refresh.ts';
-import { ArenaStats, CtlStats } from './ctl_stats.ts';
+import { CtlStats } from './ctl_stats.ts';
 import { BUFFER_BYTES, type StatsWrite } from './emitter.ts';
 import { type LiveSettings, statsPrint } from './stats_print.ts';
 
@@ -49,7 +49,6 @@ export class Ctl {
     this.#baseAlloc(CTL_STATS_BYTES);
     this.#baseAlloc(RECORD_BYTES);
     this.#baseAlloc(RECORD_BYTES);
-    stats.merged.initialized = true;
     for (let index = 0; index < heap.arenasTotal; index++) this.addRecord();
     ctlRefresh(heap, stats);
     this.initialized = true;
@@ -64,7 +63,7 @@ export class Ctl {
   /** Makes the record of one more arena index. */
   addRecord(): void {
     this.#baseAlloc(RECORD_BYTES);
-    this.stats.arenas.push(new ArenaStats());
+    this.stats.arenas.push(undefined);
   }
 
   #baseAlloc(bytes: number): void {

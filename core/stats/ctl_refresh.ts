@@ -9,7 +9,7 @@ import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
-import { type ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
+import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 
 /** Takes mutex `m` and adds its counters to row `row`. */
 function lockAndRead(mutexes: MutexTable, m: number, out: MutexStats, row: number): void {
@@ -137,16 +137,22 @@ function mergeBins(heap: Heap, arena: Arena, out: ArenaStats): void {
   }
 }
 
-/** Refreshes every record (ctl_refresh). The caller holds the ctl mutex; `stats.arenas` has a record for every index. */
+/** Refreshes every record (ctl_refresh). The caller holds the ctl mutex; `stats.arenas` has an entry for every index. */
 export function ctlRefresh(heap: Heap, stats: CtlStats): void {
   const { mutexes } = heap;
-  const { merged, global } = stats;
-  merged.clear();
-  for (const [index, record] of stats.arenas.entries()) {
+  const { global } = stats;
+  const merged = new ArenaStats();
+  merged.initialized = true;
+  stats.merged = merged;
+  for (let index = 0; index < stats.arenas.length; index++) {
     const arena = heap.arenas[index];
-    record.initialized = arena !== undefined;
-    if (arena === undefined) continue;
-    record.clear();
+    if (arena === undefined) {
+      stats.arenas[index] = undefined;
+      continue;
+    }
+    const record = new ArenaStats();
+    record.initialized = true;
+    stats.arenas[index] = record;
     arenaStatsMerge(heap, arena, record);
     mergeArenaStats(merged, record, index, false);
   }

@@ -1,7 +1,7 @@
 /**
  * The counters that a refresh copies out of the allocator and that prints and mallctl then read (jemalloc 5.3.0,
  * include/jemalloc/internal/ctl.h: ctl_arenas_t, ctl_arena_t, ctl_arena_stats_t, ctl_stats_t).
- * Invariant: nothing here changes but by a refresh, an arena's destruction and its clearing.
+ * Invariant: nothing here changes but by a refresh and an arena's destruction.
  * Differs: one column a counter, named as in the mallctl tree; all numbers are doubles, exact below 2^53.
  */
 import { ARENA_MUTEXES, GLOBAL_MUTEXES } from '../mutex.ts';
@@ -12,8 +12,8 @@ export const NLEXTENTS = NSIZES - NBINS;
 /** Page size classes that the huge page allocator counts by (PSSET_NPSIZES). */
 export const PSSET_NPSIZES = 64;
 /** Rows of HpaSlabStats after those of the nonfull slabs. */
-export const HPA_FULL = PSSET_NPSIZES;
-export const HPA_EMPTY = PSSET_NPSIZES + 1;
+export const HPA_FULL = 64;
+export const HPA_EMPTY = 65;
 
 /** Index that stands for the sum of all arenas. */
 export const ARENAS_ALL = 4096;
@@ -173,13 +173,6 @@ export class ArenaStats {
   extents = new ExtentStats();
   mutexes = new MutexStats(ARENA_MUTEXES);
   hpa_shard = new HpaShardStats();
-
-  /** Back to zero, except for `initialized` (ctl_arena_clear). */
-  clear(): void {
-    const { initialized } = this;
-    Object.assign(this, new ArenaStats());
-    this.initialized = initialized;
-  }
 }
 
 /** Counters of the whole process (ctl_stats_t). */
@@ -203,8 +196,8 @@ export class CtlStats {
   global = new GlobalStats();
   merged = new ArenaStats();
   destroyed = new ArenaStats();
-  /** Arena index -> its record. The length is `arenas.narenas`, reserved indices included. */
-  arenas: ArenaStats[] = [];
+  /** Arena index -> its record, undefined until a refresh sees the arena. The length is `arenas.narenas`, reserved indices included. */
+  arenas: (ArenaStats | undefined)[] = [];
 }
 
 const PRESENT_SUMS = [

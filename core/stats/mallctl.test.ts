@@ -2,14 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  compileMallctlrun,
-  type MallctlOutcome,
-  type MallctlScript,
-  readOutcome,
-  runMallctlrun,
-  SCRIPTS,
-} from '../../fixtures/stats/mallctl_script.ts';
+import { compileDriver } from '../../fixtures/stats/golden.ts';
+import { type MallctlOutcome, type MallctlScript, readOutcome, runMallctlrun, SCRIPTS } from '../../fixtures/stats/mallctl_script.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import type { Arena } from '../arena/arena_state.ts';
 import { dallocSmall, mallocSmall, REGIONS } from '../arena/bin.ts';
@@ -126,7 +120,7 @@ describe('answers of the real library, and the statistics after them', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-mallctl-'));
     try {
       const program = join(folder, 'mallctlrun');
-      compileMallctlrun(program);
+      compileDriver('mallctlrun.c', program);
       for (const script of SCRIPTS) {
         for (const more of ['', ',tcache:false', ',bin_shards:1-5000:3,dirty_decay_ms:0']) {
           const changed = { ...script, conf: script.conf + more };

@@ -23,7 +23,7 @@ import { arenaStatsMerge } from './ctl_refresh.ts';
 import {
   ARENAS_ALL,
   ARENAS_DESTROYED,
-  type ArenaStats,
+  ArenaStats,
   HPA_EMPTY,
   HPA_FULL,
   HPA_SLAB_COUNTERS,
@@ -256,12 +256,11 @@ function destroyArena(call: Call, mib: readonly number[]): void {
   arenaReset(heap, tsd, arena);
   arenaDecay(heap, arena, true);
   stats.destroyed.initialized = true;
-  const record = stats.arenas[arena.index];
-  record.clear();
+  const record = new ArenaStats();
   arenaStatsMerge(heap, arena, record);
   mergeArenaStats(stats.destroyed, record, arena.index, true);
   arenaDestroy(heap, arena);
-  record.initialized = false;
+  stats.arenas[arena.index] = undefined;
   ctl.destroyedIndices.push(arena.index);
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { compileStatsdump, GOLDEN, loadValues, readGolden, runStatsdump } from '../../fixtures/stats/golden.ts';
+import { compileDriver, GOLDEN, loadValues, readGolden, runStatsdump } from '../../fixtures/stats/golden.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { CtlStats, ArenaStats } from './ctl_stats.ts';
 import { ratePerSecond, statsPrint } from './stats_print.ts';
@@ -32,7 +32,7 @@ describe('documents of the real library', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-stats-'));
     try {
       const program = join(folder, 'statsdump');
-      compileStatsdump(program);
+      compileDriver('statsdump.c', program);
       const confs = ['narenas:1', 'narenas:3,tcache_max:4096,dss:primary', 'narenas:2,prof:true,prof_stats:true,lg_prof_sample:0'];
       for (const letters of ['', 'g', 'm', 'd', 'a', 'b', 'l', 'x', 'e', 'h', 'ma', 'mda', 'xbleh?', 'aJ']) {
         for (const form of ['', 'J']) {
@@ -60,8 +60,10 @@ describe('what a print costs in lock operations', () => {
   ])('letters %s, %s', (letters, conf, autoArenas, ctl, backgroundThread) => {
     const { live } = loadValues(conf, '');
     const stats = new CtlStats();
-    for (let i = 0; i < autoArenas + 1; i++) stats.arenas.push(new ArenaStats());
-    stats.arenas[0].initialized = true;
+    const first = new ArenaStats();
+    first.initialized = true;
+    stats.arenas.push(first);
+    for (let i = 0; i < autoArenas; i++) stats.arenas.push(undefined);
     expect(statsPrint(stats, live, letters, () => {})).toEqual({ ctl, background_thread: backgroundThread });
   });
 });

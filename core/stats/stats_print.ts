@@ -296,7 +296,7 @@ function printGlobal(print: Print, stats: CtlStats): void {
   );
   cost.ctl += 11;
   if (print.parts.mutex) {
-    printMutexes(emitter, Object.keys(GlobalMutex), global.mutexes, stats.arenas[0].uptime);
+    printMutexes(emitter, Object.keys(GlobalMutex), global.mutexes, stats.arenas[0]?.uptime ?? 0);
     cost.ctl += 3 + 63;
   }
   emitter.jsonObjectEnd();
@@ -307,7 +307,7 @@ function printArenas(print: Print, stats: CtlStats): void {
   const { emitter, parts } = print;
   emitter.jsonObjectBegin('stats.arenas');
   print.cost.ctl += 4 + 2 * stats.arenas.length;
-  const initialized = stats.arenas.filter((arena) => arena.initialized).length;
+  const initialized = stats.arenas.filter((arena) => arena?.initialized).length;
   if (parts.merged && (initialized > 1 || !parts.unmerged)) {
     emitter.table('Merged arenas stats:\n');
     printArena(print, 'merged', stats.merged, ARENAS_ALL);
@@ -318,7 +318,7 @@ function printArenas(print: Print, stats: CtlStats): void {
   }
   if (parts.unmerged) {
     for (const [index, arena] of stats.arenas.entries()) {
-      if (!arena.initialized) continue;
+      if (!arena?.initialized) continue;
       emitter.table(`arenas[${index}]:\n`);
       printArena(print, String(index), arena, index);
     }
