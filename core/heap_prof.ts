@@ -89,7 +89,7 @@ class Locks implements ProfLocks {
 }
 
 /** Profiling over a heap's arenas and threads. */
-export function makeProf(heap: Heap, process: ProfProcess): Prof {
+export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
   const host: ProfHost = {
     locks: new Locks(heap.mutexes),
     iallocztm: (thread, size, alignment, arena) =>
@@ -99,13 +99,13 @@ export function makeProf(heap: Heap, process: ProfProcess): Prof {
     isNominal: (thread) => heap.tsds[thread].state === TsdState.nominal,
     reentrancyLevel: (thread) => heap.tsds[thread].reentrancy,
     now: () => heap.now,
-    clockBase: process.clockBase,
-    systemThreadName: (thread) => process.systemThreadName(thread),
-    pid: process.pid,
+    clockBase: surroundings.clockBase,
+    systemThreadName: (thread) => surroundings.systemThreadName(thread),
+    pid: surroundings.pid,
     version: VERSION,
-    maps: () => process.maps(),
-    openFile: (name) => process.openFile(name),
-    message: (text) => process.message(text),
+    maps: () => surroundings.maps(),
+    openFile: (name) => surroundings.openFile(name),
+    message: (text) => surroundings.message(text),
   };
-  return new Prof(host, heap.options, process.stacks, heap.conf.profInterval);
+  return new Prof(host, heap.options, surroundings.stacks, heap.conf.profInterval);
 }

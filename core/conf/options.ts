@@ -182,11 +182,8 @@ export function defaultOptions(): Options {
   };
 }
 
-/**
- * Options that are accepted but change nothing in a replay, each with the reason in a sentence.
- * Printed by the command line when such an option is set to something other than its default.
- */
-export const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Options, string>([
+/** Options that are accepted but change nothing in a replay, each with the reason in a sentence. */
+const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Options, string>([
   ['abort', 'A replay has no process to abort; warnings are only printed.'],
   ['trust_madvise', 'It skips a test at start that leaves no trace in placements or counters.'],
   ['mutex_max_spin', 'Threads take turns in a replay, so no lock is ever waited for.'],
@@ -206,3 +203,9 @@ export const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyo
   ['prof_time_resolution', 'All times come from the trace.'],
   ['thp', 'It only advises the kernel, which no counter shows.'],
 ]);
+
+/** The options that are set to something other than their default and change nothing in a replay, each with the reason. */
+export function optionsWithoutEffect(options: Options): { option: keyof Options; reason: string }[] {
+  const defaults = defaultOptions();
+  return [...NO_REPLAY_EFFECT].filter(([option]) => options[option] !== defaults[option]).map(([option, reason]) => ({ option, reason }));
+}

@@ -581,7 +581,7 @@ describe('any sequence of calls', () => {
         for (const thread of [0, 1, 2, 3]) if (!exited.has(thread)) engine.exit(thread);
         if (!accum) expect(engine.internal).toBe(2048);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });

@@ -141,7 +141,10 @@ export class Replay {
     const heap = new Heap({
       conf,
       mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,
-      ...(header.mmapTop === undefined ? {} : { addressSpace: { top: Number(header.mmapTop) } }),
+      addressSpace: {
+        ...(header.mmapTop === undefined ? {} : { top: Number(header.mmapTop) }),
+        ...(header.programBreak === undefined ? {} : { programBreak: Number(header.programBreak) }),
+      },
       profiling: {
         stacks: trace.stacks,
         pid: header.pid ?? 0,

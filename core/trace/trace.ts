@@ -21,6 +21,8 @@ export interface TraceHeader {
   timed?: boolean;
   /** Address below which the allocator's first mapping lies. */
   mmapTop?: bigint;
+  /** Program break when the allocator starts (NDJSON: `program_break`, an extension). */
+  programBreak?: bigint;
   /** PRNG state of the main thread. */
   prngSeed?: bigint;
   /** Text of /proc/PID/maps. */
