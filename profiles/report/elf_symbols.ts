@@ -1,0 +1,140 @@
+/**
+ * Names of bare addresses from the mapped files: their symbol tables and, through addr2line, their debug information
+ * (jeprof: ExtractSymbols, MapToSymbols, MapSymbolsWithNM).
+ * Invariant: an address has a name only if it lies in a mapping of a file that could be read.
+ * Differs: the symbol tables are read here, not by nm; addr2line and c++filt are run by the caller, or not at all.
+ */
+import { findMapping, parseMaps } from '../heap/maps.ts';
+import type { ElfFile } from './elf.ts';
+import { findSymbol, readElf } from './elf.ts';
+import { shortFunctionName } from './names.ts';
+import type { SymbolName, SymbolSource } from './symbols.ts';
+
+/** What the source takes from its surroundings. */
+export interface Surroundings {
+  /** Gives a file's content, undefined if it cannot be read. */
+  readonly readFile: (path: string) => Uint8Array | undefined;
+  /**
+   * Runs `addr2line` or `c++filt` with these arguments and standard input and gives its standard output; undefined if that fails.
+   * Without it names stay mangled, and there are no lines and no inlined functions.
+   */
+  readonly run?: (tool: 'addr2line' | 'c++filt', args: readonly string[], input: string) => string | undefined;
+}
+
+/** Addresses of one file. */
+interface Image {
+  /** The file that has the symbols: the mapped one, or its debug file. */
+  readonly path: string;
+  readonly file: ElfFile;
+  readonly symbols: ElfFile;
+  /** Index in the looked-up addresses, and the address in the file before relocation. */
+  readonly rows: number[];
+  readonly addresses: bigint[];
+}
+
+/** Between addresses: addr2line gives any number of lines for an address, and this function's name for this one. */
+const SEPARATOR = '_fini';
+
+/**
+ * Names from the files that a profile's maps name, and from their debug files in /usr/lib/debug, by path and by build id.
+ * @param maps text of /proc/PID/maps
+ */
+export function elfSymbolSource(maps: string, { readFile, run }: Surroundings): SymbolSource {
+  const mappings = parseMaps(maps);
+  const images = new Map<string, Image | undefined>();
+  return {
+    lookup(addresses) {
+      const result: (readonly SymbolName[] | undefined)[] = addresses.map(() => undefined);
+      addresses.forEach((address, row) => {
+        const index = findMapping(mappings, address);
+        if (index < 0) return;
+        const { path, start, offset } = mappings[index];
+        if (!path.startsWith('/')) return;
+        if (!images.has(path)) images.set(path, openImage(path, readFile));
+        const image = images.get(path);
+        const inFile = address - start + offset;
+        const segment = image?.file.segments.find((part) => inFile >= part.offset && inFile < part.offset + part.size);
+        if (image === undefined || segment === undefined) return;
+        image.rows.push(row);
+        image.addresses.push(inFile - segment.offset + segment.address);
+      });
+      for (const image of images.values()) {
+        if (image === undefined) continue;
+        const names = tableNames(image, addresses, run);
+        const lines = run === undefined ? undefined : debugNames(image, names, run);
+        image.rows.forEach((row, i) => {
+          result[row] = lines?.[i] ?? [names[i]];
+        });
+        image.rows.length = image.addresses.length = 0;
+      }
+      return result;
+    },
+  };
+}
+
+function openImage(path: string, readFile: Surroundings['readFile']): Image | undefined {
+  const open = (candidate: string) => {
+    const bytes = readFile(candidate);
+    return bytes === undefined ? undefined : readElf(bytes);
+  };
+  const file = open(path);
+  if (file === undefined) return undefined;
+  const { buildId = '' } = file;
+  const debugPaths = [`/usr/lib/debug${path}`, `/usr/lib/debug${path}.debug`];
+  for (const debugPath of debugPaths) {
+    const symbols = open(debugPath);
+    if (symbols !== undefined && symbols.starts.length > 0) return { path: debugPath, file, symbols, rows: [], addresses: [] };
+  }
+  // addr2line finds the debug file of a build id by itself, and jeprof asks nm about the mapped file only.
+  const symbols = file.starts.length > 0 ? file : open(`/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`);
+  return { path, file, symbols: symbols ?? file, rows: [], addresses: [] };
+}
+
+/** Names from the symbol table, by row of the image; an address that it has no symbol for is its own name. */
+function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[], run: Surroundings['run']): SymbolName[] {
+  const found = addresses.map((address) => findSymbol(symbols, address));
+  const mangled = [...new Set(found.filter((index) => index >= 0).map((index) => symbols.names[index]))];
+  const readable = new Map<string, string>();
+  const demangled = mangled.length === 0 ? undefined : run?.('c++filt', [], `${mangled.join('\n')}\n`)?.split('\n');
+  mangled.forEach((name, i) => readable.set(name, demangled?.[i] || name));
+  return found.map((index, i) => {
+    if (index < 0) {
+      const hex = `0x${asked[rows[i]].toString(16).padStart(16, '0')}`;
+      return { short: hex, location: '?', full: hex };
+    }
+    const name = readable.get(symbols.names[index]) + symbols.versions[index];
+    // The address tells functions of equal names apart; jeprof forgets it where several names share an address.
+    const full = symbols.shared[index] ? name : `${name}<${symbols.starts[index].toString(16).padStart(16, '0')}>`;
+    return { short: shortFunctionName(name), location: '?', full };
+  });
+}
+
+/** Names, files and lines from debug information, outermost function first; undefined if addr2line does not run. */
+function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable<Surroundings['run']>): SymbolName[][] | undefined {
+  const separator = image.symbols.names.indexOf(SEPARATOR);
+  const hex = (address: bigint) => address.toString(16).padStart(16, '0');
+  const after = separator < 0 ? '' : `${hex(image.symbols.starts[separator])}\n`;
+  const input = image.addresses.map((address) => `${hex(address)}\n${after}`).join('');
+  // Without the separator nothing tells where the functions of an address end: then without inlined ones.
+  const output = run('addr2line', ['-f', '-C', '-e', image.path, ...(separator < 0 ? [] : ['-i'])], input);
+  if (output === undefined) return undefined;
+  const result: SymbolName[][] = image.addresses.map(() => []);
+  const lines = output.split('\n');
+  let at = 0;
+  for (let i = 0; i + 1 < lines.length && at < result.length; i += 2) {
+    const full = lines[i];
+    if (separator >= 0 && full === SEPARATOR) {
+      at++;
+      continue;
+    }
+    result[at].unshift(preferTable({ short: shortFunctionName(full), location: lines[i + 1].replaceAll('\\', '/'), full }, names[at]));
+    if (separator < 0) at++;
+  }
+  return result.map((symbols, i) => (symbols.length === 0 ? [names[i]] : symbols));
+}
+
+/** The name with its address from the symbol table, if it is the same function or the only name. */
+function preferTable(debug: SymbolName, table: SymbolName): SymbolName {
+  if (debug.full !== '??' && !table.full.startsWith(debug.short)) return debug;
+  return { short: table.short, location: debug.location, full: table.full };
+}
