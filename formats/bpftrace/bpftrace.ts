@@ -80,6 +80,8 @@ class BpftraceReader implements TraceReader {
   #kind = 0;
   #process = NO_PID;
   #tid = 0;
+  /** Thread whose name was seen last. */
+  #lastNamed = -1;
   #seconds = 0;
   #nanos = 0;
   #ptr = 0;
@@ -196,16 +198,40 @@ class BpftraceReader implements TraceReader {
   /** A line that starts with its time. */
   #onTimedLine(bytes: Uint8Array, start: number, end: number): boolean {
     const cursor = this.#cursor;
-    cursor.reset(bytes, start, end);
-    if (!this.#readTime(cursor) || !cursor.eat(SPACE)) return false;
-    const process = cursor.decimal();
-    const separator = cursor.peek();
-    if (separator !== SPACE && separator !== SLASH) return false;
-    cursor.pos++;
-    const tid = cursor.decimal();
-    if (!isThreadId(process) || !isThreadId(tid) || !cursor.eat(SPACE)) return false;
+    // Written out: these three numbers are half of a line without a stack.
+    let pos = start;
+    let digit = 0;
+    let time = 0;
+    while (pos < end && (digit = bytes[pos] - ZERO) >= 0 && digit <= 9) {
+      time = time * 10 + digit;
+      pos++;
+    }
+    if (pos - start < 16) {
+      this.#seconds = Math.floor(time / 1e9);
+      this.#nanos = time - this.#seconds * 1e9;
+    } else {
+      cursor.reset(bytes, start, end);
+      this.#readTime(cursor);
+    }
+    if (bytes[pos] !== SPACE) return false;
+    const processStart = ++pos;
+    let process = 0;
+    while (pos < end && (digit = bytes[pos] - ZERO) >= 0 && digit <= 9) {
+      process = process * 10 + digit;
+      pos++;
+    }
+    const separator = bytes[pos];
+    if (pos === processStart || pos >= end || (separator !== SPACE && separator !== SLASH)) return false;
+    const tidStart = ++pos;
+    let tid = 0;
+    while (pos < end && (digit = bytes[pos] - ZERO) >= 0 && digit <= 9) {
+      tid = tid * 10 + digit;
+      pos++;
+    }
+    if (pos === tidStart || pos >= end || bytes[pos] !== SPACE || !isThreadId(process) || !isThreadId(tid)) return false;
     this.#process = process;
     this.#tid = tid;
+    cursor.reset(bytes, pos + 1, end);
     return separator === SPACE ? this.#onWholeCall(cursor) : this.#onHalfCall(cursor);
   }
 
@@ -220,9 +246,11 @@ class BpftraceReader implements TraceReader {
   #onWholeCall(cursor: ByteCursor): boolean {
     const { bytes, end } = cursor;
     const nameStart = cursor.pos;
-    if (!cursor.skipTo(OPEN)) return false;
-    const op = opNamed(bytes, nameStart, cursor.pos);
-    cursor.pos++;
+    let pos = nameStart;
+    while (pos < end && bytes[pos] !== OPEN) pos++;
+    if (pos === end) return false;
+    const op = opNamed(bytes, nameStart, pos);
+    cursor.pos = pos + 1;
     if (op < 0) return this.#onNamelessCall(bytes, nameStart, end);
     // Arguments: two at most matter, and they are the last ones (posix_memalign may come with the place of its result).
     let first = 0;
@@ -335,7 +363,8 @@ class BpftraceReader implements TraceReader {
       }
       if (Number.isNaN(old) || Number.isNaN(result)) return false;
     }
-    if (this.#calls.nameOf(this.#process, this.#tid) === undefined) {
+    if (this.#tid !== this.#lastNamed && this.#calls.nameOf(this.#process, this.#tid) === undefined) {
+      this.#lastNamed = this.#tid;
       this.#calls.name(this.#process, this.#tid, textOf(bytes, nameStart, commandEnd));
     }
     if (op === Op.free || op === Op.malloc_usable_size) {

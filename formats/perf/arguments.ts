@@ -4,6 +4,7 @@
  * Invariant: `read` either fills every field or gives false.
  */
 import { Op } from '../../core/trace/events.ts';
+import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, hasWord, ascii } from '../shared/cursor.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 
@@ -15,6 +16,8 @@ const MINUS = 0x2d;
 const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const RETURN_SUFFIXES = ['__return', '_return', '_ret', '_exit'].map(ascii);
+/** Added to an Op in the table of names. */
+const IS_RETURN = 0x100;
 const ENTRY_SUFFIXES = ['_entry', '_enter'].map(ascii);
 
 /** The call that a uprobe event tells of. */
@@ -29,36 +32,23 @@ export class UprobeEvent {
   old = 0;
   size = 0;
   extra = 0;
-  readonly #values: number[] = [];
+  /** Values of the event's arguments; no call has more than four that matter. */
+  readonly #values = new Float64Array(4);
+  #count = 0;
+  /** Names of events, and for each the Op, with IS_RETURN added for a return; -1 for no allocator function. */
+  readonly #names = new ByteTable();
+  readonly #calls: number[] = [];
 
   /** Reads the event's name start..end (without its group): false if it is no function of the allocator. */
   readName(bytes: Uint8Array, start: number, end: number): boolean {
-    this.isReturn = false;
-    for (const suffix of RETURN_SUFFIXES) {
-      if (end - suffix.length > start && hasWord(bytes, end - suffix.length, end, suffix)) {
-        this.isReturn = true;
-        end -= suffix.length;
-        break;
-      }
-    }
-    if (!this.isReturn) {
-      for (const suffix of ENTRY_SUFFIXES) {
-        if (end - suffix.length > start && hasWord(bytes, end - suffix.length, end, suffix)) {
-          end -= suffix.length;
-          break;
-        }
-      }
-    }
-    let op = opNamed(bytes, start, end);
-    if (op < 0) {
-      // A second probe on the same function is called malloc_1.
-      let at = end;
-      while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
-      if (at === end || bytes[at - 1] !== UNDERSCORE) return false;
-      op = opNamed(bytes, start, at - 1);
-      if (op < 0) return false;
-    }
-    this.op = op as Op;
+    const names = this.#names;
+    const known = names.length;
+    const row = names.intern(bytes, start, end);
+    if (row === known) this.#calls[row] = callNamed(bytes, start, end);
+    const call = this.#calls[row];
+    if (call < 0) return false;
+    this.op = (call & 0xff) as Op;
+    this.isReturn = call >= IS_RETURN;
     return true;
   }
 
@@ -78,31 +68,31 @@ export class UprobeEvent {
     }
     if (!cursor.eat(CLOSE)) return false;
     const values = this.#values;
-    values.length = 0;
+    let count = 0;
     while (cursor.eat(SPACE) && cursor.pos < cursor.end) {
       if (!cursor.skipTo(EQUALS)) return false;
       cursor.pos++;
       const negative = cursor.eat(MINUS);
-      const isAddress = this.isReturn || (values.length === 0 && (this.op === Op.free || this.op === Op.realloc || this.op === Op.reallocarray));
+      const isAddress = this.isReturn || (count === 0 && (this.op === Op.free || this.op === Op.realloc || this.op === Op.reallocarray));
       const value = isAddress ? cursor.address() : cursor.number();
       if (Number.isNaN(value)) return false;
-      values.push(negative ? -value : value);
+      if (count < values.length) values[count++] = negative ? -value : value;
       if (cursor.pos < cursor.end && cursor.peek() !== SPACE) return false;
     }
+    this.#count = count;
     return this.isReturn ? this.#fitReturn() : this.#fitEntry();
   }
 
   #fitReturn(): boolean {
-    const [result] = this.#values;
-    if (result === undefined) return this.op === Op.free;
-    this.result = result;
+    if (this.#count === 0) return this.op === Op.free;
+    this.result = this.#values[0];
     return true;
   }
 
   /** Arguments are taken by place: their names are whatever the probe's author chose. */
   #fitEntry(): boolean {
     const values = this.#values;
-    const last = values.length - 1;
+    const last = this.#count - 1;
     this.old = 0;
     this.extra = 0;
     this.size = 0;
@@ -134,4 +124,25 @@ export class UprobeEvent {
         return last >= 1;
     }
   }
+}
+
+/** What an event's name says: an Op, with IS_RETURN added for a return, or -1. */
+function callNamed(bytes: Uint8Array, start: number, end: number): number {
+  const returned = withoutSuffix(bytes, start, end, RETURN_SUFFIXES);
+  const nameEnd = returned < end ? returned : withoutSuffix(bytes, start, end, ENTRY_SUFFIXES);
+  let op = opNamed(bytes, start, nameEnd);
+  if (op < 0) {
+    // A second probe on the same function is called malloc_1.
+    let at = nameEnd;
+    while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
+    if (at < nameEnd && at > start && bytes[at - 1] === UNDERSCORE) op = opNamed(bytes, start, at - 1);
+  }
+  return op < 0 ? -1 : op + (returned < end ? IS_RETURN : 0);
+}
+
+function withoutSuffix(bytes: Uint8Array, start: number, end: number, suffixes: readonly Uint8Array[]): number {
+  for (const suffix of suffixes) {
+    if (end - suffix.length > start && hasWord(bytes, end - suffix.length, end, suffix)) return end - suffix.length;
+  }
+  return end;
 }

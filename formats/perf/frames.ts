@@ -48,7 +48,7 @@ export class PerfStack {
 
   clear(): void {
     this.length = 0;
-    this.#inlined.length = 0;
+    if (this.#inlined.length > 0) this.#inlined = [];
   }
 
   /** Takes a stack line without its indent; false if it is none. */

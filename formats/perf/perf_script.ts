@@ -170,7 +170,7 @@ class PerfScriptReader implements TraceReader {
     if (!event.readArguments(cursor, false)) return false;
     const process = this.#calls.processOf(event, pid);
     const { calls } = this.#calls;
-    if (calls.nameOf(process, tid) === undefined && commandEnd > start) {
+    if ((tid !== this.#tid || process !== this.#process) && calls.nameOf(process, tid) === undefined && commandEnd > start) {
       while (start < commandEnd && bytes[start] === SPACE) start++;
       const nameEnd = skipSpacesBack(bytes, start, commandEnd);
       if (nameEnd > start) calls.name(process, tid, textOf(bytes, start, nameEnd));

@@ -12,13 +12,28 @@ const NAMES: readonly (readonly [Uint8Array, Op])[] = [
   [ascii('thread_exit'), Op.thread_exit],
 ];
 
-/** Name length -> the names of that length. */
-const BY_LENGTH = Array.from({ length: 32 }, (_, length) => NAMES.filter(([name]) => name.length === length));
+const NAME_BYTES = NAMES.map(([name]) => name);
+const NAME_OPS = NAMES.map(([, op]) => op);
+const LONGEST = Math.max(...NAME_BYTES.map(({ length }) => length));
+
+/** Hash of a name's length and first letter -> its place in NAMES, -1 for none: no two names share one. */
+const BY_SHAPE = new Int8Array(512).fill(-1);
+NAMES.forEach(([name], i) => {
+  const shape = shapeOf(name[0], name.length);
+  if (BY_SHAPE[shape] >= 0) throw new Error('two allocator functions of one shape');
+  BY_SHAPE[shape] = i;
+});
+
+function shapeOf(firstLetter: number, length: number): number {
+  return (firstLetter & 0x1f) * 16 + (length & 15);
+}
 
 /** The allocator function named start..end, or -1. */
 export function opNamed(bytes: Uint8Array, start: number, end: number): Op | -1 {
   const length = end - start;
-  if (length >= BY_LENGTH.length) return -1;
-  for (const [name, op] of BY_LENGTH[length]) if (hasWord(bytes, start, end, name)) return op;
-  return -1;
+  if (length <= 0 || length > LONGEST) return -1;
+  const i = BY_SHAPE[shapeOf(bytes[start], length)];
+  if (i < 0) return -1;
+  const name = NAME_BYTES[i];
+  return name.length === length && hasWord(bytes, start, end, name) ? NAME_OPS[i] : -1;
 }

@@ -14,6 +14,8 @@ const SAME_LIBRARY = 4 * 1024 * 1024;
 /** Distinct places of probes. */
 export class ProbePlaces {
   readonly #byName: Map<number, number>[] = [];
+  /** Op -> the place it was last hit at. */
+  readonly #last: number[] = [];
   readonly #ops: number[] = [];
   readonly #addresses: number[] = [];
   #mislabelled: (boolean | undefined)[] = [];
@@ -22,6 +24,8 @@ export class ProbePlaces {
 
   /** Number of the place of `op` at `address`. */
   intern(op: number, address: number): number {
+    const last = this.#last[op];
+    if (last !== undefined && this.#addresses[last] === address) return last;
     const places = (this.#byName[op] ??= new Map());
     let place = places.get(address);
     if (place === undefined) {
@@ -32,6 +36,7 @@ export class ProbePlaces {
       if (op === Op.malloc || op === Op.free) this.#anchors.push(address);
       this.#mislabelled = [];
     }
+    this.#last[op] = place;
     return place;
   }
 
