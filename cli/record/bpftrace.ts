@@ -5,16 +5,16 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
 import { InputError } from '../../core/trace/input_error.ts';
 import { ended, stateOf, until } from './child.ts';
-import type { Recorded, Recorder, Target } from './recorder.ts';
+import type { Recorded, Recorder } from './recorder.ts';
 import { findProgram } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
-/** Frames of a stack. */
-const DEPTH = 48;
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
 const ATTACHED = 'Attached to the process';
 const DRAINED = 'Attached until here';
@@ -50,6 +50,7 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
     tracer = await startTracer(pid, librariesOf('self'), true, file);
     child.kill('SIGCONT');
     await follow(pid, file, signal);
+    if (signal.aborted) child.kill('SIGINT');
     return { exitCode: await exit, notes: [] };
   } finally {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
@@ -96,50 +97,33 @@ function librariesOf(pid: number | 'self'): Libraries {
   return { libc, allocator: mapped(/\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/) ?? libc };
 }
 
-/** A function of the allocator: its arguments in the maps' order, and how the line shows them. */
-interface Probe {
-  readonly name: string;
-  /** printf format of the arguments. */
-  readonly shown: string;
-  /** Arguments kept at the entry. */
-  readonly kept: readonly string[];
+/** The recording script, which users may also run by hand. */
+function recordingScript(): string {
+  const root = dirname(createRequire(import.meta.url).resolve('jereplay/package.json'));
+  return readFileSync(join(root, 'formats/bpftrace/jereplay.bt'), 'utf8');
 }
 
-const PROBES: readonly Probe[] = [
-  { name: 'malloc', shown: '%lu', kept: ['arg0'] },
-  { name: 'calloc', shown: '%lu, %lu', kept: ['arg0', 'arg1'] },
-  { name: 'realloc', shown: '0x%lx, %lu', kept: ['arg0', 'arg1'] },
-  { name: 'memalign', shown: '%lu, %lu', kept: ['arg0', 'arg1'] },
-];
-
 /**
- * The script. Each function keeps its arguments in maps of its own, because calls nest: realloc(NULL, n) calls malloc(n).
- * The walk of frame pointers misses the direct caller at a function's first instruction: the return address on the stack has it.
+ * The script for one process, with what a recording needs besides the calls.
+ * @param launched the process is the shell that is about to become the program: what it allocates before is not the program's.
  */
-export function scriptFor(pid: number, { allocator, libc }: Libraries, launched: boolean): string {
-  const ours = `pid == ${pid}${launched ? ' && @armed' : ''}`;
-  const lines: string[] = [];
-  for (const { name, shown, kept } of PROBES) {
-    const keep = kept.map((argument, i) => `@${name}_${i}[tid] = ${argument};`).join(' ');
-    const show = kept.map((_, i) => `@${name}_${i}[tid]`).join(', ');
-    const drop = [...kept.map((_, i) => `@${name}_${i}`), `@${name}_ra`, `@${name}_st`].map((map) => `delete(${map}[tid]);`).join(' ');
-    lines.push(
-      `uprobe:${allocator}:${name} /${ours}/ { ${keep} @${name}_ra[tid] = *uptr((uint64 *)reg("sp")); @${name}_st[tid] = ustack(perf, ${DEPTH}); }`,
-      `uretprobe:${allocator}:${name} /pid == ${pid} && @${name}_ra[tid]/ { printf("%llu %d %d ${name}(${shown}) = 0x%lx ra=0x%lx %s%s\\n", nsecs, pid, tid, ${show}, retval, @${name}_ra[tid], usym(@${name}_ra[tid]), @${name}_st[tid]); ${drop} }`,
-    );
-  }
-  lines.push(
-    `uprobe:${allocator}:posix_memalign /${ours}/ { @pm_out[tid] = arg0; @pm_0[tid] = arg1; @pm_1[tid] = arg2; @pm_st[tid] = ustack(perf, ${DEPTH}); }`,
-    `uretprobe:${allocator}:posix_memalign /pid == ${pid} && @pm_out[tid]/ { printf("%llu %d %d posix_memalign(%lu, %lu) = %d 0x%lx%s\\n", nsecs, pid, tid, @pm_0[tid], @pm_1[tid], retval, *uptr((uint64 *)@pm_out[tid]), @pm_st[tid]); delete(@pm_out[tid]); delete(@pm_0[tid]); delete(@pm_1[tid]); delete(@pm_st[tid]); }`,
-    `uprobe:${allocator}:free /${ours}/ { printf("%llu %d %d free(0x%lx)\\n", nsecs, pid, tid, arg0); }`,
-    // The first output there is: bpftrace prints nothing before every probe is in place.
+function scriptFor(pid: number, { allocator, libc }: Libraries, launched: boolean): string {
+  const calls = recordingScript()
+    .replaceAll('pid == (uint64)$2', `pid == ${pid}${launched ? ' && @armed' : ''}`)
+    .replaceAll('str($1)', JSON.stringify(allocator))
+    .replaceAll('$1', allocator)
+    .replaceAll('$2', String(pid))
+    // bpftrace takes one END probe: our maps are cleared in the script's.
+    .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked);${launched ? ' clear(@armed);' : ''}`);
+  const lines = [
+    calls,
+    // The first output after the header: bpftrace prints no other before every probe is in place.
     `interval:ms:10 /!@attached/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
-    // Once the process has ended, a line in the ring of each CPU: what comes before it is all that the ring held.
     // Stops the process where it leaves: once it is gone its stacks have no names.
     `uprobe:${libc}:_exit /pid == ${pid}/ { @ended = 1; signal("SIGSTOP"); }`,
+    // Then a line in the ring of each CPU: what comes before it is all that the ring held.
     `profile:hz:10 /@ended && !@marked[cpu]/ { @marked[cpu] = 1; printf("${DRAINED}\\n"); }`,
-  );
-  // What the shell allocates before it becomes the program is not the program's.
+  ];
   if (launched) lines.push(`uprobe:${libc}:__libc_start_main /pid == ${pid}/ { @armed = 1; }`);
   return lines.join('\n');
 }
@@ -149,11 +133,13 @@ async function startTracer(pid: number, libraries: Libraries, launched: boolean,
   // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
   const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', scriptFor(pid, libraries, launched)], {
     stdio: ['ignore', output, 'pipe'],
-    env: { ...process.env, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536' },
+    // One process is recorded, so its symbols are read once and not for every frame.
+    env: { ...process.env, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
     // Ctrl-C at the terminal is for us: bpftrace writes out what it holds when we say so.
     detached: true,
   });
   closeSync(output);
+  process.once('exit', () => tracer.kill('SIGKILL'));
   let complaint = '';
   tracer.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text.slice(0, 4096)));
   let gone = false;
