@@ -73,44 +73,53 @@ describe('cuckoo hash table', () => {
 
   test('equals the slow twin for any keys, colliding ones too', () => {
     // Hashes whose low bits take few values: rebuilds fail, and tables double several times at once.
-    const keys = fc.record({ lowValues: fc.integer({ min: 6, max: 40 }), highBitsFrom: fc.integer({ min: 5, max: 7 }), count: fc.integer({ min: 20, max: 160 }) });
+    const keys = fc.record({
+      lowValues: fc.integer({ min: 6, max: 40 }),
+      highBitsFrom: fc.integer({ min: 5, max: 7 }),
+      count: fc.integer({ min: 20, max: 160 }),
+    });
     let failedRebuilds = 0;
     let shrinks = 0;
     fc.assert(
-      fc.property(keys, fc.infiniteStream(fc.nat(2 ** 30)), fc.infiniteStream(fc.nat(2 ** 30)), ({ lowValues, highBitsFrom, count }, words, steps) => {
-        const hash = () => (words.next().value! % lowValues) + (words.next().value! % 4096) * 2 ** highBitsFrom;
-        const pairs = Array.from({ length: count }, () => [hash(), hash()] as const);
-        const columns = { hash0: Uint32Array.from(pairs, ([h0]) => h0), hash1: Uint32Array.from(pairs, ([, h1]) => h1) };
-        const log: string[] = [];
-        const twinLog: string[] = [];
-        const table = new Ckh(recordingMemory(log), 0, columns);
-        const twin = new SlowCuckoo(pairs, twinLog);
-        const present = new Set<number>();
-        for (let i = 0; i < 4 * count; i++) {
-          const key = steps.next().value! % count;
-          // The first half mostly inserts, the second mostly removes.
-          const removing = i > 2 * count;
-          if (!present.has(key) && !removing) {
-            table.insert(0, key, key + 1000);
-            twin.insert(key);
-            present.add(key);
-          } else if (present.has(key) && removing) {
-            table.remove(0, key);
-            twin.remove(key);
-            present.delete(key);
+      fc.property(
+        keys,
+        fc.infiniteStream(fc.nat(2 ** 30)),
+        fc.infiniteStream(fc.nat(2 ** 30)),
+        ({ lowValues, highBitsFrom, count }, words, steps) => {
+          const hash = () => (words.next().value! % lowValues) + (words.next().value! % 4096) * 2 ** highBitsFrom;
+          const pairs = Array.from({ length: count }, () => [hash(), hash()] as const);
+          const columns = { hash0: Uint32Array.from(pairs, ([h0]) => h0), hash1: Uint32Array.from(pairs, ([, h1]) => h1) };
+          const log: string[] = [];
+          const twinLog: string[] = [];
+          const table = new Ckh(recordingMemory(log), 0, columns);
+          const twin = new SlowCuckoo(pairs, twinLog);
+          const present = new Set<number>();
+          for (let i = 0; i < 4 * count; i++) {
+            const key = steps.next().value! % count;
+            // The first half mostly inserts, the second mostly removes.
+            const removing = i > 2 * count;
+            if (!present.has(key) && !removing) {
+              table.insert(0, key, key + 1000);
+              twin.insert(key);
+              present.add(key);
+            } else if (present.has(key) && removing) {
+              table.remove(0, key);
+              twin.remove(key);
+              present.delete(key);
+            }
           }
-        }
-        table.check();
-        expect(log).toEqual(twinLog);
-        log.forEach((line, i) => {
-          if (i === 0 || !line.startsWith('-')) return;
-          if (log[i - 1].slice(1) === line.slice(1)) failedRebuilds++;
-          else if (Number(line) < -Number(log[i - 1])) shrinks++;
-        });
-        expect([...table.keys]).toEqual(twin.cells().map((key) => key + 1));
-        expect(getU64(table.prng, 0)).toBe(twin.state);
-        for (const key of present) expect(table.search(key)).toBe(key + 1000);
-      }),
+          table.check();
+          expect(log).toEqual(twinLog);
+          log.forEach((line, i) => {
+            if (i === 0 || !line.startsWith('-')) return;
+            if (log[i - 1].slice(1) === line.slice(1)) failedRebuilds++;
+            else if (Number(line) < -Number(log[i - 1])) shrinks++;
+          });
+          expect([...table.keys]).toEqual(twin.cells().map((key) => key + 1));
+          expect(getU64(table.prng, 0)).toBe(twin.state);
+          for (const key of present) expect(table.search(key)).toBe(key + 1000);
+        },
+      ),
       { numRuns: 40 },
     );
     expect(failedRebuilds).toBeGreaterThan(0);

@@ -210,7 +210,8 @@ export class Ckh {
       if (key < 0) continue;
       const bucket = cell >> LG_BUCKET_CELLS;
       const mask = buckets - 1;
-      if (((hash0[key] & mask) >>> 0) !== bucket && ((hash1[key] & mask) >>> 0) !== bucket) throw new Error('a key lies outside both of its buckets');
+      if ((hash0[key] & mask) >>> 0 !== bucket && (hash1[key] & mask) >>> 0 !== bucket)
+        throw new Error('a key lies outside both of its buckets');
       if (seen.has(key)) throw new Error('a key is twice in a hash table');
       seen.add(key);
     }

@@ -60,9 +60,13 @@ describe('hash of a backtrace', () => {
 
   test('equals the definition for any frames and both seeds', () => {
     fc.assert(
-      fc.property(fc.array(fc.bigInt(0n, 2n ** 64n - 1n), { maxLength: 130 }), fc.constantFrom(BACKTRACE_SEED, LOG_THREAD_SEED), (frames, seed) => {
-        expect(hashOf(frames, seed)).toEqual(slowHash(frames, seed));
-      }),
+      fc.property(
+        fc.array(fc.bigInt(0n, 2n ** 64n - 1n), { maxLength: 130 }),
+        fc.constantFrom(BACKTRACE_SEED, LOG_THREAD_SEED),
+        (frames, seed) => {
+          expect(hashOf(frames, seed)).toEqual(slowHash(frames, seed));
+        },
+      ),
     );
   });
 });

@@ -44,7 +44,9 @@ function makeScript(seed: number, shape: Shape): Script {
   const depths = [0, 1, 2, 5, 6, 9, 10, 17, 60, 128, 150];
   const stacks = Array.from({ length: shape.stacks }, (_, i) => {
     const depth = i < 3 * depths.length ? depths[i % depths.length] : 1 + choose(12);
-    return Array.from({ length: depth }, (_, j) => (j === 0 ? BigInt(0x400000 + choose(1 << 20)) : BigInt(0x55d0c0000000 + choose(64) * 256 + choose(2) * 2 ** 33)));
+    return Array.from({ length: depth }, (_, j) =>
+      j === 0 ? BigInt(0x400000 + choose(1 << 20)) : BigInt(0x55d0c0000000 + choose(64) * 256 + choose(2) * 2 ** 33),
+    );
   });
   const calls: string[] = [];
   const live: number[] = [];
@@ -88,7 +90,9 @@ function makeScript(seed: number, shape: Shape): Script {
 
 /** The library's answers without what differs from run to run: times and the memory map. */
 function tidy(text: string): string {
-  return text.replace(/\nMAPPED_LIBRARIES:\n(?:[0-9a-f]+-[0-9a-f]+ .*\n)*/g, '').replace(/"(alloc_time|dalloc_time|duration|alloc_timestamp|free_timestamp|pid)":\d+/g, '"$1":0');
+  return text
+    .replace(/\nMAPPED_LIBRARIES:\n(?:[0-9a-f]+-[0-9a-f]+ .*\n)*/g, '')
+    .replace(/"(alloc_time|dalloc_time|duration|alloc_timestamp|free_timestamp|pid)":\d+/g, '"$1":0');
 }
 
 interface Ours {
@@ -159,7 +163,17 @@ const program = () => join(directory, 'library');
 beforeAll(() => {
   if (!there) return;
   directory = mkdtempSync(join(tmpdir(), 'prof-library-'));
-  execFileSync('gcc', ['-O1', '-o', program(), new URL('../../fixtures/prof/library.c', import.meta.url).pathname, LIBRARY, '-lm', '-lstdc++', '-lpthread', '-ldl']);
+  execFileSync('gcc', [
+    '-O1',
+    '-o',
+    program(),
+    new URL('../../fixtures/prof/library.c', import.meta.url).pathname,
+    LIBRARY,
+    '-lm',
+    '-lstdc++',
+    '-lpthread',
+    '-ldl',
+  ]);
 });
 afterAll(() => {
   if (directory !== '') rmSync(directory, { recursive: true });
@@ -210,7 +224,12 @@ describe.skipIf(!there)('beside the real library', () => {
   // Every allocation sampled: the small bins then hold nothing but profiling's own memory, and each of its allocations shows.
   test.each([1, 2, 3, 4, 5, 6])('contexts, names, exits, resets, run %i', (seed) => {
     const shape = { threads: 1 + (seed % 5), stacks: [3, 40, 300, 800][seed % 4], calls: 2500, largest: 60000, extras: 'xNRDQQ' };
-    const { samples } = compare(seed, shape, { lg_prof_sample: 0, prof_accum: seed % 3 === 0, prof_stats: seed % 2 === 0, prof_unbias: seed % 5 !== 0 }, true);
+    const { samples } = compare(
+      seed,
+      shape,
+      { lg_prof_sample: 0, prof_accum: seed % 3 === 0, prof_stats: seed % 2 === 0, prof_unbias: seed % 5 !== 0 },
+      true,
+    );
     expect(samples).toBeGreaterThan(500);
   });
 
@@ -231,7 +250,13 @@ describe.skipIf(!there)('beside the real library', () => {
 
   test.each([19, 20, 21, 22])('automatic dumps and what happens at exit, run %i', (seed) => {
     const shape = { threads: 1 + (seed % 3), stacks: 40, calls: 300, largest: 14336, extras: 'xNPGDQL' };
-    const options = { lg_prof_sample: seed % 2 === 0 ? 0 : 9, lg_prof_interval: 13 + (seed % 4), prof_final: true, prof_leak: true, prof_leak_error: seed === 22 };
+    const options = {
+      lg_prof_sample: seed % 2 === 0 ? 0 : 9,
+      lg_prof_interval: 13 + (seed % 4),
+      prof_final: true,
+      prof_leak: true,
+      prof_leak_error: seed === 22,
+    };
     const { files, messages, ended } = compare(seed, shape, options, false);
     expect([...files.keys()].filter((name) => /\.i\d+\.heap$/.test(name)).length).toBeGreaterThan(1);
     expect(messages).toContain('<jemalloc>: Leak approximation summary: ~');

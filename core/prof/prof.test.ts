@@ -241,12 +241,17 @@ describe('records', () => {
       // Each dump extends the order that the one before has left.
       engine.prof.dumpText(0);
     });
-    const bytes = (stack: readonly bigint[]) => Buffer.concat(stack.map((address) => {
-      const eight = Buffer.alloc(8);
-      eight.writeBigUInt64LE(address);
-      return eight;
-    }));
-    const expected = [...stacks].sort((a, b) => Buffer.compare(bytes(a), bytes(b))).map((stack) => '@' + stack.map((address) => ` 0x${address.toString(16)}`).join(''));
+    const bytes = (stack: readonly bigint[]) =>
+      Buffer.concat(
+        stack.map((address) => {
+          const eight = Buffer.alloc(8);
+          eight.writeBigUInt64LE(address);
+          return eight;
+        }),
+      );
+    const expected = [...stacks]
+      .sort((a, b) => Buffer.compare(bytes(a), bytes(b)))
+      .map((stack) => '@' + stack.map((address) => ` 0x${address.toString(16)}`).join(''));
     expect(engine.prof.dumpText(0)!.match(/^@.*/gm)).toEqual(expected);
   });
 
@@ -287,7 +292,9 @@ describe('records', () => {
     expect(engine.prof.dumpText(0)).toBe('heap_v2/1\n  t*: 0: 0 [0: 0]\n  t0: 0: 0 [0: 0] main\n');
     expect(engine.log).toEqual(['5>8', '1208>1280', '2048']);
     engine.malloc(0, 2, 10, 0);
-    expect(engine.prof.dumpText(0)).toContain('t0: 1: 16 [0: 0] main\n@ 0x400100 0x410200 0x420300\n  t*: 1: 16 [0: 0]\n  t0: 1: 16 [0: 0]\n');
+    expect(engine.prof.dumpText(0)).toContain(
+      't0: 1: 16 [0: 0] main\n@ 0x400100 0x410200 0x420300\n  t*: 1: 16 [0: 0]\n  t0: 1: 16 [0: 0]\n',
+    );
     engine.log.length = 0;
     engine.free(0, 1, 0);
     expect(engine.log).toEqual(['free 8', 'free 2048', 'free 1280', 'free 224']);
@@ -349,7 +356,10 @@ describe('dumps', () => {
 
   test('prof_leak_error ends the process before the last buffer is written', () => {
     const stacks = Array.from({ length: 1500 }, (_, i) => [BigInt(0x400000 + i)]);
-    for (const [count, whole] of [[3, 0], [1500, 1]]) {
+    for (const [count, whole] of [
+      [3, 0],
+      [1500, 1],
+    ]) {
       const engine = new Engine({ prof_leak_error: true, prof_final: true, lg_prof_sample: 0 }, stacks);
       engine.audit = false;
       for (let i = 0; i < count; i++) engine.malloc(0, i, 10, i);
@@ -513,7 +523,10 @@ describe('any sequence of calls', () => {
   test.each([false, true])('keeps all tables sound and dumps what is live, prof_accum:%s', (accum) => {
     fc.assert(
       fc.property(fc.array(call, { maxLength: 150 }), fc.integer({ min: -1, max: 4 }), (calls, recentMax) => {
-        const engine = new Engine({ lg_prof_sample: 0, prof_unbias: false, prof_accum: accum, prof_recent_alloc_max: BigInt(recentMax) }, addresses);
+        const engine = new Engine(
+          { lg_prof_sample: 0, prof_unbias: false, prof_accum: accum, prof_recent_alloc_max: BigInt(recentMax) },
+          addresses,
+        );
         // The twin: a list of all samples since the last reset.
         let samples: { id: number; thread: number; text: string; usize: number; live: boolean }[] = [];
         const live: number[] = [];
@@ -566,9 +579,12 @@ describe('any sequence of calls', () => {
             expect(text).toContain(`heap_v2/1\n  t*: ${counts(samples)}\n`);
             const shown = new Set(samples.filter((sample) => accum || sample.live).map((sample) => sample.text));
             expect(new Set(text.match(/(?<=^@).*/gm) ?? [])).toEqual(shown);
-            for (const trace of shown) expect(text).toContain(`@${trace}\n  t*: ${counts(samples.filter((sample) => sample.text === trace))}\n`);
+            for (const trace of shown)
+              expect(text).toContain(`@${trace}\n  t*: ${counts(samples.filter((sample) => sample.text === trace))}\n`);
             // Rows of threads, as a set: their numbers follow the creation of records.
-            const rows = [...new Set(samples.map(({ thread }) => thread))].map((one) => counts(samples.filter((sample) => sample.thread === one)));
+            const rows = [...new Set(samples.map(({ thread }) => thread))].map((one) =>
+              counts(samples.filter((sample) => sample.thread === one)),
+            );
             const header: readonly string[] = text.split('\n@')[0].match(/(?<=^  t\d+: )\d+: \d+ \[\d+: \d+\]/gm) ?? [];
             for (const row of rows) expect(row.startsWith('0: 0 [0') || header.includes(row)).toBe(true);
           }

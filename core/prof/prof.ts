@@ -86,7 +86,15 @@ export class Prof {
     this.active = options.prof_active;
     this.gdump = options.prof_gdump;
     const gdump = (thread: number) => this.#gdump(thread);
-    this.data = new ProfData(host, new BacktraceTable(stacks), this.locks, options.prof_accum, options.prof_thread_active_init, options.lg_prof_sample, gdump);
+    this.data = new ProfData(
+      host,
+      new BacktraceTable(stacks),
+      this.locks,
+      options.prof_accum,
+      options.prof_thread_active_init,
+      options.lg_prof_sample,
+      gdump,
+    );
     this.recent = new RecentList(this.data, this.infos, options.prof_recent_alloc_max);
     this.log = new ProfLog(this.data, this.infos, options.prof_time_resolution);
     this.stats = options.prof_stats ? new ProfStats(this.locks) : null;
@@ -461,10 +469,13 @@ export function checkProf(prof: Prof): void {
     if (data.bt2gctx.search(gctxs.bt[gctx]) !== gctx) throw new Error('a context is not in the table of contexts');
     for (let tctx = gctxs.first[gctx]; tctx >= 0; tctx = tctxs.next[tctx]) {
       for (const counter of [Cnt.curObjs, Cnt.curBytes] as const) {
-        if (live.text(tctx, counter) !== tctxs.cnts.text(tctx, counter)) throw new Error("a context's counters are not the sum of its objects");
+        if (live.text(tctx, counter) !== tctxs.cnts.text(tctx, counter))
+          throw new Error("a context's counters are not the sum of its objects");
       }
-      if (tctxs.recentCount[tctx] !== (references.get(tctx) ?? 0)) throw new Error('a context counts other references from recent allocations than there are');
-      if (!data.accum && tctxs.cnts.isZero(tctx, Cnt.curObjs) && tctxs.recentCount[tctx] === 0) throw new Error('a context is kept though nothing needs it');
+      if (tctxs.recentCount[tctx] !== (references.get(tctx) ?? 0))
+        throw new Error('a context counts other references from recent allocations than there are');
+      if (!data.accum && tctxs.cnts.isZero(tctx, Cnt.curObjs) && tctxs.recentCount[tctx] === 0)
+        throw new Error('a context is kept though nothing needs it');
     }
   }
 }

@@ -180,7 +180,8 @@ export class BacktraceTable implements KeyHashes {
         this.#words[2 * i + 1] = this.addresses[2 * id + 1];
       }
       hash128(this.#words, 0, depth, BACKTRACE_SEED, this.#hash);
-      if (this.hash0[row] !== this.#hash[0] || this.hash1[row] !== this.#hash[2]) throw new Error("a backtrace's hashes are not those of its addresses");
+      if (this.hash0[row] !== this.#hash[0] || this.hash1[row] !== this.#hash[2])
+        throw new Error("a backtrace's hashes are not those of its addresses");
     }
     const order = this.inDumpOrder();
     for (let i = 1; i < order.length; i++) {

@@ -7,7 +7,7 @@
 import { Ckh } from './ckh.ts';
 import type { ProfHost, ProfLocks } from './host.ts';
 import { ProfDeadlockError } from './host.ts';
-import { BacktraceTable, grown } from './prof_bt.ts';
+import { type BacktraceTable, grown } from './prof_bt.ts';
 import { Cnt } from './prof_cnt.ts';
 import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';
@@ -47,7 +47,15 @@ export class ProfData {
   /** prof_gdump, for the one that was put off while bt2gctx was locked. */
   readonly #gdump: (thread: number) => void;
 
-  constructor(host: ProfHost, backtraces: BacktraceTable, locks: ProfLocks, accum: boolean, threadActiveInit: boolean, lgSample: number, gdump: (thread: number) => void) {
+  constructor(
+    host: ProfHost,
+    backtraces: BacktraceTable,
+    locks: ProfLocks,
+    accum: boolean,
+    threadActiveInit: boolean,
+    lgSample: number,
+    gdump: (thread: number) => void,
+  ) {
     this.host = host;
     this.backtraces = backtraces;
     this.locks = locks;
@@ -110,7 +118,8 @@ export class ProfData {
     const name = tdatas.name[old];
     const active = tdatas.active[old] !== 0;
     const nameHandle = name === null ? 0 : this.#nameAlloc(thread, name);
-    if (this.tdataOf(thread) !== old) throw new ProfDeadlockError('a dump in the middle of renewing a thread record leaves the library with two of them');
+    if (this.tdataOf(thread) !== old)
+      throw new ProfDeadlockError('a dump in the middle of renewing a thread record leaves the library with two of them');
     this.tdataDetach(thread, old);
     return this.#tdataInit(thread, thrUid, thrDiscrim, name, nameHandle, active);
   }
@@ -291,13 +300,17 @@ export class ProfData {
     if (this.#heldTdataLock >= 0) {
       for (let tdata = tdatas.first; tdata >= 0; tdata = tdatas.next[tdata]) {
         if (tdatas.thrUid[tdata] % TDATA_LOCKS !== this.#heldTdataLock) continue;
-        throw new ProfDeadlockError('the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while a thread record is locked, because its table changes size or the log takes memory');
+        throw new ProfDeadlockError(
+          'the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while a thread record is locked, because its table changes size or the log takes memory',
+        );
       }
     }
     if (this.#heldGctxLock >= 0) {
       for (let gctx = 0; gctx < gctxs.length; gctx++) {
         if (gctxs.bt[gctx] < 0 || gctxs.lock[gctx] !== this.#heldGctxLock) continue;
-        throw new ProfDeadlockError('the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while the table of contexts shrinks and a context is locked');
+        throw new ProfDeadlockError(
+          'the thread waits for itself: newly mapped pages call for a dump (prof_gdump) while the table of contexts shrinks and a context is locked',
+        );
       }
     }
   }

@@ -102,7 +102,16 @@ export class ProfLog {
     const freeThread = this.#threadIndex(thread, tdatas.thrUid[freeTdata], tdatas.name[freeTdata] ?? '');
     const allocTrace = this.#traceIndex(thread, gctxs.bt[tctxs.gctx[tctx]]);
     const freeTrace = this.#traceIndex(thread, data.backtraces.rowOf(stack));
-    this.#allocations.push({ handle, allocThread, freeThread, allocTrace, freeTrace, allocTime: infos.time[info], freeTime, usize: infos.usize[info] });
+    this.#allocations.push({
+      handle,
+      allocThread,
+      freeThread,
+      allocTrace,
+      freeTrace,
+      allocTime: infos.time[info],
+      freeTime,
+      usize: infos.usize[info],
+    });
   }
 
   /** prof_log_thr_index */

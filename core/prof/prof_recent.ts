@@ -212,8 +212,10 @@ export class RecentList {
     for (let node = this.#first; node >= 0; node = this.#next[node]) {
       count++;
       if (count > this.#rows) throw new Error('the list of recent allocations does not end');
-      if (this.#info[node] >= 0 && this.#infos.recent[this.#info[node]] !== node) throw new Error('a recent allocation names an object that does not name it');
-      for (const tctx of [this.#allocTctx[node], this.#dallocTctx[node]]) if (tctx >= 0) references.set(tctx, (references.get(tctx) ?? 0) + 1);
+      if (this.#info[node] >= 0 && this.#infos.recent[this.#info[node]] !== node)
+        throw new Error('a recent allocation names an object that does not name it');
+      for (const tctx of [this.#allocTctx[node], this.#dallocTctx[node]])
+        if (tctx >= 0) references.set(tctx, (references.get(tctx) ?? 0) + 1);
     }
     if (count !== this.count || count > this.#limit) throw new Error('the list of recent allocations has a wrong length');
   }
