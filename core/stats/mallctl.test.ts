@@ -18,7 +18,7 @@ import { free, malloc, usableSizeOf } from '../jemalloc.ts';
 import { LARGE_MINCLASS, sizeToIndex, usableSize } from '../sizes/sc.ts';
 import { tsdFetch } from '../thread/lifecycle.ts';
 import { threadAllocEvent, threadDallocEvent } from '../thread/thread_event.ts';
-import { collectPrint, Ctl } from './ctl.ts';
+import { Ctl } from './ctl.ts';
 import { type CtlValue, MallctlError, UnsupportedName } from './ctl_tree.ts';
 import { decimal } from './emitter.ts';
 import { Mallctl, mallctlNames } from './mallctl.ts';
@@ -67,6 +67,8 @@ function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): 
     }
   };
   const typed = (type: string, text: string): CtlValue => (type === 'b' ? text === 'true' : type === 's' ? text : Number(text));
+  const write = (chunk: Uint8Array) => (document += Buffer.from(chunk).toString('latin1'));
+  ctl.printAtIntervals(write);
   for (const line of lines) {
     const [op, a = '', b = '', c = ''] = line.split(' ');
     if (op === 'r') call(line.slice(4), true);
@@ -78,7 +80,7 @@ function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): 
     else if (op === 'x') blocks.push(allocateIn(heap, heap.arenas[Number(b)]!, Number(a)));
     else if (op === 'y') freePastCache(heap, blocks[Number(a)]);
     else if (op === 't') heap.now += Number(a);
-    else if (op === 'p') document += Buffer.from(collectPrint((write) => ctl.statsPrint(main, a, write))).toString('latin1');
+    else if (op === 'p') ctl.statsPrint(main, a, write);
     else if (op === 'n') {
       try {
         answers.push(`${a} at ${mallctl.nameToMib(main, a).join(' ')}`);
@@ -91,6 +93,7 @@ function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): 
     emptied ||= /^a arena\.\d+\.(reset|destroy)/.test(line);
     if (!emptied) auditHeap(heap);
   }
+  if (heap.options.stats_print) ctl.statsPrintAtExit(main, write);
   return { answers, document };
 }
 
