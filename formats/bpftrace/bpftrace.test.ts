@@ -232,8 +232,8 @@ describe('lines', () => {
   });
 
   test('what is not a call is counted by what it is', () => {
-    const result = read('Attached 2 probes\nLost 5 events\n@x[1]: 5\n\thello\nERROR: oh\nprogram output\n10 7 7 mmap(5) = 0x7000\n10 7 7 malloc(8) = 0x1000\n');
-    expect({ ...result.trace.skipped }).toEqual({ note: 3, lost: 5, unparsed: 1, other_call: 1 });
+    const result = read('Attached 2 probes\nAttached until here\nLost 5 events\n@x[1]: 5\n\thello\nERROR: oh\nprogram output\n10 7 7 mmap(5) = 0x7000\n10 7 7 malloc(8) = 0x1000\n');
+    expect({ ...result.trace.skipped }).toEqual({ note: 4, lost: 5, unparsed: 1, other_call: 1 });
     expect(result.events).toBe(1);
   });
 

@@ -50,7 +50,7 @@ const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const THREAD = ascii('thread(');
 const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
-const NOTES = ['ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
+const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
 const LOST_EVENTS = ascii('lost_events');
 const EVENTS_FIELD = ascii('{"events": ');
