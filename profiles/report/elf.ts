@@ -41,6 +41,7 @@ const STT_GNU_IFUNC = 10;
 const STB_WEAK = 2;
 const SHN_UNDEF = 0;
 const SHT_GNU_VERDEF = 0x6ffffffd;
+const SHT_GNU_VERNEED = 0x6ffffffe;
 const SHT_GNU_VERSYM = 0x6fffffff;
 
 /** Reads the tables of an ELF file, its symbol table if it has one, else the dynamic one. Undefined if it is no ELF file or a broken one. */
@@ -192,21 +193,31 @@ class ElfReader {
   /** Gives the version of a dynamic symbol by its row. */
   #versions(sections: readonly Section[]): (row: number) => string {
     const rows = sections.find(({ type }) => type === SHT_GNU_VERSYM);
-    const definitions = sections.find(({ type }) => type === SHT_GNU_VERDEF);
-    if (rows === undefined || definitions === undefined) return () => '';
-    const strings = sections[definitions.link];
+    if (rows === undefined) return () => '';
     const names = new Map<number, string>();
-    const end = definitions.offset + definitions.size;
-    for (let at = definitions.offset, next = -1; at < end && next !== 0; at += next) {
-      const auxiliary = at + this.#u32(at + 12);
-      // The base version is the file's own name, and no symbol's.
-      if ((this.#u16(at + 2) & 1) === 0) names.set(this.#u16(at + 4), this.#string(strings, this.#u32(auxiliary)));
-      next = this.#u32(at + 16);
+    const needed = new Set<number>();
+    for (const { type, offset, size, link } of sections) {
+      if (type !== SHT_GNU_VERDEF && type !== SHT_GNU_VERNEED) continue;
+      const strings = sections[link];
+      for (let at = offset, next = -1; at < offset + size && next !== 0; at += next) {
+        next = this.#u32(at + (type === SHT_GNU_VERDEF ? 16 : 12));
+        if (type === SHT_GNU_VERDEF) {
+          // The base version is the file's own name, and no symbol's.
+          if ((this.#u16(at + 2) & 1) === 0) names.set(this.#u16(at + 4), this.#string(strings, this.#u32(at + this.#u32(at + 12))));
+          continue;
+        }
+        let auxiliary = at + this.#u32(at + 8);
+        for (let left = this.#u16(at + 2); left > 0; left--, auxiliary += this.#u32(auxiliary + 12)) {
+          names.set(this.#u16(auxiliary + 6), this.#string(strings, this.#u32(auxiliary + 8)));
+          needed.add(this.#u16(auxiliary + 6));
+        }
+      }
     }
     return (row) => {
       const entry = this.#u16(rows.offset + row * 2);
       const name = names.get(entry & 0x7fff);
-      return name === undefined ? '' : `${(entry & 0x8000) === 0 ? '@@' : '@'}${name}`;
+      const isDefault = (entry & 0x8000) === 0 && !needed.has(entry);
+      return name === undefined ? '' : `${isDefault ? '@@' : '@'}${name}`;
     };
   }
 

@@ -3,6 +3,7 @@
  * (jeprof: ExtractSymbols, MapToSymbols, MapSymbolsWithNM).
  * Invariant: an address has a name only if it lies in a mapping of a file that could be read.
  * Differs: the symbol tables are read here, not by nm; addr2line and c++filt are run by the caller, or not at all.
+ * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
 import { findMapping, parseMaps } from '../heap/maps.ts';
 import type { ElfFile } from './elf.ts';
@@ -114,20 +115,22 @@ function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable
   const separator = image.symbols.names.indexOf(SEPARATOR);
   const hex = (address: bigint) => address.toString(16).padStart(16, '0');
   const after = separator < 0 ? '' : `${hex(image.symbols.starts[separator])}\n`;
-  const input = image.addresses.map((address) => `${hex(address)}\n${after}`).join('');
+  const result: SymbolName[][] = image.addresses.map(() => []);
+  // The separator's own addresses cannot be asked for.
+  const asked = image.addresses.map((_, i) => i).filter((i) => separator < 0 || names[i].short !== SEPARATOR);
+  const input = asked.map((i) => `${hex(image.addresses[i])}\n${after}`).join('');
   // Without the separator nothing tells where the functions of an address end: then without inlined ones.
   const output = run('addr2line', ['-f', '-C', '-e', image.path, ...(separator < 0 ? [] : ['-i'])], input);
   if (output === undefined) return undefined;
-  const result: SymbolName[][] = image.addresses.map(() => []);
   const lines = output.split('\n');
   let at = 0;
-  for (let i = 0; i + 1 < lines.length && at < result.length; i += 2) {
+  for (let i = 0; i + 1 < lines.length && at < asked.length; i += 2) {
     const full = lines[i];
     if (separator >= 0 && full === SEPARATOR) {
       at++;
       continue;
     }
-    result[at].unshift(preferTable({ short: shortFunctionName(full), location: lines[i + 1].replaceAll('\\', '/'), full }, names[at]));
+    result[asked[at]].unshift(preferTable({ short: shortFunctionName(full), location: lines[i + 1].replaceAll('\\', '/'), full }, names[asked[at]]));
     if (separator < 0) at++;
   }
   return result.map((symbols, i) => (symbols.length === 0 ? [names[i]] : symbols));

@@ -1,0 +1,35 @@
+/**
+ * Opens any file that holds a profile, by its content.
+ * Invariant: at most one format takes a file; folded stacks, which any text of numbered lines resembles, are asked last.
+ */
+import { isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
+import { isHeap, readHeap } from './heap/read.ts';
+import { isPprof, readPprof } from './pprof/read.ts';
+import type { Profile } from './profile.ts';
+
+/** A profile and, of a heap dump, its own text without symbol section, for `report --raw`. */
+export interface OpenedProfile {
+  readonly profile: Profile;
+  readonly dumpText?: string;
+}
+
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a pprof profile or folded stacks. */
+export function isProfile(head: Uint8Array): boolean {
+  return isHeap(head) || isPprof(head) || isCollapsed(head);
+}
+
+/**
+ * Reads a heap dump, a pprof profile or folded stacks.
+ * @param name what errors call it
+ * @returns undefined if the file is none of them
+ * @throws InputError if it looks like one and is broken
+ */
+export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | undefined {
+  if (isHeap(bytes)) {
+    const { profile, text } = readHeap(bytes, name);
+    return { profile, dumpText: new TextDecoder().decode(text) };
+  }
+  if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
+  if (isCollapsed(bytes)) return { profile: readCollapsed(new TextDecoder().decode(bytes), name) };
+  return undefined;
+}
