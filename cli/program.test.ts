@@ -258,6 +258,15 @@ describe('leaks', () => {
   });
 });
 
+test('report: a table of the trace, sorted, in the unit that was asked for', async () => {
+  const { code, stdout } = await run(['report', '-', '--show_bytes', '--cum'], SMALL);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^Total: 1100 B\n/);
+  expect(stdout).toMatch(/^ +1000 +90\.9% +\S+ +1000 +90\.9% leak$/m);
+  expect((await run(['report', '-', '--alloc_objects', '--collapsed'], SMALL)).stdout).toMatch(/^main;leak 2$/m);
+  expect(await run(['report', '-', '--focus', '('], SMALL)).toMatchObject({ code: 2, stderr: expect.stringContaining('--focus') });
+});
+
 describe('convert', () => {
   test('there and back', async () => {
     const once = await run(['convert', '-', '-o', '-'], SMALL);

@@ -11,6 +11,7 @@ import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
 import { readSubject, type Subject } from '../subject.ts';
+import { isElf, symbolsOf } from '../symbols.ts';
 import type { InputArgs } from '../trace_input.ts';
 
 const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'addresses'];
@@ -44,8 +45,11 @@ export async function report(args: ReportArgs): Promise<void> {
   const format: ReportFormat = chosen(args, REPORT_FORMATS, 'text');
   const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
   const granularity = chosen(args, GRANULARITIES, 'functions');
+  const [program, ...rest] = args.profiles as [string, ...string[]];
+  // jeprof's own command line names the program first; the profiles' maps tell it as well.
+  const named = rest.length > 0 && program !== STANDARD && isElf(program);
   const subjects: Subject[] = [];
-  for (const input of args.profiles) subjects.push(await readSubject(input, args));
+  for (const input of named ? rest : args.profiles) subjects.push(await readSubject(input, args));
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
   const [first] = subjects;
   const notes = subjects.flatMap(({ profile }) => profile.warnings);
@@ -72,6 +76,8 @@ export async function report(args: ReportArgs): Promise<void> {
         nodeFraction: args.nodefraction === undefined ? undefined : parseFraction('--nodefraction', args.nodefraction),
         edgeFraction: args.edgefraction === undefined ? undefined : parseFraction('--edgefraction', args.edgefraction),
         dumpText: first?.dumpText,
+        program: named ? program : undefined,
+        symbolSource: first === undefined ? undefined : symbolsOf(first.profile, named ? program : undefined),
       }),
     },
   );
