@@ -10,7 +10,9 @@ import { isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
 function profileOf(stacks: readonly (readonly Frame[])[]) {
   const trace = new Trace();
   const ledger = new Ledger();
-  stacks.forEach((frames, i) => ledger.allocate(trace.stacks.intern(frames.map((frame) => trace.stacks.frames.intern(frame))), i + 1, 0, 0));
+  stacks.forEach((frames, i) =>
+    ledger.allocate(trace.stacks.intern(frames.map((frame) => trace.stacks.frames.intern(frame))), i + 1, 0, 0),
+  );
   return profileFromLedger(trace, ledger);
 }
 
@@ -27,7 +29,10 @@ test('root first, equal names on one line', () => {
 });
 
 test('what is written reads back the same', () => {
-  const frames = fc.array(fc.record({ fn: fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('__proto__', '[no backtrace]', '#')) }), { maxLength: 5 });
+  const frames = fc.array(
+    fc.record({ fn: fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('__proto__', '[no backtrace]', '#')) }),
+    { maxLength: 5 },
+  );
   fc.assert(
     fc.property(fc.array(frames, { minLength: 1, maxLength: 8 }), (stacks) => {
       // A name that opens a comment or stands for no backtrace at all is the one thing that the format cannot say.

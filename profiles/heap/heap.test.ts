@@ -81,8 +81,32 @@ describe('writing', () => {
 });
 
 const HOSTILE = [
-  'line\nend', 'carriage\rreturn\r', '\0', '--- heap', '---', 'a--b', 'operator--', '-', '--', '- -', '  blanks  ', '@ 0x1', 't*: 1: 2 [3: 4]', 'MAPPED_LIBRARIES:',
-  '%warn x', '<script>alert(1)</script>', '__proto__', 'binary=x', '\u2028', '\ud800', 'x'.repeat(20000), '(((((', 'f(int)--', 'Foo::operator--(int) const', '名前', '%s%n',
+  'line\nend',
+  'carriage\rreturn\r',
+  '\0',
+  '--- heap',
+  '---',
+  'a--b',
+  'operator--',
+  '-',
+  '--',
+  '- -',
+  '  blanks  ',
+  '@ 0x1',
+  't*: 1: 2 [3: 4]',
+  'MAPPED_LIBRARIES:',
+  '%warn x',
+  '<script>alert(1)</script>',
+  '__proto__',
+  'binary=x',
+  '\u2028',
+  '\ud800',
+  'x'.repeat(20000),
+  '(((((',
+  'f(int)--',
+  'Foo::operator--(int) const',
+  '名前',
+  '%s%n',
 ];
 
 describe('names survive writing and reading', () => {
@@ -90,7 +114,13 @@ describe('names survive writing and reading', () => {
   const frame = fc.oneof(
     names.map((fn) => ({ fn })),
     fc.record({ pc: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }), fn: names }),
-    fc.record({ fn: names, inlined: fc.array(names.map((fn) => ({ fn })), { minLength: 1, maxLength: 3 }) }),
+    fc.record({
+      fn: names,
+      inlined: fc.array(
+        names.map((fn) => ({ fn })),
+        { minLength: 1, maxLength: 3 },
+      ),
+    }),
   );
 
   test('whatever they are, the rows stay and each frame is named once', () => {
@@ -146,7 +176,13 @@ describe.skipIf(!needsTool('jeprof'))('jeprof opens what is written', () => {
     for (const name of ['strdup', 'main', 'ns::f', 'inner (inline)', 'with address']) expect(report).toContain(` ${name}\n`);
     expect(report).not.toMatch(/0x|[0-9a-f]{16}/);
     expect(jeprof(['--dot'], text)).toContain('label="with\\naddress');
-    expect(jeprof(['--collapsed'], text).split('\n').sort()).toEqual(['', 'main 1002', 'main;ns::f(int);inner[inline] 1001', 'main;strdup 1000', 'main;with address 1003']);
+    expect(jeprof(['--collapsed'], text).split('\n').sort()).toEqual([
+      '',
+      'main 1002',
+      'main;ns::f(int);inner[inline] 1001',
+      'main;strdup 1000',
+      'main;with address 1003',
+    ]);
   });
 
   test('whatever the names hold', () => {
@@ -161,7 +197,12 @@ describe('reading', () => {
   test('threads with names, as jemalloc writes them', () => {
     const { profile, header } = readHeap(fixture('leakycpp_sysnames.heap'), 'a');
     expect(header).toEqual({ inuseObjects: 993, inuseBytes: 495921, allocObjects: 21443, allocBytes: 1904959 });
-    expect(profile.threads.map(({ id, name }) => [id, name])).toEqual([[0n, 'leakycpp'], [1n, 'leakycpp'], [2n, 'leakycpp'], [3n, 'leakycpp']]);
+    expect(profile.threads.map(({ id, name }) => [id, name])).toEqual([
+      [0n, 'leakycpp'],
+      [1n, 'leakycpp'],
+      [2n, 'leakycpp'],
+      [3n, 'leakycpp'],
+    ]);
     expect(profile.sampling).toEqual({ method: 'poisson', rate: 1024 });
     expect(profile.accumulated).toBe(true);
     expect(profile.warnings).toEqual([]);
@@ -175,7 +216,10 @@ describe('reading', () => {
   });
 
   test('addresses of 64 bits', () => {
-    const { profile } = readHeap(bytesOf('heap_v2/1\n@ 0xffffffff81000000 0xffffffffffffffff 0x0000000000000010 0\n  t*: 1: 64 [0: 0]\n'), 'a');
+    const { profile } = readHeap(
+      bytesOf('heap_v2/1\n@ 0xffffffff81000000 0xffffffffffffffff 0x0000000000000010 0\n  t*: 1: 64 [0: 0]\n'),
+      'a',
+    );
     expect(profile.stacks.frames.frames.map(({ pc }) => pc)).toEqual([0xffffffff81000000n, 0xffffffffffffffffn, 16n, 0n]);
   });
 
@@ -211,7 +255,11 @@ test.each([
 });
 
 test('mappings', () => {
-  const maps = parseMaps('2000-3000 r--p 00001000 fe:00 7 /lib/b.so (deleted)\nnot a mapping\n1000-2000 r-xp 00000000 00:00 0 \n4000-5000 rw-p 00000000 00:00 0 [stack]\n');
+  const maps = parseMaps(
+    '2000-3000 r--p 00001000 fe:00 7 /lib/b.so (deleted)\nnot a mapping\n1000-2000 r-xp 00000000 00:00 0 \n4000-5000 rw-p 00000000 00:00 0 [stack]\n',
+  );
   expect(maps.map(({ path }) => path)).toEqual(['', '/lib/b.so (deleted)', '[stack]']);
-  expect([0xfffn, 0x1000n, 0x1fffn, 0x2000n, 0x3000n, 0x4fffn, 0x5000n].map((address) => findMapping(maps, address))).toEqual([-1, 0, 0, 1, -1, 2, -1]);
+  expect([0xfffn, 0x1000n, 0x1fffn, 0x2000n, 0x3000n, 0x4fffn, 0x5000n].map((address) => findMapping(maps, address))).toEqual([
+    -1, 0, 0, 1, -1, 2, -1,
+  ]);
 });

@@ -148,7 +148,8 @@ class Reader {
   /** heap_v2: contexts with a row for each thread. */
   readThreaded(header: string): Omit<HeapDump, 'text'> {
     const match = /^heap_v2\/(\d+)/.exec(header);
-    if (match === null) throw new InputError(`${this.name}:${this.lines.number}`, 'no heap dump: it does not begin with heap_v2/RATE or "heap profile:"');
+    if (match === null)
+      throw new InputError(`${this.name}:${this.lines.number}`, 'no heap dump: it does not begin with heap_v2/RATE or "heap profile:"');
     const sampling: Sampling = Number(match[1]) > 0 ? { method: 'poisson', rate: Number(match[1]) } : { method: 'none', rate: 1 };
     const threads = new Map<string, { id: bigint; name: string | undefined; samples: SampleTable }>();
     const totals: RawTotals = this.#readRows(sampling, threads);
@@ -299,9 +300,17 @@ class Reader {
     if (this.#unreadable++ === 0) this.#firstUnreadable = this.lines.number;
   }
 
-  #finish(kind: Profile['kind'], source: string, sampling: Sampling, threads: readonly ThreadSamples[], header: RawTotals): Omit<HeapDump, 'text'> {
+  #finish(
+    kind: Profile['kind'],
+    source: string,
+    sampling: Sampling,
+    threads: readonly ThreadSamples[],
+    header: RawTotals,
+  ): Omit<HeapDump, 'text'> {
     if (this.#unreadable > 0) {
-      this.warnings.push(`${this.name}:${this.#firstUnreadable}: ${this.#unreadable === 1 ? 'a line is' : `${this.#unreadable} lines, from here on, are`} no part of a heap dump and passed over`);
+      this.warnings.push(
+        `${this.name}:${this.#firstUnreadable}: ${this.#unreadable === 1 ? 'a line is' : `${this.#unreadable} lines, from here on, are`} no part of a heap dump and passed over`,
+      );
     }
     const binary = this.symbols?.binary ?? mainProgram(this.#mappings());
     const profile: Profile = {
@@ -401,7 +410,10 @@ class AddressFrames {
     if (names === undefined) return this.#stacks.frames.intern({ pc });
     const frame: Frame = { pc, fn: names[0] };
     if (names.length === 1) return this.#stacks.frames.intern(frame);
-    const inlined = names.slice(1).reverse().map((fn) => ({ fn }));
+    const inlined = names
+      .slice(1)
+      .reverse()
+      .map((fn) => ({ fn }));
     return this.#stacks.frames.intern({ ...frame, inlined });
   }
 }

@@ -22,7 +22,9 @@ export interface SymbolSection {
 
 /** A name that stays on its line and in its field: no control characters, no `--`, no blanks at its ends. */
 export function symbolName(name: string): string {
-  return printable(name).replace(/-(?=-)/g, '- ').trim();
+  return printable(name)
+    .replace(/-(?=-)/g, '- ')
+    .trim();
 }
 
 /** The functions at a frame in the order of a symbol entry, outermost first; empty if the frame has no name. */

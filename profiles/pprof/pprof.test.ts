@@ -51,8 +51,14 @@ function rowsOf({ stacks, samples }: Profile): string[] {
 describe('what is written reads back', () => {
   test('frames with everything they can have', () => {
     const profile = profileOf([
-      [{ pc: 0x401000n, fn: 'leaf', file: 'a.c', line: 7, module: '/bin/a' }, { fn: 'main', module: '/bin/a' }],
-      [{ pc: 0xffffffff81000000n, module: '/bin/a' }, { fn: 'outer', module: '/lib/b.so', inlined: [{ fn: 'innermost', file: 'b.c', line: 1 }, { fn: 'inner' }] }],
+      [
+        { pc: 0x401000n, fn: 'leaf', file: 'a.c', line: 7, module: '/bin/a' },
+        { fn: 'main', module: '/bin/a' },
+      ],
+      [
+        { pc: 0xffffffff81000000n, module: '/bin/a' },
+        { fn: 'outer', module: '/lib/b.so', inlined: [{ fn: 'innermost', file: 'b.c', line: 1 }, { fn: 'inner' }] },
+      ],
       [],
     ]);
     const read = readPprof(writePprof(profile), 'a');
@@ -87,7 +93,9 @@ describe('what is written reads back', () => {
 
   test('reports agree', () => {
     const dump = recorded('leaky_s0.symbolized.heap');
-    expect(renderText(readPprof(writePprof(dump), 'a'), { sampleType: 'alloc_space' })).toBe(renderText(dump, { sampleType: 'alloc_space' }));
+    expect(renderText(readPprof(writePprof(dump), 'a'), { sampleType: 'alloc_space' })).toBe(
+      renderText(dump, { sampleType: 'alloc_space' }),
+    );
   });
 });
 
@@ -107,32 +115,47 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     });
   };
 
-  test.each(['leaky_s0', 'leaky_s19', 'leakycpp_s0_mt4'])('-top of %s has the rows and numbers of our report', (name) => {
-    const profile = recorded(`${name}.symbolized.heap`);
-    for (const sampleType of SAMPLE_TYPES) {
-      const unit = sampleType.endsWith('space') ? 'B' : '';
-      const theirs = pprof(['-top', '-unit=B', '-nodecount=100000', '-nodefraction=0', `-sample_index=${sampleType}`], profile);
-      // Rows by name: flat, cumulative.
-      const rows = new Map([...theirs.matchAll(/^ *(\d+)\w* +[\d.]+% +[\d.]+% +(\d+)\w* +[\d.]+% +(.*)$/gm)].map(([, flat, cumulative, fn]) => [fn, `${flat} ${cumulative}`]));
-      const ours = [...renderText(profile, { sampleType, showBytes: true }).matchAll(/^ *(\d+) +\S+ +\S+ +(\d+) +\S+ (.*)$/gm)];
-      expect(ours.length).toBeGreaterThan(8);
-      let compared = 0;
-      for (const [, flat, cumulative, fn] of ours) {
-        // jeprof merges overloads and cuts `@plt` and versions in its own way.
-        const row = rows.get(fn);
-        if (row === undefined) continue;
-        compared++;
-        const [theirFlat, theirCumulative] = row.split(' ').map(Number);
-        // Ours is cut off after the sum, theirs is the sum of rounded rows.
-        expect(Math.abs(theirFlat - Number(flat)), fn).toBeLessThanOrEqual(profile.samples.length);
-        expect(Math.abs(theirCumulative - Number(cumulative)), fn).toBeLessThanOrEqual(profile.samples.length);
+  test.each(['leaky_s0', 'leaky_s19', 'leakycpp_s0_mt4'])(
+    '-top of %s has the rows and numbers of our report',
+    (name) => {
+      const profile = recorded(`${name}.symbolized.heap`);
+      for (const sampleType of SAMPLE_TYPES) {
+        const unit = sampleType.endsWith('space') ? 'B' : '';
+        const theirs = pprof(['-top', '-unit=B', '-nodecount=100000', '-nodefraction=0', `-sample_index=${sampleType}`], profile);
+        // Rows by name: flat, cumulative.
+        const rows = new Map(
+          [...theirs.matchAll(/^ *(\d+)\w* +[\d.]+% +[\d.]+% +(\d+)\w* +[\d.]+% +(.*)$/gm)].map(([, flat, cumulative, fn]) => [
+            fn,
+            `${flat} ${cumulative}`,
+          ]),
+        );
+        const ours = [...renderText(profile, { sampleType, showBytes: true }).matchAll(/^ *(\d+) +\S+ +\S+ +(\d+) +\S+ (.*)$/gm)];
+        expect(ours.length).toBeGreaterThan(8);
+        let compared = 0;
+        for (const [, flat, cumulative, fn] of ours) {
+          // jeprof merges overloads and cuts `@plt` and versions in its own way.
+          const row = rows.get(fn);
+          if (row === undefined) continue;
+          compared++;
+          const [theirFlat, theirCumulative] = row.split(' ').map(Number);
+          // Ours is cut off after the sum, theirs is the sum of rounded rows.
+          expect(Math.abs(theirFlat - Number(flat)), fn).toBeLessThanOrEqual(profile.samples.length);
+          expect(Math.abs(theirCumulative - Number(cumulative)), fn).toBeLessThanOrEqual(profile.samples.length);
+        }
+        expect(compared, unit).toBeGreaterThan(8);
       }
-      expect(compared, unit).toBeGreaterThan(8);
-    }
-  }, 30000);
+    },
+    30000,
+  );
 
   test('-raw shows sample types, period, values, inlined functions and lines', () => {
-    const raw = pprof(['-raw'], profileOf([[{ pc: 0x401001n, fn: 'outer', file: 'a.c', line: 7, inlined: [{ fn: 'inner', file: 'b.h', line: 3 }] }, { fn: 'main' }]], { command: '/bin/prog' }));
+    const raw = pprof(
+      ['-raw'],
+      profileOf(
+        [[{ pc: 0x401001n, fn: 'outer', file: 'a.c', line: 7, inlined: [{ fn: 'inner', file: 'b.h', line: 3 }] }, { fn: 'main' }]],
+        { command: '/bin/prog' },
+      ),
+    );
     expect(raw).toContain('PeriodType: space bytes\nPeriod: 1\n');
     expect(raw).toContain('alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]\n');
     expect(raw).toMatch(/^ +2 +200 +1 +100: 1 2 *$/m);
@@ -141,7 +164,10 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
   });
 
   test('-traces leaves out the allocator, as jeprof does', () => {
-    const traces = pprof(['-traces'], profileOf([[{ fn: 'malloc' }, { fn: 'operator new[](unsigned long)' }, { fn: 'work' }, { fn: 'main' }]]));
+    const traces = pprof(
+      ['-traces'],
+      profileOf([[{ fn: 'malloc' }, { fn: 'operator new[](unsigned long)' }, { fn: 'work' }, { fn: 'main' }]]),
+    );
     expect(traces).toMatch(/100B +work\n +main\n/);
     expect(traces).not.toMatch(/malloc|operator/);
   });

@@ -35,7 +35,11 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   const columns = sampleColumns(message, text);
   if (columns.size === 0) {
     const types = message.sampleType.map(({ type }) => text(type)).join(', ');
-    throw new InputError(name, `no memory profile: its sample types are ${types || 'none'}`, 'one of alloc_objects, alloc_space, inuse_objects, inuse_space is needed');
+    throw new InputError(
+      name,
+      `no memory profile: its sample types are ${types || 'none'}`,
+      'one of alloc_objects, alloc_space, inuse_objects, inuse_space is needed',
+    );
   }
 
   const stacks = new StackTable();
@@ -57,7 +61,13 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     }
     // The row that stands for samples without a backtrace.
     if (depth === 1 && stacks.frames.frames[path[0]].fn === '[no backtrace]') depth = 0;
-    samples.add(stacks.intern(path, depth), value(sample, 'inuse_objects'), value(sample, 'inuse_space'), value(sample, 'alloc_objects'), value(sample, 'alloc_space'));
+    samples.add(
+      stacks.intern(path, depth),
+      value(sample, 'inuse_objects'),
+      value(sample, 'inuse_space'),
+      value(sample, 'alloc_objects'),
+      value(sample, 'alloc_space'),
+    );
   }
 
   const period = toNumber(message.period);

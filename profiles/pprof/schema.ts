@@ -61,7 +61,13 @@ const PROFILE_PROTO = {
             },
             Line: { fields: { functionId: field(1, 'uint64'), line: field(2, 'int64'), column: field(3, 'int64') } },
             Function: {
-              fields: { id: field(1, 'uint64'), name: field(2, 'int64'), systemName: field(3, 'int64'), filename: field(4, 'int64'), startLine: field(5, 'int64') },
+              fields: {
+                id: field(1, 'uint64'),
+                name: field(2, 'int64'),
+                systemName: field(3, 'int64'),
+                filename: field(4, 'int64'),
+                startLine: field(5, 'int64'),
+              },
             },
           },
         },

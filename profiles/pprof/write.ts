@@ -41,7 +41,8 @@ export function pprofMessage(profile: Profile, options: PprofOptions): PprofProf
   const { samples, stacks } = profile;
   const writer = new MessageWriter(profile);
   const { message, strings } = writer;
-  for (const type of SAMPLE_TYPES) message.sampleType.push({ type: strings.index(type), unit: strings.index(type.endsWith('space') ? 'bytes' : 'count') });
+  for (const type of SAMPLE_TYPES)
+    message.sampleType.push({ type: strings.index(type), unit: strings.index(type.endsWith('space') ? 'bytes' : 'count') });
   message.defaultSampleType = strings.index('inuse_space');
   message.periodType = { type: strings.index('space'), unit: strings.index('bytes') };
   message.period = profile.sampling.rate;
@@ -82,7 +83,14 @@ class StringTable {
 
 class MessageWriter {
   readonly strings = new StringTable();
-  readonly message: PprofProfile = { sampleType: [], sample: [], mapping: [], location: [], function: [], stringTable: this.strings.strings };
+  readonly message: PprofProfile = {
+    sampleType: [],
+    sample: [],
+    mapping: [],
+    location: [],
+    function: [],
+    stringTable: this.strings.strings,
+  };
   readonly #frames: readonly Frame[];
   readonly #maps: readonly Mapping[];
   readonly #binary: string | undefined;
@@ -102,7 +110,8 @@ class MessageWriter {
     // pprof takes the first mapping for the program's.
     const program = this.#maps.findIndex(({ path, permissions }) => path === profile.binary && permissions.includes('x'));
     if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
-    else if (this.#maps.length === 0 && profile.binary !== undefined) this.#modules.set(profile.binary, this.#addMapping({ path: profile.binary }));
+    else if (this.#maps.length === 0 && profile.binary !== undefined)
+      this.#modules.set(profile.binary, this.#addMapping({ path: profile.binary }));
   }
 
   location(frame: number): number {
@@ -166,7 +175,13 @@ class MessageWriter {
 
   #addMapping({ start = 0n, end = 0n, offset = 0n, path }: { start?: bigint; end?: bigint; offset?: bigint; path: string }): number {
     const id = this.message.mapping.length + 1;
-    this.message.mapping.push({ id, memoryStart: uint64(start), memoryLimit: uint64(end), fileOffset: uint64(offset), filename: this.strings.index(path) });
+    this.message.mapping.push({
+      id,
+      memoryStart: uint64(start),
+      memoryLimit: uint64(end),
+      fileOffset: uint64(offset),
+      filename: this.strings.index(path),
+    });
     return id;
   }
 }

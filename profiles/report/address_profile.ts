@@ -100,7 +100,14 @@ export class AddressProfile {
  * @param addresses takes the addresses of its stacks
  * @param emptyBacktrace row of the address that stands for an empty backtrace; -1 leaves those out
  */
-export function addSamples(into: AddressProfile, addresses: AddressTable, profile: Profile, samples: SampleTable, type: SampleType, emptyBacktrace: number): void {
+export function addSamples(
+  into: AddressProfile,
+  addresses: AddressTable,
+  profile: Profile,
+  samples: SampleTable,
+  type: SampleType,
+  emptyBacktrace: number,
+): void {
   const rows = addressRows(profile, addresses);
   const values = samples.column(type);
   let path = new Int32Array(256);
@@ -133,7 +140,10 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
     if (found < 0) {
       const frame = frames.frames[index];
       const address = frames.addressOf(index as FrameIndex) - less;
-      found = known[index] = addresses.intern(address, profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex) : undefined);
+      found = known[index] = addresses.intern(
+        address,
+        profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex) : undefined,
+      );
     }
     return found;
   };

@@ -80,7 +80,9 @@ export function dotGraph(
 }
 
 function nodeLine(number: number, name: string, flat: number, cumulative: number, total: number, unit: Unit, heapcheck: boolean): string {
-  const label = quoted(name).replace(/[ \t\n\v\f\r]+/g, '\\n').replaceAll('::', '\\n');
+  const label = quoted(name)
+    .replace(/[ \t\n\v\f\r]+/g, '\\n')
+    .replaceAll('::', '\\n');
   const extra = flat === cumulative ? '' : `\\rof ${unit.print(cumulative)} (${percent(cumulative, total)})`;
   const fontSize = total > 0 ? 8 + 50 * Math.sqrt(Math.abs(flat / total)) : 8;
   const style = !heapcheck || flat === 0 ? '' : flat > 0 ? ',style=filled,fillcolor=gray' : ',peripheries=3';
@@ -111,7 +113,10 @@ function edgesOf(profile: AddressProfile, entries: EntryTable, nodes: ReadonlyMa
     }
   }
   return [...edges.values()].sort(
-    (a, b) => b.value - a.value || compareNames(entries.names[a.caller], entries.names[b.caller]) || compareNames(entries.names[a.callee], entries.names[b.callee]),
+    (a, b) =>
+      b.value - a.value ||
+      compareNames(entries.names[a.caller], entries.names[b.caller]) ||
+      compareNames(entries.names[a.callee], entries.names[b.callee]),
   );
 }
 

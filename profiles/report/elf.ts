@@ -164,7 +164,12 @@ class ElfReader {
     for (let i = 0; i < count && table !== 0; i++) {
       const at = table + i * size;
       const [offset, length, link] = this.#is64 ? [at + 24, at + 32, at + 40] : [at + 16, at + 20, at + 24];
-      sections.push({ type: this.#u32(at + 4), offset: Number(this.#word(offset)), size: Number(this.#word(length)), link: this.#u32(link) });
+      sections.push({
+        type: this.#u32(at + 4),
+        offset: Number(this.#word(offset)),
+        size: Number(this.#word(length)),
+        link: this.#u32(link),
+      });
     }
     return sections;
   }
@@ -231,7 +236,8 @@ class ElfReader {
     for (const { type, offset, size } of sections) {
       if (type !== SHT_NOTE || size < 20) continue;
       // One note: lengths of name and description, type 3, "GNU\0", the id.
-      if (this.#u32(offset) !== 4 || this.#u32(offset + 8) !== 3 || this.#u32(offset + 12) !== (this.#little ? 0x00554e47 : 0x474e5500)) continue;
+      if (this.#u32(offset) !== 4 || this.#u32(offset + 8) !== 3 || this.#u32(offset + 12) !== (this.#little ? 0x00554e47 : 0x474e5500))
+        continue;
       const id = this.#bytes.subarray(offset + 16, offset + 16 + this.#u32(offset + 4));
       return Array.from(id, (byte) => byte.toString(16).padStart(2, '0')).join('');
     }

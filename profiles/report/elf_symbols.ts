@@ -130,7 +130,9 @@ function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable
       at++;
       continue;
     }
-    result[asked[at]].unshift(preferTable({ short: shortFunctionName(full), location: lines[i + 1].replaceAll('\\', '/'), full }, names[asked[at]]));
+    result[asked[at]].unshift(
+      preferTable({ short: shortFunctionName(full), location: lines[i + 1].replaceAll('\\', '/'), full }, names[asked[at]]),
+    );
     if (separator < 0) at++;
   }
   return result.map((symbols, i) => (symbols.length === 0 ? [names[i]] : symbols));

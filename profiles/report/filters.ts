@@ -7,14 +7,61 @@ import type { AddressTable } from './address_profile.ts';
 import { AddressProfile } from './address_profile.ts';
 
 const ALLOCATORS = [
-  'calloc', 'cfree', 'malloc', 'newImpl', 'void* newImpl', 'free', 'memalign', 'posix_memalign', 'aligned_alloc', 'pvalloc', 'valloc', 'realloc',
-  'mallocx', 'rallocx', 'xallocx', 'dallocx', 'sdallocx', 'sdallocx_noflags',
-  'tc_calloc', 'tc_cfree', 'tc_malloc', 'tc_free', 'tc_memalign', 'tc_posix_memalign', 'tc_pvalloc', 'tc_valloc', 'tc_realloc',
-  'tc_new', 'tc_delete', 'tc_newarray', 'tc_deletearray', 'tc_new_nothrow', 'tc_newarray_nothrow',
-  'do_malloc', '::do_malloc', '::do_malloc_or_cpp_alloc', 'DoSampledAllocation', 'simple_alloc::allocate', '__malloc_alloc_template::allocate',
-  '__builtin_delete', '__builtin_new', '__builtin_vec_delete', '__builtin_vec_new', 'operator new', 'operator new[]',
-  'malloc_zone_malloc', 'malloc_zone_calloc', 'malloc_zone_valloc', 'malloc_zone_realloc', 'malloc_zone_memalign', 'malloc_zone_free',
-  '__start_google_malloc', '__stop_google_malloc', '__start_malloc_hook', '__stop_malloc_hook',
+  'calloc',
+  'cfree',
+  'malloc',
+  'newImpl',
+  'void* newImpl',
+  'free',
+  'memalign',
+  'posix_memalign',
+  'aligned_alloc',
+  'pvalloc',
+  'valloc',
+  'realloc',
+  'mallocx',
+  'rallocx',
+  'xallocx',
+  'dallocx',
+  'sdallocx',
+  'sdallocx_noflags',
+  'tc_calloc',
+  'tc_cfree',
+  'tc_malloc',
+  'tc_free',
+  'tc_memalign',
+  'tc_posix_memalign',
+  'tc_pvalloc',
+  'tc_valloc',
+  'tc_realloc',
+  'tc_new',
+  'tc_delete',
+  'tc_newarray',
+  'tc_deletearray',
+  'tc_new_nothrow',
+  'tc_newarray_nothrow',
+  'do_malloc',
+  '::do_malloc',
+  '::do_malloc_or_cpp_alloc',
+  'DoSampledAllocation',
+  'simple_alloc::allocate',
+  '__malloc_alloc_template::allocate',
+  '__builtin_delete',
+  '__builtin_new',
+  '__builtin_vec_delete',
+  '__builtin_vec_new',
+  'operator new',
+  'operator new[]',
+  'malloc_zone_malloc',
+  'malloc_zone_calloc',
+  'malloc_zone_valloc',
+  'malloc_zone_realloc',
+  'malloc_zone_memalign',
+  'malloc_zone_free',
+  '__start_google_malloc',
+  '__stop_google_malloc',
+  '__start_malloc_hook',
+  '__stop_malloc_hook',
 ];
 /** Short names that end the allocator's own part of a backtrace, with and without the underscore that macOS puts before them. */
 const ALLOCATOR_NAMES: ReadonlySet<string> = new Set(ALLOCATORS.flatMap((name) => [name, `_${name}`]));
@@ -44,7 +91,12 @@ export function cutAllocator(profile: AddressProfile, addresses: AddressTable): 
 }
 
 /** Leaves out frames whose short name does not match `retain` or does match `exclude`, and backtraces that have no frame then. */
-export function filterFrames(profile: AddressProfile, addresses: AddressTable, retain: RegExp | undefined, exclude: RegExp | undefined): AddressProfile {
+export function filterFrames(
+  profile: AddressProfile,
+  addresses: AddressTable,
+  retain: RegExp | undefined,
+  exclude: RegExp | undefined,
+): AddressProfile {
   if (retain === undefined && exclude === undefined) return profile;
   const isKept = new Uint8Array(addresses.length);
   for (let i = 0; i < isKept.length; i++) {
@@ -63,7 +115,8 @@ export function selectBacktraces(profile: AddressProfile, addresses: AddressTabl
   const matches = new Uint8Array(addresses.length);
   for (let i = 0; i < matches.length; i++) {
     const names = addresses.symbols[i];
-    if (pattern.test(addresses.hex[i]) || names?.some(({ short, location }) => pattern.test(short) || pattern.test(location))) matches[i] = 1;
+    if (pattern.test(addresses.hex[i]) || names?.some(({ short, location }) => pattern.test(short) || pattern.test(location)))
+      matches[i] = 1;
   }
   return rewrite(profile, (path, out) => {
     if (path.some((address) => matches[address] === 1) !== keep) return -1;

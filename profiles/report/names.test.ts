@@ -28,10 +28,13 @@ describe('short function names', () => {
 
   test('the same as by repeated substitution', () => {
     const piece = fc.constantFrom('(', ')', '<', '>', ' ', 'const', ' const', 'a', 'ns::', '::', '-', '\t', 'operator');
-    fc.assert(fc.property(fc.array(piece, { maxLength: 24 }), (pieces) => {
-      const name = pieces.join('');
-      expect(shortFunctionName(name)).toBe(twin(name));
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 24 }), (pieces) => {
+        const name = pieces.join('');
+        expect(shortFunctionName(name)).toBe(twin(name));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('in linear time', () => {

@@ -16,7 +16,11 @@ export function symbolSection(program: string, addresses: AddressTable, kind: Pr
   let text = `--- symbol\nbinary=${symbolName(program)}\n`;
   for (const row of order) {
     const symbols = addresses.symbols[row];
-    if (symbols !== undefined) text += symbolLine(addresses.hex[row], symbols.map(({ full }) => full));
+    if (symbols !== undefined)
+      text += symbolLine(
+        addresses.hex[row],
+        symbols.map(({ full }) => full),
+      );
   }
   return `${text}---\n--- ${kind}\n`;
 }
@@ -26,12 +30,18 @@ export function profileText(profile: Profile): string {
   const { samples, stacks } = profile;
   const counts = (inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number) =>
     `${integer(Math.round(inuseObjects))}: ${integer(Math.round(inuseBytes))} [${integer(Math.round(allocObjects))}: ${integer(Math.round(allocBytes))}]`;
-  const totals = counts(samples.total('inuse_objects'), samples.total('inuse_space'), samples.total('alloc_objects'), samples.total('alloc_space'));
+  const totals = counts(
+    samples.total('inuse_objects'),
+    samples.total('inuse_space'),
+    samples.total('alloc_objects'),
+    samples.total('alloc_space'),
+  );
   let text = `heap profile: ${totals} @ ${profile.kind === 'growth' ? 'growth' : 'heapprofile'}\n`;
   for (let row = 0; row < samples.length; row++) {
     text += counts(samples.inuseObjects[row], samples.inuseBytes[row], samples.allocObjects[row], samples.allocBytes[row]);
     text += ' @';
-    for (const frame of stacks.framesOf(samples.stack[row] as StackIndex)) text += ` 0x${stacks.frames.addressOf(frame as FrameIndex).toString(16)}`;
+    for (const frame of stacks.framesOf(samples.stack[row] as StackIndex))
+      text += ` 0x${stacks.frames.addressOf(frame as FrameIndex).toString(16)}`;
     text += '\n';
   }
   if (profile.maps !== undefined) text += `\nMAPPED_LIBRARIES:\n${profile.maps}`;

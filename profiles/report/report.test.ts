@@ -12,7 +12,8 @@ import { renderReport, renderText } from './report.ts';
 
 const FIXTURES = new URL('../../fixtures/profiles/', import.meta.url);
 const fixture = (name: string) => readFileSync(new URL(name, FIXTURES));
-const dumpOf = (bytes: Uint8Array | string, name = 'a.heap') => readHeap(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes, name).profile;
+const dumpOf = (bytes: Uint8Array | string, name = 'a.heap') =>
+  readHeap(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes, name).profile;
 
 describe('reports recorded from jeprof', () => {
   const FLAGS: [string, ReportOptions][] = [
@@ -51,7 +52,11 @@ const SAME: [string, ReportFormat, ReportOptions][] = [
   ['--callgrind --alloc_space', 'callgrind', { sampleType: 'alloc_space' }],
   // Which of several equal edges --maxdegree and --edgefraction leave out is up to jeprof's hash table.
   ['--dot --maxdegree=10000 --edgefraction=0', 'dot', { maxDegree: 10000, edgeFraction: 0 }],
-  ['--dot --alloc_objects --heapcheck --nodecount=7 --maxdegree=10000 --edgefraction=0', 'dot', { sampleType: 'alloc_objects', heapcheck: true, nodeCount: 7, maxDegree: 10000, edgeFraction: 0 }],
+  [
+    '--dot --alloc_objects --heapcheck --nodecount=7 --maxdegree=10000 --edgefraction=0',
+    'dot',
+    { sampleType: 'alloc_objects', heapcheck: true, nodeCount: 7, maxDegree: 10000, edgeFraction: 0 },
+  ],
   ['--dot --nodefraction=0.1 --maxdegree=10000 --edgefraction=0', 'dot', { nodeFraction: 0.1, maxDegree: 10000, edgeFraction: 0 }],
 ];
 
@@ -75,14 +80,19 @@ describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
   /** Writes a dump for jeprof. Its mappings are left out: jeprof would look for their libraries on this machine. */
   const write = (name: string, bytes: Uint8Array | string) => {
     const path = join(folder, name);
-    const text = Buffer.from(bytes).toString().replace(/\nMAPPED_LIBRARIES:[^]*/, '');
+    const text = Buffer.from(bytes)
+      .toString()
+      .replace(/\nMAPPED_LIBRARIES:[\s\S]*/, '');
     writeFileSync(path, text);
     return { path, profile: dumpOf(text), args: text.startsWith('--- symbol') ? [path] : [program, path] };
   };
 
   test('recorded graphs with all limits', () => {
     const { profile, args } = write('graph.heap', fixture('leakycpp_s0_mt4.symbolized.heap'));
-    for (const [flags, options] of [['--dot', {}], ['--dot --maxdegree=2 --edgefraction=0.01', { maxDegree: 2, edgeFraction: 0.01 }]] as const) {
+    for (const [flags, options] of [
+      ['--dot', {}],
+      ['--dot --maxdegree=2 --edgefraction=0.01', { maxDegree: 2, edgeFraction: 0.01 }],
+    ] as const) {
       expect(comparable('dot', renderReport('dot', profile, options))).toBe(comparable('dot', jeprof(flags, args)));
     }
   });
@@ -113,9 +123,14 @@ describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
   test('sums and differences of dumps', () => {
     const first = write('i0.heap', fixture('leaky_interval.i0.heap'));
     const last = write('f.heap', fixture('leaky_interval.f.heap'));
-    for (const [a, b] of [[first, last], [last, first]]) {
+    for (const [a, b] of [
+      [first, last],
+      [last, first],
+    ]) {
       expect(renderText(b.profile, { base: a.profile })).toBe(jeprof(`--text --base=${a.path}`, b.args));
-      expect(renderText(b.profile, { base: a.profile, dropNegative: true })).toBe(jeprof(`--text --drop_negative --base=${a.path}`, b.args));
+      expect(renderText(b.profile, { base: a.profile, dropNegative: true })).toBe(
+        jeprof(`--text --drop_negative --base=${a.path}`, b.args),
+      );
       expect(renderText([a.profile, b.profile], { showBytes: true })).toBe(jeprof('--text --show_bytes', [program, a.path, b.path]));
     }
   });
@@ -130,7 +145,10 @@ describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
       const text = `heap profile:    3:  1234 [   3:  1234]${type}\n  1:  64 [ 2:  4096] @ 0x400100 0x400200\n  2: 1048576 [ 3: 3145728] @ 0x400180 0x400200\n`;
       const { profile, args } = write('plain.heap', text);
       for (const flags of ['--text', '--text --show_bytes --alloc_space', '--text --inuse_objects']) {
-        const options: ReportOptions = { showBytes: flags.includes('bytes'), sampleType: flags.includes('alloc') ? 'alloc_space' : flags.includes('objects') ? 'inuse_objects' : 'inuse_space' };
+        const options: ReportOptions = {
+          showBytes: flags.includes('bytes'),
+          sampleType: flags.includes('alloc') ? 'alloc_space' : flags.includes('objects') ? 'inuse_objects' : 'inuse_space',
+        };
         expect(renderText(profile, options), type + flags).toBe(jeprof(flags, args));
       }
     }
@@ -155,18 +173,23 @@ function comparable(format: ReportFormat, text: string): string {
 /** Calls of a callgrind file with their names in full, sorted. */
 function callgrindCalls(text: string): string {
   const names = new Map<string, string>();
-  const full = text.replace(/^(c?)(fl|fn)=(\((\d+)\))?(?: (.*)|(.*))$/gm, (_line, called: string, key: string, _n, number: string | undefined, first: string | undefined, short: string | undefined) => {
-    if (number === undefined) return `${called}${key}=${first ?? short}`;
-    if (first !== undefined) names.set(key + number, first);
-    return `${called}${key}=${names.get(key + number)}`;
-  });
+  const full = text.replace(
+    /^(c?)(fl|fn)=(\((\d+)\))?(?: (.*)|(.*))$/gm,
+    (_line, called: string, key: string, _n, number: string | undefined, first: string | undefined, short: string | undefined) => {
+      if (number === undefined) return `${called}${key}=${first ?? short}`;
+      if (first !== undefined) names.set(key + number, first);
+      return `${called}${key}=${names.get(key + number)}`;
+    },
+  );
   return full.split('\n\n').sort().join('\n\n');
 }
 
 test('rows without backtrace are left out of a dump, with a note', () => {
   const notes: string[] = [];
   const profile = dumpOf('heap_v2/1\n  t*: 2: 4096 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n@ 0x400100\n  t*: 1: 1024 [0: 0]\n');
-  expect(renderText(profile, { showBytes: true, note: (text) => notes.push(text) })).toBe('Total: 1024 B\n    1024 100.0% 100.0%     1024 100.0% 0000000000400100\n');
+  expect(renderText(profile, { showBytes: true, note: (text) => notes.push(text) })).toBe(
+    'Total: 1024 B\n    1024 100.0% 100.0%     1024 100.0% 0000000000400100\n',
+  );
   expect(notes).toEqual(['3072 bytes have no backtrace in the dump and are in no row']);
 });
 

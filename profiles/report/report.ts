@@ -84,11 +84,14 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
     gather.add(less, base, base.samples);
     whole = subtract(whole, less, options.dropNegative ?? false);
   }
-  const threads = options.thread === undefined ? [] : chosenThreads(first, options.thread).map((thread) => {
-    const profile = new AddressProfile();
-    gather.add(profile, first, thread.samples);
-    return { profile, title: ` (t${thread.id})` };
-  });
+  const threads =
+    options.thread === undefined
+      ? []
+      : chosenThreads(first, options.thread).map((thread) => {
+          const profile = new AddressProfile();
+          gather.add(profile, first, thread.samples);
+          return { profile, title: ` (t${thread.id})` };
+        });
   if (options.symbolSource !== undefined) addresses.lookup(options.symbolSource);
 
   if (format === 'raw') {
