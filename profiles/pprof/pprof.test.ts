@@ -163,6 +163,20 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     expect(raw).toMatch(/\/bin\/prog .*\[FN\]\[FL\]\[LN\]\[IN\]/);
   });
 
+  test('the program comes first, also where only its frames name it', () => {
+    expect(
+      pprof(
+        ['-top'],
+        profileOf([
+          [
+            { fn: 'f', module: '/lib/libc.so.6' },
+            { fn: 'main', module: '/bin/prog' },
+          ],
+        ]),
+      ),
+    ).toContain('File: prog\n');
+  });
+
   test('-traces leaves out the allocator, as jeprof does', () => {
     const traces = pprof(
       ['-traces'],

@@ -105,13 +105,14 @@ class MessageWriter {
   constructor(profile: Profile) {
     this.#frames = profile.stacks.frames.frames;
     this.#maps = parseMaps(profile.maps ?? '');
-    this.#binary = profile.binary;
+    // Where nothing names the program: the first file with frames that is no library.
+    this.#binary = profile.binary ?? this.#frames.find(({ module }) => module?.startsWith('/') && !/\.so(\.|$)/.test(module))?.module;
     this.#locations = new Int32Array(this.#frames.length);
     // pprof takes the first mapping for the program's.
     const program = this.#maps.findIndex(({ path, permissions }) => path === profile.binary && permissions.includes('x'));
     if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
     else if (this.#maps.length === 0 && profile.binary !== undefined)
-      this.#modules.set(profile.binary, this.#addMapping({ path: profile.binary }));
+      this.#modules.set(this.#binary, this.#addMapping({ path: this.#binary }));
   }
 
   location(frame: number): number {
