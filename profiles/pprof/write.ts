@@ -111,8 +111,9 @@ class MessageWriter {
     // pprof takes the first mapping for the program's.
     const program = this.#maps.findIndex(({ path, permissions }) => path === profile.binary && permissions.includes('x'));
     if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
-    else if (this.#maps.length === 0 && profile.binary !== undefined)
+    else if (this.#maps.length === 0 && this.#binary !== undefined) {
       this.#modules.set(this.#binary, this.#addMapping({ path: this.#binary }));
+    }
   }
 
   location(frame: number): number {
