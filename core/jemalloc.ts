@@ -38,14 +38,14 @@ export const NULL_REGION = -1;
 /** Address of a region. */
 export function addressOf(heap: Heap, region: number): number {
   const { edata } = heap;
-  const extent = Math.floor(region / REGIONS);
+  const extent = (region / REGIONS) | 0;
   if ((edata.flags[extent] & Flag.slab) === 0) return edata.base[extent] + edata.offset[extent];
   return edata.base[extent] + (region - extent * REGIONS) * indexToSize[edata.szind[extent]];
 }
 
 /** Usable bytes of a live region (malloc_usable_size). */
 export function usableSizeOf(heap: Heap, region: number): number {
-  return indexToSize[heap.edata.szind[Math.floor(region / REGIONS)]];
+  return indexToSize[heap.edata.szind[(region / REGIONS) | 0]];
 }
 
 /** malloc: a region of at least `size` bytes, NULL_REGION if there is none. `stack` is the call's backtrace, for profiling. */
@@ -202,7 +202,7 @@ function tcachePop(heap: Heap, tcache: Tcache, szind: number, cached: number): n
 export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void {
   const { tcache } = tsd;
   const { edata } = heap;
-  const extent = Math.floor(region / REGIONS);
+  const extent = (region / REGIONS) | 0;
   const szind = edata.szind[extent];
   if (tcache !== null && (edata.flags[extent] & Flag.slab) !== 0 && szind < heap.tcacheInfo.classes) {
     const cached = tcache.cached[szind];
@@ -220,7 +220,7 @@ export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void 
 
 /** ifree */
 function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
-  const extent = Math.floor(region / REGIONS) as Extent;
+  const extent = ((region / REGIONS) | 0) as Extent;
   const usize = indexToSize[heap.edata.szind[extent]];
   forgetSample(heap, tsd, extent, stack);
   release(heap, tsd, region, tsd.reentrancy > 0 ? null : tsd.tcache);
@@ -240,7 +240,7 @@ function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: number): void
 /** arena_dalloc: to the thread cache if there is one for the class, else to the arena. */
 function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): void {
   const { edata, tcacheInfo } = heap;
-  const extent = Math.floor(region / REGIONS) as Extent;
+  const extent = ((region / REGIONS) | 0) as Extent;
   const szind = edata.szind[extent];
   if ((edata.flags[extent] & Flag.slab) !== 0) {
     if (tcache === null || szind >= tcacheInfo.classes) dallocSmall(heap, tsd, region);
@@ -307,7 +307,7 @@ function rallocProf(
 ): number {
   const { prof, edata } = heap;
   if (prof === null) return NULL_REGION;
-  const extent = Math.floor(region / REGIONS) as Extent;
+  const extent = ((region / REGIONS) | 0) as Extent;
   const old = (edata.flags[extent] & Flag.slab) !== 0 ? -1 : edata.sample[extent] - 1;
   if (old >= 0) {
     prof.recentReset(tsd.index, old, stack);
@@ -329,7 +329,7 @@ function rallocProf(
     return NULL_REGION;
   }
   const info = prof.realloc(tsd.index, context, size, usize, sizeToIndex(usize), old, stack);
-  const extentNow = Math.floor(result / REGIONS);
+  const extentNow = (result / REGIONS) | 0;
   if ((edata.flags[extentNow] & Flag.slab) === 0) edata.sample[extentNow] = info + 1;
   return result;
 }
@@ -356,7 +356,7 @@ function arenaRalloc(
     return moved;
   }
   const { edata } = heap;
-  const extent = Math.floor(region / REGIONS) as Extent;
+  const extent = ((region / REGIONS) | 0) as Extent;
   const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
   if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;
   if (usize <= SMALL_MAXCLASS && oldUsize <= SMALL_MAXCLASS && usize === oldUsize) {

@@ -138,11 +138,8 @@ export interface Profile {
  * The profile shares the trace's stack table.
  */
 export function profileFromLedger(trace: Trace, ledger: Ledger): Profile {
-  const samples = new SampleTable(ledger.length);
-  for (let row = 0; row < ledger.length; row++) {
-    if (ledger.allocObjects[row] === 0) continue;
-    samples.add((row - 1) as StackIndex, ledger.liveObjects[row], ledger.liveBytes[row], ledger.allocObjects[row], ledger.allocBytes[row]);
-  }
+  const samples = new SampleTable();
+  for (const row of ledger.rows()) samples.add(row.stack, row.liveObjects, row.liveBytes, row.allocObjects, row.allocBytes);
   const { command, maps } = trace.header;
   return {
     kind: 'heap',

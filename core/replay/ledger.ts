@@ -1,25 +1,42 @@
 /**
  * What each allocation context asked for and gave back, in requested bytes: the program's view, before size classes.
- * Invariant: liveObjects[r] = objects allocated under r and not freed; sums over all rows equal the totals.
+ * Invariant: a row's liveObjects = objects allocated under it and not freed; sums over all rows equal the totals.
+ * Differs from the tables of the allocator: a row's fields lie side by side, one cache line a row, because an event touches all of them.
  */
 import type { StackIndex } from '../units.ts';
 
-/** Per-stack account. Row 0 is the empty backtrace, row s + 1 is stack s. */
-export class Ledger {
-  /** Rows in use. */
-  length = 0;
-  allocObjects = new Float64Array(0);
+/** Fields of a row. */
+const ALLOC_OBJECTS = 0;
+const ALLOC_BYTES = 1;
+const LIVE_OBJECTS = 2;
+const LIVE_BYTES = 3;
+const FIRST_TIME = 4;
+const LAST_TIME = 5;
+const PEAK_BYTES = 6;
+const PEAK_TIME = 7;
+const FIELDS = 8;
+
+/** The account of one allocation context. */
+export interface LedgerRow {
+  readonly stack: StackIndex;
+  readonly allocObjects: number;
   /** Requested bytes ever allocated. */
-  allocBytes = new Float64Array(0);
-  liveObjects = new Float64Array(0);
+  readonly allocBytes: number;
+  readonly liveObjects: number;
   /** Requested bytes live now. */
-  liveBytes = new Float64Array(0);
-  /** Time of the first and last allocation, ns since start_ts; NaN in rows without one. */
-  firstTime = new Float64Array(0);
-  lastTime = new Float64Array(0);
+  readonly liveBytes: number;
+  /** Time of the first and last allocation, ns since start_ts. */
+  readonly firstTime: number;
+  readonly lastTime: number;
   /** Most bytes that were live at once, and when that was first reached, ns. */
-  peakBytes = new Float64Array(0);
-  peakTime = new Float64Array(0);
+  readonly peakBytes: number;
+  readonly peakTime: number;
+}
+
+/** Accounts by stack. */
+export class Ledger {
+  /** Row s + 1 is stack s, row 0 the empty backtrace; FIELDS numbers each. */
+  #fields = new Float64Array(64 * FIELDS);
 
   /** Requested bytes live now, over all rows. */
   totalLiveBytes = 0;
@@ -31,56 +48,65 @@ export class Ledger {
   totalPeakTime = 0;
   totalPeakEvent = -1;
 
-  /** Books an allocation of `bytes` under `stack` at `time`, event number `event`. */
-  allocate(stack: StackIndex, bytes: number, time: number, event: number): void {
-    const row = stack + 1;
-    if (row >= this.length) this.#reach(row);
-    if (this.allocObjects[row]++ === 0) this.firstTime[row] = time;
-    this.lastTime[row] = time;
-    this.allocBytes[row] += bytes;
-    this.liveObjects[row]++;
-    const live = (this.liveBytes[row] += bytes);
-    if (live > this.peakBytes[row]) {
-      this.peakBytes[row] = live;
-      this.peakTime[row] = time;
+  /** Books an allocation of `bytes` under `stack` at `time`, event number `event`. True if more bytes are live than ever before. */
+  allocate(stack: StackIndex, bytes: number, time: number, event: number): boolean {
+    const at = (stack + 1) * FIELDS;
+    if (at >= this.#fields.length) this.#reach(at);
+    const fields = this.#fields;
+    if (fields[at + ALLOC_OBJECTS]++ === 0) fields[at + FIRST_TIME] = time;
+    fields[at + LAST_TIME] = time;
+    fields[at + ALLOC_BYTES] += bytes;
+    fields[at + LIVE_OBJECTS]++;
+    const live = fields[at + LIVE_BYTES] + bytes;
+    fields[at + LIVE_BYTES] = live;
+    if (live > fields[at + PEAK_BYTES]) {
+      fields[at + PEAK_BYTES] = live;
+      fields[at + PEAK_TIME] = time;
     }
     this.totalObjects++;
     this.totalLiveObjects++;
     this.totalBytes += bytes;
-    this.totalLiveBytes += bytes;
-    if (this.totalLiveBytes > this.totalPeakBytes) {
-      this.totalPeakBytes = this.totalLiveBytes;
-      this.totalPeakTime = time;
-      this.totalPeakEvent = event;
-    }
+    const total = this.totalLiveBytes + bytes;
+    this.totalLiveBytes = total;
+    if (total <= this.totalPeakBytes) return false;
+    this.totalPeakBytes = total;
+    this.totalPeakTime = time;
+    this.totalPeakEvent = event;
+    return true;
   }
 
   /** Books the free of an object of `bytes` that was allocated under `stack`. */
   free(stack: StackIndex, bytes: number): void {
-    const row = stack + 1;
-    this.liveObjects[row]--;
-    this.liveBytes[row] -= bytes;
+    const at = (stack + 1) * FIELDS;
+    const fields = this.#fields;
+    fields[at + LIVE_OBJECTS]--;
+    fields[at + LIVE_BYTES] -= bytes;
     this.totalLiveObjects--;
     this.totalLiveBytes -= bytes;
   }
 
-  #reach(row: number): void {
-    if (row >= this.allocObjects.length) {
-      const capacity = Math.max(64, this.allocObjects.length * 2, row + 1);
-      const grow = (old: Float64Array, fill = 0) => {
-        const grown = new Float64Array(capacity).fill(fill);
-        grown.set(old);
-        return grown;
+  /** The accounts of all contexts that ever allocated, in order of stack index. */
+  *rows(): Generator<LedgerRow> {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += FIELDS) {
+      if (fields[at + ALLOC_OBJECTS] === 0) continue;
+      yield {
+        stack: (at / FIELDS - 1) as StackIndex,
+        allocObjects: fields[at + ALLOC_OBJECTS],
+        allocBytes: fields[at + ALLOC_BYTES],
+        liveObjects: fields[at + LIVE_OBJECTS],
+        liveBytes: fields[at + LIVE_BYTES],
+        firstTime: fields[at + FIRST_TIME],
+        lastTime: fields[at + LAST_TIME],
+        peakBytes: fields[at + PEAK_BYTES],
+        peakTime: fields[at + PEAK_TIME],
       };
-      this.allocObjects = grow(this.allocObjects);
-      this.allocBytes = grow(this.allocBytes);
-      this.liveObjects = grow(this.liveObjects);
-      this.liveBytes = grow(this.liveBytes);
-      this.firstTime = grow(this.firstTime, NaN);
-      this.lastTime = grow(this.lastTime, NaN);
-      this.peakBytes = grow(this.peakBytes);
-      this.peakTime = grow(this.peakTime);
     }
-    this.length = row + 1;
+  }
+
+  #reach(at: number): void {
+    const larger = new Float64Array(Math.max(this.#fields.length * 2, at + FIELDS));
+    larger.set(this.#fields);
+    this.#fields = larger;
   }
 }

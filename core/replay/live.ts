@@ -36,8 +36,19 @@ export class LiveTable {
     }
   }
 
-  /** Enters an object; none lives at its address. */
-  add(address: number, region: number, size: number, stack: number): void {
+  /**
+   * The row for a new object at `address`: a fresh one, whose columns the caller fills, or, if one is live there, that row's complement (~row),
+   * which it keeps.
+   */
+  claim(address: number): number {
+    if ((this.count + 1) * 2 > this.#slots.length) this.#growSlots();
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let slot = hash(address) & mask;
+    for (let row = slots[slot] - 1; row >= 0; row = slots[slot] - 1) {
+      if (this.address[row] === address) return ~row;
+      slot = (slot + 1) & mask;
+    }
     let row = this.#free;
     if (row !== NOT_LIVE) {
       this.#free = this.stack[row];
@@ -46,14 +57,12 @@ export class LiveTable {
       row = this.#length++;
     }
     this.address[row] = address;
-    this.region[row] = region;
-    this.size[row] = size;
-    this.stack[row] = stack;
-    if (++this.count * 2 > this.#slots.length) this.#growSlots();
-    this.#enter(row);
+    this.count++;
+    slots[slot] = row + 1;
+    return row;
   }
 
-  /** Removes the object at `address`, which is live and has this row. The row's columns stay readable until the next `add`. */
+  /** Removes the object of a row. The row's columns but `stack` stay readable until the next `claim`. */
   remove(row: number): void {
     const slots = this.#slots;
     const mask = this.#mask;
@@ -116,7 +125,7 @@ export class LiveTable {
 }
 
 function hash(address: number): number {
-  const high = (address / 0x100000000) | 0;
+  const high = (address * (1 / 0x100000000)) | 0;
   const low = address >>> 0;
   const mixed = Math.imul((low >>> 3) ^ (low << 7) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
   return mixed ^ (mixed >>> 15);

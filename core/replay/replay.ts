@@ -115,7 +115,7 @@ export class Replay {
   #outOfMemory = 0;
   /** Counted here and not on the trace, so that a trace can be replayed twice. */
   readonly #skipped: Skipped = Object.create(null) as Skipped;
-  #lastTime = 0;
+  readonly #placement: NonNullable<ReplayOptions['placement']> | null;
   #peak: ModelBytes | null = null;
   #peakPending = false;
   #partial = false;
@@ -125,6 +125,7 @@ export class Replay {
   constructor(trace: Trace, options: ReplayOptions = {}) {
     this.trace = trace;
     this.#options = options;
+    this.#placement = options.placement ?? null;
   }
 
   /** The model, booted from the trace's header at the first event or result. */
@@ -178,29 +179,40 @@ export class Replay {
   take(batch: EventBatch): boolean {
     if (this.#stopped) return false;
     const { until, audit } = this.#options;
-    const { length, op, thread, time } = batch;
-    const heap = this.heap;
-    const lastEvent = until !== undefined && 'event' in until ? until.event : Infinity;
-    const lastTime = until !== undefined && 'time' in until ? until.time : Infinity;
-    for (let row = 0; row < length; row++) {
-      if (this.eventCount >= lastEvent || time[row] > lastTime) {
-        this.#stopped = true;
-        return false;
+    let rows = batch.length;
+    if (until !== undefined) {
+      if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
+      else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
+      this.#stopped = rows < batch.length || ('event' in until && this.eventCount + rows === until.event);
+    }
+    if (audit === true) {
+      for (let row = 0; row < rows; row++) {
+        this.#run(batch, row, row + 1);
+        auditHeap(this.heap);
+        this.#live.check();
       }
+    } else {
+      this.#run(batch, 0, rows);
+    }
+    return !this.#stopped;
+  }
+
+  /** Runs the events of rows `from` to `to` - 1. */
+  #run(batch: EventBatch, from: number, to: number): void {
+    const { op, thread, time } = batch;
+    const { heap } = this;
+    let index = -1;
+    let tsd = heap.tsds[0];
+    for (let row = from; row < to; row++) {
       // the clock of the model does not run backwards
-      const now = Math.max(time[row], heap.now);
-      heap.now = now;
-      this.#lastTime = now;
-      const tsd = thread[row] < heap.tsds.length ? heap.tsds[thread[row]] : this.#tsd(heap, thread[row]);
+      if (time[row] > heap.now) heap.now = time[row];
+      if (thread[row] !== index) {
+        index = thread[row];
+        tsd = index < heap.tsds.length ? heap.tsds[index] : this.#tsd(heap, index);
+      }
       switch (op[row]) {
         case Op.malloc:
-        case Op.calloc:
-        case Op.posix_memalign:
-        case Op.aligned_alloc:
-        case Op.memalign:
-        case Op.valloc:
-        case Op.pvalloc:
-          this.#allocate(heap, tsd, batch, row);
+          this.#malloc(heap, tsd, batch, row);
           break;
         case Op.free:
           this.#free(heap, tsd, batch, row);
@@ -215,79 +227,83 @@ export class Replay {
         case Op.thread_exit:
           threadExit(heap, tsd);
           break;
+        default:
+          this.#allocate(heap, tsd, batch, row);
       }
       this.eventCount++;
-      if (audit === true) {
-        auditHeap(heap);
-        this.#live.check();
-      }
     }
-    return !(this.eventCount >= lastEvent);
   }
 
+  #malloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
+    const ptr = batch.ptr[row];
+    if (ptr === 0) {
+      this.#skip('failed');
+      return;
+    }
+    const size = batch.size[row];
+    const stack = batch.stack[row] as StackIndex;
+    const object = this.#claim(heap, tsd, ptr);
+    this.#enter(heap, object, malloc(heap, tsd, size, stack), size, stack);
+  }
+
+  /** An allocation by any other function than malloc and realloc. */
   #allocate(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
     const ptr = batch.ptr[row];
     if (ptr === 0) {
       this.#skip('failed');
       return;
     }
-    const op = batch.op[row];
     const size = batch.size[row];
     const extra = batch.extra[row];
-    const stack = batch.stack[row];
-    if (this.#live.count > 0) this.#replace(heap, tsd, ptr);
-    let region: number;
-    let requested = size;
-    switch (op) {
-      case Op.malloc:
-        region = malloc(heap, tsd, size, stack);
-        break;
+    const stack = batch.stack[row] as StackIndex;
+    const object = this.#claim(heap, tsd, ptr);
+    switch (batch.op[row]) {
       case Op.calloc:
-        region = calloc(heap, tsd, extra, size, stack);
-        requested = extra * size;
+        this.#enter(heap, object, calloc(heap, tsd, extra, size, stack), extra * size, stack);
         break;
       case Op.posix_memalign:
-        region = posixMemalign(heap, tsd, extra, size, stack);
+        this.#enter(heap, object, posixMemalign(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.aligned_alloc:
-        region = alignedAllocC11(heap, tsd, extra, size, stack);
+        this.#enter(heap, object, alignedAllocC11(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.memalign:
-        region = memalign(heap, tsd, extra, size, stack);
+        this.#enter(heap, object, memalign(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.valloc:
-        region = valloc(heap, tsd, size, stack);
+        this.#enter(heap, object, valloc(heap, tsd, size, stack), size, stack);
         break;
       default:
         // jemalloc has no pvalloc of its own; as a program would get it: whole pages
-        region = valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack);
+        this.#enter(heap, object, valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack), size, stack);
     }
-    this.#enter(heap, ptr, region, requested, stack as StackIndex);
   }
 
-  /** An address that is given out while it is live has lost its free: the old object ends here. */
-  #replace(heap: Heap, tsd: Tsd, ptr: number): void {
-    const row = this.#live.find(ptr);
-    if (row === NOT_LIVE) return;
+  /** A row of the live table for a new object. What was live at its address has lost its free: that object ends here. */
+  #claim(heap: Heap, tsd: Tsd, ptr: number): number {
+    const object = this.#live.claim(ptr);
+    if (object >= 0) return object;
     this.#skip('reused');
-    this.#end(heap, tsd, row, -1);
+    this.#end(heap, tsd, ~object, -1);
+    return this.#live.claim(ptr);
   }
 
-  #enter(heap: Heap, ptr: number, region: number, requested: number, stack: StackIndex): void {
+  /** Books a new object in the live table and the ledger. */
+  #enter(heap: Heap, object: number, region: number, requested: number, stack: StackIndex): void {
+    const live = this.#live;
+    live.region[object] = region;
+    live.size[object] = requested;
+    live.stack[object] = stack;
     this.allocations++;
-    this.#live.add(ptr, region, requested, stack);
-    const { ledger } = this;
-    const peak = ledger.totalPeakBytes;
-    ledger.allocate(stack, requested, heap.now, this.eventCount);
-    if (ledger.totalPeakBytes !== peak) this.#peakPending = true;
+    if (this.ledger.allocate(stack, requested, heap.now, this.eventCount)) this.#peakPending = true;
     if (region === NULL_REGION) this.#outOfMemory++;
-    else if (this.#options.placement !== undefined) this.#place(heap, region);
+    else if (this.#placement !== null) this.#place(heap, region, this.#placement);
   }
 
-  #place(heap: Heap, region: number): void {
+  #place(heap: Heap, region: number, placement: NonNullable<ReplayOptions['placement']>): void {
     const address = addressOf(heap, region);
     const mapping = heap.mappings.find(address);
-    this.#options.placement?.(this.eventCount, heap.mappings.ordinal(mapping), address - heap.mappings.start(mapping), usableSizeOf(heap, region));
+    placement(this.eventCount, heap.mappings.ordinal(mapping), address - heap.mappings.start(mapping), usableSizeOf(heap, region));
   }
 
   #free(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
@@ -307,28 +323,37 @@ export class Replay {
 
   /** Ends an object in the live table, the ledger and the model. */
   #end(heap: Heap, tsd: Tsd, object: number, stack: number): void {
+    const region = this.#forget(heap, object);
+    if (region !== NULL_REGION) free(heap, tsd, region, stack);
+  }
+
+  /** Takes an object out of the live table and the ledger, and gives its region. */
+  #forget(heap: Heap, object: number): number {
     const live = this.#live;
     if (this.#peakPending) this.#takePeak(heap);
     this.ledger.free(live.stack[object] as StackIndex, live.size[object]);
-    const region = live.region[object];
     live.remove(object);
-    if (region !== NULL_REGION) free(heap, tsd, region, stack);
+    return live.region[object];
   }
 
   #unknown(ptr: number): void {
     this.#skip('free_unknown');
     if (this.#options.unmatched !== 'error') return;
     throw new InputError(
-      `${this.#options.name ?? 'trace'}: event ${this.eventCount}`,
+      this.#eventPlace,
       `free of 0x${ptr.toString(16)}, which is not live`,
       'the trace starts mid-run, or has lost events; pass --unmatched count',
     );
   }
 
+  get #eventPlace(): string {
+    return `${this.#options.name ?? 'trace'}: event ${this.eventCount}`;
+  }
+
   #realloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
     const old = batch.old[row];
     const ptr = batch.ptr[row];
-    const stack = batch.stack[row];
+    const stack = batch.stack[row] as StackIndex;
     const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
     let object: number = NOT_LIVE;
     if (old !== 0) {
@@ -341,26 +366,15 @@ export class Replay {
       } else if (object !== NOT_LIVE) {
         // realloc(p, 0) that gave NULL has freed p
         this.frees++;
-        if (this.#peakPending) this.#takePeak(heap);
-        this.ledger.free(this.#live.stack[object] as StackIndex, this.#live.size[object]);
-        const region = this.#live.region[object];
-        this.#live.remove(object);
+        const region = this.#forget(heap, object);
         if (region !== NULL_REGION) realloc(heap, tsd, region, 0, stack);
       }
       return;
     }
-    if (object === NOT_LIVE) {
-      this.#replace(heap, tsd, ptr);
-      this.#enter(heap, ptr, malloc(heap, tsd, requested, stack), requested, stack as StackIndex);
-      return;
-    }
-    const region = this.#live.region[object];
-    if (this.#peakPending) this.#takePeak(heap);
-    this.ledger.free(this.#live.stack[object] as StackIndex, this.#live.size[object]);
-    this.#live.remove(object);
-    if (ptr !== old) this.#replace(heap, tsd, ptr);
-    const moved = region === NULL_REGION ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
-    this.#enter(heap, ptr, moved, requested, stack as StackIndex);
+    const region = object === NOT_LIVE ? NULL_REGION : this.#forget(heap, object);
+    const claimed = this.#claim(heap, tsd, ptr);
+    const result = region === NULL_REGION ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
+    this.#enter(heap, claimed, result, requested, stack);
   }
 
   #skip(reason: keyof Skipped): void {
@@ -395,7 +409,7 @@ export class Replay {
       requested_bytes_peak: ledger.totalPeakBytes,
       requested_bytes_live: ledger.totalLiveBytes,
       objects_live: ledger.totalLiveObjects,
-      duration_ns: this.#lastTime,
+      duration_ns: this.heap.now,
       peak_time_ns: ledger.totalPeakTime,
       peak_event: ledger.totalPeakEvent,
       skipped,

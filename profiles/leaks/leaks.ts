@@ -73,16 +73,14 @@ export interface LeakOptions {
 export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, foldAllocators = true }: LeakOptions): LeakReport {
   const gather = new Gather(new CallPaths(trace.stacks, { foldAllocators }));
   let startTime = endTime;
-  for (let row = 0; row < ledger.length; row++) if (ledger.firstTime[row] < startTime) startTime = ledger.firstTime[row];
+  for (const { firstTime } of ledger.rows()) startTime = Math.min(startTime, firstTime);
   const lastPart = endTime - (endTime - startTime) * GROWING.lastPart;
-  for (let row = 0; row < ledger.length; row++) {
-    if (ledger.allocObjects[row] === 0) continue;
-    const bytes = ledger.liveBytes[row];
-    const growing =
-      bytes > 0 && ledger.firstTime[row] < lastPart && ledger.peakTime[row] >= lastPart && bytes >= ledger.peakBytes[row] * GROWING.held;
-    const sum = gather.add((row - 1) as StackIndex, bytes, ledger.liveObjects[row], ledger.allocBytes[row], ledger.allocObjects[row]);
-    sum.first = Math.min(sum.first, ledger.firstTime[row]);
-    sum.last = Math.max(sum.last, ledger.lastTime[row]);
+  for (const row of ledger.rows()) {
+    const bytes = row.liveBytes;
+    const growing = bytes > 0 && row.firstTime < lastPart && row.peakTime >= lastPart && bytes >= row.peakBytes * GROWING.held;
+    const sum = gather.add(row.stack, bytes, row.liveObjects, row.allocBytes, row.allocObjects);
+    sum.first = Math.min(sum.first, row.firstTime);
+    sum.last = Math.max(sum.last, row.lastTime);
     if (growing) sum.growingBytes += bytes;
   }
   return {
