@@ -22,6 +22,7 @@ import {
   valloc,
 } from '../jemalloc.ts';
 import type { ProfFile } from '../prof/host.ts';
+import { ProfDeadlockError } from '../prof/host.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
@@ -178,14 +179,24 @@ export class Replay {
   /** Runs a batch of events. False once `until` is reached: the replay takes no more. @throws InputError for an unknown address, if asked to. */
   take(batch: EventBatch): boolean {
     if (this.#stopped) return false;
-    const { until, audit } = this.#options;
+    const { until } = this.#options;
     let rows = batch.length;
     if (until !== undefined) {
       if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
       else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
       this.#stopped = rows < batch.length || ('event' in until && this.eventCount + rows === until.event);
     }
-    if (audit === true) {
+    try {
+      this.#runRows(batch, rows);
+    } catch (error) {
+      if (error instanceof ProfDeadlockError) throw new InputError(this.#eventPlace, `the real jemalloc hangs here: ${error.message}`);
+      throw error;
+    }
+    return !this.#stopped;
+  }
+
+  #runRows(batch: EventBatch, rows: number): void {
+    if (this.#options.audit === true) {
       for (let row = 0; row < rows; row++) {
         this.#run(batch, row, row + 1);
         auditHeap(this.heap);
@@ -194,7 +205,6 @@ export class Replay {
     } else {
       this.#run(batch, 0, rows);
     }
-    return !this.#stopped;
   }
 
   /** Runs the events of rows `from` to `to` - 1. */
