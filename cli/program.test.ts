@@ -38,7 +38,7 @@ const SMALL = `${[
   '{"op":"malloc","ts":40,"tid":0,"size":1000,"ptr":"0x7f003000","stack":0}',
 ].join('\n')}\n`;
 
-describe('usage', () => {
+describe.concurrent('usage', () => {
   test('--version and --help', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
@@ -72,7 +72,7 @@ describe('usage', () => {
   });
 });
 
-describe('bad input is one line that says where, and exit code 2', () => {
+describe.concurrent('bad input is one line that says where, and exit code 2', () => {
   const third = (line: string) => `{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x1000"}\n${line}\n`;
   const inputs: readonly [string, string | Uint8Array][] = [
     ['empty', ''],
@@ -138,7 +138,7 @@ test('a truncated compressed file gives what came through, marked as partial', a
   expect(stderr).toContain('note: ');
 });
 
-describe('replay', () => {
+describe.concurrent('replay', () => {
   test('the summary object', async () => {
     const { code, stdout, stderr } = await run(['replay', '-', '--json'], SMALL);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
