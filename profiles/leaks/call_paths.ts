@@ -2,7 +2,8 @@
  * Stacks as people read them: inlined functions in their place, the allocator's own functions folded away, and addresses that
  * read the same made one.
  * Invariant: two paths never hold the same frames; a stack that is not empty never becomes an empty path.
- * Differs from a StackTable, whose frames are told apart by address: here by function, file, line and module, by address only without a function.
+ * Differs from a StackTable, whose frames are told apart by all they hold: here by function, file, line and module, and by address where no
+ * line says which call it was.
  */
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
@@ -16,6 +17,8 @@ export interface PathFrame {
   readonly line?: number;
   /** Path of the binary or library. */
   readonly module?: string;
+  /** Bytes from the function's start to the call, where no line tells the calls of a function apart. */
+  readonly offset?: number;
   /** True if the function is an allocator's. */
   readonly allocator: boolean;
 }
@@ -26,7 +29,7 @@ export type PathIndex = StackIndex;
 export interface CallPathOptions {
   /** Fold the allocator's functions away, and everything they call. Default true. */
   readonly foldAllocators?: boolean;
-  /** Tell frames of one function apart by their line. Default true. */
+  /** Tell the calls of one function apart, by line, else by address. Default true. */
   readonly lines?: boolean;
 }
 
@@ -73,19 +76,22 @@ export class CallPaths {
   #shownAs(index: FrameIndex): readonly number[] {
     let rows = this.#shown[index];
     if (rows === undefined) {
-      const { fn, file, line, module, inlined = [] } = this.#stacks.frames.frames[index];
+      const { fn, file, line, module, pc, offset, inlined = [] } = this.#stacks.frames.frames[index];
+      const address = line === undefined ? (offset ?? pc) : undefined;
       rows = [
         ...inlined.map((inner) => this.#intern(inner.fn, inner.file, inner.line, module)),
-        this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module),
+        this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module, address),
       ];
       this.#shown[index] = rows;
     }
     return rows;
   }
 
-  #intern(name: string, file: string | undefined, line: number | undefined, module: string | undefined): number {
+  #intern(name: string, file: string | undefined, line: number | undefined, module: string | undefined, address?: number | bigint): number {
     const shownLine = this.#lines ? line : undefined;
-    const key = JSON.stringify([name, file, shownLine, module]);
+    // the calls inside an allocation function are the allocator's own affair
+    const call = this.#lines && !isAllocationFunction(name) ? address : undefined;
+    const key = JSON.stringify([name, file, shownLine, module, call?.toString()]);
     let row = this.#byKey.get(key);
     if (row === undefined) {
       row = this.frames.length;
@@ -94,6 +100,7 @@ export class CallPaths {
         ...(file === undefined ? {} : { file }),
         ...(shownLine === undefined ? {} : { line: shownLine }),
         ...(module === undefined ? {} : { module }),
+        ...(typeof call === 'number' ? { offset: call } : {}),
         allocator: isAllocationFunction(name),
       });
       this.#byKey.set(key, row);

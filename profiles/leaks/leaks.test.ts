@@ -60,10 +60,21 @@ describe('contexts', () => {
     const recording = new Recording();
     for (const leaf of ['malloc', 'calloc+0', '__GI___libc_malloc', 'operator new(unsigned long)'])
       recording.malloc(recording.stack(leaf, 'parse', 'main'), 10);
-    recording.malloc(recording.stack('malloc', { fn: 'parse', pc: 0x1234n, offset: 18 }, 'main'), 10);
+    recording.malloc(recording.stack({ fn: 'malloc', pc: 0x99n, offset: 7 }, 'parse', 'main'), 10);
     recording.malloc(recording.stack('je_prof_backtrace', 'unknown_of_allocator', 'malloc', 'parse', 'main'), 10);
     expect(names(recording.leaks())).toEqual(['parse;main']);
     expect(recording.leaks().contexts[0]).toMatchObject({ bytes: 60, objects: 6, share: 1, times: { first: 0, last: 5 } });
+  });
+
+  test('keep the calls of one function apart where no line does', () => {
+    const recording = new Recording();
+    const call = (pc: bigint, offset: number, line?: number) => ({ fn: 'parse', pc, offset, ...(line === undefined ? {} : { line }) });
+    recording.malloc(recording.stack('malloc', call(0x1012n, 18), 'main'), 30);
+    recording.malloc(recording.stack('malloc', call(0x1020n, 32), 'main'), 20);
+    recording.malloc(recording.stack('malloc', call(0x1012n, 18, 7), 'main'), 5);
+    recording.malloc(recording.stack('malloc', call(0x1020n, 32, 7), 'main'), 5);
+    expect(recording.leaks().contexts.map(({ bytes }) => bytes)).toEqual([30, 20, 10]);
+    expect(formatLeaks(recording.leaks(), { width: 80 })).toContain('parse+0x12\n');
   });
 
   test('of allocation functions alone keep the outermost', () => {

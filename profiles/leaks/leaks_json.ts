@@ -11,6 +11,8 @@ interface JsonFrame {
   readonly file?: string;
   readonly line?: number;
   readonly module?: string;
+  /** Bytes from the function's start to the call, where no line is known. */
+  readonly offset?: number;
 }
 
 /**
@@ -51,11 +53,12 @@ function contextToJson(context: LeakContext, timed: boolean | undefined): Record
   };
 }
 
-function frameToJson({ name, file, line, module }: PathFrame): JsonFrame {
+function frameToJson({ name, file, line, module, offset }: PathFrame): JsonFrame {
   return {
     fn: name,
     ...(file === undefined ? {} : { file }),
     ...(line === undefined ? {} : { line }),
     ...(module === undefined ? {} : { module }),
+    ...(offset === undefined ? {} : { offset }),
   };
 }

@@ -100,10 +100,10 @@ function when(first: number, last: number, { timed, endTime }: LeakReport): stri
     : `events ${formatCount(first)} to ${formatCount(last)} of ${formatCount(endTime ?? last)}`;
 }
 
-function frameText({ name, file, line, module }: PathFrame, width: number, style: Style): string {
+function frameText({ name, file, line, module, offset }: PathFrame, width: number, style: Style): string {
   const place = file === undefined ? module : line === undefined ? file : `${file}:${line}`;
   // A frame's name comes first; where it is from takes what is left of the line.
-  const shown = truncate(printable(name), width);
+  const shown = truncate(offset === undefined ? printable(name) : `${printable(name)}+0x${offset.toString(16)}`, width);
   const left = width - columnsOf(shown) - 2;
   if (place === undefined || left < 8) return shown;
   return `${shown}  ${style.dim}${truncate(printable(tail(place)), left)}${style.off}`;
