@@ -14,11 +14,11 @@ import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { ByteCursor, HEX, ascii, findWord, hasWord, roundUp, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
-import { callNamed, isWrapper, Kind } from './functions.ts';
+import { callNamed, isWrapper, Kind, type Call } from './functions.ts';
 import { Processes } from './processes.ts';
 
 export const ltrace: TraceFormat = {
@@ -87,6 +87,8 @@ const BACKSLASH = 0x5c;
 const RELATIVE_BELOW = 1e8;
 /** Results below this are no addresses. */
 const LOWEST_ADDRESS = 65536;
+/** Names that are tried before the table of all. */
+const RECENT_NAMES = 12;
 /** Most calls kept open in a thread: deeper ones are not tracked. */
 const DEEPEST = 4096;
 /** Most enclosing calls in a stack. */
@@ -98,8 +100,11 @@ const MOST_FRAMES = 128;
  */
 const Ending = { none: 0, returned: 1, open: 2 } as const;
 
-/** A name that was seen before an argument list, taken apart once. */
-interface Name {
+/** A name that was seen before an argument list, taken apart once. A class, so that all have one shape. */
+class Name {
+  /** As it stands on the line, and as words to compare with. */
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
   readonly kind: Kind;
   readonly fn: string;
   readonly caller: string | undefined;
@@ -107,7 +112,17 @@ interface Name {
   /** Stack of a call that is known by this name alone. */
   readonly stack: StackIndex;
   /** Stacks by return address (-i). */
-  readonly byAddress: Map<number, StackIndex>;
+  readonly byAddress = new Map<number, StackIndex>();
+
+  constructor(bytes: Uint8Array, call: Call, stack: StackIndex) {
+    this.bytes = bytes;
+    this.words = wordsOf(bytes);
+    this.kind = call.kind;
+    this.fn = call.fn;
+    this.caller = call.caller;
+    this.entered = call.entered;
+    this.stack = stack;
+  }
 }
 
 /** A call that was entered and has not returned. */
@@ -137,6 +152,15 @@ class LtraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #names = new ByteTable();
   readonly #nameFacts: Name[] = [];
+  readonly #recent: Name[] = [];
+  /** The bytes that hold the current line, and a view of them. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
+  /** The line's beginning before its microseconds, as it was on the line before: words, length, id, seconds. */
+  readonly #prefix = new Int32Array(8);
+  #prefixLength = 0;
+  #prefixTid = 0;
+  #tid = 0;
   readonly #open = new Map<number, OpenCall[]>();
   #openCalls = 0;
   readonly #origin = new TimeOrigin();
@@ -156,6 +180,8 @@ class LtraceReader implements TraceReader {
   #c = 0;
   #result = 0;
   #ip = NaN;
+  /** Position after the number read last. */
+  #after = 0;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -195,36 +221,17 @@ class LtraceReader implements TraceReader {
   }
 
   #line(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     if (end > start && bytes[end - 1] === 0x0d) end--;
-    let pos = start;
-    while (bytes[pos] === SPACE) pos++;
-    let tid = 0;
-    let first = bytes[pos];
-    if (first === BRACKET && hasWord(bytes, pos, end, PID)) {
-      const cursor = this.#cursor;
-      cursor.reset(bytes, pos + PID.length, end);
-      tid = cursor.decimal();
-      if (!cursor.eat(0x5d)) return this.#unfit(bytes, start, end);
-      pos = cursor.pos;
-      while (bytes[pos] === SPACE) pos++;
-      first = bytes[pos];
-      if (first >= ZERO && first <= NINE) {
-        pos = this.#time(bytes, pos, end);
-        if (pos < 0) return this.#unfit(bytes, start, end);
-      }
-    } else if (first >= ZERO && first <= NINE) {
-      let number = 0;
-      let at = pos;
-      for (let digit = first - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at] - ZERO) number = number * 10 + digit;
-      if (bytes[at] === SPACE) {
-        tid = number;
-        pos = at + 1;
-        while (bytes[pos] === SPACE) pos++;
-      }
-      if (bytes[pos] >= ZERO && bytes[pos] <= NINE) {
-        pos = this.#time(bytes, pos, end);
-        if (pos < 0) return this.#unfit(bytes, start, end);
-      }
+    let pos = this.#sameSecond(bytes, start, end);
+    let tid = this.#prefixTid;
+    if (pos < 0) {
+      pos = this.#beginning(bytes, start, end);
+      if (pos < 0) return this.#unfit(bytes, start, end);
+      tid = this.#tid;
     }
     while (bytes[pos] === SPACE) pos++;
     this.#ip = NaN;
@@ -236,7 +243,7 @@ class LtraceReader implements TraceReader {
       pos = cursor.pos;
       while (bytes[pos] === SPACE) pos++;
     }
-    first = bytes[pos];
+    const first = bytes[pos];
     if (first === LESS && hasWord(bytes, pos, end, RESUME)) this.#resumed(bytes, start, pos + RESUME.length, end, tid);
     else if (first === 0x2b && hasWord(bytes, pos, end, PLUSES)) this.#ended(tid, hasWord(bytes, pos, end, EXITED));
     else if (first === MINUS && hasWord(bytes, pos, end, MINUSES)) this.#signalled(bytes, pos, end, tid);
@@ -246,12 +253,77 @@ class LtraceReader implements TraceReader {
     } else this.#call(bytes, start, pos, end, tid);
   }
 
+  /**
+   * Most lines begin as the one before, up to the fraction of the second (-ttt): then only that is read.
+   * Gives the position after the time, or -1 if this line begins otherwise.
+   */
+  #sameSecond(bytes: Uint8Array, start: number, end: number): number {
+    const length = this.#prefixLength;
+    const after = start + length;
+    if (length === 0 || after + 7 >= end) return -1;
+    const view = this.#view;
+    const prefix = this.#prefix;
+    const last = length - 4;
+    if (view.getInt32(start + last) !== prefix[7]) return -1;
+    for (let at = 0, word = 0; at < last; at += 4) if (view.getInt32(start + at) !== prefix[word++]) return -1;
+    const a = bytes[after] - ZERO;
+    const b = bytes[after + 1] - ZERO;
+    const c = bytes[after + 2] - ZERO;
+    const d = bytes[after + 3] - ZERO;
+    const e = bytes[after + 4] - ZERO;
+    const f = bytes[after + 5] - ZERO;
+    if (a < 0 || a > 9 || b < 0 || b > 9 || c < 0 || c > 9 || d < 0 || d > 9 || e < 0 || e > 9 || f < 0 || f > 9) return -1;
+    if (bytes[after + 6] !== SPACE) return -1;
+    this.#nanos = (a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f) * 1000;
+    return after + 7;
+  }
+
+  /** Keeps the line's beginning up to `end`, after the point of its seconds, for the next line. */
+  #keepPrefix(start: number, end: number): void {
+    const length = end - start;
+    this.#prefixLength = 0;
+    if (length < 8 || length > 32) return;
+    for (let at = 0, word = 0; at < length - 4; at += 4) this.#prefix[word++] = this.#view.getInt32(start + at);
+    this.#prefix[7] = this.#view.getInt32(end - 4);
+    this.#prefixLength = length;
+    this.#prefixTid = this.#tid;
+  }
+
+  /** Takes a line's id (into `#tid`) and time; gives the position after them, -1 if they do not fit. */
+  #beginning(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
+    while (bytes[pos] === SPACE) pos++;
+    let tid = 0;
+    let first = bytes[pos];
+    if (first === BRACKET && hasWord(bytes, pos, end, PID)) {
+      const cursor = this.#cursor;
+      cursor.reset(bytes, pos + PID.length, end);
+      tid = cursor.decimal();
+      if (!cursor.eat(0x5d)) return -1;
+      pos = cursor.pos;
+      while (bytes[pos] === SPACE) pos++;
+      first = bytes[pos];
+    } else if (first >= ZERO && first <= NINE) {
+      let number = 0;
+      let at = pos;
+      for (let digit = first - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at] - ZERO) number = number * 10 + digit;
+      if (bytes[at] === SPACE) {
+        tid = number;
+        pos = at + 1;
+        while (bytes[pos] === SPACE) pos++;
+        first = bytes[pos];
+      }
+    }
+    this.#tid = tid;
+    return first >= ZERO && first <= NINE ? this.#time(bytes, start, pos, end) : pos;
+  }
+
   #unfit(bytes: Uint8Array, start: number, end: number): void {
     this.#unparsed.add(this.#lines.line, bytes, start, end);
   }
 
   /** Takes a time in one of ltrace's four forms; gives the position after it, -1 if there is none. */
-  #time(bytes: Uint8Array, start: number, end: number): number {
+  #time(bytes: Uint8Array, lineStart: number, start: number, end: number): number {
     let pos = start;
     let seconds = 0;
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) seconds = seconds * 10 + digit;
@@ -274,6 +346,7 @@ class LtraceReader implements TraceReader {
     } else {
       this.#seconds = seconds;
       this.#nanos = micros * 1000;
+      this.#keepPrefix(lineStart, from);
     }
     return pos + 1;
   }
@@ -328,12 +401,47 @@ class LtraceReader implements TraceReader {
     }
   }
 
+  /**
+   * The name that begins at `start`, if it is one of those seen last. Few names make up most lines, and four bytes are compared at once:
+   * to find a name anew takes ten times as long.
+   */
+  #recentName(start: number, end: number): Name | undefined {
+    const recent = this.#recent;
+    const view = this.#view;
+    for (let i = 0; i < recent.length; i++) {
+      const name = recent[i];
+      const { words } = name;
+      const parenthesis = start + name.bytes.length;
+      if (parenthesis >= end || parenthesis < 3) continue;
+      if (view.getInt32(parenthesis - 3) !== words[0]) continue;
+      let at = start;
+      let word = 1;
+      while (word < words.length && view.getInt32(at) === words[word]) {
+        word++;
+        at += 4;
+      }
+      if (word === words.length) return name;
+    }
+    return undefined;
+  }
+
+  /** Puts a name first among those seen last. One that is too short to be compared so is left out. */
+  #remember(name: Name): void {
+    if (name.words.length === 0) return;
+    this.#recent.unshift(name);
+    if (this.#recent.length > RECENT_NAMES) this.#recent.pop();
+  }
+
   /** A line that begins a call, and mostly ends it too. */
   #call(bytes: Uint8Array, start: number, nameStart: number, end: number, tid: number): void {
     let pos = nameStart;
-    while (pos < end && bytes[pos] !== OPEN) pos++;
-    if (pos === end || pos === nameStart) return this.#unfit(bytes, start, end);
-    let name = this.#nameOf(bytes, nameStart, pos);
+    let name = this.#recentName(pos, end);
+    if (name === undefined) {
+      while (bytes[pos] !== OPEN && pos < end) pos++;
+      if (pos === end || pos === nameStart) return this.#unfit(bytes, start, end);
+      name = this.#nameOf(bytes, nameStart, pos);
+      this.#remember(name);
+    } else pos += name.bytes.length;
     if (name.kind === Kind.other || name.kind === Kind.new || name.kind === Kind.delete) {
       // A demangled name has parameters in parentheses of their own: `operator new(unsigned long)(8, …`.
       const after = endOfParameters(bytes, pos, end);
@@ -567,19 +675,18 @@ class LtraceReader implements TraceReader {
       this.#string();
       if (kind === Kind.strndup && cursor.eat(COMMA)) {
         cursor.eat(SPACE);
-        this.#b = argument(cursor);
+        this.#b = this.#number(bytes, cursor.pos, end);
+        cursor.pos = this.#after;
       }
     } else {
-      this.#a = argument(cursor);
-      if (cursor.pos < end && bytes[cursor.pos] === COMMA) {
-        cursor.pos += 2;
-        this.#b = argument(cursor);
-        if (cursor.pos < end && bytes[cursor.pos] === COMMA) {
-          cursor.pos += 2;
-          this.#c = argument(cursor);
-        }
+      this.#a = this.#number(bytes, start, end);
+      if (Number.isNaN(this.#a)) return -1;
+      if (bytes[this.#after] === COMMA) {
+        this.#b = this.#number(bytes, this.#after + 2, end);
+        if (bytes[this.#after] === COMMA) this.#c = this.#number(bytes, this.#after + 2, end);
+        if (Number.isNaN(this.#b) && needsTwo(kind)) return -1;
       }
-      if (Number.isNaN(this.#a) || (Number.isNaN(this.#b) && needsTwo(kind))) return -1;
+      cursor.pos = this.#after;
     }
     let { pos } = cursor;
     // Further arguments are whatever the registers held; strings among them may hold parentheses.
@@ -588,6 +695,40 @@ class LtraceReader implements TraceReader {
       pos++;
     }
     return pos < end ? pos : -1;
+  }
+
+  /**
+   * A number: decimal, hex after 0x (an address: its tag bits above 2^52 are dropped), `nil`. A negative one is the size that its bits are.
+   * Sets `#after` to the position after it. NaN if there is none.
+   */
+  #number(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
+    const first = bytes[pos];
+    if (first === ZERO && bytes[pos + 1] === 0x78) {
+      pos += 2;
+      let high = 0;
+      let low = 0;
+      let digit = HEX[bytes[pos]];
+      for (; digit <= 15; digit = HEX[bytes[++pos]]) {
+        high = (high << 4) | (low >>> 28);
+        low = (low << 4) | digit;
+      }
+      this.#after = pos;
+      // Sizes are printed in hex too, if they are large; then all bits count.
+      if (pos - start <= 15) return (high & 0xfffff) * 4294967296 + (low >>> 0);
+      return pos - start > 18 || pos > end ? NaN : (high >>> 0) * 4294967296 + (low >>> 0);
+    }
+    let digit = first - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      let value = 0;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) value = value * 10 + digit;
+      this.#after = pos;
+      if (pos - start <= 15) return value;
+      return roundUp(BigInt(textOf(bytes, start, pos)));
+    }
+    if (first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE) return 2 ** 64 - this.#number(bytes, pos + 1, end);
+    this.#after = pos + NIL.length;
+    return hasWord(bytes, pos, end, NIL) ? 0 : NaN;
   }
 
   /** Takes a string: `#c` is its length in bytes, or, where ltrace cut it, minus that minus one. */
@@ -619,16 +760,15 @@ class LtraceReader implements TraceReader {
     while (pos < end && bytes[pos] === SPACE) pos++;
     if (pos >= end || bytes[pos] !== EQUALS) return -1;
     pos += 2;
-    const cursor = this.#cursor;
-    cursor.reset(bytes, pos, end);
-    if (cursor.peek() === LESS) {
-      if (!cursor.eatWord(VOID)) return -1;
+    let after = pos + VOID.length;
+    if (bytes[pos] === LESS) {
+      if (!hasWord(bytes, pos, end, VOID)) return -1;
       this.#result = 0;
     } else {
-      this.#result = bytes[pos + 1] === 0x78 ? cursor.address() : argument(cursor);
+      this.#result = this.#number(bytes, pos, end);
       if (Number.isNaN(this.#result)) return -1;
+      after = this.#after;
     }
-    const { pos: after } = cursor;
     if (after === end) return after;
     // Only the time within the call (-T) may follow.
     return bytes[after] === SPACE && bytes[after + 1] === LESS ? after : -1;
@@ -641,7 +781,7 @@ class LtraceReader implements TraceReader {
     const call = callNamed(this.#names.text(row));
     const { stacks } = this.#trace;
     const stack = call.kind === Kind.other || call.caller === undefined ? NO_STACK : stacks.intern([stacks.frames.intern({ fn: call.caller, module: call.caller })]);
-    return (this.#nameFacts[row] = { ...call, stack, byAddress: new Map() });
+    return (this.#nameFacts[row] = new Name(Uint8Array.from(bytes.subarray(start, end)), call, stack));
   }
 
   /** The stack of a call with nothing around it: its return address, or the program or library that called. */
@@ -714,18 +854,17 @@ function needsTwo(kind: Kind): boolean {
   return kind === Kind.calloc || (kind >= Kind.realloc && kind <= Kind.memalign) || kind === Kind.libc_calloc || kind === Kind.libc_realloc;
 }
 
-/** Takes a number argument: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. NaN if there is none. */
-function argument(cursor: ByteCursor): number {
-  const { bytes, pos, end } = cursor;
-  if (pos >= end) return NaN;
-  const first = bytes[pos];
-  if (first === ZERO && bytes[pos + 1] === 0x78) return cursor.number();
-  if (first >= ZERO && first <= NINE) return cursor.decimal();
-  if (first === MINUS) {
-    cursor.pos = pos + 1;
-    return 2 ** 64 - cursor.decimal();
-  }
-  return cursor.eatWord(NIL) ? 0 : NaN;
+/**
+ * What to compare a name with, four bytes at once: the last three with the parenthesis after them, then all from the start
+ * (the last of these words may overlap the one before its end). Nothing for a name of less than four bytes.
+ */
+function wordsOf(name: Uint8Array): Int32Array {
+  if (name.length < 4) return new Int32Array(0);
+  const bytes = Uint8Array.from([...name, OPEN]);
+  const view = new DataView(bytes.buffer);
+  const words = [view.getInt32(name.length - 3)];
+  for (let at = 0; at + 4 <= name.length; at += 4) words.push(view.getInt32(at));
+  return Int32Array.from(words);
 }
 
 function isOctal(byte: number): boolean {

@@ -134,15 +134,14 @@ export class Processes {
     const blocks = this.#blocks;
     if (op === Op.free) {
       if (ptr !== 0) {
-        const since = blocks.get(ptr);
+        const since = blocks.end(ptr, -line);
         if (since < 0 && entered) {
           this.#trace.skip('phantom_free');
           return;
         }
-        if (since > 0) blocks.set(ptr, -line);
       }
     } else if (ptr !== 0 && op < Op.free) {
-      if (old !== 0 && blocks.get(old) > 0) blocks.set(old, -line);
+      if (old !== 0) blocks.end(old, -line);
       blocks.set(ptr, line);
       if (tid === this.#root && size < SMALL) {
         if (ptr < this.#lowest) this.#lowest = ptr;

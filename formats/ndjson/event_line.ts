@@ -5,7 +5,7 @@
  * Differs from JSON.parse: strings and nested values of unknown keys are stepped over, not checked; who needs to know parses the line.
  */
 import { Op } from '../../core/trace/events.ts';
-import { ByteCursor, ascii, hasWord } from '../shared/cursor.ts';
+import { ByteCursor, HEX, ascii, hasWord } from '../shared/cursor.ts';
 
 /** Bits of `present` and `bad`. */
 export const Key = { op: 1, ts: 2, tid: 4, size: 8, ptr: 16, old: 32, count: 64, alignment: 128, stack: 256, start_ts: 512 } as const;
@@ -49,10 +49,6 @@ const CLOSE_BRACKET = 0x5d;
 
 /** Lengths of the keys by the number of their bit, with the closing quote. */
 const KEY_LENGTHS = Uint8Array.from(Object.keys(Key), (name) => name.length + 1);
-
-/** Hex digit values by byte, 255 for others. */
-const HEX = new Uint8Array(256).fill(255);
-for (let i = 0; i < 16; i++) for (const digit of [i.toString(16), i.toString(16).toUpperCase()]) HEX[digit.charCodeAt(0)] = i;
 
 /** Bytes that end a number or a literal. */
 const ENDS_TOKEN = new Uint8Array(256);

@@ -7,68 +7,78 @@ const TWO_32 = 2 ** 32;
 
 /** Table of addresses, open addressing with linear probing. */
 export class AddressTable {
-  /** Slot -> address, -1 for a free slot. */
-  #keys = new Float64Array(4096).fill(-1);
-  #values = new Int32Array(4096);
+  /** Slot s -> address at 2s (-1 for a free slot), its number at 2s + 1: side by side, so that both are fetched at once. */
+  #slots = new Float64Array(2 * 4096).fill(-1);
   /** Slots in use. */
   #used = 0;
 
   /** The address's number; 0 if it has none. */
   get(address: number): number {
-    const slot = this.#slotOf(address);
-    return this.#keys[slot] === address ? this.#values[slot] : 0;
+    const at = this.#find(address);
+    return this.#slots[at] === address ? this.#slots[at + 1] : 0;
+  }
+
+  /** Turns the number of a live address into `value`, and gives the number that it had; an address that is not live keeps its own. */
+  end(address: number, value: number): number {
+    const at = this.#find(address);
+    const slots = this.#slots;
+    if (slots[at] !== address) return 0;
+    const former = slots[at + 1];
+    if (former > 0) slots[at + 1] = value;
+    return former;
   }
 
   /** Gives the address a number other than 0. */
   set(address: number, value: number): void {
-    let slot = this.#slotOf(address);
-    if (this.#keys[slot] !== address) {
-      if (this.#used * 2 >= this.#keys.length) {
+    let at = this.#find(address);
+    if (this.#slots[at] !== address) {
+      if (this.#used * 4 >= this.#slots.length) {
         this.#rehash();
-        slot = this.#slotOf(address);
+        at = this.#find(address);
       }
-      this.#keys[slot] = address;
+      this.#slots[at] = address;
       this.#used++;
     }
-    this.#values[slot] = value;
+    this.#slots[at + 1] = value;
   }
 
   /** Live addresses, in no order that means anything. */
   *live(): Generator<number> {
-    for (let slot = 0; slot < this.#keys.length; slot++) if (this.#keys[slot] >= 0 && this.#values[slot] > 0) yield this.#keys[slot];
+    const slots = this.#slots;
+    for (let at = 0; at < slots.length; at += 2) if (slots[at] >= 0 && slots[at + 1] > 0) yield slots[at];
   }
 
   clear(): void {
-    this.#keys.fill(-1);
+    this.#slots.fill(-1);
     this.#used = 0;
   }
 
-  #slotOf(address: number): number {
-    const keys = this.#keys;
-    const mask = keys.length - 1;
+  /** Where the address is, or the free place where it belongs. */
+  #find(address: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 2;
     const high = (address / TWO_32) | 0;
-    let hash = Math.imul((address >>> 3) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
+    let hash = Math.imul((address >>> 4) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
     hash ^= hash >>> 15;
-    let slot = hash & mask;
-    for (let key = keys[slot]; key !== address && key >= 0; key = keys[slot]) slot = (slot + 1) & mask;
-    return slot;
+    let at = (hash << 1) & mask;
+    for (let key = slots[at]; key !== address && key >= 0; key = slots[at]) at = (at + 2) & mask;
+    return at;
   }
 
+  /** Forgets freed addresses, and grows until at most a quarter of the places are taken. */
   #rehash(): void {
-    const keys = this.#keys;
-    const values = this.#values;
+    const former = this.#slots;
     let live = 0;
-    for (let slot = 0; slot < keys.length; slot++) if (keys[slot] >= 0 && values[slot] > 0) live++;
-    const capacity = live * 4 > keys.length ? keys.length * 2 : keys.length;
-    this.#keys = new Float64Array(capacity).fill(-1);
-    this.#values = new Int32Array(capacity);
-    this.#used = 0;
-    for (let slot = 0; slot < keys.length; slot++) {
-      if (keys[slot] < 0 || values[slot] <= 0) continue;
-      const at = this.#slotOf(keys[slot]);
-      this.#keys[at] = keys[slot];
-      this.#values[at] = values[slot];
-      this.#used++;
+    for (let at = 0; at < former.length; at += 2) if (former[at] >= 0 && former[at + 1] > 0) live++;
+    let { length } = former;
+    while (live * 8 > length) length *= 2;
+    this.#slots = new Float64Array(length).fill(-1);
+    this.#used = live;
+    for (let from = 0; from < former.length; from += 2) {
+      if (former[from] < 0 || former[from + 1] <= 0) continue;
+      const at = this.#find(former[from]);
+      this.#slots[at] = former[from];
+      this.#slots[at + 1] = former[from + 1];
     }
   }
 }

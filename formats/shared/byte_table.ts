@@ -54,7 +54,7 @@ export class ByteTable {
   #slotOf(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = hash & mask;
+    let slot = (hash ^ (hash >>> 15)) & mask;
     for (let found = slots[slot]; found !== 0; found = slots[slot]) {
       if (this.#hashes[found - 1] === hash && this.#equals(found - 1, bytes, start, end)) break;
       slot = (slot + 1) & mask;
@@ -74,7 +74,8 @@ export class ByteTable {
     const slots = new Int32Array(this.#slots.length * 2);
     const mask = slots.length - 1;
     for (let row = 0; row < this.#length; row++) {
-      let slot = this.#hashes[row] & mask;
+      const hash = this.#hashes[row];
+      let slot = (hash ^ (hash >>> 15)) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = row + 1;
     }
@@ -83,9 +84,9 @@ export class ByteTable {
 }
 
 function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
+  let hash = 0x811c9dc5 | 0;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash ^ (hash >>> 15);
+  return hash;
 }
 
 function grow<T extends Uint8Array | Uint32Array | Int32Array>(old: T, grown: T): T {

@@ -8,7 +8,7 @@ import type { Address, Bytes } from '../../core/units.ts';
 const TWO_32 = 2 ** 32;
 
 /** Hex digit values by byte, 255 for others. */
-const HEX = new Uint8Array(256).fill(255);
+export const HEX = new Uint8Array(256).fill(255);
 for (let i = 0; i < 10; i++) HEX[0x30 + i] = i;
 for (let i = 0; i < 6; i++) HEX[0x41 + i] = HEX[0x61 + i] = 10 + i;
 
