@@ -5,6 +5,7 @@ import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import type { TraceFormat } from '../formats/index.ts';
 import { readTrace, type Source } from '../formats/index.ts';
+import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
@@ -48,6 +49,7 @@ export async function readInput(
         },
       );
       if (signal.aborted) trace.partial = true;
+      if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;
       return format;
     });
   } finally {

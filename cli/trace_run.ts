@@ -12,8 +12,13 @@ import { type InputArgs, readInput } from './trace_input.ts';
  * Replays the trace at a path, or what `source` gives under that name.
  * @throws InputError for bad input and for options that cannot be replayed.
  */
-export async function runTrace(path: string, args: InputArgs, options: ReplayOptions = {}, source?: Source): Promise<Replay> {
-  const trace = new Trace();
+export async function runTrace(
+  path: string,
+  args: InputArgs,
+  options: ReplayOptions = {},
+  source?: Source,
+  trace: Trace = new Trace(),
+): Promise<Replay> {
   const replay = new Replay(trace, { name: path, ...options });
   let handed = 0;
   try {

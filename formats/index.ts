@@ -8,6 +8,7 @@ import type { Trace } from '../core/trace/trace.ts';
 import { memleak } from './bcc/memleak.ts';
 import { bpftrace } from './bpftrace/bpftrace.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
+import { heaptrack } from './heaptrack/heaptrack.ts';
 import { openInput, peek, type Source } from './input.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { ndjson } from './ndjson/reader.ts';
@@ -20,7 +21,7 @@ export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
-export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak];
+export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack];
 
 /** Bytes of the decompressed input that formats are shown. */
 const HEAD_BYTES = 65536;
@@ -107,7 +108,8 @@ export async function readTrace(source: Source, trace: Trace, sink: BatchSink, o
     const cut = input.cut || signal?.aborted === true;
     if (input.cut) {
       trace.partial = true;
-      trace.warnings.push('the compressed file breaks off: what came through is used');
+      trace.truncated = true;
+      trace.warnings.push(`${name}: the compressed file breaks off; what came through is used`);
     }
     reader.end(cut);
   } catch (error) {

@@ -7,7 +7,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
+import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { EXIT_FINDING } from '../failure.ts';
 import { writeCollapsed } from '../../profiles/collapsed/collapsed.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { heapFileParts } from '../../profiles/heap/write.ts';
@@ -66,14 +69,18 @@ export async function replay(args: ReplayArgs): Promise<void> {
   try {
     const end = until === 'peak' ? await peakOf(spool ?? args.trace, args, options) : until;
     const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
-    const done = await runTrace(spool ?? args.trace, args, {
+    const trace = new Trace();
+    const settings = {
       ...options,
       ...(end === undefined ? {} : { until: end }),
       ...(placements === undefined ? {} : { placement: placements.add }),
-      openFile: (name) => dumpFile(name, args.output),
-    });
+      openFile: (name: string) => dumpFile(name, args.output, trace),
+    };
+    const done = await runTrace(spool ?? args.trace, args, settings, undefined, trace);
     placements?.close();
     writeResults(done, paths, args);
+    // what the library itself does at exit: the final dump, the leak summary, statistics
+    if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
   } finally {
     if (spool !== undefined) rmSync(spool, { force: true });
   }
@@ -116,10 +123,18 @@ async function spoolInput(): Promise<string> {
   return path;
 }
 
-/** A dump that the model takes of itself (prof_final, prof_gdump, lg_prof_interval), where jemalloc would put it. */
-function dumpFile(name: string, folder: string | undefined): { write(text: string): void; close(): void } {
-  const output = new Output(folder === undefined ? name : join(folder, basename(name)));
-  return { write: (text) => output.write(text), close: () => output.close() };
+/** A dump or log that the model writes of itself (prof_final, prof_gdump, lg_prof_interval, prof_log), where jemalloc would put it. */
+function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfFile {
+  const path = folder === undefined ? name : join(folder, basename(name));
+  const parts: string[] = [];
+  return {
+    write: (text) => parts.push(text),
+    close: () => {
+      const text = parts.join('');
+      if (!name.endsWith('.heap') || text === '') writeParts(path, parts);
+      else writeParts(path, heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }));
+    },
+  };
 }
 
 function writeResults(done: Replay, paths: ReadonlyMap<Result, string>, args: ReplayArgs): void {

@@ -184,7 +184,7 @@ export class Replay {
     if (until !== undefined) {
       if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
       else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
-      this.#stopped = rows < batch.length || ('event' in until && this.eventCount + rows === until.event);
+      this.#stopped = rows < batch.length;
     }
     try {
       this.#runRows(batch, rows);
@@ -192,7 +192,7 @@ export class Replay {
       if (error instanceof ProfDeadlockError) throw new InputError(this.#eventPlace, `the real jemalloc hangs here: ${error.message}`);
       throw error;
     }
-    return !this.#stopped;
+    return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);
   }
 
   #runRows(batch: EventBatch, rows: number): void {

@@ -94,6 +94,8 @@ export class Trace {
   readonly warnings: string[] = [];
   /** True if the input stopped before its end (cut file, torn last line). */
   partial = false;
+  /** True if compressed input broke off. That is bad input, though what came through is used. */
+  truncated = false;
 
   skip(reason: SkipReason, count = 1): void {
     this.skipped[reason] = (this.skipped[reason] ?? 0) + count;
