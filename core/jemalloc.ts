@@ -98,15 +98,7 @@ export function valloc(heap: Heap, tsd: Tsd, size: number, stack: number): numbe
   return alignedAlloc(heap, tsd, PAGE, size, stack, 1, false);
 }
 
-function alignedAlloc(
-  heap: Heap,
-  tsd: Tsd,
-  alignment: number,
-  size: number,
-  stack: number,
-  least: number,
-  bumpEmpty: boolean,
-): number {
+function alignedAlloc(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number, least: number, bumpEmpty: boolean): number {
   if (alignment < least || !isPowerOfTwo(alignment)) {
     tsdFetch(heap, tsd);
     return NULL_REGION;
@@ -381,4 +373,3 @@ function arenaRalloc(
 export function mallocUsableSize(heap: Heap, tsd: Tsd): void {
   tsdFetch(heap, tsd);
 }
-

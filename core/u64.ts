@@ -25,7 +25,12 @@ export function prngStep(state: Uint32Array, at: number): void {
   const sum = productLow + C_LOW;
   state[at] = sum;
   state[at + 1] =
-    p11 + Math.floor(middle / 65536) + (Math.imul(high, A_LOW) >>> 0) + (Math.imul(low, A_HIGH) >>> 0) + C_HIGH + (sum > 0xffffffff ? 1 : 0);
+    p11 +
+    Math.floor(middle / 65536) +
+    (Math.imul(high, A_LOW) >>> 0) +
+    (Math.imul(low, A_HIGH) >>> 0) +
+    C_HIGH +
+    (sum > 0xffffffff ? 1 : 0);
 }
 
 /** Steps the generator and gives its top `lg` bits, 0 <= lg <= 53 (prng_lg_range_u64). */
