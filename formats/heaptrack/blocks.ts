@@ -1,0 +1,64 @@
+/**
+ * Cuts chunks of bytes into blocks of whole lines, for formats whose lines are so short that a call for each would cost more than reading it.
+ * Invariant: the blocks handed over, one after the other, are the input up to its last newline, whatever the cuts between chunks were.
+ * Only the line that straddles two chunks is copied; it is a block of its own.
+ */
+import { InputError } from '../../core/trace/input_error.ts';
+import { LONGEST_LINE } from '../shared/lines.ts';
+
+const NEWLINE = 0x0a;
+
+/** Takes the lines start..end; `bytes[end - 1]` is a newline. They are valid only during the call. */
+export type OnBlock = (bytes: Uint8Array, start: number, end: number) => void;
+
+/** Block cutter. */
+export class LineBlocks {
+  readonly #name: string;
+  readonly #onBlock: OnBlock;
+  #carry = new Uint8Array(4096);
+  #carried = 0;
+
+  /** `name` is the input's, for errors. */
+  constructor(name: string, onBlock: OnBlock) {
+    this.#name = name;
+    this.#onBlock = onBlock;
+  }
+
+  /** @throws InputError for a line longer than the longest taken. */
+  write(chunk: Uint8Array): void {
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    let start = 0;
+    if (this.#carried > 0) {
+      start = bytes.indexOf(NEWLINE) + 1;
+      if (start === 0) {
+        this.#keep(bytes, 0, bytes.length);
+        return;
+      }
+      this.#keep(bytes, 0, start);
+      const carried = this.#carried;
+      this.#carried = 0;
+      this.#onBlock(this.#carry, 0, carried);
+    }
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > start) this.#onBlock(bytes, start, end);
+    else if (end < start) return this.#keep(bytes, start, bytes.length);
+    if (end < bytes.length) this.#keep(bytes, end, bytes.length);
+  }
+
+  /** The input is over: true if it ended within a line. */
+  end(): boolean {
+    return this.#carried > 0;
+  }
+
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    const length = this.#carried + end - start;
+    if (length > LONGEST_LINE) throw new InputError(this.#name, `a line of more than ${LONGEST_LINE} bytes`);
+    if (length > this.#carry.length) {
+      const grown = new Uint8Array(Math.max(length, this.#carry.length * 2));
+      grown.set(this.#carry.subarray(0, this.#carried));
+      this.#carry = grown;
+    }
+    this.#carry.set(bytes.subarray(start, end), this.#carried);
+    this.#carried = length;
+  }
+}

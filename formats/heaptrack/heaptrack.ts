@@ -1,0 +1,416 @@
+/**
+ * heaptrack's recordings (KDE heaptrack 1.0 to 1.5, file format versions 0 to 3): what `heaptrack` writes, and with `--raw` what it has before interpreting.
+ *
+ *     v 10400 3                     version of heaptrack and of the format
+ *     s 4 main                      string (1-based, as all tables below; the length is new in version 3)
+ *     i 5611eb2b21e0 1 f 10 2a      code address, module, then function, file, line, innermost first if functions are inlined
+ *     t 5 2                         frame and calling trace; raw: code address and calling trace
+ *     a 138 7                       allocation info (0-based): size, trace
+ *     + 3                           allocation under an info; raw and version 0: size, trace, block
+ *     - 3                           free of a block of an info; raw and version 0: block
+ *     c 1f4                         milliseconds since the start
+ *     x 15 /usr/bin/leaky           raw: the program
+ *     m 4 libc 7f00 0 25388 …       raw: a module, its base, and address and length of its segments; `m 1 -` begins a new listing
+ *
+ * Also `X` the command, `I` page size and pages, `R` resident pages, `A` attached, `S` suppressions, `#` comments. All numbers are hex.
+ * Source: accumulatedtracedata.cpp, heaptrack_interpret.cpp and libheaptrack.cpp of heaptrack 1.5.
+ * Invariant: every line is part of an event, of a table, or counted.
+ * What the format cannot say: threads, which function allocated (calloc's size is the product, alignments are not there), calls that failed, frees of NULL.
+ * Interpreted files of version 1 and later have no block addresses either (see AllocationInfos).
+ * A realloc is a free and an allocation. It is one event here where that shows: raw, the block stays where it is; interpreted, the calling function is called so.
+ */
+import { Op } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import { InputError } from '../format.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { ByteCursor, textOf } from '../shared/cursor.ts';
+import { Unparsed } from '../shared/unparsed.ts';
+import { LineBlocks } from './blocks.ts';
+import { AllocationInfos, takeCalls } from './infos.ts';
+import { Modules } from './modules.ts';
+import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+const LETTER = (letter: string) => letter.charCodeAt(0);
+const [PLUS, MINUS, COMMENT] = ['+', '-', '#'].map(LETTER);
+const [INFO, CLOCK, POINTER, MODULE, STRING, TRACE, VERSION, EXE] = ['a', 'c', 'i', 'm', 's', 't', 'v', 'x'].map(LETTER);
+const [ATTACHED, SYSTEM, RESIDENT, SUPPRESSION, COMMAND] = ['A', 'I', 'R', 'S', 'X'].map(LETTER);
+/** heaptrack 1.0.0: earlier ones did not write their version. */
+const OLDEST_HEAPTRACK = 0x10000;
+const NEWEST_VERSION = 3;
+/** From this version on, strings have their length before them. */
+const SIZED_STRINGS = 3;
+/** heaptrack up to 1.0 wrote this number, and no format version, for what is version 1. */
+const VERSION_BEFORE_1 = 0x10200;
+/** From this heaptrack on, code addresses are those of the call's last byte, not of its return. */
+const CALL_ADDRESSES = 0x10300;
+/** Most bytes of a command that heaptrack writes. */
+const LONGEST_COMMAND = 4096;
+/** A line of version 3 that can follow the command. */
+const AFTER_COMMAND = /^(?:[Iictav+-](?: [0-9a-f]+)+|[smx] [0-9a-f]+ .*|S .*|A|#.*)$/;
+
+class HeaptrackReader implements TraceReader {
+  /** Lines that fit the format, and lines that do not. */
+  taken = 0;
+  unparsed = 0;
+  /** True once the line that gives the version was read. */
+  versioned = false;
+  readonly #trace: Trace;
+  readonly #name: string;
+  readonly #blocks: LineBlocks;
+  readonly #builder: BatchBuilder;
+  readonly #cursor = new ByteCursor();
+  readonly #stacks: HeaptrackStacks;
+  readonly #infos = new AllocationInfos();
+  readonly #modules = new Modules();
+  readonly #strangers: Unparsed;
+  /** Number of the line, without those that `takeCalls` has taken. */
+  #line = 0;
+  #heaptrack = 0;
+  #version = 0;
+  /** True once a line was seen that only raw files have. */
+  #raw = false;
+  #exe = '';
+  #time = 0;
+  /** The last line was that of the command, or more of it. */
+  #inCommand = false;
+  /** Bytes of the block just freed; NaN if the last call was none, or something was recorded since. */
+  #freed = NaN;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#name = options.name;
+    trace.header.source = 'heaptrack';
+    trace.header.timed = true;
+    trace.header.startTime = 0n;
+    trace.threads.intern(0);
+    this.#stacks = new HeaptrackStacks(trace);
+    this.#builder = new BatchBuilder(sink);
+    this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
+    this.#strangers = new Unparsed(trace, options.name, 'heaptrack’s');
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#blocks.write(chunk);
+  }
+
+  end(cut = false): void {
+    if (this.#blocks.end()) {
+      this.#trace.skip('torn');
+      this.#trace.partial = true;
+    }
+    if (cut) this.#trace.partial = true;
+    const maps = this.#modules.mapsText();
+    if (maps !== undefined) this.#trace.header.maps = maps;
+    if (this.#builder.count > 0) {
+      this.#trace.warnings.push('heaptrack records no threads: all calls are replayed as those of one');
+      if (this.#infos.length > 0) {
+        this.#trace.warnings.push(
+          'heaptrack’s interpreted recordings have no addresses: a free is taken to mean the latest block of that size and stack, so that placement is approximate (heaptrack --raw keeps addresses)',
+        );
+      }
+    }
+    this.#builder.flush();
+  }
+
+  #onBlock(bytes: Uint8Array, start: number, end: number): void {
+    const infos = this.#infos;
+    let at = start;
+    while (at < end) {
+      if (infos.length > 0 && !this.#raw) {
+        at = takeCalls(infos, this.#builder, this.#time, bytes, at, end);
+        if (at === end) return;
+      }
+      let newline = at;
+      while (bytes[newline] !== NEWLINE) newline++;
+      this.#line++;
+      this.#onLine(bytes, at, newline);
+      at = newline + 1;
+    }
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#inCommand && this.#continueCommand(bytes, start, end)) return;
+    const mode = start < end ? bytes[start] : COMMENT;
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start + 1, end);
+    const fits = mode === PLUS || mode === MINUS ? this.#onCall(mode, cursor) : this.#onRecord(mode, cursor);
+    if (fits) {
+      this.taken++;
+      this.#strangers.fits();
+      return;
+    }
+    this.unparsed++;
+    this.#strangers.add(this.#line + this.#infos.lines, bytes, start, end);
+  }
+
+  /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` has left. */
+  #onCall(mode: number, cursor: ByteCursor): boolean {
+    if (mode === MINUS) {
+      const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
+      if (Number.isNaN(ptr) || cursor.pos < cursor.end) return false;
+      if (this.#infos.length > 0 && !this.#raw) {
+        if (ptr >= this.#infos.length) return false;
+        this.#trace.skip('free_unknown');
+        this.#infos.freed = false;
+      } else {
+        this.#append(Op.free, ptr, 0, NO_STACK);
+        this.#freed = ptr;
+      }
+      return true;
+    }
+    const size = next(cursor);
+    const trace = next(cursor);
+    const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
+    const stack = this.#stacks.stackOf(trace);
+    if (Number.isNaN(size) || Number.isNaN(ptr) || cursor.pos < cursor.end || stack === undefined) return false;
+    if (ptr === this.#freed && ptr !== 0) {
+      // The batch still ends with the free: it is handed over only when a further event needs its place.
+      const { batch } = this.#builder;
+      const row = batch.length - 1;
+      batch.op[row] = Op.realloc;
+      batch.old[row] = ptr;
+      batch.size[row] = size;
+      batch.stack[row] = stack;
+    } else this.#append(Op.malloc, ptr, size, stack);
+    this.#freed = NaN;
+    return true;
+  }
+
+  #append(op: Op, ptr: number, size: number, stack: number): void {
+    const builder = this.#builder;
+    const { batch } = builder;
+    if (batch.length === batch.capacity) builder.flush();
+    const row = batch.length++;
+    batch.op[row] = op;
+    batch.time[row] = this.#time;
+    batch.ptr[row] = ptr;
+    batch.old[row] = 0;
+    batch.size[row] = size;
+    batch.stack[row] = stack;
+  }
+
+  /** A line that is no call. A row is added to its table even if it cannot be read. */
+  #onRecord(mode: number, cursor: ByteCursor): boolean {
+    switch (mode) {
+      case TRACE:
+        return this.#onTrace(cursor);
+      case INFO: {
+        const size = next(cursor);
+        const trace = next(cursor);
+        const stack = this.#stacks.stackOf(trace);
+        const fits = !Number.isNaN(size) && stack !== undefined && cursor.pos === cursor.end;
+        if (fits) this.#infos.add(size, stack, this.#stacks.reallocates(trace));
+        else this.#infos.add(0, NO_STACK, false);
+        return fits;
+      }
+      case POINTER:
+        return this.#onPointer(cursor);
+      case STRING: {
+        const text = this.#text(cursor, false);
+        this.#stacks.strings.push(text ?? '');
+        return text !== undefined;
+      }
+      case CLOCK: {
+        const time = next(cursor) * 1e6;
+        if (!(time >= this.#time) || cursor.pos < cursor.end) return false;
+        this.#time = time;
+        this.#freed = NaN;
+        this.#infos.freed = false;
+        return true;
+      }
+      case MODULE:
+        this.#raw = true;
+        return this.#onModule(cursor);
+      case EXE: {
+        this.#raw = true;
+        const path = this.#text(cursor, false);
+        if (path !== undefined) this.#exe = path;
+        return path !== undefined;
+      }
+      default:
+        return this.#onNote(mode, cursor);
+    }
+  }
+
+  /** What says something of the recording as a whole. */
+  #onNote(mode: number, cursor: ByteCursor): boolean {
+    const { header, warnings } = this.#trace;
+    switch (mode) {
+      case VERSION:
+        return this.#onVersion(cursor);
+      case COMMAND:
+        if (!cursor.eat(SPACE)) return false;
+        header.command = textOf(cursor.bytes, cursor.pos, cursor.end);
+        this.#inCommand = this.#version >= SIZED_STRINGS;
+        return true;
+      case SYSTEM: {
+        const pageSize = next(cursor);
+        if (Number.isNaN(pageSize) || Number.isNaN(next(cursor))) return false;
+        header.pageSize = pageSize;
+        return true;
+      }
+      case RESIDENT:
+        if (Number.isNaN(next(cursor))) return false;
+        break;
+      case ATTACHED:
+        if (cursor.pos < cursor.end) return false;
+        warnings.push('heaptrack was attached to a running program: blocks from before are not in the recording');
+        break;
+      case SUPPRESSION:
+        if (!cursor.eat(SPACE)) return false;
+        break;
+      case COMMENT:
+        break;
+      default:
+        return false;
+    }
+    this.#trace.skip('note');
+    return true;
+  }
+
+  #onVersion(cursor: ByteCursor): boolean {
+    const heaptrack = next(cursor);
+    if (!(heaptrack >= OLDEST_HEAPTRACK)) return false;
+    const version = next(cursor);
+    if (cursor.pos < cursor.end) return false;
+    if (version > NEWEST_VERSION) {
+      throw new InputError(
+        `${this.#name}:${this.#line}`,
+        `heaptrack’s format version ${version}: versions up to ${NEWEST_VERSION} are known`,
+      );
+    }
+    this.versioned = true;
+    this.#heaptrack = heaptrack;
+    this.#version = Number.isNaN(version) ? (heaptrack === VERSION_BEFORE_1 ? 1 : 0) : version;
+    return true;
+  }
+
+  #onTrace(cursor: ByteCursor): boolean {
+    const stacks = this.#stacks;
+    if (!this.#raw) {
+      const pointer = next(cursor);
+      const caller = next(cursor);
+      const fits = stacks.addTrace(pointer, caller);
+      return fits && cursor.pos === cursor.end;
+    }
+    const pc = this.#address(cursor);
+    const caller = next(cursor);
+    let frame = -1;
+    if (pc !== undefined) {
+      const module = this.#modules.moduleAt(pc);
+      frame = this.#trace.stacks.frames.intern({ pc: this.#returnAddress(pc), ...(module === undefined ? {} : { module }) });
+    }
+    const fits = stacks.addTraceOf(frame, caller);
+    return fits && pc !== undefined && cursor.pos === cursor.end;
+  }
+
+  /** `pc module [function [file line [function file line]…]]` */
+  #onPointer(cursor: ByteCursor): boolean {
+    const pc = this.#address(cursor);
+    const module = next(cursor);
+    const chain: FrameIndices[] = [];
+    while (cursor.peek() === SPACE) {
+      const fn = next(cursor);
+      if (Number.isNaN(fn)) break;
+      const file = cursor.peek() === SPACE ? next(cursor) : 0;
+      const line = cursor.peek() === SPACE ? next(cursor) : 0;
+      chain.push({ fn, file, line });
+    }
+    if (pc === undefined || Number.isNaN(module)) {
+      this.#stacks.addUnknownPointer();
+      return false;
+    }
+    this.#stacks.addPointer(this.#returnAddress(pc), module, chain);
+    return cursor.pos === cursor.end;
+  }
+
+  /** `path base [address size]…`, or `-` for a new listing. */
+  #onModule(cursor: ByteCursor): boolean {
+    let path = this.#text(cursor, true);
+    if (path === undefined) return false;
+    this.#freed = NaN;
+    if (path === '-') {
+      this.#modules.clear();
+      return true;
+    }
+    if (path === 'x') path = this.#exe;
+    const base = this.#address(cursor);
+    if (base === undefined) return false;
+    while (cursor.pos < cursor.end) {
+      const address = this.#address(cursor);
+      const size = this.#address(cursor);
+      if (address === undefined || size === undefined) return false;
+      this.#modules.add(path, base, address, size);
+    }
+    return true;
+  }
+
+  /** A command with newlines in it. */
+  #continueCommand(bytes: Uint8Array, start: number, end: number): boolean {
+    const { header } = this.#trace;
+    const command = header.command ?? '';
+    if (command.length + end - start <= LONGEST_COMMAND) {
+      const text = textOf(bytes, start, end);
+      if (!AFTER_COMMAND.test(text)) {
+        header.command = `${command}\n${text}`;
+        return true;
+      }
+    }
+    this.#inCommand = false;
+    return false;
+  }
+
+  /** A string: before version 3 the rest of the line, or up to a space if it is a `word`; from then on with its length before it. */
+  #text(cursor: ByteCursor, word: boolean): string | undefined {
+    const sized = this.#version >= SIZED_STRINGS;
+    const length = sized ? next(cursor) : 0;
+    if (Number.isNaN(length) || !cursor.eat(SPACE)) return undefined;
+    const start = cursor.pos;
+    if (sized) {
+      if (start + length > cursor.end) return undefined;
+      cursor.pos = start + length;
+      if (!word && cursor.pos < cursor.end) return undefined;
+    } else if (!word || !cursor.skipTo(SPACE)) cursor.pos = cursor.end;
+    return textOf(cursor.bytes, start, cursor.pos);
+  }
+
+  /** A 64-bit number, exactly. */
+  #address(cursor: ByteCursor): bigint | undefined {
+    if (!cursor.eat(SPACE)) return undefined;
+    const start = cursor.pos;
+    if (Number.isNaN(cursor.hex()) || cursor.pos - start > 16) return undefined;
+    return BigInt(`0x${textOf(cursor.bytes, start, cursor.pos)}`);
+  }
+
+  #returnAddress(pc: bigint): bigint {
+    return this.#heaptrack >= CALL_ADDRESSES ? BigInt.asUintN(64, pc + 1n) : pc;
+  }
+}
+
+/** The number after the next space; NaN if there is none. */
+function next(cursor: ByteCursor): number {
+  return cursor.eat(SPACE) ? cursor.hex() : NaN;
+}
+
+/** heaptrack's recordings, interpreted and raw. */
+export const heaptrack: TraceFormat = {
+  name: 'heaptrack',
+  title: 'recording by heaptrack, interpreted or raw',
+  sniff(head) {
+    if (head[0] !== VERSION) return 0;
+    const reader = new HeaptrackReader(new Trace(), () => {}, { name: '-' });
+    try {
+      reader.write(head);
+    } catch (error) {
+      // A later version is heaptrack's all the same.
+      return error instanceof InputError && reader.taken + reader.unparsed === 0 ? 0.97 : 0;
+    }
+    const { taken, unparsed, versioned } = reader;
+    return versioned ? 0.98 * (taken / (taken + unparsed)) : 0;
+  },
+  open: (trace, sink, options) => new HeaptrackReader(trace, sink, options),
+};
