@@ -27,7 +27,7 @@ import {
 import { decayTick } from './thread/decay_tick.ts';
 import { tsdFetch, tsdFetchMin } from './thread/lifecycle.ts';
 import type { Tcache } from './thread/tcache.ts';
-import { tcacheFill, tcacheFlush } from './thread/tcache.ts';
+import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE, tcacheFill, tcacheFlush } from './thread/tcache.ts';
 import { threadAllocEvent, threadDallocEvent } from './thread/thread_event.ts';
 import type { Tsd } from './thread/tsd.ts';
 import { TsdState } from './thread/tsd.ts';
@@ -53,16 +53,17 @@ export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number): numbe
   const { tcache } = tsd;
   if (tcache !== null && size <= 4096) {
     const szind = smallIndex[(size + 7) >> 3];
-    const cached = tcache.cached[szind];
+    const { bins } = tcache;
+    const at = szind * CACHE_BIN;
+    const left = bins[at + CACHED] - 1;
     const allocated = tsd.allocated + indexToSize[szind];
     // below the next event no sample is due, and a cached object serves: then nothing else can happen
-    if (cached > 0 && allocated < tsd.allocEvent) {
-      const left = cached - 1;
-      tcache.cached[szind] = left;
-      if (left < tcache.lowWater[szind]) tcache.lowWater[szind] = left;
-      tcache.requests[szind]++;
+    if (left >= 0 && allocated < tsd.allocEvent) {
+      bins[at + CACHED] = left;
+      if (left < bins[at + LOW_WATER]) bins[at + LOW_WATER] = left;
+      bins[at + REQUESTS]++;
       tsd.allocated = allocated;
-      return tcache.stack[heap.tcacheInfo.stackBase[szind] + left];
+      return tcache.stack[bins[at + STACK_BASE] + left];
     }
   }
   return imalloc(heap, tsd, size, 0, size, stack);
@@ -165,15 +166,13 @@ function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: 
   const szind = sizeToIndex(usize);
   if (tcache !== null) {
     if (size <= SMALL_MAXCLASS) {
-      const cached = tcache.cached[szind];
-      if (cached > 0) return tcachePop(heap, tcache, szind, cached);
+      if (tcache.bins[szind * CACHE_BIN + CACHED] > 0) return tcachePop(tcache, szind);
       const chosen = arena ?? arenaChoose(heap, tsd);
       if (szind >= heap.tcacheInfo.classes) return mallocSmall(heap, tsd, chosen, szind);
       return tcacheFill(heap, tsd, tcache, chosen, szind);
     }
     if (size <= heap.conf.tcacheMaxclass) {
-      const cached = tcache.cached[szind];
-      if (cached > 0) return tcachePop(heap, tcache, szind, cached);
+      if (tcache.bins[szind * CACHE_BIN + CACHED] > 0) return tcachePop(tcache, szind);
       return largeMalloc(heap, tsd, arena ?? arenaChoose(heap, tsd), usize);
     }
   }
@@ -182,26 +181,29 @@ function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: 
   return largeMalloc(heap, tsd, chosen, usize);
 }
 
-function tcachePop(heap: Heap, tcache: Tcache, szind: number, cached: number): number {
-  const left = cached - 1;
-  tcache.cached[szind] = left;
-  if (left < tcache.lowWater[szind]) tcache.lowWater[szind] = left;
-  tcache.requests[szind]++;
-  return tcache.stack[heap.tcacheInfo.stackBase[szind] + left];
+function tcachePop(tcache: Tcache, szind: number): number {
+  const { bins } = tcache;
+  const at = szind * CACHE_BIN;
+  const left = bins[at + CACHED] - 1;
+  bins[at + CACHED] = left;
+  if (left < bins[at + LOW_WATER]) bins[at + LOW_WATER] = left;
+  bins[at + REQUESTS]++;
+  return tcache.stack[bins[at + STACK_BASE] + left];
 }
 
 /** free of a live region. `stack` is the call's backtrace, for the profiler's log. */
 export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void {
   const { tcache } = tsd;
-  const { edata } = heap;
-  const extent = (region / REGIONS) | 0;
-  const szind = edata.szind[extent];
-  if (tcache !== null && (edata.flags[extent] & Flag.slab) !== 0 && szind < heap.tcacheInfo.classes) {
-    const cached = tcache.cached[szind];
+  const szind = heap.edata.slabClass[(region / REGIONS) | 0];
+  if (tcache !== null && szind < NBINS) {
+    const { bins } = tcache;
+    const at = szind * CACHE_BIN;
+    const cached = bins[at + CACHED];
     const deallocated = tsd.deallocated + indexToSize[szind];
-    if (cached < heap.tcacheInfo.slots[szind] && deallocated < tsd.deallocEvent) {
-      tcache.stack[heap.tcacheInfo.stackBase[szind] + cached] = region;
-      tcache.cached[szind] = cached + 1;
+    // a class that is not cached has no slots
+    if (cached < bins[at + SLOTS] && deallocated < tsd.deallocEvent) {
+      tcache.stack[bins[at + STACK_BASE] + cached] = region;
+      bins[at + CACHED] = cached + 1;
       tsd.deallocated = deallocated;
       return;
     }
@@ -248,12 +250,13 @@ function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): v
 
 /** tcache_dalloc_small, tcache_dalloc_large: onto the stack, after half of a full one was flushed. */
 function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, region: number): void {
-  const { slots, stackBase } = heap.tcacheInfo;
-  if (tcache.cached[szind] === slots[szind]) {
+  const { bins } = tcache;
+  const at = szind * CACHE_BIN;
+  if (bins[at + CACHED] === bins[at + SLOTS]) {
     const div = szind < NBINS ? heap.options.lg_tcache_flush_small_div : heap.options.lg_tcache_flush_large_div;
-    tcacheFlush(heap, tsd, tcache, szind, slots[szind] >> div);
+    tcacheFlush(heap, tsd, tcache, szind, bins[at + SLOTS] >> div);
   }
-  tcache.stack[stackBase[szind] + tcache.cached[szind]++] = region;
+  tcache.stack[bins[at + STACK_BASE] + bins[at + CACHED]++] = region;
 }
 
 /** realloc of a live region to `size` bytes: the region it is then, moved or not; NULL_REGION if there is no memory, or if size 0 frees it. */

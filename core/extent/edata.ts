@@ -23,6 +23,9 @@ export const Flag = {
   guarded: 8,
 } as const;
 
+/** No size class of slabs (slabClass). */
+export const NOT_A_SLAB = 255;
+
 /** Words of 32 bits in the bitmap of a slab: 512 regions at most. */
 export const SLAB_WORDS = 16;
 
@@ -43,6 +46,8 @@ export class EdataTable {
   flags = new Uint8Array(1024);
   /** SizeClass of the object or of the slab's regions; meaningless unless active. */
   szind = new Uint8Array(1024);
+  /** SizeClass of the regions of an active slab; NOT_A_SLAB for any other extent. */
+  slabClass = new Uint8Array(1024);
   /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */
   offset = new Uint16Array(1024);
   /** Slab -> shard of its bin. */
@@ -93,6 +98,7 @@ export class EdataTable {
     this.state = grown(this.state, capacity);
     this.flags = grown(this.flags, capacity);
     this.szind = grown(this.szind, capacity);
+    this.slabClass = grown(this.slabClass, capacity);
     this.offset = grown(this.offset, capacity);
     this.shard = grown(this.shard, capacity);
     this.freeCount = grown(this.freeCount, capacity);

@@ -8,7 +8,7 @@ import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { PAGE } from '../sizes/sc.ts';
 import type { Decay } from './decay.ts';
-import { Flag, NO_EXTENT, State } from './edata.ts';
+import { Flag, NO_EXTENT, NOT_A_SLAB, State } from './edata.ts';
 import {
   ecacheAllocGrow,
   ecacheEvict,
@@ -55,6 +55,7 @@ export function paAlloc(
   edata.szind[extent] = szind;
   if (slab) edata.flags[extent] |= Flag.slab;
   else edata.flags[extent] &= ~Flag.slab;
+  edata.slabClass[extent] = slab ? szind : NOT_A_SLAB;
   return extent;
 }
 

@@ -8,6 +8,7 @@ import type { Arena, Ecache } from '../arena/arena_state.ts';
 import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
+import { CACHE_BIN, CACHED } from '../thread/tcache.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
 import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 
@@ -106,7 +107,7 @@ function countExtents(ecache: Ecache, extents: Float64Array, bytes: Float64Array
 function mergeTcaches(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { classes } = heap.tcacheInfo;
   for (const tcache of arena.tcaches) {
-    for (let szind = 0; szind < classes; szind++) out.tcache_bytes += tcache.cached[szind] * indexToSize[szind];
+    for (let szind = 0; szind < classes; szind++) out.tcache_bytes += tcache.bins[szind * CACHE_BIN + CACHED] * indexToSize[szind];
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
- * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free objects, the oldest first; lowWater <= cached.
- * Differs: objects are region numbers. What is stashed for use-after-free detection is absent: this build has none.
+ * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free objects, the oldest first; lowWater <= cached <= slots.
+ * Differs: objects are region numbers. The fields of a class lie side by side, because an allocation touches all of them and nothing else.
+ * What is stashed for use-after-free detection is absent: this build has none.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { binChoose, cacheBinFillSmall, dallocBinStep, REGIONS } from '../arena/bin.ts';
@@ -13,6 +14,17 @@ import { ArenaMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { decayTick } from './decay_tick.ts';
 import type { Tsd } from './tsd.ts';
+
+/** Fields of a class in `bins`, CACHE_BIN of them for each: class * CACHE_BIN + field. */
+export const CACHED = 0;
+export const LOW_WATER = 1;
+/** Requests served and not yet reported to an arena; a fill or a flush comes long before 2^31. */
+export const REQUESTS = 2;
+/** Where the class's stack begins. */
+export const STACK_BASE = 3;
+/** Objects that the class may hold. */
+export const SLOTS = 4;
+export const CACHE_BIN = 8;
 
 /** Shape of every thread cache: SizeClass -> value, for the cached classes (tcache_bin_info). */
 export class TcacheInfo {
@@ -50,10 +62,7 @@ export class Tcache {
   arena: Arena | null = null;
   /** The region that holds the cache's memory, an internal allocation of arena 0. */
   readonly memory: number;
-  readonly cached: Int32Array;
-  readonly lowWater: Int32Array;
-  /** Requests served and not yet reported to an arena. */
-  readonly requests: Float64Array;
+  readonly bins: Int32Array;
   readonly stack: Float64Array;
   /** Small SizeClass -> a fill takes slots >> lgFillDiv objects. */
   readonly lgFillDiv: Uint8Array = new Uint8Array(NBINS).fill(1);
@@ -65,9 +74,11 @@ export class Tcache {
   constructor(info: TcacheInfo, memory: number) {
     this.memory = memory;
     const classes = Math.max(NBINS, info.classes);
-    this.cached = new Int32Array(classes);
-    this.lowWater = new Int32Array(classes);
-    this.requests = new Float64Array(classes);
+    this.bins = new Int32Array(classes * CACHE_BIN);
+    for (let szind = 0; szind < info.classes; szind++) {
+      this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
+      this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
+    }
     this.stack = new Float64Array(info.capacity);
     this.delayItems = info.delayItems.slice();
   }
@@ -91,49 +102,54 @@ export function tcacheDissociate(heap: Heap, tsd: Tsd, tcache: Tcache): void {
 
 /** tcache_stats_merge: books the requests of every class in an arena. A large class counts a flush each time. */
 export function tcacheStatsMerge(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena): void {
-  const { requests } = tcache;
+  const { bins } = tcache;
   for (let szind = 0; szind < heap.tcacheInfo.classes; szind++) {
+    const requests = bins[szind * CACHE_BIN + REQUESTS];
     if (szind < NBINS) {
       const bin = binChoose(heap, tsd, szind);
       lock(heap.mutexes, arena.binMutexes + bin);
-      arena.bins.nrequests[bin] += requests[szind];
+      arena.bins.nrequests[bin] += requests;
     } else {
-      arena.large.nrequests[szind - NBINS] += requests[szind];
+      arena.large.nrequests[szind - NBINS] += requests;
       arena.large.nflushes[szind - NBINS]++;
     }
-    requests[szind] = 0;
+    bins[szind * CACHE_BIN + REQUESTS] = 0;
   }
 }
 
 /** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
 export function tcacheFill(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena, szind: number): number {
-  const { slots, stackBase } = heap.tcacheInfo;
-  const count = slots[szind] >> tcache.lgFillDiv[szind];
-  const base = stackBase[szind];
-  const filled = cacheBinFillSmall(heap, tsd, arena, szind, tcache.stack, base, count, tcache.requests[szind]);
-  tcache.requests[szind] = 0;
+  const { bins, stack } = tcache;
+  const at = szind * CACHE_BIN;
+  const base = bins[at + STACK_BASE];
+  const count = bins[at + SLOTS] >> tcache.lgFillDiv[szind];
+  const filled = cacheBinFillSmall(heap, tsd, arena, szind, stack, base, count, bins[at + REQUESTS]);
+  bins[at + REQUESTS] = 0;
   tcache.refilled[szind] = 1;
   if (filled === 0) return -1;
-  tcache.cached[szind] = filled - 1;
   // the fill ran with an empty cache, so the low water mark stays at 0
-  tcache.requests[szind]++;
-  return tcache.stack[base + filled - 1];
+  bins[at + CACHED] = filled - 1;
+  bins[at + REQUESTS]++;
+  return stack[base + filled - 1];
 }
 
 /** tcache_bin_flush_bottom: gives the oldest objects of a class back to their arenas, until `remaining` are left. */
 export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
-  const cached = tcache.cached[szind];
-  const base = heap.tcacheInfo.stackBase[szind];
+  const { bins, stack } = tcache;
+  const at = szind * CACHE_BIN;
+  const cached = bins[at + CACHED];
+  const base = bins[at + STACK_BASE];
   flushObjects(heap, tsd, tcache, szind, base, cached - remaining);
-  tcache.stack.copyWithin(base, base + cached - remaining, base + cached);
-  tcache.cached[szind] = remaining;
-  if (tcache.lowWater[szind] > remaining) tcache.lowWater[szind] = remaining;
+  stack.copyWithin(base, base + cached - remaining, base + cached);
+  bins[at + CACHED] = remaining;
+  if (bins[at + LOW_WATER] > remaining) bins[at + LOW_WATER] = remaining;
 }
 
 /** tcache_bin_flush_impl over stack[at .. at + count - 1], the youngest of them first; those entries are overwritten. */
 function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: number, count: number): void {
   const { edata, mutexes } = heap;
-  const { stack } = tcache;
+  const { stack, bins } = tcache;
+  const pending = szind * CACHE_BIN + REQUESTS;
   const own = tcache.arena as Arena;
   const small = szind < NBINS;
   const emptied = heap.emptiedSlabs;
@@ -154,12 +170,12 @@ function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
       merged = true;
       if (small) {
         arena.bins.nflushes[bin]++;
-        arena.bins.nrequests[bin] += tcache.requests[szind];
+        arena.bins.nrequests[bin] += bins[pending];
       } else {
         arena.large.nflushes[szind - NBINS]++;
-        arena.large.nrequests[szind - NBINS] += tcache.requests[szind];
+        arena.large.nrequests[szind - NBINS] += bins[pending];
       }
-      tcache.requests[szind] = 0;
+      bins[pending] = 0;
     }
     if (!small) {
       for (let i = top; i >= at; i--) {
@@ -201,12 +217,12 @@ function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
       const bin = binChoose(heap, tsd, szind);
       lock(mutexes, own.binMutexes + bin);
       own.bins.nflushes[bin]++;
-      own.bins.nrequests[bin] += tcache.requests[szind];
+      own.bins.nrequests[bin] += bins[pending];
     } else {
       own.large.nflushes[szind - NBINS]++;
-      own.large.nrequests[szind - NBINS] += tcache.requests[szind];
+      own.large.nrequests[szind - NBINS] += bins[pending];
     }
-    tcache.requests[szind] = 0;
+    bins[pending] = 0;
   }
 }
 
@@ -214,25 +230,27 @@ function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
 export function tcacheGc(heap: Heap, tsd: Tsd): void {
   const { tcache } = tsd;
   if (tcache === null) return;
-  const { slots, classes, delayItems } = heap.tcacheInfo;
+  const { classes, delayItems } = heap.tcacheInfo;
+  const { bins } = tcache;
   const szind = tcache.nextGcBin;
-  const low = tcache.lowWater[szind];
+  const at = szind * CACHE_BIN;
+  const low = bins[at + LOW_WATER];
   if (low > 0) {
     const flush = low - (low >> 2);
     if (szind >= NBINS) {
-      tcacheFlush(heap, tsd, tcache, szind, tcache.cached[szind] - low + (low >> 2));
+      tcacheFlush(heap, tsd, tcache, szind, bins[at + CACHED] - low + (low >> 2));
     } else if (flush < tcache.delayItems[szind]) {
       tcache.delayItems[szind] -= flush;
     } else {
       tcache.delayItems[szind] = delayItems[szind];
-      tcacheFlush(heap, tsd, tcache, szind, tcache.cached[szind] - flush);
-      if (slots[szind] >> (tcache.lgFillDiv[szind] + 1) >= 1) tcache.lgFillDiv[szind]++;
+      tcacheFlush(heap, tsd, tcache, szind, bins[at + CACHED] - flush);
+      if (bins[at + SLOTS] >> (tcache.lgFillDiv[szind] + 1) >= 1) tcache.lgFillDiv[szind]++;
     }
   } else if (szind < NBINS && tcache.refilled[szind] !== 0) {
     if (tcache.lgFillDiv[szind] > 1) tcache.lgFillDiv[szind]--;
     tcache.refilled[szind] = 0;
   }
-  tcache.lowWater[szind] = tcache.cached[szind];
+  bins[at + LOW_WATER] = bins[at + CACHED];
   tcache.nextGcBin = szind + 1 === classes ? 0 : szind + 1;
 }
 
@@ -244,16 +262,21 @@ export function tcacheFlushAll(heap: Heap, tsd: Tsd, tcache: Tcache): void {
 /** Checks a thread cache: every object is a region of its class that its slab counts as taken. @throws Error naming what does not hold. */
 export function checkTcache(heap: Heap, tcache: Tcache): void {
   const { edata, tcacheInfo } = heap;
+  const { bins, stack } = tcache;
   for (let szind = 0; szind < tcacheInfo.classes; szind++) {
-    if (tcache.cached[szind] > tcacheInfo.slots[szind]) throw new Error('tcache: a class holds more than its slots');
-    if (tcache.lowWater[szind] > tcache.cached[szind]) throw new Error('tcache: the low water mark is above the level');
-    for (let i = 0; i < tcache.cached[szind]; i++) {
-      const object = tcache.stack[tcacheInfo.stackBase[szind] + i];
+    const at = szind * CACHE_BIN;
+    const cached = bins[at + CACHED];
+    if (cached > bins[at + SLOTS]) throw new Error('tcache: a class holds more than its slots');
+    if (bins[at + LOW_WATER] > cached) throw new Error('tcache: the low water mark is above the level');
+    for (let i = 0; i < cached; i++) {
+      const object = stack[bins[at + STACK_BASE] + i];
       const extent = Math.floor(object / REGIONS);
       if (edata.szind[extent] !== szind) throw new Error('tcache: an object of another class is cached');
       if (szind >= NBINS) continue;
       const region = object - extent * REGIONS;
-      if ((edata.freeBits[extent * 16 + (region >>> 5)] & (1 << (region & 31))) !== 0) throw new Error('tcache: a cached object is free in its slab');
+      if ((edata.freeBits[extent * 16 + (region >>> 5)] & (1 << (region & 31))) !== 0) {
+        throw new Error('tcache: a cached object is free in its slab');
+      }
     }
   }
 }
