@@ -79,6 +79,9 @@ export class EventLine {
   stack = 0;
   /** True if parts of the line were stepped over that may not be JSON. */
   unchecked = false;
+  /** Where the numbers of the line lie, as LineShape takes them; `spanCount` is -1 if the line holds more that varies. */
+  readonly spans = new Int32Array(4 * 16);
+  spanCount = 0;
   readonly #cursor = new ByteCursor();
 
   /**
@@ -90,6 +93,7 @@ export class EventLine {
     this.bad = 0;
     this.op = Line.unknown;
     this.unchecked = false;
+    this.spanCount = 0;
     let pos = start;
     if (bytes[pos] !== OPEN_BRACE) {
       pos = skipSpace(bytes, pos, end);
@@ -104,8 +108,12 @@ export class EventLine {
       if (bytes[pos] !== QUOTE) return false;
       pos++;
       const key = keyAt(bytes, pos);
-      if (key !== 0) pos += KEY_LENGTHS[31 - Math.clz32(key)];
-      else {
+      if (key !== 0) {
+        // Of a key that comes twice the last value counts, which no shape can say.
+        if ((this.present & key) !== 0) this.spanCount = -1;
+        pos += KEY_LENGTHS[31 - Math.clz32(key)];
+      } else {
+        this.spanCount = -1;
         const keyEnd = stringEnd(bytes, pos, end);
         if (keyEnd < 0) return false;
         // A known key may be spelt with escapes; then the line is left to JSON.parse.
@@ -148,6 +156,10 @@ export class EventLine {
       else this.bad |= key;
       return after + 1;
     }
+    if (key === Key.op || key === Key.ptr || key === Key.old) {
+      this.bad |= key;
+      return this.#skip(bytes, pos, end);
+    }
     let digit = first - 0x30;
     if (!(digit >= 0 && digit <= 9)) {
       this.bad |= key;
@@ -161,13 +173,28 @@ export class EventLine {
       return this.#skip(bytes, pos, end);
     }
     if (first === 0x30 && after > pos + 1) return -1;
+    this.#span(key, pos, after, 0);
     if (after - pos > 15) this.#longInteger(key, bytes, pos, after);
-    else this.#setInteger(key, value);
+    else this.set(key, value);
     return after;
   }
 
+  #span(key: number, start: number, end: number, hex: number): void {
+    const { spans, spanCount } = this;
+    if (spanCount < 0) return;
+    if (4 * spanCount === spans.length) {
+      this.spanCount = -1;
+      return;
+    }
+    spans[4 * spanCount] = key;
+    spans[4 * spanCount + 1] = start;
+    spans[4 * spanCount + 2] = end;
+    spans[4 * spanCount + 3] = hex;
+    this.spanCount = spanCount + 1;
+  }
+
   /** Sets the field of `key`; times below 10^15 ns. */
-  #setInteger(key: number, value: number): void {
+  set(key: number, value: number): void {
     switch (key) {
       case Key.ts:
         this.seconds = Math.floor(value / 1e9);
@@ -188,12 +215,16 @@ export class EventLine {
       case Key.alignment:
         this.alignment = value;
         break;
+      case Key.ptr:
+        this.ptr = value;
+        break;
+      case Key.old:
+        this.old = value;
+        break;
       case Key.start_ts:
         this.startSeconds = Math.floor(value / 1e9);
         this.startNanos = value - this.startSeconds * 1e9;
         break;
-      default:
-        this.bad |= key;
     }
   }
 
@@ -217,7 +248,7 @@ export class EventLine {
     // 2^63 - 1 itself rounds up to 2^63: the digits decide.
     if (value >= 2 ** 63 && (end - start > 19 || BigInt(Buffer.from(bytes.subarray(start, end)).toString('latin1')) >= TWO_63)) this.bad |= key;
     else if (key === Key.tid && value > Number.MAX_SAFE_INTEGER) this.bad |= key;
-    else this.#setInteger(key, value);
+    else this.set(key, value);
   }
 
   /** Takes the address at `start`; gives the position after its quote, or -1 if it is none, which is marked bad. */
@@ -234,8 +265,8 @@ export class EventLine {
       const digits = pos - start - 2;
       if (bytes[pos] === QUOTE && digits > 0 && digits <= 16) {
         const value = (high & 0xfffff) * 4294967296 + (low >>> 0);
-        if (key === Key.ptr) this.ptr = value;
-        else this.old = value;
+        this.set(key, value);
+        this.#span(key, start + 2, pos, 1);
         return pos + 1;
       }
     }

@@ -15,6 +15,7 @@ import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
 import { EventLine, Key, Line } from './event_line.ts';
+import { LineShapes } from './line_shape.ts';
 
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -67,6 +68,7 @@ class NdjsonReader implements TraceReader {
   readonly #lines: LineScanner;
   readonly #builder: BatchBuilder;
   readonly #line = new EventLine();
+  readonly #shapes = new LineShapes();
   readonly #origin = new TimeOrigin();
   /** Stack ids of the file -> StackIndex. */
   readonly #stacks = new Map<number, StackIndex>();
@@ -78,11 +80,12 @@ class NdjsonReader implements TraceReader {
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
+  #timed = false;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink);
-    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#take(bytes, start, end, false), LONGEST_LINE);
+    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#take(bytes, start, end, false), LONGEST_LINE, (bytes, start, limit) => this.#takeAhead(bytes, start, limit));
   }
 
   write(chunk: Uint8Array): void {
@@ -97,6 +100,13 @@ class NdjsonReader implements TraceReader {
     if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
   }
 
+  /** Takes an event line of a shape that was seen before; gives the position of its newline, -1 for another line. */
+  #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
+    const end = this.#shapes.take(bytes, start, limit, this.#line);
+    if (end >= 0) this.#event(bytes, start, end);
+    return end;
+  }
+
   #take(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     const line = this.#line;
     const scanned = line.scan(bytes, start, end);
@@ -108,6 +118,7 @@ class NdjsonReader implements TraceReader {
       this.#takeSlowly(bytes, start, end, last, scanned);
       return;
     }
+    this.#shapes.learn(bytes, start, end, line);
     this.#event(bytes, start, end);
   }
 
@@ -123,13 +134,8 @@ class NdjsonReader implements TraceReader {
       seconds = Math.floor(number / 1e9);
       nanos = number % 1e9;
     }
-    const { header } = this.#trace;
-    if (number === 0) {
-      header.timed = (present & Key.ts) !== 0;
-      if (!this.#origin.known) this.#origin.set(seconds, nanos);
-      header.startTime = this.#origin.toBigInt();
-      header.startTimeGiven ??= false;
-    } else if (!header.timed && (present & Key.ts) !== 0) header.timed = true;
+    if (number === 0) this.#begin((present & Key.ts) !== 0);
+    else if (!this.#timed && (present & Key.ts) !== 0) this.#trace.header.timed = this.#timed = true;
     let time: number = this.#origin.since(seconds, nanos);
     if (time < 0) {
       time = 0;
@@ -164,6 +170,16 @@ class NdjsonReader implements TraceReader {
       this.#lastTid = -1;
     }
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
+  }
+
+  /** The first event: the trace's start, unless a header gave another, is its time. */
+  #begin(timed: boolean): void {
+    const { header } = this.#trace;
+    header.timed = this.#timed = timed;
+    const { seconds, nanos } = this.#line;
+    if (!this.#origin.known) this.#origin.set(timed ? seconds : 0, timed ? nanos : 0);
+    header.startTime = this.#origin.toBigInt();
+    header.startTimeGiven ??= false;
   }
 
   #threadOf(tid: number): number {

@@ -13,6 +13,12 @@ export const LONGEST_LINE = 16 * 1024 * 1024;
 /** Takes the bytes start..end of one line, without its newline; `bytes[end]` is a newline. They are valid only during the call. */
 export type OnLine = (bytes: Uint8Array, start: number, end: number) => void;
 
+/**
+ * Takes the line at `start` if it can tell its end as it goes, and gives the position of its newline; -1 to have the line found and
+ * handed over in the usual way. There is a newline at `limit`, at or after the line's own.
+ */
+export type TakeAhead = (bytes: Uint8Array, start: number, limit: number) => number;
+
 /** Line scanner over chunks. */
 export class LineScanner {
   /** Number of the line being handed over, or handed over last, from 1. */
@@ -20,11 +26,13 @@ export class LineScanner {
   readonly #name: string;
   readonly #onLine: OnLine;
   readonly #longest: number;
+  readonly #takeAhead: TakeAhead | undefined;
   #carry = new Uint8Array(4096);
   #carried = 0;
 
   /** `name` is the input's, for errors; `longest` the longest line taken, bytes. */
-  constructor(name: string, onLine: OnLine, longest = LONGEST_LINE) {
+  constructor(name: string, onLine: OnLine, longest = LONGEST_LINE, takeAhead?: TakeAhead) {
+    this.#takeAhead = takeAhead;
     this.#name = name;
     this.#onLine = onLine;
     this.#longest = longest;
@@ -56,7 +64,18 @@ export class LineScanner {
       onLine(this.#carry, 0, carried);
       start = end + 1;
     }
+    const takeAhead = this.#takeAhead;
+    const limit = takeAhead === undefined ? 0 : searched.lastIndexOf(NEWLINE);
     while (start < length) {
+      if (takeAhead !== undefined && start < limit) {
+        this.line++;
+        const taken = takeAhead(bytes, start, limit);
+        if (taken >= 0) {
+          start = taken + 1;
+          continue;
+        }
+        this.line--;
+      }
       const end = searched.indexOf(NEWLINE, start);
       if (end < 0) break;
       this.line++;
