@@ -1,75 +1,91 @@
 /**
  * Which trace addresses are live, and what is known of the objects there.
- * Invariant: `count` rows are reachable from `slots`, each by its address; a free row is on the free list.
- * Differs from a Map: open addressing over typed columns, since every event of a trace comes through here. Removal shifts the
- * following entries back, so that there are no tombstones.
+ * Invariant: `count` rows are reachable from the slots, each by its address; a free row is on the free list.
+ * Differs from a Map: open addressing over numbers, since every event of a trace comes through here; a row's fields lie side by side, half a
+ * cache line each. Removal shifts the following entries back, so that there are no tombstones.
  */
 
 /** No object lives at that address. */
 export const NOT_LIVE = -1;
 
+/** Fields of a row in `rows`: row * LIVE_FIELDS + field. */
+export const LIVE_FIELDS = 4;
+/** The object's address in the trace. */
+export const ADDRESS = 0;
+/** Its region in the model; -1 if the model had no memory for it. */
+export const REGION = 1;
+/** Requested bytes. */
+export const SIZE = 2;
+/** StackIndex of the allocation. */
+export const STACK = 3;
+
 /** Objects by trace address. */
 export class LiveTable {
   count = 0;
-  /** Row -> the object's address in the trace. */
-  address: Float64Array<ArrayBuffer> = new Float64Array(1024);
-  /** Row -> its region in the model; -1 if the model had no memory for it. */
-  region: Float64Array<ArrayBuffer> = new Float64Array(1024);
-  /** Row -> requested bytes. */
-  size: Float64Array<ArrayBuffer> = new Float64Array(1024);
-  /** Row -> StackIndex of the allocation. */
-  stack: Int32Array<ArrayBuffer> = new Int32Array(1024);
+  rows: Float64Array<ArrayBuffer> = new Float64Array(1024 * LIVE_FIELDS);
+  /** Rows ever used. */
   #length = 0;
+  /** First free row, chained through STACK. */
   #free = NOT_LIVE;
   /** Slot -> row + 1, 0 for empty. */
   #slots = new Int32Array(2048);
-  #mask = 2047;
 
   /** Row of the object at `address`, NOT_LIVE if there is none. */
   find(address: number): number {
     const slots = this.#slots;
-    const mask = this.#mask;
-    for (let slot = hash(address) & mask; ; slot = (slot + 1) & mask) {
+    const { rows } = this;
+    const mask = slots.length - 1;
+    let slot = hash(address) & mask;
+    for (;;) {
       const row = slots[slot] - 1;
-      if (row < 0) return NOT_LIVE;
-      if (this.address[row] === address) return row;
+      if (row < 0 || rows[row * LIVE_FIELDS] === address) return row;
+      slot = (slot + 1) & mask;
     }
   }
 
   /**
-   * The row for a new object at `address`: a fresh one, whose columns the caller fills, or, if one is live there, that row's complement (~row),
+   * The row for a new object at `address`: a fresh one, whose fields the caller fills, or, if one is live there, that row's complement (~row),
    * which it keeps.
    */
   claim(address: number): number {
     if ((this.count + 1) * 2 > this.#slots.length) this.#growSlots();
     const slots = this.#slots;
-    const mask = this.#mask;
+    const mask = slots.length - 1;
     let slot = hash(address) & mask;
     for (let row = slots[slot] - 1; row >= 0; row = slots[slot] - 1) {
-      if (this.address[row] === address) return ~row;
+      if (this.rows[row * LIVE_FIELDS] === address) return ~row;
       slot = (slot + 1) & mask;
     }
-    let row = this.#free;
-    if (row !== NOT_LIVE) {
-      this.#free = this.stack[row];
-    } else {
-      if (this.#length === this.address.length) this.#growRows();
-      row = this.#length++;
-    }
-    this.address[row] = address;
-    this.count++;
+    const row = this.#takeRow();
+    this.rows[row * LIVE_FIELDS] = address;
     slots[slot] = row + 1;
     return row;
   }
 
-  /** Removes the object of a row. The row's columns but `stack` stay readable until the next `claim`. */
+  #takeRow(): number {
+    this.count++;
+    const row = this.#free;
+    if (row !== NOT_LIVE) {
+      this.#free = this.rows[row * LIVE_FIELDS + STACK];
+      return row;
+    }
+    if (this.#length * LIVE_FIELDS === this.rows.length) {
+      const larger = new Float64Array(this.rows.length * 2);
+      larger.set(this.rows);
+      this.rows = larger;
+    }
+    return this.#length++;
+  }
+
+  /** Removes the object of a row. The row's fields but STACK stay readable until the next `claim`. */
   remove(row: number): void {
     const slots = this.#slots;
-    const mask = this.#mask;
-    let hole = hash(this.address[row]) & mask;
+    const { rows } = this;
+    const mask = slots.length - 1;
+    let hole = hash(rows[row * LIVE_FIELDS]) & mask;
     while (slots[hole] !== row + 1) hole = (hole + 1) & mask;
     for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const home = hash(this.address[slots[slot] - 1]) & mask;
+      const home = hash(rows[(slots[slot] - 1) * LIVE_FIELDS]) & mask;
       // the entry may move back unless its home lies cyclically in (hole, slot]
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
         slots[hole] = slots[slot];
@@ -77,39 +93,22 @@ export class LiveTable {
       }
     }
     slots[hole] = 0;
-    this.stack[row] = this.#free;
+    rows[row * LIVE_FIELDS + STACK] = this.#free;
     this.#free = row;
     this.count--;
   }
 
-  #enter(row: number): void {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    let slot = hash(this.address[row]) & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = row + 1;
-  }
-
   #growSlots(): void {
     const old = this.#slots;
-    this.#slots = new Int32Array(old.length * 2);
-    this.#mask = this.#slots.length - 1;
-    for (const entry of old) if (entry !== 0) this.#enter(entry - 1);
-  }
-
-  #growRows(): void {
-    const capacity = this.address.length * 2;
-    const float = (column: Float64Array) => {
-      const larger = new Float64Array(capacity);
-      larger.set(column);
-      return larger;
-    };
-    this.address = float(this.address);
-    this.region = float(this.region);
-    this.size = float(this.size);
-    const stack = new Int32Array(capacity);
-    stack.set(this.stack);
-    this.stack = stack;
+    const slots = new Int32Array(old.length * 2);
+    const mask = slots.length - 1;
+    for (const entry of old) {
+      if (entry === 0) continue;
+      let slot = hash(this.rows[(entry - 1) * LIVE_FIELDS]) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = entry;
+    }
+    this.#slots = slots;
   }
 
   /** Checks that every row can be found. @throws Error naming what does not hold. */
@@ -118,7 +117,9 @@ export class LiveTable {
     for (const entry of this.#slots) {
       if (entry === 0) continue;
       entries++;
-      if (this.find(this.address[entry - 1]) !== entry - 1) throw new Error('live table: an object cannot be found by its address');
+      if (this.find(this.rows[(entry - 1) * LIVE_FIELDS]) !== entry - 1) {
+        throw new Error('live table: an object cannot be found by its address');
+      }
     }
     if (entries !== this.count) throw new Error('live table: count differs from the entries');
   }

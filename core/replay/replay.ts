@@ -35,7 +35,7 @@ import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import { Ledger } from './ledger.ts';
-import { LiveTable, NOT_LIVE } from './live.ts';
+import { LIVE_FIELDS, LiveTable, NOT_LIVE, REGION, SIZE, STACK } from './live.ts';
 
 /** Settings of a replay. */
 export interface ReplayOptions {
@@ -189,7 +189,11 @@ export class Replay {
     try {
       this.#runRows(batch, rows);
     } catch (error) {
-      if (error instanceof ProfDeadlockError) throw new InputError(this.#eventPlace, `the real jemalloc hangs here: ${error.message}`);
+      if (error instanceof ProfDeadlockError) {
+        const place = new InputError(this.#eventPlace, `the real jemalloc hangs here: ${error.message}`);
+        place.cause = error;
+        throw place;
+      }
       throw error;
     }
     return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);
@@ -300,10 +304,11 @@ export class Replay {
 
   /** Books a new object in the live table and the ledger. */
   #enter(heap: Heap, object: number, region: number, requested: number, stack: StackIndex): void {
-    const live = this.#live;
-    live.region[object] = region;
-    live.size[object] = requested;
-    live.stack[object] = stack;
+    const { rows } = this.#live;
+    const at = object * LIVE_FIELDS;
+    rows[at + REGION] = region;
+    rows[at + SIZE] = requested;
+    rows[at + STACK] = stack;
     this.allocations++;
     if (this.ledger.allocate(stack, requested, heap.now, this.eventCount)) this.#peakPending = true;
     if (region === NULL_REGION) this.#outOfMemory++;
@@ -341,9 +346,11 @@ export class Replay {
   #forget(heap: Heap, object: number): number {
     const live = this.#live;
     if (this.#peakPending) this.#takePeak(heap);
-    this.ledger.free(live.stack[object] as StackIndex, live.size[object]);
+    const { rows } = live;
+    const at = object * LIVE_FIELDS;
+    this.ledger.free(rows[at + STACK] as StackIndex, rows[at + SIZE]);
     live.remove(object);
-    return live.region[object];
+    return rows[at + REGION];
   }
 
   #unknown(ptr: number): void {
