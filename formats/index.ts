@@ -11,6 +11,7 @@ import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
 import { openInput, peek, type Source } from './input.ts';
 import { ltrace } from './ltrace/ltrace.ts';
+import { mtrace } from './mtrace/mtrace.ts';
 import { ndjson } from './ndjson/reader.ts';
 import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
@@ -21,7 +22,7 @@ export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
-export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack];
+export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace];
 
 /** Bytes of the decompressed input that formats are shown. */
 const HEAD_BYTES = 65536;

@@ -1,0 +1,186 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { fixtureBytes, framesOf, liveUnder, tally, type Tally } from '../../fixtures/tally.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { FORMATS, sniffFormat } from '../index.ts';
+import { mtrace } from './mtrace.ts';
+
+const utf8 = new TextEncoder();
+const read = (text: string) => tally(mtrace, utf8.encode(text));
+const SAMPLES = ['leaky_500.mtrace.zst', 'mtr.mtrace', 'sqlite.mtrace.zst', 'edge.mtrace'];
+
+describe('recordings', () => {
+  test('leaky 500: both leaks to the byte', async () => {
+    const result = tally(mtrace, await fixtureBytes('leaky_500.mtrace.zst'));
+    expect(liveUnder(result, 'leak_session')).toEqual({ objects: 50, bytes: 15600 });
+    expect(liveUnder(result, 'leak_log_line')).toEqual({ objects: 20, bytes: 20480 });
+    expect(result).toMatchObject({ unknown: 0, reused: 0 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1 });
+    expect(result.trace.header).toMatchObject({ source: 'mtrace', timed: false });
+    expect(result.trace.warnings).toHaveLength(1);
+  });
+
+  test('mtr: 52 blocks of 10411 bytes are left', async () => {
+    const result = tally(mtrace, await fixtureBytes('mtr.mtrace'));
+    expect(result.ops).toEqual({ malloc: 406, free: 354, realloc: 2 });
+    expect([result.ledger.totalLiveObjects, result.ledger.totalLiveBytes]).toEqual([52, 10411]);
+    expect(framesOf(result, 0)).toEqual([{ fn: 'f2', module: '/opt/sample/bin/mtr', offset: 0x38 }]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 2 });
+  });
+
+  test('sqlite3: callers without a name, nothing left', async () => {
+    const result = tally(mtrace, await fixtureBytes('sqlite.mtrace.zst'));
+    expect(result.ops).toEqual({ malloc: 4218, free: 4218, realloc: 52 });
+    expect(result.ledger.totalLiveBytes).toBe(0);
+    expect(framesOf(result, 0)).toEqual([{ fn: 'sqlite3+0x911e', module: 'sqlite3' }]);
+  });
+
+  test('edge: overwritten by a program that it executes', async () => {
+    const result = tally(mtrace, await fixtureBytes('edge.mtrace'));
+    expect(result.ops).toEqual({ malloc: 4, free: 5 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1, torn: 1 });
+    expect(result.trace.partial).toBe(true);
+    expect(result.trace.warnings.join()).toContain('3064 bytes are lost');
+  });
+
+  test.skipIf(!needsTool('mtrace')).each(['mtr.mtrace', 'leaky_500.mtrace.zst'])(
+    '%s: the blocks that the mtrace script lists',
+    async (name) => {
+      const bytes = await fixtureBytes(name);
+      const folder = mkdtempSync(join(tmpdir(), 'mtrace-'));
+      try {
+        writeFileSync(join(folder, 'log'), bytes);
+        const result = tally(mtrace, bytes);
+        expect(report(join(folder, 'log'))).toEqual(blocks(result));
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+});
+
+/** Address and size of what the script says is not freed. Its exit status says whether something is. */
+function report(path: string): string[] {
+  let text: string;
+  try {
+    text = execFileSync('mtrace', [path], { encoding: 'utf8' });
+  } catch (error) {
+    text = (error as { stdout: string }).stdout;
+  }
+  return Array.from(text.matchAll(/^0x0*([0-9a-f]+) +0x([0-9a-f]+) /gm), ([, address, size]) => `${address} ${size}`).sort();
+}
+
+function blocks({ live }: Tally): string[] {
+  return Array.from(live, ([address, { size }]) => `${address.toString(16)} ${size.toString(16)}`).sort();
+}
+
+describe('lines', () => {
+  test.each([
+    ['@ /bin/a:(main+90)[0x16a5]', [{ fn: 'main', module: '/bin/a', offset: 0x90 }]],
+    ['@ /bin/a:(main+0x90)[0x55e0c6a81a22]', [{ pc: 0x55e0c6a81a22n, fn: 'main', module: '/bin/a', offset: 0x90 }]],
+    ['@ ./my app:1 [x](y):[0x10]', [{ fn: 'my app:1 [x](y)+0x10', module: './my app:1 [x](y)' }]],
+    ['@ [0x401122]', [{ pc: 0x401122n }]],
+    ['@ /bin/a:(_ZN1a1bEv-0x4)[0x7f0000000010]', [{ pc: 0x7f0000000010n, fn: '_ZN1a1bEv', module: '/bin/a' }]],
+  ])('%s', (place, frames) => {
+    const result = read(`${place} + 0x1000 0x20\n`);
+    expect(framesOf(result, 0)).toEqual(frames);
+    expect(result.ledger.totalLiveBytes).toBe(32);
+  });
+
+  test('size 0, no caller, failures, CRLF', () => {
+    const result = read('= Start\r\n+ 0x1000 0\r\n+ (nil) 0x7fffffffffffffff\r\n@ a:[0x1] ! 0x1000 0x8000\r\n- 0x1000\r\n= End\r\n');
+    expect(result.text).toEqual([
+      'malloc 0 0 4096 0 0 0 -1',
+      'malloc 0 1 0 0 9223372036854776000 0 -1',
+      'realloc 0 2 0 4096 32768 0 0',
+      'free 0 3 4096 0 0 0 -1',
+    ]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 2 });
+  });
+
+  test('halves of a realloc', () => {
+    const result = read('@ a:[0x1] + 0x10 8\n@ a:[0x1] < 0x10\n@ a:[0x1] - 0x20\n@ a:[0x1] > 0x30 9\n@ a:[0x1] < 0x30\n');
+    expect(
+      result.text.map((line) =>
+        line
+          .split(' ')
+          .filter((_, i) => [0, 3, 4].includes(i))
+          .join(' '),
+      ),
+    ).toEqual(['malloc 16 0', 'free 16 0', 'free 32 0', 'malloc 48 0', 'free 48 0']);
+    expect({ ...result.trace.skipped }).toEqual({ torn: 2 });
+  });
+
+  test('strange lines, NUL bytes within a line, a cut line', () => {
+    const result = read(
+      '= Start\nhello\n@ a:[0x1] + 0x10\n@ a:[0x1 + 0x10 8\n@ a:[0x\0\0\0@ a:[0x1] + 0x10 0x8\n\0\0\0x1] + 0x18 0x8\n@ a:[0x1] - 0x10 0x8\n@ a:[0x1] - 0x1',
+    );
+    expect(result.ops).toEqual({ malloc: 1 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 1, unparsed: 4, torn: 3 });
+    expect(() => read(`= Start\n${'hello\n'.repeat(40)}`)).toThrow(InputError);
+  });
+});
+
+describe('any input', () => {
+  test.each(SAMPLES)('%s reads the same however it is cut', async (name) => {
+    const bytes = (await fixtureBytes(name)).subarray(0, 40000);
+    const whole = tally(mtrace, bytes, {}, [bytes.length]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
+        const parts = tally(mtrace, bytes, {}, sizes);
+        expect(parts.text).toEqual(whole.text);
+        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
+        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test.each(SAMPLES)('%s is recognised from its head, and only as what it is', async (name) => {
+    const bytes = await fixtureBytes(name);
+    for (const length of [65536, 3600]) {
+      const head = bytes.subarray(0, length);
+      expect(mtrace.sniff(head)).toBeGreaterThan(0.9);
+      expect(sniffFormat(head)).toBe(mtrace);
+    }
+    for (const format of FORMATS) if (format !== mtrace) expect(format.sniff(bytes.subarray(0, 65536)), format.name).toBeLessThan(0.5);
+  });
+
+  test('other formats are not recognised', async () => {
+    for (const name of [
+      'edge_nog.perfscript',
+      'edge_mono.ftrace',
+      'edge_split_bpftracefmt.txt',
+      'sqlite_x_ttt.ltrace.zst',
+      'leaky_trace_t.txt.zst',
+      'edge.heaptrack.zst',
+    ]) {
+      expect(mtrace.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
+    }
+  });
+
+  test('rubbish is counted, never taken', async () => {
+    const good = (await fixtureBytes('mtr.mtrace')).slice(0, 3000);
+    const attempt = (bytes: Uint8Array) => {
+      try {
+        return tally(mtrace, bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        return undefined;
+      }
+    };
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
+        expect(attempt(noise)?.events ?? 0).toBe(0);
+        const broken = good.slice();
+        broken.set(noise.subarray(0, broken.length - at), at);
+        attempt(broken);
+      }),
+    );
+  });
+});

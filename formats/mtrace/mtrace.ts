@@ -1,0 +1,216 @@
+/**
+ * glibc's mtrace (MALLOC_TRACE and a call of mtrace(); malloc/mtrace.c of glibc, since 2.34 in libc_malloc_debug.so).
+ *
+ *     = Start
+ *     @ /opt/sample/bin/leaky:(main+90)[0x16a5] + 0x5593b89fa4a0 0x10000     allocation: block, size
+ *     @ sqlite3:[0x911e] - 0x55a507c254e0                                    free
+ *     @ ./app:(f+0x10)[0x55e0c6a81a22] < 0x5593b8a12600                      realloc: the block it took …
+ *     @ ./app:(f+0x10)[0x55e0c6a81a22] > 0x5593b8a12600 0x720                … and the one it gave, on the next line
+ *     @ [0x400a22] ! 0x5593b8a12600 0x8000000000                             realloc that failed
+ *     = End
+ *
+ * Invariant: every line is an event, half of one, or counted.
+ * What the format cannot say: times, threads, which function allocated, and of the stack more than the caller. Its address is since 2.36 one within its file.
+ * With threads, a block that a realloc gave back may be given out again before the realloc's two lines are written: an allocation where one is live.
+ * A program that this one executes opens the same file anew: what was in it is gone, and reads as NUL bytes once the first one writes on.
+ */
+import { Op } from '../../core/trace/events.ts';
+import type { Frame } from '../../core/trace/stacks.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { ByteTable } from '../shared/byte_table.ts';
+import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
+
+const SPACE = 0x20;
+const AT = 0x40;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const OLD = 0x3c;
+const NEW = 0x3e;
+const FAILED = 0x21;
+const CLOSE_BRACKET = 0x5d;
+const START = ascii('= Start');
+const END = ascii('= End');
+const NIL = ascii('(nil)');
+/** `module:(function+offset)[address]`, any part but the last missing. */
+const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]+)\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
+/** Below it a number is taken for one within the file, above it for an address of the process. */
+const LOWEST_ADDRESS = 1n << 32n;
+
+class MtraceReader implements TraceReader {
+  /** Calls read, and lines that fit no rule. */
+  calls = 0;
+  unparsed = 0;
+  started = false;
+  readonly #trace: Trace;
+  readonly #builder: BatchBuilder;
+  readonly #lines: LineScanner;
+  readonly #cursor = new ByteCursor();
+  readonly #places = new ByteTable();
+  /** Row of `#places` -> StackIndex. */
+  readonly #stacks: number[] = [];
+  readonly #strangers: Unparsed;
+  /** Block that a realloc took, whose second line is to come; NaN for none. */
+  #old = NaN;
+  #clobbered = 0;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    trace.header.source = 'mtrace';
+    trace.header.timed = false;
+    trace.threads.intern(0);
+    this.#builder = new BatchBuilder(sink);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#strangers = new Unparsed(trace, options.name, 'mtrace’s');
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(cut = false): void {
+    const { warnings } = this.#trace;
+    if (this.#lines.end(() => {})) {
+      this.#trace.skip('torn');
+      this.#trace.partial = true;
+    }
+    if (cut) this.#trace.partial = true;
+    this.#endRealloc();
+    if (this.#clobbered > 0) {
+      this.#trace.partial = true;
+      warnings.push(`the file was overwritten, ${this.#clobbered} bytes are lost: a program that was executed has opened it anew`);
+    }
+    if (this.#builder.count > 0) warnings.push('mtrace records neither times nor threads: all calls are replayed as those of one thread');
+    this.#builder.flush();
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (start === end) return;
+    if (this.#onCall(bytes, start, end)) {
+      this.calls++;
+      this.#strangers.fits();
+    } else if (hasWord(bytes, start, end, START) || hasWord(bytes, start, end, END)) {
+      this.started = true;
+      this.#trace.skip('note');
+      this.#strangers.fits();
+    } else if (!this.#onHole(bytes, start, end)) {
+      this.unparsed++;
+      this.#strangers.add(this.#lines.line, bytes, start, end);
+    }
+  }
+
+  /** A line with NUL bytes: what stands before them has lost its end, what comes after them its start, unless it happens to be whole. */
+  #onHole(bytes: Uint8Array, start: number, end: number): boolean {
+    let after = end;
+    while (after > start && bytes[after - 1] !== 0) after--;
+    if (after === start) return false;
+    for (let at = start; at < after; at++) if (bytes[at] === 0) this.#clobbered++;
+    this.#trace.skip('torn');
+    if (after < end && this.#onCall(bytes, after, end)) this.calls++;
+    return true;
+  }
+
+  #onCall(bytes: Uint8Array, start: number, end: number): boolean {
+    const cursor = this.#cursor;
+    let at = start;
+    let stack = NO_STACK as number;
+    if (bytes[start] === AT) {
+      // The module's name is free text: its end is found from the back.
+      at = end - 1;
+      while (at > start && !(bytes[at] === SPACE && bytes[at - 1] === CLOSE_BRACKET)) at--;
+      if (at < start + 2 || bytes[start + 1] !== SPACE) return false;
+      const place = this.#stackOf(bytes, start + 2, at);
+      if (place === undefined) return false;
+      stack = place;
+      at++;
+    }
+    const sign = bytes[at];
+    cursor.reset(bytes, at + 1, end);
+    if (!cursor.eat(SPACE)) return false;
+    const ptr = cursor.eatWord(NIL) ? 0 : cursor.address();
+    if (Number.isNaN(ptr)) return false;
+    if (sign === MINUS || sign === OLD) {
+      if (cursor.pos < end) return false;
+      this.#endRealloc();
+      if (sign === OLD) this.#old = ptr;
+      else this.#append(Op.free, ptr, 0, 0, NO_STACK);
+      return true;
+    }
+    if ((sign !== PLUS && sign !== NEW && sign !== FAILED) || !cursor.eat(SPACE)) return false;
+    const size = cursor.number();
+    if (Number.isNaN(size) || cursor.pos < end) return false;
+    if (sign === NEW && !Number.isNaN(this.#old)) {
+      this.#append(Op.realloc, ptr, this.#old, size, stack);
+      this.#old = NaN;
+      return true;
+    }
+    this.#endRealloc();
+    if (sign === FAILED) this.#append(Op.realloc, 0, ptr, size, stack);
+    else this.#append(Op.malloc, ptr, 0, size, stack);
+    return true;
+  }
+
+  /** A realloc whose second line is missing has at least taken its block. */
+  #endRealloc(): void {
+    if (Number.isNaN(this.#old)) return;
+    this.#trace.skip('torn');
+    this.#append(Op.free, this.#old, 0, 0, NO_STACK);
+    this.#old = NaN;
+  }
+
+  #append(op: Op, ptr: number, old: number, size: number, stack: number): void {
+    this.#builder.append(op, 0, this.#builder.count, ptr, old, size, 0, stack);
+  }
+
+  /** The stack of one frame that `module:(function+offset)[address]` stands for; undefined if it is none. */
+  #stackOf(bytes: Uint8Array, start: number, end: number): number | undefined {
+    const places = this.#places;
+    const known = places.length;
+    const row = places.intern(bytes, start, end);
+    if (row === known) {
+      const frame = parsePlace(textOf(bytes, start, end));
+      const { stacks } = this.#trace;
+      this.#stacks[row] = frame === undefined ? NaN : stacks.intern([stacks.frames.intern(frame)]);
+    }
+    const stack = this.#stacks[row];
+    return Number.isNaN(stack) ? undefined : stack;
+  }
+}
+
+function parsePlace(text: string): Frame | undefined {
+  const match = PLACE.exec(text);
+  if (match === null) return undefined;
+  const [, module = '', fn = '', sign, offset = '', address = '0'] = match as (string | undefined)[];
+  const value = BigInt(`0x${address}`);
+  const isAddress = value >= LOWEST_ADDRESS || module === '';
+  const name = fn === '' && !isAddress ? `${module.replace(/^.*\//, '')}+0x${address}` : fn;
+  return {
+    ...(isAddress ? { pc: value } : {}),
+    ...(name === '' ? {} : { fn: name }),
+    ...(module === '' ? {} : { module }),
+    ...(fn !== '' && sign === '+' ? { offset: Number.parseInt(offset, 16) } : {}),
+  };
+}
+
+/** glibc's mtrace. */
+export const mtrace: TraceFormat = {
+  name: 'mtrace',
+  title: "recording by glibc's mtrace (MALLOC_TRACE)",
+  sniff(head) {
+    if (head[0] !== AT && !hasWord(head, 0, head.length, START)) return 0;
+    const reader = new MtraceReader(new Trace(), () => {}, { name: '-' });
+    try {
+      reader.write(head);
+    } catch {
+      return 0;
+    }
+    const { calls, unparsed, started } = reader;
+    return calls === 0 ? (started && unparsed === 0 ? 0.5 : 0) : 0.98 * (calls / (calls + unparsed));
+  },
+  open: (trace, sink, options) => new MtraceReader(trace, sink, options),
+};
