@@ -125,6 +125,42 @@ export class LiveTable {
   }
 }
 
+/** Objects by number, for formats that number blocks themselves: the same fields and methods, and nothing to look up. Number 0 is NULL. */
+export class NumberedTable {
+  count = 0;
+  /** Row n is block number n; ADDRESS holds n while it is live, else 0. */
+  rows: Float64Array<ArrayBuffer> = new Float64Array(1024 * LIVE_FIELDS);
+
+  find(number: number): number {
+    return this.rows[number * LIVE_FIELDS] === number ? number : NOT_LIVE;
+  }
+
+  claim(number: number): number {
+    const at = number * LIVE_FIELDS;
+    if (at >= this.rows.length) {
+      const larger = new Float64Array(Math.max(this.rows.length * 2, at + LIVE_FIELDS));
+      larger.set(this.rows);
+      this.rows = larger;
+    }
+    if (this.rows[at] === number) return ~number;
+    this.rows[at] = number;
+    this.count++;
+    return number;
+  }
+
+  remove(row: number): void {
+    this.rows[row * LIVE_FIELDS] = 0;
+    this.count--;
+  }
+
+  /** Checks the count. @throws Error naming what does not hold. */
+  check(): void {
+    let live = 0;
+    for (let number = 1; number * LIVE_FIELDS < this.rows.length; number++) if (this.find(number) === number) live++;
+    if (live !== this.count) throw new Error('live table: count differs from the blocks');
+  }
+}
+
 function hash(address: number): number {
   const high = (address * (1 / 0x100000000)) | 0;
   const low = address >>> 0;

@@ -35,7 +35,7 @@ import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import { Ledger } from './ledger.ts';
-import { LIVE_FIELDS, LiveTable, NOT_LIVE, REGION, SIZE, STACK } from './live.ts';
+import { LIVE_FIELDS, LiveTable, NOT_LIVE, NumberedTable, REGION, SIZE, STACK } from './live.ts';
 
 /** Settings of a replay. */
 export interface ReplayOptions {
@@ -110,7 +110,9 @@ export class Replay {
   allocations = 0;
   frees = 0;
   readonly #options: ReplayOptions;
-  readonly #live = new LiveTable();
+  /** By address, or by number if the trace's format numbers its blocks. */
+  #live: LiveTable | NumberedTable = new LiveTable();
+  #numbered = false;
   #heap: Heap | null = null;
   #ctl: Ctl | null = null;
   #outOfMemory = 0;
@@ -215,6 +217,10 @@ export class Replay {
   #run(batch: EventBatch, from: number, to: number): void {
     const { op, thread, time } = batch;
     const { heap } = this;
+    if (batch.object !== undefined && !this.#numbered) {
+      this.#numbered = true;
+      this.#live = new NumberedTable();
+    }
     let index = -1;
     let tsd = heap.tsds[0];
     for (let row = from; row < to; row++) {
@@ -249,7 +255,7 @@ export class Replay {
   }
 
   #malloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = batch.ptr[row];
+    const ptr = (batch.object ?? batch.ptr)[row];
     if (ptr === 0) {
       this.#skip('failed');
       return;
@@ -262,7 +268,7 @@ export class Replay {
 
   /** An allocation by any other function than malloc and realloc. */
   #allocate(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = batch.ptr[row];
+    const ptr = (batch.object ?? batch.ptr)[row];
     if (ptr === 0) {
       this.#skip('failed');
       return;
@@ -322,14 +328,14 @@ export class Replay {
   }
 
   #free(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = batch.ptr[row];
+    const ptr = (batch.object ?? batch.ptr)[row];
     if (ptr === 0) {
       this.#skip('free_null');
       return;
     }
     const object = this.#live.find(ptr);
     if (object === NOT_LIVE) {
-      this.#unknown(ptr);
+      this.#unknown(batch.ptr[row]);
       return;
     }
     this.frees++;
@@ -368,14 +374,14 @@ export class Replay {
   }
 
   #realloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const old = batch.old[row];
-    const ptr = batch.ptr[row];
+    const old = (batch.oldObject ?? batch.old)[row];
+    const ptr = (batch.object ?? batch.ptr)[row];
     const stack = batch.stack[row] as StackIndex;
     const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
     let object: number = NOT_LIVE;
     if (old !== 0) {
       object = this.#live.find(old);
-      if (object === NOT_LIVE) this.#unknown(old);
+      if (object === NOT_LIVE) this.#unknown(batch.old[row]);
     }
     if (ptr === 0) {
       if (requested !== 0 || old === 0) {
