@@ -53,9 +53,12 @@ const STANDARD_ALLOCATORS = [
   '__gnu_cxx::__alloc_traits<',
 ];
 
+/** What has no name in an allocator's library: `[libjemalloc.so.2+0x1df06]`. */
+const ALLOCATOR_LIBRARY = /^\[[^\]]*malloc[^\]]*\+0x/;
+
 /** True if a function of this name, as any tracer prints it, belongs to an allocator. */
 export function isAllocationFunction(name: string): boolean {
-  if (OPERATOR_NEW.test(name)) return true;
+  if (OPERATOR_NEW.test(name) || ALLOCATOR_LIBRARY.test(name)) return true;
   if (STANDARD_ALLOCATORS.some((start) => name.startsWith(start))) return />::(?:_S_)?allocate\b/.test(name);
   const bare = name.replace(PREFIXES, '');
   const end = bare.search(SUFFIX);

@@ -65,7 +65,8 @@ const ALLOCATORS = [
 ];
 /** Short names that end the allocator's own part of a backtrace, with and without the underscore that macOS puts before them. */
 const ALLOCATOR_NAMES: ReadonlySet<string> = new Set(ALLOCATORS.flatMap((name) => [name, `_${name}`]));
-const ALLOCATOR_PATTERN = /TCMalloc|^tcmalloc::/;
+/** Also what has no name in an allocator's library: `[libjemalloc.so.2+0x1df06]`. */
+const ALLOCATOR_PATTERN = /TCMalloc|^tcmalloc::|^\[[^\]]*malloc[^\]]*\+0x/;
 
 /** True if a function is the allocator's own, by its short name. */
 export function isAllocator(shortName: string): boolean {

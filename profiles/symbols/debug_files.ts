@@ -1,0 +1,124 @@
+/**
+ * A mapped file and the files that tell more about it (GDB manual, "Debugging Information in Separate Files"; jeprof, DebuggingLibrary).
+ * Invariant: a debug file is taken only if it belongs to the mapped one: equal build ids, or the checksum that the mapped file gives.
+ * Differs: nothing is fetched (no debuginfod), and the symbols that Fedora keeps in `.gnu_debugdata` are used where `xz` is there to unpack them.
+ */
+import { crc32 } from 'node:zlib';
+import type { ElfImage } from './elf.ts';
+import { readElf } from './elf.ts';
+import type { SymbolFile, SymbolHost } from './host.ts';
+import type { FunctionTable } from './symbol_table.ts';
+import { functionsOf } from './symbol_table.ts';
+import { SHT_SYMTAB } from './elf.ts';
+
+/** Where debug files are, after those that the user names. */
+const DEBUG_FOLDERS = ['/usr/lib/debug'];
+/** Bytes read at a time for a checksum. */
+const CHUNK = 1 << 20;
+
+/** A binary and what is known of its functions. */
+export interface Binary {
+  /** The file that was read. */
+  readonly path: string;
+  readonly image: ElfImage;
+  /** Undefined: the file and its debug file list none. */
+  readonly functions: FunctionTable | undefined;
+  /** True if `functions` are all of them, not only those that others may call. */
+  readonly complete: boolean;
+  /** The file with lines and inlined functions, and its size in bytes. */
+  readonly debug: { readonly path: string; readonly size: number } | undefined;
+}
+
+/**
+ * Opens a binary and its debug file; undefined if it is not there or is no ELF file.
+ * @param path where it is
+ * @param mappedPath where it was when the program ran
+ * @param folders of debug files, besides the usual ones
+ */
+export function openBinary(host: SymbolHost, path: string, mappedPath: string, folders: readonly string[]): Binary | undefined {
+  const image = imageAt(host, path);
+  if (image === undefined) return undefined;
+  const hasTable = (of: ElfImage) => of.sections.some(({ type, size }) => type === SHT_SYMTAB && size > 0);
+  let debug = image.hasDebugInfo ? { path, image } : undefined;
+  let symbols = hasTable(image) ? image : undefined;
+  if (debug === undefined || symbols === undefined) {
+    for (const candidate of candidates(image, path, mappedPath, [...folders, ...DEBUG_FOLDERS])) {
+      const other = candidate === path ? undefined : imageAt(host, candidate);
+      if (other === undefined || !belongs(other, image)) continue;
+      if (other.hasDebugInfo) debug ??= { path: candidate, image: other };
+      if (hasTable(other)) symbols ??= other;
+      if (debug !== undefined && symbols !== undefined) break;
+    }
+  }
+  symbols ??= packedSymbols(host, image);
+  const all = symbols === undefined ? undefined : functionsOf(symbols);
+  return {
+    path,
+    image,
+    functions: all ?? functionsOf(image),
+    complete: all !== undefined,
+    debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
+  };
+}
+
+function imageAt(host: SymbolHost, path: string): ElfImage | undefined {
+  const file = host.open(path);
+  return file === undefined ? undefined : readElf(file);
+}
+
+/** Paths where a debug file may be, likeliest first. */
+function* candidates({ buildId, debugLink }: ElfImage, path: string, mappedPath: string, folders: readonly string[]): Generator<string> {
+  const places = [...new Set([mappedPath, path])].filter((place) => place.startsWith('/'));
+  for (const folder of folders) {
+    if (buildId !== undefined && buildId.length > 2) yield `${folder}/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`;
+  }
+  const base = folderOf(path);
+  if (debugLink !== undefined) {
+    yield `${base}/${debugLink.name}`;
+    yield `${base}/.debug/${debugLink.name}`;
+  }
+  for (const folder of folders) {
+    if (debugLink !== undefined) {
+      for (const place of places) yield `${folder}${folderOf(place)}/${debugLink.name}`;
+      yield `${folder}/${debugLink.name}`;
+    }
+    for (const place of places) {
+      yield `${folder}${place}.debug`;
+      yield `${folder}${place}`;
+    }
+    yield `${folder}/${nameOf(mappedPath)}.debug`;
+    yield `${folder}/${nameOf(mappedPath)}`;
+  }
+  yield `${path}.debug`;
+}
+
+function belongs(other: ElfImage, { buildId, debugLink }: ElfImage): boolean {
+  if (buildId !== undefined && other.buildId !== undefined) return buildId === other.buildId;
+  return debugLink !== undefined && checksum(other.file) === debugLink.crc;
+}
+
+function checksum(file: SymbolFile): number {
+  let sum = 0;
+  for (let at = 0; at < file.size; at += CHUNK) sum = crc32(file.read(at, Math.min(CHUNK, file.size - at)), sum);
+  return sum;
+}
+
+/** The symbols that a stripped file carries compressed. */
+function packedSymbols(host: SymbolHost, image: ElfImage): ElfImage | undefined {
+  const section = image.section('.gnu_debugdata');
+  const packed = section === undefined ? undefined : image.content(section);
+  const bytes = packed === undefined ? undefined : host.run('xz', ['--decompress', '--stdout'], packed);
+  if (bytes === undefined) return undefined;
+  return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) });
+}
+
+/** A path without its last part; empty for what lies in the root. */
+export function folderOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '.' : path.slice(0, slash);
+}
+
+/** The last part of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

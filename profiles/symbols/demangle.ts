@@ -1,0 +1,75 @@
+/**
+ * C++ and Rust names as their programmers wrote them (Itanium C++ ABI, "External Names"; Rust: legacy and v0 mangling),
+ * by the demangler of the Firefox profiler, which is cpp_demangle and rustc-demangle compiled to WebAssembly.
+ * Invariant: a name that is not mangled, or wrongly, comes back as it is; each name is worked on once.
+ * Differs from c++filt: no return types of function templates, `std::string` for its spelled-out type, no hashes in Rust paths.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import * as glue from 'gecko-profiler-demangle/index_bg.js';
+
+/** `_Z…` is C++ or legacy Rust, `_R…` Rust; with one more underscore where the system's C compiler adds one. */
+const MANGLED = /^_?_[ZR]/;
+const RUST = /^_?_R|17h[0-9a-f]{16}E/;
+
+/** The engine's WebAssembly, which the types of Node leave out. */
+interface WebAssemblyEngine {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: { readonly __wbindgen_start: () => void } };
+}
+
+let ready = false;
+const known = new Map<string, string>();
+/** Names that a tool has been asked for. */
+const refused = new Set<string>();
+
+/** The readable form of a mangled name; any other name is itself. */
+export function demangle(name: string): string {
+  if (!MANGLED.test(name)) return name;
+  let text = known.get(name);
+  if (text === undefined) {
+    if (!ready) start();
+    try {
+      text = glue.demangle_any(name);
+      // What it does not understand comes back without its first underscore.
+      if (text === name.slice(1)) text = name;
+    } catch {
+      // A name that no compiler made has led the demangler astray: it starts anew.
+      ready = false;
+      text = name;
+    }
+    known.set(name, text);
+  }
+  return text;
+}
+
+/**
+ * Takes readable forms of the names that are left from a tool, for example c++filt.
+ * @param ask gives a line for each of the lines it takes; undefined if there is no such tool
+ */
+export function demangleBy(ask: (names: string) => string | undefined, names: Iterable<string>): void {
+  const left = [...new Set(names)].filter(
+    (name) => /^[!-~]+$/.test(name) && MANGLED.test(name) && demangle(name) === name && !refused.has(name),
+  );
+  if (left.length === 0) return;
+  const lines = ask(`${left.join('\n')}\n`)?.split('\n');
+  left.forEach((name, i) => {
+    refused.add(name);
+    if (lines?.[i]) known.set(name, lines[i]);
+  });
+}
+
+/** True if a mangled name is that of a Rust function. */
+export function isRust(name: string): boolean {
+  return MANGLED.test(name) && RUST.test(name);
+}
+
+/** Loads the demangler, at the first mangled name. */
+function start(): void {
+  const { Module, Instance } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyEngine }).WebAssembly;
+  const path = createRequire(import.meta.url).resolve('gecko-profiler-demangle/index_bg.wasm');
+  const { exports } = new Instance(new Module(readFileSync(path)), { './index_bg.js': glue });
+  glue.__wbg_set_wasm(exports);
+  exports.__wbindgen_start();
+  ready = true;
+}

@@ -1,0 +1,23 @@
+/**
+ * What naming addresses takes from its surroundings: files, read in parts, and the tools of the machine.
+ * Invariant: nothing else of this folder touches a file or starts a process, and nothing reaches for the network.
+ */
+
+/** A file that is open for reading. */
+export interface SymbolFile {
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes from `offset` on: fewer than asked for at the end of the file. Both are whole numbers, not negative. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Tools that may be asked, under the names of GNU binutils, LLVM and xz. */
+export type SymbolTool = 'addr2line' | 'llvm-symbolizer' | 'c++filt' | 'objdump' | 'xz';
+
+/** Files and tools. */
+export interface SymbolHost {
+  /** Opens a regular file; undefined if it is not there or may not be read. */
+  open(path: string): SymbolFile | undefined;
+  /** Runs a tool with this standard input and gives its standard output; undefined if it is not there or fails. */
+  run(tool: SymbolTool, args: readonly string[], input: string | Uint8Array): Uint8Array | undefined;
+}

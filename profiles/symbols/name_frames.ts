@@ -1,0 +1,50 @@
+/**
+ * Names for the bare addresses of a profile's or trace's stacks, where they stand.
+ * Invariant: frames keep their numbers and addresses; one that has a name keeps it.
+ */
+import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
+import type { StackIndex } from '../../core/units.ts';
+import type { AddressNames, Symbolizer } from './symbolizer.ts';
+
+/**
+ * Names frames that have an address and no function. One that is called from is looked up at the address before its return address.
+ * What has no function is called `[libfoo.so.1+0x1234]` if a file was mapped there, and stays as it is if none was.
+ * @param maps text of /proc/PID/maps
+ * @returns how many frames have a name now
+ */
+export function nameFrames(stacks: StackTable, maps: string, symbolizer: Symbolizer): number {
+  const { frames } = stacks.frames;
+  const isCaller = new Uint8Array(frames.length);
+  for (let stack = 0; stack < stacks.length; stack++) {
+    const path = stacks.framesOf(stack as StackIndex);
+    for (let i = 1; i < path.length; i++) isCaller[path[i]] = 1;
+  }
+  const rows: number[] = [];
+  const addresses: bigint[] = [];
+  frames.forEach(({ pc, fn }, row) => {
+    if (fn !== undefined || pc === undefined || pc === 0n) return;
+    rows.push(row);
+    addresses.push(pc - BigInt(isCaller[row]));
+  });
+  if (rows.length === 0) return 0;
+  let named = 0;
+  symbolizer.names([maps], addresses).forEach((found, i) => {
+    if (found === undefined) return;
+    frames[rows[i]] = withNames(frames[rows[i]], found);
+    named++;
+  });
+  return named;
+}
+
+function withNames(frame: Frame, { names, module }: AddressNames): Frame {
+  const [outermost, ...inner] = names;
+  const place = ({ file, line }: InlinedFrame) => ({ ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) });
+  const inlined = inner.reverse().map((name): InlinedFrame => ({ fn: name.fn, ...place(name) }));
+  return {
+    ...frame,
+    fn: outermost.fn,
+    ...place(outermost),
+    module: frame.module ?? module,
+    ...(inlined.length === 0 ? {} : { inlined }),
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * Functions of an ELF file by address (System V ABI, "Symbol Table"; choice among equal addresses as `nm -n` and jeprof's GetProcedureBoundariesViaNm).
+ * Invariant: rows ascend by start; `reach[i]` is the largest end of rows 0..i, so that a search back stops where nothing can cover.
+ * Differs from nm and jeprof: a symbol names the addresses of its own size and no others. Where the functions between two symbols have been
+ * stripped, the nearest symbol is no name for them.
+ */
+import type { ElfImage, ElfSection } from './elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, stringAt } from './elf.ts';
+
+/** A function that covers an address. */
+export interface FoundSymbol {
+  /** As the file has it, mangled or not. */
+  readonly name: string;
+  /** `@VERSION` or `@@VERSION` (the default one) of an exported symbol, else empty. */
+  readonly version: string;
+  readonly start: number;
+  /** True if several symbols have this start. */
+  readonly shared: boolean;
+}
+
+const STT_NOTYPE = 0;
+const STT_FUNC = 2;
+const STT_GNU_IFUNC = 10;
+const STB_WEAK = 2;
+const SHT_GNU_VERDEF = 0x6ffffffd;
+const SHT_GNU_VERNEED = 0x6ffffffe;
+const SHT_GNU_VERSYM = 0x6fffffff;
+/** Section numbers from here on have other meanings. */
+const SHN_LORESERVE = 0xff00;
+
+/** The functions of a file. */
+export class FunctionTable {
+  readonly length: number;
+  /** Row -> address of the first byte, ascending. */
+  readonly #starts: Float64Array;
+  /** Row -> address behind the last byte. */
+  readonly #ends: Float64Array;
+  /** Row -> largest end so far. */
+  readonly #reach: Float64Array;
+  /** Row -> offset in the string table. */
+  readonly #names: Uint32Array;
+  /** Row -> 1 for a function that is not weak. */
+  readonly #strong: Uint8Array;
+  /** Row -> row of the file's table. */
+  readonly #rows: Uint32Array;
+  readonly #strings: Uint8Array;
+  readonly #versionOf: (row: number) => string;
+
+  constructor(image: ElfImage, table: ElfSection, strings: Uint8Array) {
+    this.#strings = strings;
+    this.#versionOf = table.type === SHT_DYNSYM ? (guarded(() => versions(image)) ?? noVersion) : noVersion;
+    const { little, is64, sections } = image;
+    const size = is64 ? 24 : 16;
+    const count = Math.floor(table.size / size);
+    const view = image.view(table.offset, count * size);
+    const starts = new Float64Array(count);
+    const ends = new Float64Array(count);
+    const names = new Uint32Array(count);
+    const strong = new Uint8Array(count);
+    const rows = new Uint32Array(count);
+    // Section end of those without a size, else 0.
+    const open = new Float64Array(count);
+    let length = 0;
+    for (let row = 0; row < count; row++) {
+      const at = row * size;
+      const info = view.getUint8(at + (is64 ? 4 : 12));
+      const type = info & 15;
+      if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) continue;
+      const number = view.getUint16(at + (is64 ? 6 : 14), little);
+      const section = number < SHN_LORESERVE ? sections[number] : undefined;
+      if (number === 0 || (section !== undefined && !section.executable)) continue;
+      const name = view.getUint32(at, little);
+      // An empty name, or a mark between code and data (`$x`, `$d`), names nothing.
+      if (name === 0 || strings[name] === 0 || (type === STT_NOTYPE && strings[name] === 0x24)) continue;
+      let start = image.word(view, at + (is64 ? 8 : 4));
+      if (image.thumb && type === STT_FUNC && start % 2 === 1) start--;
+      const bytes = image.word(view, at + (is64 ? 16 : 8));
+      if (!(start + bytes <= Number.MAX_SAFE_INTEGER)) continue;
+      if (bytes === 0) {
+        // Hand-written code often has no size. Only a full table shows where it ends.
+        if (table.type !== SHT_SYMTAB || section === undefined) continue;
+        open[length] = section.address + section.size;
+      }
+      starts[length] = start;
+      ends[length] = start + bytes;
+      names[length] = name;
+      strong[length] = type !== STT_NOTYPE && info >> 4 !== STB_WEAK ? 1 : 0;
+      rows[length++] = row;
+    }
+    const order = Uint32Array.from({ length }, (_, i) => i).sort((a, b) => starts[a] - starts[b] || a - b);
+    this.length = length;
+    this.#starts = Float64Array.from(order, (i) => starts[i]);
+    this.#ends = Float64Array.from(order, (i) => ends[i]);
+    this.#names = Uint32Array.from(order, (i) => names[i]);
+    this.#strong = Uint8Array.from(order, (i) => strong[i]);
+    this.#rows = Uint32Array.from(order, (i) => rows[i]);
+    this.#reach = new Float64Array(length);
+    for (let i = length - 1, next = Number.POSITIVE_INFINITY; i >= 0; i--) {
+      const limit = open[order[i]];
+      if (limit !== 0) this.#ends[i] = Math.max(this.#starts[i], Math.min(next, limit));
+      if (i > 0 && this.#starts[i - 1] < this.#starts[i]) next = this.#starts[i];
+    }
+    for (let i = 0, reach = 0; i < length; i++) this.#reach[i] = reach = Math.max(reach, this.#ends[i]);
+  }
+
+  /** The innermost symbol whose bytes hold an address; undefined if none does. */
+  find(address: number): FoundSymbol | undefined {
+    const starts = this.#starts;
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] <= address) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low - 1; i >= 0 && this.#reach[i] > address; i--) {
+      if (this.#ends[i] > address) return this.#named(i);
+    }
+    return undefined;
+  }
+
+  /** Of the names of one address the last of the functions by name, else the first of all (the order of `nm -n`, and jeprof's choice). */
+  #named(row: number): FoundSymbol {
+    const start = this.#starts[row];
+    let first = row;
+    while (first > 0 && this.#starts[first - 1] === start) first--;
+    const names: { name: string; row: number }[] = [];
+    for (let i = first; i < this.length && this.#starts[i] === start; i++)
+      names.push({ name: stringAt(this.#strings, this.#names[i]), row: i });
+    names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.row - b.row));
+    let chosen = names[0];
+    let shared = false;
+    for (let i = 1; i < names.length; i++) {
+      if (this.#strong[names[i].row] === 0) continue;
+      chosen = names[i];
+      shared = true;
+    }
+    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), start, shared };
+  }
+}
+
+/** The functions that a file lists: its symbol table, else what it exports; undefined if it has neither, or a broken one. */
+export function functionsOf(image: ElfImage): FunctionTable | undefined {
+  for (const type of [SHT_SYMTAB, SHT_DYNSYM]) {
+    const table = image.sections.find((section) => section.type === type && section.size > 0);
+    const strings = table === undefined ? undefined : image.sections[table.link];
+    const text = strings === undefined ? undefined : image.content(strings);
+    if (table === undefined || text === undefined) continue;
+    const functions = guarded(() => new FunctionTable(image, table, text));
+    if (functions !== undefined && functions.length > 0) return functions;
+  }
+  return undefined;
+}
+
+const noVersion = () => '';
+
+/** Gives the version of a dynamic symbol by its row (Linux Standard Base, "Symbol Versioning"). */
+function versions(image: ElfImage): (row: number) => string {
+  const { little } = image;
+  const table = image.sections.find(({ type }) => type === SHT_GNU_VERSYM);
+  if (table === undefined) return noVersion;
+  const rows = image.view(table.offset, table.size);
+  const names = new Map<number, string>();
+  const needed = new Set<number>();
+  for (const { type, offset, size, link } of image.sections) {
+    if (type !== SHT_GNU_VERDEF && type !== SHT_GNU_VERNEED) continue;
+    const strings = image.content(image.sections[link]);
+    if (strings === undefined) continue;
+    const view = image.view(offset, size);
+    for (let at = 0, next = -1; next !== 0; at += next) {
+      next = view.getUint32(at + (type === SHT_GNU_VERDEF ? 16 : 12), little);
+      if (type === SHT_GNU_VERDEF) {
+        // The base version is the file's own name, and no symbol's.
+        const isBase = (view.getUint16(at + 2, little) & 1) !== 0;
+        const name = stringAt(strings, view.getUint32(at + view.getUint32(at + 12, little), little));
+        if (!isBase) names.set(view.getUint16(at + 4, little), name);
+        continue;
+      }
+      let auxiliary = at + view.getUint32(at + 8, little);
+      for (let left = view.getUint16(at + 2, little); left > 0; left--) {
+        const version = view.getUint16(auxiliary + 6, little);
+        names.set(version, stringAt(strings, view.getUint32(auxiliary + 8, little)));
+        needed.add(version);
+        auxiliary += view.getUint32(auxiliary + 12, little);
+      }
+    }
+  }
+  return (row) => {
+    if (row * 2 + 2 > rows.byteLength) return '';
+    const entry = rows.getUint16(row * 2, little);
+    const name = names.get(entry & 0x7fff);
+    const isDefault = (entry & 0x8000) === 0 && !needed.has(entry);
+    return name === undefined ? '' : `${isDefault ? '@@' : '@'}${name}`;
+  };
+}

@@ -1,0 +1,309 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addr2line, build, mapLine, nm, strip } from '../../fixtures/symbols/host.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { StackTable } from '../../core/trace/stacks.ts';
+import { shortFunctionName } from '../report/names.ts';
+import { readElf } from './elf.ts';
+import type { SymbolFile, SymbolHost, SymbolTool } from './host.ts';
+import { nameFrames } from './name_frames.ts';
+import { functionsOf } from './symbol_table.ts';
+import { Symbolizer } from './symbolizer.ts';
+
+const BASE = 0x555500000000;
+const LIBRARY_BASE = 0x7f0000000000;
+
+/** This machine's files, and the tools that are let through. Counts what is run. */
+function machine(tools: readonly SymbolTool[], ran: SymbolTool[] = []): SymbolHost {
+  return {
+    open: (path) => fileOf(path),
+    run: (tool, args, input) => {
+      if (!tools.includes(tool)) return undefined;
+      ran.push(tool);
+      const { status, stdout } = spawnSync(tool, args, { input, stdio: ['pipe', 'pipe', 'ignore'] });
+      return status === 0 ? stdout : undefined;
+    },
+  };
+}
+
+function fileOf(path: string): SymbolFile | undefined {
+  try {
+    const bytes = readFileSync(path);
+    return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+  } catch {
+    return undefined;
+  }
+}
+
+const HAS_BUILD =
+  needsTool('gcc') && needsTool('g++') && needsTool('nm') && needsTool('readelf') && needsTool('addr2line') && needsTool('objcopy');
+
+describe.skipIf(!HAS_BUILD)('a program and its library', () => {
+  let folder: string;
+  let pie: string;
+  let fixed: string;
+  let plain: string;
+  let library: string;
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'symbols-')));
+    pie = build(folder, 'pie');
+    fixed = build(folder, 'fixed');
+    plain = build(folder, 'plain');
+    library = join(folder, 'libsample.so');
+  }, 60000);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** The names of an address of a file before relocation, outermost first. */
+  function lookup(symbolizer: Symbolizer, path: string, address: number, shownPath = path) {
+    const base = path === fixed ? 0 : BASE;
+    return symbolizer.names([mapLine(path, base, shownPath)], [BigInt(base + address)])[0];
+  }
+
+  test('every byte of every function has the name that nm gives, and the bytes between have none', () => {
+    for (const path of [pie, fixed, plain, library]) {
+      const image = readElf(fileOf(path) as SymbolFile);
+      const functions = image === undefined ? undefined : functionsOf(image);
+      const symbols = nm(path).filter(({ size }) => size > 0);
+      expect(symbols.length).toBeGreaterThan(4);
+      const covered = new Set<number>();
+      for (const { start, size } of symbols) {
+        const names = symbols.filter((other) => other.start === start).map(({ name }) => name);
+        for (const at of [start, start + (size >> 1), start + size - 1]) {
+          expect(names, `${path} ${at.toString(16)}`).toContain(functions?.find(at)?.name);
+        }
+        for (let at = start; at < start + size; at++) covered.add(at);
+      }
+      const last = symbols.at(-1) as { start: number; size: number };
+      // Padding between functions: inside the range of the table, in no function. Unsized symbols such as _fini are not in `symbols`.
+      let between = 0;
+      const text = image?.sections.find(({ name }) => name === '.text');
+      for (let at = symbols[0].start; at < last.start + last.size; at++) {
+        if (covered.has(at) || text === undefined || at < text.address || at >= text.address + text.size) continue;
+        const found = functions?.find(at);
+        if (found !== undefined && symbols.some(({ start }) => start === found.start))
+          throw new Error(`${path}: ${at.toString(16)} is no byte of ${found.name}`);
+        between++;
+      }
+      expect(between).toBeGreaterThan(0);
+    }
+  });
+
+  test('lines and inlined functions are those of addr2line, at each instruction', () => {
+    const ran: SymbolTool[] = [];
+    const symbolizer = new Symbolizer(machine(['addr2line', 'c++filt'], ran));
+    for (const path of [pie, fixed, library]) {
+      const wanted = /^(exported|hidden|main|library_leak|_ZNK?4shop.*)$/;
+      const addresses = nm(path)
+        .filter(({ name }) => wanted.test(name))
+        .flatMap(({ start, size }) => Array.from({ length: size }, (_, i) => start + i));
+      expect(addresses.length).toBeGreaterThan(10);
+      const base = path === fixed ? 0 : BASE;
+      const found = symbolizer.names(
+        [mapLine(path, base)],
+        addresses.map((at) => BigInt(base + at)),
+      );
+      for (const [i, at] of addresses.entries()) {
+        if (i % 7 !== 0) continue;
+        const theirs = addr2line(path, at).reverse();
+        const ours = found[i]?.names ?? [];
+        expect(
+          ours.map(({ location }) => location.replace(/ \(discriminator \d+\)$/, '')),
+          at.toString(16),
+        ).toEqual(theirs.map(({ location }) => location));
+        expect(ours.at(-1)?.short.replace(/ \[clone .*/, '')).toBe(shortFunctionName(theirs.at(-1)?.fn ?? ''));
+      }
+    }
+    // One process a binary, however many addresses.
+    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(3);
+  });
+
+  test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same', () => {
+    const both = (['addr2line', 'llvm-symbolizer'] as const).map((tool) => {
+      const symbolizer = new Symbolizer(machine([tool, 'c++filt']));
+      const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
+      return lookup(symbolizer, pie, start + 4)?.names.map(({ fn, file, line }) => ({ fn, file, line }));
+    });
+    expect(both[0]).toEqual(both[1]);
+    expect(both[0]?.map(({ fn }) => fn)[0]).toBe('exported');
+  });
+
+  test('C++ names are readable without any tool', () => {
+    const symbolizer = new Symbolizer(machine([]));
+    const [{ start }] = nm(library).filter(({ name }) => name.startsWith('_ZN4shop4make'));
+    expect(lookup(symbolizer, library, start)?.names).toMatchObject([
+      {
+        fn: expect.stringMatching(/^std::shared_ptr<shop::Item> shop::make<shop::Item>\(int, |^shop::make<shop::Item>\(int, /),
+        short: 'shop::make',
+      },
+    ]);
+    expect(symbolizer.notes().join()).toContain('neither addr2line nor llvm-symbolizer runs');
+  });
+
+  test('aliases: the last function by name, and no address', () => {
+    const [{ start }] = nm(pie).filter(({ name }) => name === 'alias_a');
+    expect(lookup(new Symbolizer(machine([])), pie, start)?.names[0]).toMatchObject({ short: 'alias_b', full: 'alias_b' });
+  });
+
+  test('a stripped program has only what it exports: other addresses are refused, and said so', () => {
+    const path = join(folder, 'bare');
+    execFileSync('gcc', [
+      '-O2',
+      '-rdynamic',
+      '-o',
+      path,
+      join(import.meta.dirname, '../../fixtures/symbols/program.c'),
+      library,
+      `-Wl,-rpath,${folder}`,
+    ]);
+    const [hidden] = nm(path).filter(({ name }) => name === 'hidden');
+    const [exported] = nm(path).filter(({ name }) => name === 'exported');
+    execFileSync('strip', ['--strip-all', path]);
+    // What jeprof would say: the nearest exported symbol, which ends before.
+    expect(nm(path, '-D').some(({ start, size }) => start <= hidden.start && start + size > hidden.start)).toBe(false);
+    const symbolizer = new Symbolizer(machine(['addr2line', 'llvm-symbolizer']));
+    expect(lookup(symbolizer, path, exported.start)).toMatchObject({ resolved: true, names: [{ short: 'exported' }] });
+    expect(lookup(symbolizer, path, hidden.start)).toMatchObject({
+      resolved: false,
+      names: [{ short: `[bare+0x${hidden.start.toString(16)}]` }],
+    });
+    expect(symbolizer.notes()).toEqual([expect.stringMatching(/^1 address has no name: 1 in .*bare \(no symbol there\); .*--debug-dir/)]);
+  });
+
+  test('separate debug files: by debuglink beside and in .debug, by build id, in a folder of one’s own; not those of another build', () => {
+    const path = join(folder, 'stripped');
+    copyFileSync(pie, path);
+    const [hidden] = nm(pie).filter(({ name }) => name === 'hidden');
+    const id = /Build ID: ([0-9a-f]+)/.exec(execFileSync('readelf', ['-n', pie], { encoding: 'utf8' }))?.[1] ?? '';
+    const debug = join(folder, 'stripped.debug');
+    strip(path, debug);
+    const own = join(folder, 'own');
+    const places = [
+      debug,
+      join(folder, '.debug', 'stripped.debug'),
+      join(own, '.build-id', id.slice(0, 2), `${id.slice(2)}.debug`),
+      join(own, folder, 'stripped.debug'),
+      join(own, 'stripped.debug'),
+    ];
+    let from = debug;
+    for (const place of places) {
+      mkdirSync(join(place, '..'), { recursive: true });
+      renameSync(from, place);
+      from = place;
+      const found = lookup(new Symbolizer(machine(['addr2line']), { debugFolders: [own] }), path, hidden.start);
+      expect(found?.names[0], place).toMatchObject({ short: 'hidden', line: 6 });
+    }
+    const other = join(own, 'stripped.debug');
+    execFileSync('objcopy', ['--only-keep-debug', fixed, other]);
+    expect(lookup(new Symbolizer(machine(['addr2line']), { debugFolders: [own] }), path, hidden.start)?.resolved).toBe(false);
+  });
+
+  test('without build ids the checksum of the debug link decides', () => {
+    const path = join(folder, 'unidentified');
+    const debug = join(folder, 'unidentified.debug');
+    execFileSync('objcopy', ['--remove-section=.note.gnu.build-id', pie, path]);
+    const [hidden] = nm(path).filter(({ name }) => name === 'hidden');
+    strip(path, debug);
+    expect(lookup(new Symbolizer(machine([])), path, hidden.start)?.names[0].short).toBe('hidden');
+    execFileSync('objcopy', ['--remove-section=.comment', debug]);
+    expect(lookup(new Symbolizer(machine([])), path, hidden.start)?.resolved).toBe(false);
+  });
+
+  test.skipIf(!needsTool('xz'))('symbols that a stripped file carries packed', () => {
+    const path = join(folder, 'packed');
+    const symbols = join(folder, 'packed.symbols');
+    copyFileSync(pie, path);
+    const [hidden] = nm(pie).filter(({ name }) => name === 'hidden');
+    execFileSync('objcopy', ['--only-keep-debug', '--strip-debug', path, symbols]);
+    execFileSync('xz', ['-f', symbols]);
+    execFileSync('strip', ['--strip-all', path]);
+    execFileSync('objcopy', ['--add-section', `.gnu_debugdata=${symbols}.xz`, path]);
+    expect(lookup(new Symbolizer(machine(['xz'])), path, hidden.start)?.names[0].short).toBe('hidden');
+    expect(lookup(new Symbolizer(machine([])), path, hidden.start)?.resolved).toBe(false);
+  });
+
+  test('a file that was moved, deleted or replaced', () => {
+    const [{ start }] = nm(pie).filter(({ name }) => name === 'hidden');
+    const gone = '/opt/service/bin/pie';
+    const name = (options: object, shownPath: string) => {
+      const symbolizer = new Symbolizer(machine([]), options);
+      const found = lookup(symbolizer, pie, start, shownPath);
+      return { short: found?.names[0].short, read: found?.read, note: symbolizer.notes().join() };
+    };
+    expect(name({ program: pie }, gone).short).toBe('hidden');
+    const root = join(folder, 'root');
+    mkdirSync(join(root, 'bin'), { recursive: true });
+    copyFileSync(pie, join(root, 'bin', 'pie'));
+    expect(name({ prefixes: [join(folder, 'nowhere'), `${root}/`] }, gone).short).toBe('hidden');
+    expect(name({ prefixes: [root] }, `${gone} (deleted)`).short).toBe('hidden');
+    expect(name({}, gone)).toMatchObject({ read: false, note: expect.stringMatching(/not on this machine.*--lib_prefix/) });
+    expect(name({}, `${pie} (deleted)`)).toMatchObject({
+      short: expect.stringMatching(/^\[pie \(deleted\)\+0x/),
+      note: expect.stringContaining('deleted while it ran'),
+    });
+    // Another build under the same name: its code is of another length.
+    copyFileSync(library, join(root, 'bin', 'pie'));
+    expect(name({ prefixes: [root] }, gone)).toMatchObject({ read: false, note: expect.stringContaining('not the file that was mapped') });
+  });
+
+  test('a program that is not relocated needs no maps; one that is does', () => {
+    const address = BigInt(nm(fixed).find(({ name }) => name === 'exported')?.start ?? 0);
+    expect(new Symbolizer(machine([]), { program: fixed }).names([''], [address])[0]?.names[0].short).toBe('exported');
+    expect(new Symbolizer(machine([]), { extraLibrary: fixed }).names([], [address])[0]?.names[0].short).toBe('exported');
+    expect(new Symbolizer(machine([]), { program: pie }).names([''], [address])[0]).toBe(undefined);
+  });
+
+  test('frames: callers are looked up before their return addresses, inlined functions stand beside', () => {
+    const [main] = nm(pie).filter(({ name }) => name === 'main');
+    const [exported] = nm(pie).filter(({ name }) => name === 'exported');
+    const stacks = new StackTable();
+    // A call that ends a function returns to where the next one begins.
+    const leaf = stacks.frames.intern({ pc: BigInt(BASE + exported.start) });
+    const caller = stacks.frames.intern({ pc: BigInt(BASE + main.start + main.size) });
+    const unknown = stacks.frames.intern({ pc: 0x1234n });
+    const given = stacks.frames.intern({ pc: BigInt(BASE + main.start), fn: 'as recorded' });
+    stacks.intern([leaf, caller, unknown, given]);
+    expect(nameFrames(stacks, mapLine(pie, BASE), new Symbolizer(machine(['addr2line'])))).toBe(2);
+    expect(stacks.frames.frames.map(({ fn }) => fn)).toEqual(['exported', 'main', undefined, 'as recorded']);
+    expect(stacks.frames.frames[leaf]).toMatchObject({ line: expect.any(Number), module: pie });
+  });
+
+  test('two processes with the program at two places', () => {
+    const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
+    const maps = [mapLine(pie, BASE), mapLine(pie, LIBRARY_BASE)];
+    const ran: SymbolTool[] = [];
+    const symbolizer = new Symbolizer(machine(['addr2line'], ran));
+    const found = symbolizer.names(maps, [BigInt(BASE + start), BigInt(LIBRARY_BASE + start)]);
+    expect(found.map((names) => names?.names[0].short)).toEqual(['exported', 'exported']);
+    symbolizer.names(maps, [BigInt(BASE + start)]);
+    expect(ran).toEqual(['addr2line']);
+  });
+
+  test('a broken file names nothing, and ends nothing', () => {
+    const bytes = readFileSync(library);
+    // A seeded walk: the same bytes are broken each time.
+    let seed = 1;
+    const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
+    for (let run = 0; run < 400; run++) {
+      const broken = Uint8Array.from(bytes.subarray(0, run % 4 === 0 ? random(bytes.length) : bytes.length));
+      for (let i = 0; i < 12 && broken.length > 0; i++) {
+        const at =
+          run % 3 === 0 ? random(64) : run % 3 === 1 ? broken.length - 1 - random(Math.min(3000, broken.length)) : random(broken.length);
+        if (at > 3) broken[at] = random(256);
+      }
+      const host: SymbolHost = {
+        open: () => ({ size: broken.length, read: (offset, length) => broken.subarray(offset, offset + length) }),
+        run: () => undefined,
+      };
+      new Symbolizer(host).names([mapLine(library, BASE)], [BigInt(BASE + 0x1200), BigInt(BASE + 0x1500)]);
+    }
+  });
+});
+
+test('what is no ELF file has no symbols', () => {
+  for (const bytes of [new Uint8Array(0), new Uint8Array(100), new TextEncoder().encode('#!/bin/sh\n'.repeat(20))]) {
+    expect(readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) })).toBe(undefined);
+  }
+});

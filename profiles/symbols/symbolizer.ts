@@ -1,0 +1,330 @@
+/**
+ * Names of a process's addresses, from the files it had mapped.
+ * Invariant: a name is given only where a symbol's own bytes or debug information hold the address, in a file that can be the mapped one:
+ * its executable part has the mapping's offset and length. What has no name is counted, with the reason.
+ * Differs from jeprof (ExtractSymbols, MapToSymbols): jeprof takes the nearest symbol below whatever lies between, and reads any file
+ * that has the path. The format of the names is jeprof's.
+ */
+import type { Mapping } from '../heap/maps.ts';
+import { findMapping, parseMaps } from '../heap/maps.ts';
+import { printable } from '../profile.ts';
+import { shortFunctionName } from '../report/names.ts';
+import type { SymbolName, SymbolSource } from '../report/symbols.ts';
+import type { Binary } from './debug_files.ts';
+import { nameOf, openBinary } from './debug_files.ts';
+import { demangle, demangleBy, isRust } from './demangle.ts';
+import type { SymbolHost, SymbolTool } from './host.ts';
+import type { SourceFrame } from './source_lines.ts';
+import { sourceLines } from './source_lines.ts';
+import type { FoundSymbol } from './symbol_table.ts';
+
+/** Where to look for files, as jeprof's flags say it. */
+export interface SymbolizerOptions {
+  /** The program: stands for the mapped file of the same name. */
+  readonly program?: string | undefined;
+  /** `--lib_prefix`: folders that mapped paths, or the ends of them, are looked for in first. */
+  readonly prefixes?: readonly string[] | undefined;
+  /** `--add_lib`: a file whose addresses are not relocated. */
+  readonly extraLibrary?: string | undefined;
+  /** `--debug-dir`: folders of debug files, besides /usr/lib/debug. */
+  readonly debugFolders?: readonly string[] | undefined;
+}
+
+/** Why addresses of a file have no name. */
+type Reason = 'missing' | 'deleted' | 'different' | 'stripped' | 'nowhere';
+
+/** A function at an address: in jeprof's words, and in its own. */
+export interface NamedFunction extends SymbolName {
+  /** The readable name, with nothing added. */
+  readonly fn: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** What is known at an address. */
+export interface AddressNames {
+  /** Outermost function first. */
+  readonly names: readonly NamedFunction[];
+  /** Path of the mapped file. */
+  readonly module: string;
+  /** False if no function is known: the only name is then the file and the place in it, `[libfoo.so.1+0x1234]`. */
+  readonly resolved: boolean;
+  /** False if the file could not be used: the place is then an offset in the file, not an address. */
+  readonly read: boolean;
+}
+
+/** A mapped file: which one it is here, or why it cannot be used. */
+interface MappedFile {
+  readonly path: string;
+  readonly binary: Binary | undefined;
+  readonly reason: Reason;
+}
+
+/** A mapped file and a place in it. */
+type Place = MappedFile & { readonly at: number };
+
+/** Mappings of a process, and the files of those that have been asked for. */
+interface Process {
+  readonly mappings: readonly Mapping[];
+  readonly files: Map<Mapping, MappedFile>;
+}
+
+/** Addresses of one binary that are yet to be named. */
+interface Work {
+  readonly binary: Binary;
+  readonly known: Map<number, readonly NamedFunction[] | undefined>;
+  readonly asked: Set<number>;
+}
+
+const DELETED = / \(deleted\)$/;
+
+/** Names addresses, and keeps what it has learnt of each binary. */
+export class Symbolizer {
+  readonly #host: SymbolHost;
+  readonly #options: SymbolizerOptions;
+  /** By build id, else by path. */
+  readonly #work = new Map<string, Work>();
+  readonly #binaries = new Map<string, Binary | undefined>();
+  /** File and reason -> addresses without a name. */
+  readonly #unnamed = new Map<string, { readonly path: string; readonly reason: Reason; readonly addresses: Set<bigint> }>();
+  #withoutTool = false;
+
+  constructor(host: SymbolHost, options: SymbolizerOptions = {}) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /**
+   * Names for reports. Addresses of a file that cannot be used are left unnamed, as jeprof leaves them.
+   * @param maps texts of /proc/PID/maps, one a profile
+   */
+  source(maps: readonly string[]): SymbolSource {
+    return {
+      lookup: (addresses) => this.names(maps, addresses).map((found) => (found?.read === true ? found.names : undefined)),
+    };
+  }
+
+  /**
+   * What is known of each address: those of calls, that is return addresses less one, except at the head of a backtrace.
+   * Undefined for an address in no mapped file.
+   * @param maps texts of /proc/PID/maps; the first that has the address counts
+   */
+  names(maps: readonly string[], addresses: readonly bigint[]): (AddressNames | undefined)[] {
+    const processes = [...new Set(maps)].map((text) => ({ mappings: parseMaps(text), files: new Map<Mapping, MappedFile>() }));
+    const places = addresses.map((address) => this.#place(processes, address));
+    for (const place of places) if (place?.binary !== undefined) this.#ask(place.binary, place.at);
+    this.#answer();
+    return places.map((place, i) => {
+      if (place === undefined) return undefined;
+      const { binary, path, at } = place;
+      const names = binary === undefined ? undefined : this.#workOf(binary).known.get(at);
+      if (names !== undefined) return { names, module: path, resolved: true, read: true };
+      this.#count(path, binary === undefined ? place.reason : 'stripped', addresses[i]);
+      const name = `[${printable(nameOf(path))}+0x${at.toString(16)}]`;
+      return {
+        names: [{ short: name, location: '??:0', full: name, fn: name }],
+        module: path,
+        resolved: false,
+        read: binary !== undefined,
+      };
+    });
+  }
+
+  /** One line on the addresses that have no name and what helps; empty if there are none. */
+  notes(): string[] {
+    const notes: string[] = [];
+    const groups = [...this.#unnamed.values()].sort((a, b) => b.addresses.size - a.addresses.size);
+    const total = groups.reduce((sum, { addresses }) => sum + addresses.size, 0);
+    if (total > 0) {
+      const shown = groups.slice(0, 3).map(({ path, reason, addresses }) => `${addresses.size} in ${path} (${FACTS[reason]})`);
+      if (groups.length > 3) shown.push(`${groups.length - 3} more files`);
+      const remedies = [...new Set(groups.map(({ reason }) => REMEDIES[reason]))].filter((remedy) => remedy !== '');
+      const remedy = remedies.length === 0 ? '' : `; ${remedies.join('; ')}`;
+      notes.push(`${total} ${total === 1 ? 'address has' : 'addresses have'} no name: ${shown.join(', ')}${remedy}`);
+    }
+    if (this.#withoutTool)
+      notes.push('no lines and no inlined functions: neither addr2line nor llvm-symbolizer runs; install one, or name it by --tools');
+    return notes;
+  }
+
+  /** The file of an address and the place in it: the address before relocation, or the offset in a file that cannot be used. */
+  #place(processes: readonly Process[], address: bigint): Place | undefined {
+    let other = 'no mapped file';
+    for (const { mappings, files } of processes) {
+      const index = findMapping(mappings, address);
+      if (index < 0) continue;
+      const mapping = mappings[index];
+      if (!mapping.path.startsWith('/')) {
+        other = mapping.path === '' ? 'memory of no file' : mapping.path;
+        continue;
+      }
+      let file = files.get(mapping);
+      if (file === undefined) files.set(mapping, (file = this.#fileOf(mappings, index)));
+      const offset = Number(address - mapping.start + mapping.offset);
+      const at = file.binary?.image.addressOf(offset);
+      return at === undefined ? { ...file, binary: undefined, at: offset } : { ...file, at };
+    }
+    const place = this.#fixedPlace(address);
+    if (place === undefined) this.#count(other, 'nowhere', address);
+    return place;
+  }
+
+  /** What lies in no mapping belongs to a program or library that is not relocated, if one was named. */
+  #fixedPlace(address: bigint): Place | undefined {
+    const { program, extraLibrary } = this.#options;
+    for (const path of [extraLibrary, program]) {
+      const binary = path === undefined ? undefined : this.#open(path, path);
+      if (path === undefined || binary === undefined || (path === program && !binary.image.fixedAddresses)) continue;
+      if (binary.image.isCode(Number(address))) return { path, binary, reason: 'stripped', at: Number(address) };
+    }
+    return undefined;
+  }
+
+  #fileOf(mappings: readonly Mapping[], index: number): MappedFile {
+    const { path } = mappings[index];
+    const original = path.replace(DELETED, '');
+    const isDeleted = original !== path;
+    let reason: Reason = isDeleted ? 'deleted' : 'missing';
+    for (const candidate of this.#candidates(original, isDeleted)) {
+      const binary = this.#open(candidate, original);
+      if (binary === undefined) continue;
+      if (fits(binary, mappings, index)) return { path, binary, reason };
+      if (!isDeleted) reason = 'different';
+    }
+    return { path, binary: undefined, reason };
+  }
+
+  /** Where a mapped file may be now. What is at the path of a deleted one is another file, but may still be the same build. */
+  *#candidates(path: string, isDeleted: boolean): Generator<string> {
+    const { program, prefixes = [] } = this.#options;
+    if (program !== undefined && nameOf(program) === nameOf(path)) yield program;
+    for (let suffix = path; suffix.startsWith('/'); ) {
+      for (const prefix of prefixes) yield prefix.replace(/\/+$/, '') + suffix;
+      const next = suffix.indexOf('/', 1);
+      if (next < 0) break;
+      suffix = suffix.slice(next);
+    }
+    if (!isDeleted) yield path;
+  }
+
+  #open(path: string, mappedPath: string): Binary | undefined {
+    const known = this.#binaries.get(path);
+    if (known !== undefined || this.#binaries.has(path)) return known;
+    const binary = openBinary(this.#host, path, mappedPath, this.#options.debugFolders ?? []);
+    this.#binaries.set(path, binary);
+    return binary;
+  }
+
+  #workOf(binary: Binary): Work {
+    const key = binary.image.buildId ?? binary.path;
+    let work = this.#work.get(key);
+    if (work === undefined) this.#work.set(key, (work = { binary, known: new Map(), asked: new Set() }));
+    return work;
+  }
+
+  #ask(binary: Binary, at: number): void {
+    const work = this.#workOf(binary);
+    if (!work.known.has(at)) work.asked.add(at);
+  }
+
+  /** Names all that has been asked, a process a binary. */
+  #answer(): void {
+    for (const { binary, known, asked } of this.#work.values()) {
+      if (asked.size === 0) continue;
+      const addresses = [...asked].sort((a, b) => a - b);
+      asked.clear();
+      const { debug } = binary;
+      const lines = debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
+      if (lines === undefined) this.#withoutTool = true;
+      const symbols = addresses.map((at) => binary.functions?.find(at));
+      const names = [...symbols.map((symbol) => symbol?.name), ...(lines ?? []).flatMap((frames) => frames?.map(({ name }) => name))];
+      demangleBy(
+        (text) => this.#toolText('c++filt', [], text),
+        names.filter((name) => name !== undefined),
+      );
+      addresses.forEach((at, i) => known.set(at, namesAt(symbols[i], lines?.[i])));
+    }
+  }
+
+  #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
+    const output = this.#host.run(tool, args, input);
+    return output === undefined ? undefined : new TextDecoder().decode(output);
+  }
+
+  #count(path: string, reason: Reason, address: bigint): void {
+    const key = `${reason} ${path}`;
+    let group = this.#unnamed.get(key);
+    if (group === undefined) this.#unnamed.set(key, (group = { path, reason, addresses: new Set() }));
+    group.addresses.add(address);
+  }
+}
+
+const FACTS: Readonly<Record<Reason, string>> = {
+  missing: 'not on this machine',
+  deleted: 'deleted while it ran',
+  different: 'not the file that was mapped',
+  stripped: 'no symbol there',
+  nowhere: 'no code of a file',
+};
+const REMEDIES: Readonly<Record<Reason, string>> = {
+  missing: '--lib_prefix DIR says where the files are now',
+  deleted: '--lib_prefix DIR says where the files are now',
+  different: '--lib_prefix DIR says where the files are now',
+  stripped: 'debug symbols, installed or in --debug-dir DIR, give names',
+  nowhere: '',
+};
+
+/** Sizes of pages that Linux maps files in. */
+const PAGES = [0x1000n, 0x4000n, 0x10000n];
+
+/** True if an executable part of a file lies in memory as the mapping does: same offset, same length, in whole pages. */
+function fits({ image }: Binary, mappings: readonly Mapping[], index: number): boolean {
+  const { path, permissions } = mappings[index];
+  // A part may be mapped in several pieces, where some of its pages have other permissions.
+  const follows = (a: Mapping, b: Mapping) => b.path === path && a.end === b.start && a.offset + (a.end - a.start) === b.offset;
+  const isCode = (mapping: Mapping) => mapping.permissions.includes('x');
+  if (!permissions.includes('x')) return false;
+  let first = index;
+  while (first > 0 && follows(mappings[first - 1], mappings[first]) && isCode(mappings[first - 1])) first--;
+  let last = index;
+  while (last + 1 < mappings.length && follows(mappings[last], mappings[last + 1]) && isCode(mappings[last + 1])) last++;
+  const start = mappings[first].offset;
+  const end = mappings[last].offset + mappings[last].end - mappings[last].start;
+  return image.segments.some((part) => {
+    if (!part.executable) return false;
+    const from = BigInt(part.offset);
+    const to = from + BigInt(part.size);
+    return PAGES.some((page) => from - (from % page) === start && roundUp(to, page) === roundUp(end, page));
+  });
+}
+
+const roundUp = (value: bigint, page: bigint) => ((value + page - 1n) / page) * page;
+
+/** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
+function namesAt(symbol: FoundSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
+  const table = symbol === undefined ? undefined : tableName(symbol);
+  if (lines === undefined) return table === undefined ? undefined : [table];
+  const names = lines.map(({ name, location }, i) => {
+    const clean = printable(location);
+    const match = /^(.+):(\d+)(?: |$)/.exec(clean);
+    const place = { location: clean, ...(match === null || match[2] === '0' ? {} : { file: match[1], line: Number(match[2]) }) };
+    const debug = { ...functionName(name ?? '??'), ...place };
+    // The symbol table's name, which has the address, if it is the same function or the only name. The outermost function is the symbol.
+    if (i > 0 || table === undefined || (name !== undefined && !table.full.startsWith(debug.short))) return debug;
+    return { ...table, ...place, fn: name === undefined ? table.fn : debug.fn };
+  });
+  return names[0].fn === '??' ? undefined : names;
+}
+
+function tableName({ name, version, start, shared }: FoundSymbol): NamedFunction {
+  const { fn, short } = functionName(name);
+  // The address tells functions of equal names apart; jeprof forgets it where several names share an address.
+  const full = shared ? fn + version : `${fn}${version}<${start.toString(16).padStart(16, '0')}>`;
+  return { fn, short: short + version, full, location: '??:?' };
+}
+
+function functionName(mangled: string): { readonly fn: string; readonly short: string; readonly full: string } {
+  const fn = printable(demangle(mangled));
+  // What jeprof cuts from C++ names are the types of Rust ones: `<Vec<u8> as Clone>::clone`.
+  return { fn, short: isRust(mangled) ? fn : shortFunctionName(fn), full: fn };
+}
