@@ -1,24 +1,65 @@
 /**
- * Names of a dump's addresses from the binaries of this machine, for reports on dumps that carry none.
+ * Names of bare addresses from the binaries of this machine, for what is read without names.
  */
-import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
 import type { SymbolSource } from '../profiles/report/symbols.ts';
+import { nameFrames } from '../profiles/symbols/name_frames.ts';
+import { Symbolizer } from '../profiles/symbols/symbolizer.ts';
+import { STANDARD } from './output.ts';
+import { checkTools, symbolHost } from './symbol_host.ts';
 
-/** Most bytes that addr2line and c++filt may answer. */
-const ANSWER_BYTES = 1 << 28;
+/** The flags of SYMBOL_FLAGS. */
+export interface SymbolArgs {
+  readonly lib_prefix?: string | undefined;
+  readonly add_lib?: string | undefined;
+  readonly 'debug-dir'?: string | undefined;
+  readonly tools?: string | undefined;
+}
 
 /**
- * Where the names of a profile come from, if it has none itself and its maps tell the files.
- * @param program stands for the mapped file of the same name, which may lie elsewhere on this machine.
+ * Splits off the program, which jeprof's command line names before the profiles; the profiles' maps tell it as well.
  */
-export function symbolsOf({ symbolized, maps }: Profile, program: string | undefined): SymbolSource | undefined {
-  if (symbolized || maps === undefined) return undefined;
+export function splitProgram(inputs: readonly string[]): { readonly program: string | undefined; readonly inputs: readonly string[] } {
+  const [first, ...rest] = inputs;
+  const named = rest.length > 0 && first !== undefined && first !== STANDARD && isElf(first);
+  return named ? { program: first, inputs: rest } : { program: undefined, inputs };
+}
+
+/** @throws InputError for `--tools` that are not there. */
+export function symbolizerOf(args: SymbolArgs, program: string | undefined): Symbolizer {
+  checkTools(args.tools);
+  return new Symbolizer(symbolHost(args.tools), {
+    program,
+    prefixes: listOf(args.lib_prefix),
+    extraLibrary: args.add_lib,
+    debugFolders: listOf(args['debug-dir']),
+  });
+}
+
+const listOf = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
+
+/** Names the frames of a profile that are bare addresses, if its maps tell the files. */
+export function nameProfile({ stacks, maps, symbolized, source }: Profile, symbolizer: Symbolizer): void {
+  if (maps !== undefined && (!symbolized || source === 'replay')) nameFrames(stacks, maps, symbolizer);
+}
+
+/** Where a report takes the names of dumps from. Frames of traces are named where they stand. */
+export function reportNames(profiles: readonly Profile[], symbolizer: Symbolizer): SymbolSource | undefined {
+  for (const profile of profiles) if (profile.symbolized) nameProfile(profile, symbolizer);
+  const bare = profiles.filter(({ symbolized }) => !symbolized);
+  if (bare.length === 0) return undefined;
+  return symbolizer.source(bare.flatMap(({ maps }) => (maps === undefined ? [] : [maps])));
+}
+
+/** The names that jeprof finds: the nearest symbol, however far. */
+export function nearestNames([first]: readonly Profile[], args: SymbolArgs, program: string | undefined): SymbolSource | undefined {
+  if (first === undefined || first.symbolized || first.maps === undefined) return undefined;
+  const host = symbolHost(args.tools);
   const local = (path: string) => (program !== undefined && path.startsWith('/') && basename(path) === basename(program) ? program : path);
-  return elfSymbolSource(maps, {
+  return elfSymbolSource(first.maps, {
     readFile: (path) => {
       try {
         return readFileSync(local(path));
@@ -26,20 +67,15 @@ export function symbolsOf({ symbolized, maps }: Profile, program: string | undef
         return undefined;
       }
     },
-    run: (tool, args, input) => {
-      const { status, stdout } = spawnSync(tool, args.map(local), {
-        input,
-        encoding: 'utf8',
-        maxBuffer: ANSWER_BYTES,
-        stdio: ['pipe', 'pipe', 'ignore'],
-      });
-      return status === 0 ? stdout : undefined;
+    run: (tool, toolArgs, input) => {
+      const output = host.run(tool, toolArgs.map(local), input);
+      return output === undefined ? undefined : Buffer.from(output).toString();
     },
   });
 }
 
-/** True for a program or library: jeprof takes one before the profiles. */
-export function isElf(path: string): boolean {
+/** True for a program or library. */
+function isElf(path: string): boolean {
   try {
     const fd = openSync(path, 'r');
     try {

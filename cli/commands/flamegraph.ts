@@ -1,4 +1,5 @@
 import { command, INPUT_FLAGS } from './command.ts';
+import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
   'flamegraph <inputs..>',
@@ -16,6 +17,7 @@ export default command(
         base: { type: 'string', describe: 'Show what grew and shrank since this trace or profile', requiresArg: true },
         title: { type: 'string', describe: "The page's heading (default: the inputs' names)", requiresArg: true },
         allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks', default: false },
+        ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
       }),
   async (args) => (await import('../jobs/flamegraph.ts')).flamegraph(args),

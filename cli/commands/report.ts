@@ -1,4 +1,5 @@
 import { command, INPUT_FLAGS } from './command.ts';
+import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 const flag = (describe: string) => ({ type: 'boolean', describe, default: false }) as const;
 const value = (describe: string) => ({ type: 'string', describe, requiresArg: true }) as const;
@@ -43,6 +44,8 @@ export default command(
         maxdegree: value('--dot: at most so many edges of a node (default: 8)'),
         heapcheck: flag('--dot: mark nodes that allocate themselves'),
         output: { alias: 'o', ...value('A file for the report (default: standard output)') },
+        nearest: flag('Names as jeprof guesses them: the nearest symbol, however far'),
+        ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
       }),
   async (args) => (await import('../jobs/report.ts')).report(args),

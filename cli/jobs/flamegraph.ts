@@ -7,9 +7,10 @@ import { sumProfiles } from '../../profiles/sum.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { readSubject } from '../subject.ts';
+import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import type { InputArgs } from '../trace_input.ts';
 
-interface FlameGraphArgs extends InputArgs {
+interface FlameGraphArgs extends InputArgs, SymbolArgs {
   readonly inputs: readonly string[];
   readonly output?: string | undefined;
   readonly base?: string | undefined;
@@ -21,12 +22,15 @@ interface FlameGraphArgs extends InputArgs {
 export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   const path = args.output ?? STANDARD;
   checkOutputs([path]);
+  const { program, inputs } = splitProgram(args.inputs);
+  const symbolizer = symbolizerOf(args, program);
   const profiles = [];
-  for (const input of args.inputs) profiles.push((await readSubject(input, args)).profile);
+  for (const input of inputs) profiles.push((await readSubject(input, args)).profile);
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
+  for (const profile of base === undefined ? profiles : [...profiles, base]) nameProfile(profile, symbolizer);
   const profile = sumProfiles(profiles);
-  printNotes(profile.warnings, args.quiet);
-  const title = args.title ?? args.inputs.map((input) => (input === STANDARD ? 'standard input' : basename(input))).join(' + ');
+  printNotes([...profile.warnings, ...symbolizer.notes()], args.quiet);
+  const title = args.title ?? inputs.map((input) => (input === STANDARD ? 'standard input' : basename(input))).join(' + ');
   const page = renderFlameGraph(profile, { title, foldAllocators: args.allocators !== true, ...(base === undefined ? {} : { base }) });
   writeResult(path, page);
 }

@@ -4,17 +4,19 @@
 import { leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
 import { leaksToJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
+import { InputError } from '../../core/trace/input_error.ts';
 import type { Replay } from '../../core/replay/replay.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseBytes, parseCount } from '../settings.ts';
 import { readSubject } from '../subject.ts';
+import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
 
-interface LeaksArgs extends InputArgs {
-  readonly input: string;
+interface LeaksArgs extends InputArgs, SymbolArgs {
+  readonly inputs: readonly string[];
   readonly output?: string | undefined;
   readonly json?: boolean | undefined;
   readonly top?: string | undefined;
@@ -28,10 +30,16 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const limit = args['fail-on-leak'] === undefined ? undefined : parseBytes('--fail-on-leak', args['fail-on-leak']);
   const contexts = args.top === undefined ? undefined : parseCount('--top', args.top, 0);
   checkOutputs([path]);
-  const { profile, replay } = await readSubject(args.input, args);
+  const { program, inputs } = splitProgram(args.inputs);
+  const [input, ...more] = inputs;
+  if (input === undefined || more.length > 0)
+    throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
+  const symbolizer = symbolizerOf(args, program);
+  const { profile, replay } = await readSubject(input, args);
+  nameProfile(profile, symbolizer);
   const foldAllocators = args.allocators !== true;
   const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators);
-  printNotes(report.warnings, args.quiet);
+  printNotes([...report.warnings, ...symbolizer.notes()], args.quiet);
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
     const terminal = path === STANDARD ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};

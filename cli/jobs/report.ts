@@ -11,14 +11,14 @@ import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
 import { readSubject, type Subject } from '../subject.ts';
-import { isElf, symbolsOf } from '../symbols.ts';
+import { nearestNames, reportNames, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import type { InputArgs } from '../trace_input.ts';
 
 const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'addresses'];
 
 type Text = string | undefined;
 
-interface ReportArgs extends InputArgs {
+interface ReportArgs extends InputArgs, SymbolArgs {
   readonly profiles: readonly string[];
   readonly output?: Text;
   readonly base?: Text;
@@ -31,6 +31,7 @@ interface ReportArgs extends InputArgs {
   readonly retain?: Text;
   readonly exclude?: Text;
   readonly thread?: Text;
+  readonly nearest?: boolean | undefined;
   readonly nodecount?: Text;
   readonly nodefraction?: Text;
   readonly edgefraction?: Text;
@@ -45,43 +46,41 @@ export async function report(args: ReportArgs): Promise<void> {
   const format: ReportFormat = chosen(args, REPORT_FORMATS, 'text');
   const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
   const granularity = chosen(args, GRANULARITIES, 'functions');
-  const [program, ...rest] = args.profiles as [string, ...string[]];
-  // jeprof's own command line names the program first; the profiles' maps tell it as well.
-  const named = rest.length > 0 && program !== STANDARD && isElf(program);
+  const { program, inputs } = splitProgram(args.profiles);
   const subjects: Subject[] = [];
-  for (const input of named ? rest : args.profiles) subjects.push(await readSubject(input, args));
+  for (const input of inputs) subjects.push(await readSubject(input, args));
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
   const [first] = subjects;
+  const symbolizer = symbolizerOf(args, program);
+  const profiles = subjects.map(({ profile }) => profile);
+  const named = base === undefined ? profiles : [...profiles, base];
+  const symbolSource = args.nearest === true ? nearestNames(profiles, args, program) : reportNames(named, symbolizer);
   const notes = subjects.flatMap(({ profile }) => profile.warnings);
-  const text = renderReport(
-    format,
-    subjects.map(({ profile }) => profile),
-    {
-      sampleType,
-      granularity,
-      cumulative: args.cum === true,
-      showBytes: args.show_bytes === true,
-      dropNegative: args.drop_negative === true,
-      heapcheck: args.heapcheck === true,
-      note: (note) => notes.push(note),
-      ...given({
-        base,
-        focus: args.focus,
-        ignore: args.ignore,
-        retain: args.retain,
-        exclude: args.exclude,
-        thread: args.thread,
-        nodeCount: args.nodecount === undefined ? undefined : parseCount('--nodecount', args.nodecount, 0),
-        maxDegree: args.maxdegree === undefined ? undefined : parseCount('--maxdegree', args.maxdegree, 0),
-        nodeFraction: args.nodefraction === undefined ? undefined : parseFraction('--nodefraction', args.nodefraction),
-        edgeFraction: args.edgefraction === undefined ? undefined : parseFraction('--edgefraction', args.edgefraction),
-        dumpText: first?.dumpText,
-        program: named ? program : undefined,
-        symbolSource: first === undefined ? undefined : symbolsOf(first.profile, named ? program : undefined),
-      }),
-    },
-  );
-  printNotes(notes, args.quiet);
+  const text = renderReport(format, profiles, {
+    sampleType,
+    granularity,
+    cumulative: args.cum === true,
+    showBytes: args.show_bytes === true,
+    dropNegative: args.drop_negative === true,
+    heapcheck: args.heapcheck === true,
+    note: (note) => notes.push(note),
+    ...given({
+      base,
+      focus: args.focus,
+      ignore: args.ignore,
+      retain: args.retain,
+      exclude: args.exclude,
+      thread: args.thread,
+      nodeCount: args.nodecount === undefined ? undefined : parseCount('--nodecount', args.nodecount, 0),
+      maxDegree: args.maxdegree === undefined ? undefined : parseCount('--maxdegree', args.maxdegree, 0),
+      nodeFraction: args.nodefraction === undefined ? undefined : parseFraction('--nodefraction', args.nodefraction),
+      edgeFraction: args.edgefraction === undefined ? undefined : parseFraction('--edgefraction', args.edgefraction),
+      dumpText: first?.dumpText,
+      program,
+      symbolSource,
+    }),
+  });
+  printNotes([...notes, ...symbolizer.notes()], args.quiet);
   writeResult(path, text);
 }
 

@@ -1,0 +1,96 @@
+/**
+ * Files and tools for naming addresses: this machine's.
+ * Invariant: a file is opened once and read in parts; all are closed when the process ends.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { InputError } from '../core/trace/input_error.ts';
+import type { SymbolFile, SymbolHost, SymbolTool } from '../profiles/symbols/host.ts';
+
+/** Most bytes that a tool may answer. */
+const ANSWER_BYTES = 1 << 30;
+
+/**
+ * The host of `Symbolizer`.
+ * @param tools what `--tools` says: `NAME:PATH` and prefixes of tools' paths, by commas
+ */
+export function symbolHost(tools: string | undefined): SymbolHost {
+  const files = new Map<string, SymbolFile | undefined>();
+  return {
+    open(path) {
+      if (!files.has(path)) files.set(path, openFile(path));
+      return files.get(path);
+    },
+    run(tool, args, input) {
+      const { status, stdout } = spawnSync(toolPath(tool, tools), args, {
+        input,
+        maxBuffer: ANSWER_BYTES,
+        stdio: ['pipe', 'pipe', 'ignore'],
+        // Nothing is to be fetched: binutils and LLVM would ask a debuginfod server that these name.
+        env: { ...process.env, DEBUGINFOD_URLS: '' },
+      });
+      return status === 0 ? stdout : undefined;
+    },
+  };
+}
+
+function openFile(path: string): SymbolFile | undefined {
+  let fd: number;
+  try {
+    // Not blocking: a pipe of that name has no writer to wait for.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  const stat = fstatSync(fd);
+  if (!stat.isFile()) {
+    closeSync(fd);
+    return undefined;
+  }
+  return {
+    size: stat.size,
+    read(offset, length) {
+      const bytes = new Uint8Array(length);
+      let at = 0;
+      while (at < length) {
+        const count = readSync(fd, bytes, at, Math.min(length - at, 1 << 30), offset + at);
+        if (count === 0) break;
+        at += count;
+      }
+      return bytes.subarray(0, at);
+    },
+  };
+}
+
+/** Path of a tool: of `--tools` an entry for it, else the first prefix that has it (jeprof, ConfigureTool); else its name, to be found in PATH. */
+function toolPath(tool: SymbolTool, tools: string | undefined): string {
+  const entries = (tools ?? '').split(',').filter((entry) => entry !== '');
+  for (const entry of entries) if (entry.startsWith(`${tool}:`)) return entry.slice(tool.length + 1);
+  for (const entry of entries) if (!entry.includes(':') && isExecutable(entry + tool)) return entry + tool;
+  return tool;
+}
+
+/** Makes sure that `--tools` names what is there. @throws InputError for an entry that leads to no tool. */
+export function checkTools(tools: string | undefined): void {
+  for (const entry of (tools ?? '').split(',').filter((part) => part !== '')) {
+    const [name, ...path] = entry.split(':');
+    const isThere = path.length > 0 ? isExecutable(path.join(':')) : TOOLS.some((tool) => isExecutable(entry + tool));
+    if (!isThere)
+      throw new InputError(
+        '--tools',
+        `no tool at ${path.length > 0 ? path.join(':') : `${name}…`}`,
+        'a folder with a slash at its end, or NAME:PATH',
+      );
+  }
+}
+
+const TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer', 'objdump'];
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
