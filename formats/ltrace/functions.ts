@@ -75,7 +75,9 @@ export interface Call {
 /** Takes apart a name as it stands before its arguments. */
 export function callNamed(text: string): Call {
   const arrow = text.indexOf('->');
-  const caller = arrow > 0 && !/[\s(<]/.test(text.slice(0, arrow)) ? text.slice(0, arrow) : undefined;
+  // A program may have any name; but `operator->` is no call from one.
+  const before = text.slice(0, arrow);
+  const caller = arrow > 0 && !/[\s(]|operator$/.test(before) ? before : undefined;
   const rest = caller === undefined ? text : text.slice(arrow + 2);
   const at = rest.lastIndexOf('@');
   const entered = at > 0;
@@ -98,6 +100,11 @@ function kindOf(fn: string, caller: string | undefined): Kind {
 
 function newKind(aligned: boolean): Kind {
   return aligned ? Kind.new_aligned : Kind.new;
+}
+
+/** True for calls that allocate or free, one way or the other. */
+export function isAllocator(kind: Kind): boolean {
+  return kind !== Kind.other && kind !== Kind.fork && kind !== Kind.clone;
 }
 
 /** True for calls that allocate or free by calling the allocator: where the inner call is seen, it is the one that counts. */

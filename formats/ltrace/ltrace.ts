@@ -18,7 +18,7 @@ import { ByteCursor, HEX, ascii, findWord, hasWord, roundUp, textOf } from '../s
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
-import { callNamed, isWrapper, Kind, type Call } from './functions.ts';
+import { callNamed, isAllocator, isWrapper, Kind, type Call } from './functions.ts';
 import { Processes } from './processes.ts';
 
 export const ltrace: TraceFormat = {
@@ -53,6 +53,7 @@ function sniff(head: Uint8Array): number {
   return fits / seen >= 0.5 ? 0.5 + 0.45 * (fits / seen) : 0;
 }
 
+const VOID_RESULT = ascii('= <void>');
 const UNFINISHED = ascii(' <unfinished ...>');
 const NO_RETURN = ascii(' <no return ...>');
 const RESUME = ascii('<... ');
@@ -62,6 +63,7 @@ const MINUSES = ascii('--- ');
 const EXITED = ascii('+++ exited');
 const EXEC = ascii('--- Called exec()');
 const SIGCHLD = ascii('--- SIGCHLD');
+const WHOLE_ENDS = [VOID_RESULT, UNFINISHED, NO_RETURN, ascii(' +++'), ascii(' ---')];
 const BREAKPOINT = ascii('unexpected breakpoint at 0x');
 const PID = ascii('[pid ');
 const NIL = ascii('nil');
@@ -200,8 +202,7 @@ class LtraceReader implements TraceReader {
     const trace = this.#trace;
     this.#lines.end((bytes, start, end) => {
       // Without its newline a line may end within an address: only what ends in a word that is known is whole.
-      const last = bytes[end - 1];
-      if (last === 0x2b || last === 0x2d || last === 0x3e) this.#line(bytes, start, end);
+      if (WHOLE_ENDS.some((word) => hasWord(bytes, end - word.length, end, word))) this.#line(bytes, start, end);
       else {
         trace.skip('torn');
         trace.partial = true;
@@ -491,7 +492,7 @@ class LtraceReader implements TraceReader {
       this.#unparsed.fits();
       // Its first half is not in the recording, and with it the arguments.
       const { kind } = callNamed(fn);
-      this.#trace.skip(kind === Kind.other ? 'other_call' : 'torn');
+      this.#trace.skip(isAllocator(kind) ? 'torn' : 'other_call');
       return;
     }
     const call = calls[depth];
@@ -540,7 +541,9 @@ class LtraceReader implements TraceReader {
   #drop(calls: OpenCall[], depth: number): void {
     for (let i = depth; i < calls.length; i++) {
       const { kind, done } = calls[i];
-      if (kind !== Kind.other && !done) this.#trace.skip('no_return');
+      if (isAllocator(kind)) {
+        if (!done) this.#trace.skip('no_return');
+      } else if (kind !== Kind.other) this.#trace.skip('other_call');
     }
     this.#openCalls -= Math.max(0, calls.length - depth);
     calls.length = Math.min(calls.length, depth);
@@ -657,7 +660,7 @@ class LtraceReader implements TraceReader {
   #enclosing(calls: OpenCall[], kind: Kind, a: number, b: number, c: number): OpenCall | undefined {
     for (let i = calls.length - 1; i >= 0; i--) {
       const outer = calls[i];
-      if (outer.kind === Kind.other || outer.kind === Kind.fork || outer.kind === Kind.clone) continue;
+      if (!isAllocator(outer.kind)) continue;
       if (isWrapper(outer.kind) || isPartOf(kind, a, b, c, outer)) return outer;
       if (!outer.done) this.#trace.skip('no_return');
       calls.splice(i, 1);
@@ -675,15 +678,15 @@ class LtraceReader implements TraceReader {
       this.#string();
       if (kind === Kind.strndup && cursor.eat(COMMA)) {
         cursor.eat(SPACE);
-        this.#b = this.#number(bytes, cursor.pos, end);
+        this.#b = this.#number(bytes, cursor.pos, end, false);
         cursor.pos = this.#after;
       }
     } else {
-      this.#a = this.#number(bytes, start, end);
+      this.#a = this.#number(bytes, start, end, takesAddress(kind));
       if (Number.isNaN(this.#a)) return -1;
       if (bytes[this.#after] === COMMA) {
-        this.#b = this.#number(bytes, this.#after + 2, end);
-        if (bytes[this.#after] === COMMA) this.#c = this.#number(bytes, this.#after + 2, end);
+        this.#b = this.#number(bytes, this.#after + 2, end, false);
+        if (bytes[this.#after] === COMMA) this.#c = this.#number(bytes, this.#after + 2, end, false);
         if (Number.isNaN(this.#b) && needsTwo(kind)) return -1;
       }
       cursor.pos = this.#after;
@@ -698,11 +701,12 @@ class LtraceReader implements TraceReader {
   }
 
   /**
-   * A number: decimal, hex after 0x (an address: its tag bits above 2^52 are dropped), `nil`. A negative one is the size that its bits are.
+   * A number: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped.
    * Sets `#after` to the position after it. NaN if there is none.
    */
-  #number(bytes: Uint8Array, start: number, end: number): number {
+  #number(bytes: Uint8Array, start: number, end: number, address: boolean): number {
     let pos = start;
+    this.#after = start;
     const first = bytes[pos];
     if (first === ZERO && bytes[pos + 1] === 0x78) {
       pos += 2;
@@ -713,10 +717,9 @@ class LtraceReader implements TraceReader {
         high = (high << 4) | (low >>> 28);
         low = (low << 4) | digit;
       }
+      if (pos - start > 18 || pos - start < 3) return NaN;
       this.#after = pos;
-      // Sizes are printed in hex too, if they are large; then all bits count.
-      if (pos - start <= 15) return (high & 0xfffff) * 4294967296 + (low >>> 0);
-      return pos - start > 18 || pos > end ? NaN : (high >>> 0) * 4294967296 + (low >>> 0);
+      return (address ? high & 0xfffff : high >>> 0) * 4294967296 + (low >>> 0);
     }
     let digit = first - ZERO;
     if (digit >= 0 && digit <= 9) {
@@ -726,9 +729,10 @@ class LtraceReader implements TraceReader {
       if (pos - start <= 15) return value;
       return roundUp(BigInt(textOf(bytes, start, pos)));
     }
-    if (first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE) return 2 ** 64 - this.#number(bytes, pos + 1, end);
+    if (first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE) return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
+    if (!hasWord(bytes, pos, end, NIL)) return NaN;
     this.#after = pos + NIL.length;
-    return hasWord(bytes, pos, end, NIL) ? 0 : NaN;
+    return 0;
   }
 
   /** Takes a string: `#c` is its length in bytes, or, where ltrace cut it, minus that minus one. */
@@ -765,7 +769,7 @@ class LtraceReader implements TraceReader {
       if (!hasWord(bytes, pos, end, VOID)) return -1;
       this.#result = 0;
     } else {
-      this.#result = this.#number(bytes, pos, end);
+      this.#result = this.#number(bytes, pos, end, true);
       if (Number.isNaN(this.#result)) return -1;
       after = this.#after;
     }
@@ -848,6 +852,11 @@ function requested(kind: Kind, a: number, b: number, c: number): number {
 function alignmentOf({ kind, a, b }: OpenCall): number {
   if (kind === Kind.posix_memalign) return b;
   return kind === Kind.memalign || kind === Kind.aligned_alloc ? a : 0;
+}
+
+/** True if the first argument is the address of a block. */
+function takesAddress(kind: Kind): boolean {
+  return kind === Kind.free || kind === Kind.delete || kind === Kind.realloc || kind === Kind.reallocarray || kind === Kind.malloc_usable_size || kind >= Kind.libc_calloc;
 }
 
 function needsTwo(kind: Kind): boolean {

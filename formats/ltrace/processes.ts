@@ -52,7 +52,8 @@ export class Processes {
   /** Id whose process is replayed; -1 before the first line. */
   #root = -1;
   readonly #wanted: number | undefined;
-  #rootExited = false;
+  /** True once the process wanted has come out of its parent: its thread is row 0, which was the parent's. */
+  #forked = false;
   readonly #others = new Set<number>();
   readonly #own = new Set<number>();
   readonly #foreign = new Set<number>();
@@ -91,10 +92,7 @@ export class Processes {
       this.#own.add(tid);
     } else if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
     else if (!this.#own.has(tid) && !this.#foreign.has(tid) && !this.#candidates.has(tid)) {
-      if (this.#rootExited) this.#setForeign(tid);
-      else {
-        this.#candidates.set(tid, { tid, since: line, live: new Set(), freed: new Set(), signs: 0, inMainHeap: false, exited: false, waited: 0 });
-      }
+      this.#candidates.set(tid, { tid, since: line, live: new Set(), freed: new Set(), signs: 0, inMainHeap: false, exited: false, waited: 0 });
     }
   }
 
@@ -111,6 +109,7 @@ export class Processes {
     if (threads.length > 0) {
       threads.forget(threads.tids[0]);
       threads.tids[0] = tid;
+      this.#forked = true;
     }
   }
 
@@ -175,11 +174,8 @@ export class Processes {
       this.#retire(tid);
       return false;
     }
-    if (tid === this.#root) {
-      this.#rootExited = true;
-      return false;
-    }
-    if (!this.#own.delete(tid) || killed || this.#rootExited || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid))) return false;
+    // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
+    if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid))) return false;
     if (this.#heldFrom < this.#held.length) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     else this.#append(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     return true;
@@ -323,7 +319,7 @@ export class Processes {
         this.#trace.skip('note');
         return;
       }
-      this.#lastThread = threads.intern(tid);
+      this.#lastThread = this.#forked && tid === this.#root ? 0 : threads.intern(tid);
       this.#appeared.add(tid);
       this.#lastOwn = this.#own.has(tid) ? tid : -1;
     }
