@@ -17,12 +17,13 @@ import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { quoteLine } from './shared/unparsed.ts';
+import { valgrind } from './valgrind/valgrind.ts';
 
 export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
-export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace];
+export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace, valgrind];
 
 /** Bytes of the decompressed input that formats are shown. */
 const HEAD_BYTES = 65536;
