@@ -123,7 +123,7 @@ function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: n
   if (prof === null) {
     region = allocate(heap, tsd, size, usize, alignment, tcache, arena);
   } else {
-    const context = sampleDue(heap, tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+    const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
     if (context < 0) {
       region = allocate(heap, tsd, usize, usize, alignment, tcache, arena);
     } else {
@@ -309,7 +309,7 @@ function rallocProf(
     // whoever gets the old extent next must not find this sample there
     edata.sample[extent] = 0;
   }
-  const context = sampleDue(heap, tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+  const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
   let result: number;
   if (context >= 0) {
     const target = usize <= SMALL_MAXCLASS ? LARGE_MINCLASS : usize;
@@ -330,7 +330,7 @@ function rallocProf(
 }
 
 /** te_prof_sample_event_lookahead: whether an allocation of `usize` bytes reaches the thread's next sample. */
-function sampleDue(heap: Heap, tsd: Tsd, usize: number): boolean {
+function sampleDue(tsd: Tsd, usize: number): boolean {
   return tsd.allocated + usize >= tsd.sampleEvent && tsd.reentrancy === 0 && tsd.state === TsdState.nominal;
 }
 

@@ -290,7 +290,7 @@ function mapNew(heap: Heap, arena: Arena, at: number, bytes: number, alignment: 
 
 /** extent_alloc_dss */
 function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment: number): number {
-  const { edata, space } = heap;
+  const { space } = heap;
   if (bytes >= 2 ** 63) return 0;
   if (!edataGet(heap, arena)) return 0;
   if (!heap.dssExhausted) {

@@ -8,10 +8,8 @@
 /** No object lives at that address. */
 export const NOT_LIVE = -1;
 
-/** Fields of a row in `rows`: row * LIVE_FIELDS + field. */
+/** Fields of a row in `rows`: row * LIVE_FIELDS + field. The first is the object's address in the trace. */
 export const LIVE_FIELDS = 4;
-/** The object's address in the trace. */
-export const ADDRESS = 0;
 /** Its region in the model; -1 if the model had no memory for it. */
 export const REGION = 1;
 /** Requested bytes. */
@@ -128,7 +126,7 @@ export class LiveTable {
 /** Objects by number, for formats that number blocks themselves: the same fields and methods, and nothing to look up. Number 0 is NULL. */
 export class NumberedTable {
   count = 0;
-  /** Row n is block number n; ADDRESS holds n while it is live, else 0. */
+  /** Row n is block number n; its first field holds n while the block is live, else 0. */
   rows: Float64Array<ArrayBuffer> = new Float64Array(1024 * LIVE_FIELDS);
 
   find(number: number): number {

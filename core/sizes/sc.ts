@@ -5,7 +5,6 @@
  * Differs: sizes are doubles. Every class is exact; a request above 2^53 has been rounded up on its way in, which keeps its class.
  */
 
-export const LG_PAGE = 12;
 export const PAGE = 4096;
 export const HUGEPAGE = 2097152;
 /** Small size classes, 8 to 14336 bytes (SC_NBINS). */
