@@ -1,0 +1,138 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { Trace } from '../core/trace/trace.ts';
+import { fixtureBytes } from '../fixtures/tally.ts';
+import { FORMATS, formatNamed, readTrace, sniffFormat, type ReadTraceOptions, type Source } from './index.ts';
+
+const TRACES = readdirSync(fileURLToPath(new URL('../fixtures/traces/', import.meta.url))).filter((name) => !name.endsWith('.md'));
+
+/** Formats that a fixture's extension names. The name is for people: the program never sees it. */
+const BY_EXTENSION = new Map([
+  ['ltrace', 'ltrace'],
+  ['perfscript', 'perf'],
+  ['ftrace', 'ftrace'],
+  ['heaptrack', 'heaptrack'],
+  ['mtrace', 'mtrace'],
+]);
+
+/** Known by their format, and refused: they hold sums, not calls. */
+const SUMMARIES = new Set(['leaky_interval.txt', 'leakycpp_s5.txt']);
+
+async function read(source: Source, options: ReadTraceOptions = {}) {
+  const trace = new Trace();
+  let events = 0;
+  const format = await readTrace(source, trace, (batch) => void (events += batch.length), { name: 'x', ...options });
+  return { trace, events, format: format.name };
+}
+
+async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+}
+
+describe('every recorded trace', () => {
+  test.each(TRACES)('%s is known by its content, and by no other format', async (name) => {
+    const bytes = await fixtureBytes(name);
+    for (const length of [65536, 4096]) {
+      const head = bytes.subarray(0, length);
+      const sure = FORMATS.map((format) => ({ name: format.name, sure: format.sniff(head) })).filter((format) => format.sure > 0);
+      expect(sure.length, JSON.stringify(sure)).toBe(1);
+      const expected = BY_EXTENSION.get(/\.([a-z]+)(?:\.raw)?(?:\.zst)?$/.exec(name)?.[1] ?? '');
+      if (expected !== undefined) expect(sure[0].name).toBe(expected);
+    }
+    if (SUMMARIES.has(name)) await expect(read(bytes)).rejects.toThrow('is a summary, not a trace');
+    else expect((await read(bytes)).events).toBeGreaterThan(0);
+  });
+});
+
+describe('reading', () => {
+  const LINES = Array.from({ length: 20_000 }, (_, i) => `7 ${1795218296 + Math.floor(i / 1000)}.${String((i % 1000) * 1000).padStart(6, '0')} p->malloc(${i}) = 0x${(4096 + 16 * i).toString(16)}\n`);
+  const BYTES = Buffer.from(LINES.join(''));
+
+  test('hands over all events, says how far it is, finds the format', async () => {
+    const progress: [number, number | undefined][] = [];
+    const { trace, events, format } = await read(gzipSync(BYTES), { onProgress: (done, total) => progress.push([done, total]) });
+    expect([format, events, trace.header.source, trace.partial]).toEqual(['ltrace', 20_000, 'ltrace', false]);
+    const last = progress.at(-1);
+    expect(last?.[0]).toBe(last?.[1]);
+  });
+
+  test('a sink that has enough ends it', async () => {
+    let batches = 0;
+    const trace = new Trace();
+    await readTrace(BYTES, trace, () => ++batches < 2, { name: 'x' });
+    expect(batches).toBe(2);
+  });
+
+  test('an error of the sink is not swallowed', async () => {
+    const failing = () => {
+      throw new RangeError('mine');
+    };
+    await expect(readTrace(BYTES, new Trace(), failing, { name: 'x' })).rejects.toThrow(RangeError);
+  });
+
+  test('a signal ends it after what was read', async () => {
+    const controller = new AbortController();
+    const { trace, events } = await read(chunksOf(BYTES, 100_000), {
+      signal: controller.signal,
+      onProgress: (done) => {
+        if (done > 300_000) controller.abort();
+      },
+    });
+    expect(trace.partial).toBe(true);
+    expect(events).toBeGreaterThan(4000);
+    expect(events).toBeLessThan(15_000);
+  });
+
+  test('compression that breaks off gives what came through', async () => {
+    const packed = gzipSync(BYTES);
+    const { trace, events } = await read(packed.subarray(0, packed.length >> 1));
+    expect(trace.partial).toBe(true);
+    expect(events).toBeGreaterThan(1000);
+    expect(trace.warnings[0]).toContain('breaks off');
+  });
+
+  test('the format can be forced, and is named if it is unknown', async () => {
+    await expect(read(BYTES, { from: 'ndjson' })).rejects.toThrow('x:1: not JSON');
+    expect(() => formatNamed('toString')).toThrow('unknown format "toString"');
+    expect(formatNamed('ltrace').name).toBe('ltrace');
+  });
+
+  test('a change of format in the middle is noticed', async () => {
+    const line = '{"op":"malloc","size":1,"ptr":"0x10"}\n';
+    await expect(read(Buffer.from(line + LINES[0]))).rejects.toThrow('x:2: not JSON');
+    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + line.repeat(100)))).rejects.toThrow('x:101: from here on 32 lines in a row are not ltrace');
+  });
+});
+
+describe('what is no trace is named', () => {
+  test.each([
+    ['89504e470d0a1a0a0000000d49484452', 'is a PNG image, not a trace'],
+    ['7f454c46020101000000000000000000', 'is an ELF program or library, not a trace'],
+    ['50455246494c45326800000000000000', "is perf's binary data, not a trace"],
+    ['fd377a585a000004e6d6b446020021', 'is compressed by xz, not a trace'],
+    ['0001020300010203', 'x:byte 0: binary data, not a trace'],
+  ])('%s', async (hex, message) => {
+    await expect(read(Buffer.from(hex, 'hex'))).rejects.toThrow(message);
+  });
+
+  test.each([
+    ['% time     seconds  usecs/call     calls      function\n 47.65    0.123039          82      1500 free\n', 'is a summary of calls by ltrace -c or strace -c'],
+    ['heap_v2/524288\n  t*: 1: 2 [0: 0]\n', 'is a jemalloc heap profile'],
+    ['execve("/bin/true", ["true"], 0x7ffd) = 0\nbrk(NULL) = 0x55d0c0000000\n', 'is a recording of system calls by strace'],
+    ['#!/bin/sh\necho\n', 'is a script'],
+    ['main;f;g 12\nmain;h 3\n', 'is collapsed stacks'],
+    ['\n\nDear reader,\nthis is a letter.\n', `x:3: "Dear reader," fits no trace format (compared with ${FORMATS.map((format) => format.name).join(', ')})`],
+    ['\n\r\n\n', 'holds nothing but line ends'],
+    ['<script>alert(1)</script>\u001b[31m\n', 'x:1: "<script>alert(1)</script>\\u001b[31m" fits no trace format'],
+    [`${'x'.repeat(200_000)}\n`, `x:1: "${'x'.repeat(60)}…" fits no trace format`],
+  ])('%j', async (text, message) => {
+    await expect(read(Buffer.from(text))).rejects.toThrow(message);
+  });
+
+  test('nothing but an end is empty', async () => {
+    await expect(read(Buffer.alloc(0))).rejects.toThrow('x: is empty');
+    expect(sniffFormat(new Uint8Array(0))).toBe(undefined);
+  });
+});
