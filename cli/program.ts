@@ -7,15 +7,17 @@ import { InputError } from '../core/trace/input_error.ts';
 import { hideDashes } from './commands/command.ts';
 import convert from './commands/convert.ts';
 import flamegraph from './commands/flamegraph.ts';
+import jeprof from './commands/jeprof.ts';
 import leaks from './commands/leaks.ts';
 import record from './commands/record.ts';
 import replay from './commands/replay.ts';
 import report from './commands/report.ts';
 import { explain } from './failure.ts';
+import { jeprofArguments } from './jeprof_arguments.ts';
 import { ReaderGone } from './output.ts';
 
 /** The commands, in the order of --help. */
-const COMMANDS: readonly CommandModule[] = [record, convert, replay, report, leaks, flamegraph];
+const COMMANDS: readonly CommandModule[] = [record, convert, replay, report, leaks, flamegraph, jeprof];
 
 /**
  * Runs one command line and sets the exit code.
@@ -26,13 +28,18 @@ export async function run(args: readonly string[], version: string): Promise<voi
   process.stdout.on('error', () => process.exit(0));
   process.stderr.on('error', () => {});
   try {
-    await parser(args, version).parseAsync();
+    await parser(ofJeprof(args), version).parseAsync();
   } catch (error) {
     if (error instanceof ReaderGone) return;
     const { text, code } = explain(error);
     process.stderr.write(text);
     process.exitCode = code;
   }
+}
+
+/** jeprof's flags have spellings that yargs does not know. */
+function ofJeprof(args: readonly string[]): readonly string[] {
+  return args[0] === 'jeprof' ? ['jeprof', ...jeprofArguments(args.slice(1), process.env['JEPROF_TOOLS'])] : args;
 }
 
 function parser(args: readonly string[], version: string) {

@@ -7,6 +7,7 @@ import { SAMPLE_TYPES } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
 import type { ReportFormat } from '../../profiles/report/report.ts';
 import { REPORT_FORMATS, renderReport } from '../../profiles/report/report.ts';
+import { svgOfDot } from '../../profiles/svg/svg.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
@@ -18,7 +19,8 @@ const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'a
 
 type Text = string | undefined;
 
-interface ReportArgs extends InputArgs, SymbolArgs {
+/** Flags of REPORT_FLAGS. */
+export interface ReportArgs extends InputArgs, SymbolArgs {
   readonly profiles: readonly string[];
   readonly output?: Text;
   readonly base?: Text;
@@ -32,6 +34,7 @@ interface ReportArgs extends InputArgs, SymbolArgs {
   readonly exclude?: Text;
   readonly thread?: Text;
   readonly nearest?: boolean | undefined;
+  readonly symbols?: boolean | undefined;
   readonly nodecount?: Text;
   readonly nodefraction?: Text;
   readonly edgefraction?: Text;
@@ -43,7 +46,8 @@ interface ReportArgs extends InputArgs, SymbolArgs {
 export async function report(args: ReportArgs): Promise<void> {
   const path = args.output ?? STANDARD;
   checkOutputs([path]);
-  const format: ReportFormat = chosen(args, REPORT_FORMATS, 'text');
+  const chosenFormat = chosen(args, [...REPORT_FORMATS, 'svg'], 'text');
+  const format: ReportFormat = chosenFormat === 'svg' ? 'dot' : chosenFormat;
   const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
   const granularity = chosen(args, GRANULARITIES, 'functions');
   const { program, inputs } = splitProgram(args.profiles);
@@ -56,7 +60,7 @@ export async function report(args: ReportArgs): Promise<void> {
   const named = base === undefined ? profiles : [...profiles, base];
   const symbolSource = args.nearest === true ? nearestNames(profiles, args, program) : reportNames(named, symbolizer);
   const notes = subjects.flatMap(({ profile }) => profile.warnings);
-  const text = renderReport(format, profiles, {
+  let text = renderReport(format, profiles, {
     sampleType,
     granularity,
     cumulative: args.cum === true,
@@ -81,6 +85,7 @@ export async function report(args: ReportArgs): Promise<void> {
     }),
   });
   printNotes([...notes, ...symbolizer.notes()], args.quiet);
+  if (chosenFormat === 'svg' && text !== '') text = await svgOfDot(text);
   writeResult(path, text);
 }
 

@@ -1,0 +1,35 @@
+/**
+ * jeprof: its reports, and the names of addresses that are asked for on standard input.
+ */
+import { Buffer } from 'node:buffer';
+import { STANDARD, writeResult } from '../output.ts';
+import { printNotes } from '../notes.ts';
+import { symbolizerOf } from '../symbols.ts';
+import { standardInput } from '../trace_input.ts';
+import { type ReportArgs, report } from './report.ts';
+
+/** What `jeprof` prints for these flags. */
+export async function jeprof(args: ReportArgs): Promise<void> {
+  if (args.symbols === true) await printSymbols(args);
+  else await report(args);
+}
+
+/**
+ * `--symbols`: standard input has lines of /proc/PID/maps and addresses; a line for each address is printed, its function or `??`
+ * (jeprof, PrintSymbols).
+ */
+async function printSymbols(args: ReportArgs): Promise<void> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of standardInput()) parts.push(chunk.slice());
+  const addresses: bigint[] = [];
+  let maps = '';
+  for (const line of Buffer.concat(parts).toString().split('\n')) {
+    const match = /\b0x([0-9a-f]{1,16})\b/i.exec(line);
+    if (match === null) maps += `${line}\n`;
+    else addresses.push(BigInt(`0x${match[1]}`));
+  }
+  const symbolizer = symbolizerOf(args, args.profiles[0]);
+  const names = symbolizer.names([maps], addresses);
+  printNotes(symbolizer.notes(), args.quiet);
+  writeResult(args.output ?? STANDARD, names.map((found) => `${found?.resolved === true ? found.names[0]?.short : '??'}\n`).join(''));
+}

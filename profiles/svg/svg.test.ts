@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { readHeap } from '../heap/read.ts';
+import { renderReport } from '../report/report.ts';
+import { svgOfDot } from './svg.ts';
+
+const dump = (name: string) =>
+  `--- symbol\nbinary=app\n0x0000000000400100 ${name}\n0x00000000004001ff main\n---\n--- heap\nheap_v2/1\n  t*: 1: 4096 [0: 0]\n@ 0x400100 0x400200\n  t*: 1: 4096 [0: 0]\n`;
+
+describe('drawings', () => {
+  test('every node and edge of the graph, once', async () => {
+    const { profile } = readHeap(new TextEncoder().encode(dump('leak')), 'a');
+    const svg = await svgOfDot(renderReport('dot', profile, { showBytes: true }));
+    expect(svg).toMatch(/^<\?xml.*<svg .*<\/svg>\s*$/s);
+    expect(svg.match(/class="node"/g)).toHaveLength(3);
+    expect(svg.match(/class="edge"/g)).toHaveLength(1);
+    expect(svg).toContain('>leak<');
+    expect(svg).toContain('4096');
+  });
+
+  test('names are text', async () => {
+    const { profile } = readHeap(new TextEncoder().encode(dump('<script>alert(1)</script>"&amp;\\N')), 'a');
+    const svg = await svgOfDot(renderReport('dot', profile));
+    expect(svg).not.toContain('<script');
+    expect(svg).not.toMatch(/xlink:href|onload|<image/);
+  });
+
+  test('what is no graph is refused', async () => {
+    await expect(svgOfDot('digraph {')).rejects.toThrow(InputError);
+  });
+});

@@ -1,0 +1,20 @@
+/**
+ * Drawings of call graphs (Graphviz, compiled to WebAssembly by viz-js: the layout of `dot` without a Graphviz on the machine).
+ * Invariant: the drawing has no script and loads nothing.
+ * Differs from jeprof: no script for dragging; a browser scrolls and zooms.
+ */
+import { InputError } from '../../core/trace/input_error.ts';
+
+/**
+ * The graph as an SVG document.
+ * @param dot a graph in the DOT language
+ * @throws InputError if Graphviz cannot draw it
+ */
+export async function svgOfDot(dot: string): Promise<string> {
+  // A megabyte of WebAssembly: loaded only for a drawing.
+  const { instance } = await import('@viz-js/viz');
+  const viz = await instance();
+  const result = viz.render(dot, { format: 'svg', engine: 'dot' });
+  if (result.status === 'success') return result.output;
+  throw new InputError('--svg', result.errors[0]?.message ?? 'Graphviz gave no drawing', '--dot prints the graph itself');
+}
