@@ -16,6 +16,7 @@ import { ndjson } from './ndjson/reader.ts';
 import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
+import { profLog } from './prof_log/prof_log.ts';
 import { quoteLine } from './shared/unparsed.ts';
 import { valgrind } from './valgrind/valgrind.ts';
 
@@ -23,7 +24,7 @@ export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
-export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace, valgrind];
+export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace, valgrind, profLog];
 
 /** Bytes of the decompressed input that formats are shown. */
 const HEAD_BYTES = 65536;
