@@ -65,6 +65,7 @@ export class EventLine {
   bad = 0;
   /** Op, or one of Line. */
   op: number = Line.unknown;
+  /** The time: whole seconds and nanoseconds. A time below 10^15 ns, exact as one number, is left in `nanos` whole. */
   seconds = 0;
   nanos = 0;
   startSeconds = 0;
@@ -197,8 +198,8 @@ export class EventLine {
   set(key: number, value: number): void {
     switch (key) {
       case Key.ts:
-        this.seconds = Math.floor(value / 1e9);
-        this.nanos = value - this.seconds * 1e9;
+        this.seconds = 0;
+        this.nanos = value;
         break;
       case Key.tid:
         this.tid = value;
@@ -222,8 +223,8 @@ export class EventLine {
         this.old = value;
         break;
       case Key.start_ts:
-        this.startSeconds = Math.floor(value / 1e9);
-        this.startNanos = value - this.startSeconds * 1e9;
+        this.startSeconds = 0;
+        this.startNanos = value;
         break;
     }
   }

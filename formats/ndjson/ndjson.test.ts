@@ -120,6 +120,12 @@ describe('reading', () => {
     expect(given.rows[0].time).toBe(3);
   });
 
+  test('times on both sides of 10^15 ns', () => {
+    const at = (start: bigint, ...steps: bigint[]) => read([start, ...steps.map((step) => start + step)].map((ts) => `{"op":"free","ts":${ts},"ptr":"0x1"}\n`).join('')).rows.map((row) => row.time);
+    expect(at(999_999_999_999_998n, 1n, 2n, 3n, 4_000_000_000n)).toEqual([0, 1, 2, 3, 4e9]);
+    expect(at(1n, 10n ** 15n, 10n ** 15n + 7n)).toEqual([0, 1e15, 1e15 + 7]);
+  });
+
   test('any order of keys, white space, unknown keys of any kind', () => {
     const line = ' {\t"ptr" : "0x7F001000" , "note":{"op":"free","a":[1,"]}",{}]},"ok":true,"n":-1.5e3,"s":"a\\"b","size": 24 ,"tid":3,"op":"malloc"} \r\n';
     expect(read(line).rows).toEqual([{ op: 'malloc', thread: 0, time: 0, ptr: 0x7f001000, old: 0, size: 24, extra: 0, stack: -1 }]);
