@@ -47,7 +47,11 @@ describe('every recorded trace', () => {
 });
 
 describe('reading', () => {
-  const LINES = Array.from({ length: 20_000 }, (_, i) => `7 ${1795218296 + Math.floor(i / 1000)}.${String((i % 1000) * 1000).padStart(6, '0')} p->malloc(${i}) = 0x${(4096 + 16 * i).toString(16)}\n`);
+  const LINES = Array.from(
+    { length: 20_000 },
+    (_, i) =>
+      `7 ${1795218296 + Math.floor(i / 1000)}.${String((i % 1000) * 1000).padStart(6, '0')} p->malloc(${i}) = 0x${(4096 + 16 * i).toString(16)}\n`,
+  );
   const BYTES = Buffer.from(LINES.join(''));
 
   test('hands over all events, says how far it is, finds the format', async () => {
@@ -102,7 +106,9 @@ describe('reading', () => {
   test('a change of format in the middle is noticed', async () => {
     const line = '{"op":"malloc","size":1,"ptr":"0x10"}\n';
     await expect(read(Buffer.from(line + LINES[0]))).rejects.toThrow('x:2: not JSON');
-    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + line.repeat(100)))).rejects.toThrow('x:101: from here on 32 lines in a row are not ltrace');
+    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + line.repeat(100)))).rejects.toThrow(
+      'x:101: from here on 32 lines in a row are not ltrace',
+    );
   });
 });
 
@@ -118,12 +124,18 @@ describe('what is no trace is named', () => {
   });
 
   test.each([
-    ['% time     seconds  usecs/call     calls      function\n 47.65    0.123039          82      1500 free\n', 'is a summary of calls by ltrace -c or strace -c'],
+    [
+      '% time     seconds  usecs/call     calls      function\n 47.65    0.123039          82      1500 free\n',
+      'is a summary of calls by ltrace -c or strace -c',
+    ],
     ['heap_v2/524288\n  t*: 1: 2 [0: 0]\n', 'is a jemalloc heap profile'],
     ['execve("/bin/true", ["true"], 0x7ffd) = 0\nbrk(NULL) = 0x55d0c0000000\n', 'is a recording of system calls by strace'],
     ['#!/bin/sh\necho\n', 'is a script'],
     ['main;f;g 12\nmain;h 3\n', 'is collapsed stacks'],
-    ['\n\nDear reader,\nthis is a letter.\n', `x:3: "Dear reader," fits no trace format (compared with ${FORMATS.map((format) => format.name).join(', ')})`],
+    [
+      '\n\nDear reader,\nthis is a letter.\n',
+      `x:3: "Dear reader," fits no trace format (compared with ${FORMATS.map((format) => format.name).join(', ')})`,
+    ],
     ['\n\r\n\n', 'holds nothing but line ends'],
     ['<script>alert(1)</script>\u001b[31m\n', 'x:1: "<script>alert(1)</script>\\u001b[31m" fits no trace format'],
     [`${'x'.repeat(200_000)}\n`, `x:1: "${'x'.repeat(60)}…" fits no trace format`],

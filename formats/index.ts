@@ -24,7 +24,18 @@ export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
-export const FORMATS: readonly TraceFormat[] = [ndjson, ltrace, bpftrace, perfScript, ftrace, memleak, heaptrack, mtrace, valgrind, profLog];
+export const FORMATS: readonly TraceFormat[] = [
+  ndjson,
+  ltrace,
+  bpftrace,
+  perfScript,
+  ftrace,
+  memleak,
+  heaptrack,
+  mtrace,
+  valgrind,
+  profLog,
+];
 
 /** Bytes of the decompressed input that formats are shown. */
 const HEAD_BYTES = 65536;
@@ -32,7 +43,8 @@ const HEAD_BYTES = 65536;
 /** The format with this name. @throws InputError for an unknown name. */
 export function formatNamed(name: string): TraceFormat {
   const format = FORMATS.find((candidate) => candidate.name === name);
-  if (format === undefined) throw new InputError('--from', `unknown format ${JSON.stringify(name)}`, `known: ${FORMATS.map((known) => known.name).join(', ')}`);
+  if (format === undefined)
+    throw new InputError('--from', `unknown format ${JSON.stringify(name)}`, `known: ${FORMATS.map((known) => known.name).join(', ')}`);
   return format;
 }
 
@@ -64,7 +76,11 @@ function unknownInput(head: Uint8Array, name: string): InputError {
   }
   if (start === head.length) return new InputError(name, `holds nothing but line ends (${compared})`);
   const end = head.indexOf(0x0a, start);
-  return new InputError(`${name}:${line}`, `${quoteLine(head, start, end < 0 ? head.length : end)} fits no trace format (${compared})`, 'say what it is with --from NAME');
+  return new InputError(
+    `${name}:${line}`,
+    `${quoteLine(head, start, end < 0 ? head.length : end)} fits no trace format (${compared})`,
+    'say what it is with --from NAME',
+  );
 }
 
 /** Settings of readTrace. */

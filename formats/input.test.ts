@@ -48,7 +48,10 @@ describe('compression', () => {
     ['gzip', gzipSync(plain)],
     ['two gzip members', Buffer.concat([gzipSync(plain.subarray(0, 1000)), gzipSync(plain.subarray(1000))])],
     ['zstd', zstdRaw(plain)],
-    ['zstd frames and skippable ones', Buffer.concat([SKIPPABLE, zstdRaw(plain.subarray(0, 5)), SKIPPABLE, zstdRaw(plain.subarray(5)), SKIPPABLE])],
+    [
+      'zstd frames and skippable ones',
+      Buffer.concat([SKIPPABLE, zstdRaw(plain.subarray(0, 5)), SKIPPABLE, zstdRaw(plain.subarray(5)), SKIPPABLE]),
+    ],
     ['gzip in zstd', zstdRaw(gzipSync(plain))],
     ['zstd in gzip', gzipSync(zstdRaw(plain))],
     ['gzip in gzip', gzipSync(gzipSync(plain))],
@@ -88,16 +91,22 @@ describe('compression', () => {
     const gzip = gzipSync(plain);
     gzip[gzip.length - 6] ^= 1;
     await expect(readAll(gzip)).rejects.toThrow('input: damaged gzip data');
-    await expect(readAll(Buffer.concat([ZSTD_HELLO.subarray(0, 8), Buffer.alloc(40, 0xee)]))).rejects.toThrow('input: damaged Zstandard data');
+    await expect(readAll(Buffer.concat([ZSTD_HELLO.subarray(0, 8), Buffer.alloc(40, 0xee)]))).rejects.toThrow(
+      'input: damaged Zstandard data',
+    );
     await expect(readAll(Buffer.from('28b52ffd00ff000000', 'hex'))).rejects.toThrow('window is larger');
   });
 
   test('any bytes after a magic end, one way or the other', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom('1f8b', '1f8b08', '28b52ffd', '502a4d18', '28b52ffd0050'), fc.uint8Array({ maxLength: 200 }), async (magic, rest) => {
-        const bytes = Buffer.concat([Buffer.from(magic, 'hex'), rest]);
-        await readAll(bytes).catch((error) => expect(error.name).toBe('InputError'));
-      }),
+      fc.asyncProperty(
+        fc.constantFrom('1f8b', '1f8b08', '28b52ffd', '502a4d18', '28b52ffd0050'),
+        fc.uint8Array({ maxLength: 200 }),
+        async (magic, rest) => {
+          const bytes = Buffer.concat([Buffer.from(magic, 'hex'), rest]);
+          await readAll(bytes).catch((error) => expect(error.name).toBe('InputError'));
+        },
+      ),
     );
   });
 });

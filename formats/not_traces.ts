@@ -60,8 +60,10 @@ export function nameOther(head: Uint8Array): Other | undefined {
   while (start < head.length && head[start] <= 0x20) start++;
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   const text = textOf(head, start, Math.min(head.length, start + 4096));
-  if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text)) return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
-  if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text)) return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
+  if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text))
+    return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
+  if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))
+    return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
   if (findWord(head, start, Math.min(head.length, start + 4096), ascii('\0')) < 0 && looksLikeCollapsed(text)) {
     return other('collapsed stacks', 'stacks with sums hold no calls; see them with a flame graph tool');
   }

@@ -61,7 +61,8 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
           new Uint32Array(zstd.memory.buffer, buffers, 6).set([input, piece.length, taken, output, OUTPUT_BYTES, 0]);
           result = zstd.ZSTD_decompressStream(context, buffers + 12, buffers);
           if (result < 0 && result >= WORST_ERROR) {
-            if (result === WINDOW_TOO_LARGE) throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
+            if (result === WINDOW_TOO_LARGE)
+              throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
             throw new InputError(name, 'damaged Zstandard data');
           }
           const view = new Uint32Array(zstd.memory.buffer, buffers, 6);

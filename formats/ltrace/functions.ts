@@ -109,5 +109,12 @@ export function isAllocator(kind: Kind): boolean {
 
 /** True for calls that allocate or free by calling the allocator: where the inner call is seen, it is the one that counts. */
 export function isWrapper(kind: Kind): boolean {
-  return kind === Kind.new || kind === Kind.new_aligned || kind === Kind.delete || kind === Kind.strdup || kind === Kind.strndup || kind === Kind.asprintf;
+  return (
+    kind === Kind.new ||
+    kind === Kind.new_aligned ||
+    kind === Kind.delete ||
+    kind === Kind.strdup ||
+    kind === Kind.strndup ||
+    kind === Kind.asprintf
+  );
 }

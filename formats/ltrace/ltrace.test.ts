@@ -33,7 +33,10 @@ interface Truth {
  * of the same recording that merges all ids and drops calls from within libc. Where that differs, the reason stands beside it.
  */
 const TRUTHS: readonly (readonly [string, Truth])[] = [
-  ['leaky_1000_e_ttt.ltrace.zst', { liveBytes: 31200 + 40960 + 507727 + 8265 + 32768 + 96244 + 65536, threads: 1, unknown: 0, skipped: { note: 1 } }],
+  [
+    'leaky_1000_e_ttt.ltrace.zst',
+    { liveBytes: 31200 + 40960 + 507727 + 8265 + 32768 + 96244 + 65536, threads: 1, unknown: 0, skipped: { note: 1 } },
+  ],
   ['leaky_attach_e_ttt.ltrace.zst', { liveBytes: 717040, peak: 738487, threads: 1, skipped: {} }],
   ['cpp_mangled_ttt.ltrace.zst', { liveBytes: 3 * 2 * 232 + 4 * 700, liveObjects: 3 * 2 + 4, threads: 1, unknown: 0 }],
   ['dl_x_ttt.ltrace.zst', { liveBytes: 6633, peak: 6832, unknown: 0 }],
@@ -44,12 +47,23 @@ const TRUTHS: readonly (readonly [string, Truth])[] = [
   ['ls_e_ttt.ltrace.zst', { liveBytes: 360760 + 3648, peak: 360760 + 3648, unknown: 0, skipped: { mislabelled: 60, nested: 7, note: 1 } }],
   ['perl_e_tt.ltrace.zst', { liveBytes: 261184 + 3648, unknown: 0 }],
   // A forked child leaks 99 bytes (both) and 31 are given in it; it is not the process replayed.
-  ['edge_e_ttt.ltrace', { liveBytes: 1147 - 99, peak: 314572800, threads: 2, skipped: { no_address: 1, nested: 1, mislabelled: 1, note: 6, other_process: 4 } }],
+  [
+    'edge_e_ttt.ltrace',
+    { liveBytes: 1147 - 99, peak: 314572800, threads: 2, skipped: { no_address: 1, nested: 1, mislabelled: 1, note: 6, other_process: 4 } },
+  ],
   ['edge_e_i_a80.ltrace', { liveBytes: 1147 - 99, peak: 314572800, threads: 2 }],
   ['edge_e_stderr.ltrace', { liveBytes: 1147 - 99, peak: 314572800, threads: 2 }],
   ...['edge_x_ttt.ltrace', 'edge_x_tt.ltrace', 'edge_x_t.ltrace', 'edge_x_r.ltrace', 'edge_x_i.ltrace', 'edge_x_T.ltrace'].map(
     (name) =>
-      [name, { liveBytes: 5515 - 99, peak: 314576896, threads: 2, skipped: { nested: 3, no_address: 1, phantom_free: 1, note: 6, other_process: 4 } }] as const,
+      [
+        name,
+        {
+          liveBytes: 5515 - 99,
+          peak: 314576896,
+          threads: 2,
+          skipped: { nested: 3, no_address: 1, phantom_free: 1, note: 6, other_process: 4 },
+        },
+      ] as const,
   ),
   ['edge_x_S_n2.ltrace.zst', { liveBytes: 5515 - 99, peak: 314576896, threads: 2 }],
   ['edge_x_notime_nof.ltrace', { liveBytes: 5482, peak: 314576896, threads: 1 }],
@@ -249,7 +263,9 @@ describe('one call a line', () => {
   });
 
   test('frames: the caller, or the return address in it', () => {
-    const { trace, text } = read('p->malloc(1) = 0x1000\n[0x55825fb7f32d] p->malloc(1) = 0x2000\n[0x55825fb7f32d] malloc@libc.so.6(1) = 0x3000\nmalloc@libc.so.6(1) = 0x4000\n');
+    const { trace, text } = read(
+      'p->malloc(1) = 0x1000\n[0x55825fb7f32d] p->malloc(1) = 0x2000\n[0x55825fb7f32d] malloc@libc.so.6(1) = 0x3000\nmalloc@libc.so.6(1) = 0x4000\n',
+    );
     const { frames } = trace.stacks;
     const stacks = text.map((line) => Number(line.split(' ')[7]));
     expect(stacks.map((stack) => Array.from(trace.stacks.framesOf(stack as never), (index) => frames.frames[index]))).toEqual([
@@ -265,37 +281,98 @@ describe('calls within calls', () => {
   const nested = (...lines: string[]) => read(lines.map((line) => `${line}\n`).join(''));
 
   test.each([
-    ['realloc of NULL calls malloc', ['realloc@libc.so.6(0, 10 <unfinished ...>', 'malloc@libc.so.6(10) = 0x1000', '<... realloc resumed> ) = 0x1000'], ['realloc 0x1000 0x0 10 0'], 1],
-    ['realloc to nothing calls free', ['realloc@libc.so.6(0x1000, 0 <unfinished ...>', 'free@libc.so.6(0x1000) = <void>', '<... realloc resumed> ) = 0'], ['free 0x1000 0x0 0 0'], 1],
+    [
+      'realloc of NULL calls malloc',
+      ['realloc@libc.so.6(0, 10 <unfinished ...>', 'malloc@libc.so.6(10) = 0x1000', '<... realloc resumed> ) = 0x1000'],
+      ['realloc 0x1000 0x0 10 0'],
+      1,
+    ],
+    [
+      'realloc to nothing calls free',
+      ['realloc@libc.so.6(0x1000, 0 <unfinished ...>', 'free@libc.so.6(0x1000) = <void>', '<... realloc resumed> ) = 0'],
+      ['free 0x1000 0x0 0 0'],
+      1,
+    ],
     [
       'reallocarray calls realloc calls malloc',
-      ['reallocarray@libc.so.6(0, 10, 20, 5 <unfinished ...>', 'realloc@libc.so.6(0, 200 <unfinished ...>', 'malloc@libc.so.6(200) = 0x1000', '<... realloc resumed> ) = 0x1000', '<... reallocarray resumed> ) = 0x1000'],
+      [
+        'reallocarray@libc.so.6(0, 10, 20, 5 <unfinished ...>',
+        'realloc@libc.so.6(0, 200 <unfinished ...>',
+        'malloc@libc.so.6(200) = 0x1000',
+        '<... realloc resumed> ) = 0x1000',
+        '<... reallocarray resumed> ) = 0x1000',
+      ],
       ['reallocarray 0x1000 0x0 20 10'],
       2,
     ],
     [
       'posix_memalign gets its address from the malloc within',
-      ['posix_memalign@libc.so.6(0x7ffc1, 16, 100, 5 <unfinished ...>', 'malloc@libc.so.6(100) = 0x1000', '<... posix_memalign resumed> ) = 0'],
+      [
+        'posix_memalign@libc.so.6(0x7ffc1, 16, 100, 5 <unfinished ...>',
+        'malloc@libc.so.6(100) = 0x1000',
+        '<... posix_memalign resumed> ) = 0',
+      ],
       ['posix_memalign 0x1000 0x0 100 16'],
       1,
     ],
-    ['a PLT call and the function entered', ['malloc(33 <unfinished ...>', 'malloc@libc.so.6(33) = 0x1000', '<... malloc resumed> ) = 0x1000'], ['malloc 0x1000 0x0 33 0'], 1],
-    ['the same for free', ['free(0x1000 <unfinished ...>', 'free@libc.so.6(0x1000) = <void>', '<... free resumed> ) = <void>'], ['free 0x1000 0x0 0 0'], 1],
-    ['operator new calls malloc', ['p->_Znwm(0, 1, 2, 3 <unfinished ...>', 'libstdc++.so.6->malloc(1) = 0x1000', '<... _Znwm resumed> ) = 0x1000'], ['malloc 0x1000 0x0 1 0'], 1],
+    [
+      'a PLT call and the function entered',
+      ['malloc(33 <unfinished ...>', 'malloc@libc.so.6(33) = 0x1000', '<... malloc resumed> ) = 0x1000'],
+      ['malloc 0x1000 0x0 33 0'],
+      1,
+    ],
+    [
+      'the same for free',
+      ['free(0x1000 <unfinished ...>', 'free@libc.so.6(0x1000) = <void>', '<... free resumed> ) = <void>'],
+      ['free 0x1000 0x0 0 0'],
+      1,
+    ],
+    [
+      'operator new calls malloc',
+      ['p->_Znwm(0, 1, 2, 3 <unfinished ...>', 'libstdc++.so.6->malloc(1) = 0x1000', '<... _Znwm resumed> ) = 0x1000'],
+      ['malloc 0x1000 0x0 1 0'],
+      1,
+    ],
     [
       'operator new[] calls operator new calls malloc',
-      ['p->_Znam(7, 1, 2, 3 <unfinished ...>', 'l->_Znwm(7, 1, 2, 3 <unfinished ...>', 'l->malloc(7) = 0x1000', '<... _Znwm resumed> ) = 0x1000', '<... _Znam resumed> ) = 0x1000'],
+      [
+        'p->_Znam(7, 1, 2, 3 <unfinished ...>',
+        'l->_Znwm(7, 1, 2, 3 <unfinished ...>',
+        'l->malloc(7) = 0x1000',
+        '<... _Znwm resumed> ) = 0x1000',
+        '<... _Znam resumed> ) = 0x1000',
+      ],
       ['malloc 0x1000 0x0 7 0'],
       2,
     ],
     [
       'sized delete calls delete calls free',
-      ['p->operator delete(void*, unsigned long)(0x1000, 72, 0, 0 <unfinished ...>', 'l->operator delete(void*)(0x1000, 72, 0, 0 <unfinished ...>', 'l->free(0x1000) = <void>', '<... operator delete(void*) resumed> ) = 0', '<... operator delete(void*, unsigned long) resumed> ) = 0'],
+      [
+        'p->operator delete(void*, unsigned long)(0x1000, 72, 0, 0 <unfinished ...>',
+        'l->operator delete(void*)(0x1000, 72, 0, 0 <unfinished ...>',
+        'l->free(0x1000) = <void>',
+        '<... operator delete(void*) resumed> ) = 0',
+        '<... operator delete(void*, unsigned long) resumed> ) = 0',
+      ],
       ['free 0x1000 0x0 0 0'],
       2,
     ],
-    ['strdup calls malloc', ['p->strdup("12345678901234567890123456789012"... <unfinished ...>', 'libc.so.6->malloc(100) = 0x1000', '<... strdup resumed> ) = 0x1000'], ['malloc 0x1000 0x0 100 0'], 1],
-    ['a call with others around it', ['main@p(1, 2, 3, 4 <unfinished ...>', 'malloc@libc.so.6(5) = 0x1000', '<... main resumed> ) = 0'], ['malloc 0x1000 0x0 5 0'], 0],
+    [
+      'strdup calls malloc',
+      [
+        'p->strdup("12345678901234567890123456789012"... <unfinished ...>',
+        'libc.so.6->malloc(100) = 0x1000',
+        '<... strdup resumed> ) = 0x1000',
+      ],
+      ['malloc 0x1000 0x0 100 0'],
+      1,
+    ],
+    [
+      'a call with others around it',
+      ['main@p(1, 2, 3, 4 <unfinished ...>', 'malloc@libc.so.6(5) = 0x1000', '<... main resumed> ) = 0'],
+      ['malloc 0x1000 0x0 5 0'],
+      0,
+    ],
   ])('%s', (_, lines, expected, folded) => {
     const result = nested(...lines);
     expect(calls(result)).toEqual(expected);
@@ -303,7 +380,12 @@ describe('calls within calls', () => {
   });
 
   test('a call that never returned does not swallow those after it', () => {
-    const result = nested('7 malloc@libc.so.6(10 <unfinished ...>', '7 malloc@libc.so.6(500000) = 0x1000', '7 free@libc.so.6(0x1000) = <void>', '7 calloc@libc.so.6(2, 5000) = 0x2000');
+    const result = nested(
+      '7 malloc@libc.so.6(10 <unfinished ...>',
+      '7 malloc@libc.so.6(500000) = 0x1000',
+      '7 free@libc.so.6(0x1000) = <void>',
+      '7 calloc@libc.so.6(2, 5000) = 0x2000',
+    );
     expect(calls(result)).toEqual(['malloc 0x1000 0x0 500000 0', 'free 0x1000 0x0 0 0', 'calloc 0x2000 0x0 5000 2']);
     expect({ ...result.trace.skipped }).toEqual({ no_return: 1 });
   });
@@ -315,14 +397,28 @@ describe('calls within calls', () => {
   });
 
   test('a free counts where it begins: its block may be given out again before it ends', () => {
-    const result = nested('7 p->malloc(8) = 0x7f0000001000', '7 p->free(0x7f0000001000 <unfinished ...>', '8 p->malloc(9) = 0x7f0000001000', '7 <... free resumed> ) = <void>');
+    const result = nested(
+      '7 p->malloc(8) = 0x7f0000001000',
+      '7 p->free(0x7f0000001000 <unfinished ...>',
+      '8 p->malloc(9) = 0x7f0000001000',
+      '7 <... free resumed> ) = <void>',
+    );
     expect([result.reused, result.unknown, result.ledger.totalLiveBytes]).toEqual([0, 0, 9]);
   });
 
   test('enclosing calls give a stack', () => {
-    const { trace, text } = nested('main@p(1 <unfinished ...>', 'work@p(1 <unfinished ...>', '_Znwm@libstdc++.so.6(8, 0 <unfinished ...>', 'malloc@libc.so.6(8) = 0x1000');
+    const { trace, text } = nested(
+      'main@p(1 <unfinished ...>',
+      'work@p(1 <unfinished ...>',
+      '_Znwm@libstdc++.so.6(8, 0 <unfinished ...>',
+      'malloc@libc.so.6(8) = 0x1000',
+    );
     const stack = Number(text[0].split(' ')[7]);
-    expect(Array.from(trace.stacks.framesOf(stack as never), (index) => trace.stacks.frames.frames[index].fn)).toEqual(['_Znwm', 'work', 'main']);
+    expect(Array.from(trace.stacks.framesOf(stack as never), (index) => trace.stacks.frames.frames[index].fn)).toEqual([
+      '_Znwm',
+      'work',
+      'main',
+    ]);
   });
 });
 
@@ -333,7 +429,10 @@ describe('threads and processes', () => {
 
   test.each([
     ['a block from an arena of its own', '2 p->malloc(10) = 0x7f0000000b70; 2 p->free(0x550000001000) = <void>'],
-    ['frees what the first has allocated since', '2 p->free(0) = <void>; 1 p->malloc(10) = 0x550000003000; 2 p->free(0x550000003000) = <void>'],
+    [
+      'frees what the first has allocated since',
+      '2 p->free(0) = <void>; 1 p->malloc(10) = 0x550000003000; 2 p->free(0x550000003000) = <void>',
+    ],
     ['the first frees its block', '2 p->malloc(100) = 0x550000003000; 1 p->free(0x550000003000) = <void>'],
     ['the first is given what it freed', '2 p->free(0x550000001000) = <void>; 1 p->malloc(10) = 0x550000001000'],
     ['clone with CLONE_THREAD', '1 SYS_clone(0x3d0f00, 0, 0, 0) = 0x2; 2 p->malloc(10) = 0x550000003000'],
@@ -344,13 +443,33 @@ describe('threads and processes', () => {
   });
 
   test.each([
-    ['exec', '2 p->free(0x550000001000) = <void>; 2 --- Called exec() ---; 2 q->malloc(9) = 0x560000000010; 1 p->free(0x550000001000) = <void>', 2],
-    ['SIGCHLD', '2 p->free(0x550000001000) = <void>; 2 +++ exited (status 0) +++; 1 --- SIGCHLD (Child exited) ---; 1 p->free(0x550000001000) = <void>', 1],
-    ['fork, as ltrace -S sees it', '1 SYS_clone(0x1200011, 0, 0, 0) = 0x2; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>', 1],
+    [
+      'exec',
+      '2 p->free(0x550000001000) = <void>; 2 --- Called exec() ---; 2 q->malloc(9) = 0x560000000010; 1 p->free(0x550000001000) = <void>',
+      2,
+    ],
+    [
+      'SIGCHLD',
+      '2 p->free(0x550000001000) = <void>; 2 +++ exited (status 0) +++; 1 --- SIGCHLD (Child exited) ---; 1 p->free(0x550000001000) = <void>',
+      1,
+    ],
+    [
+      'fork, as ltrace -S sees it',
+      '1 SYS_clone(0x1200011, 0, 0, 0) = 0x2; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>',
+      1,
+    ],
     ['fork, called', '1 p->fork() = 2; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>', 1],
     ['is given what is live in the first', '2 p->malloc(9) = 0x550000001000; 1 p->free(0x550000001000) = <void>', 1],
-    ['the first is given what is live in it', '2 p->malloc(9) = 0x550000003000; 1 p->malloc(9) = 0x550000003000; 1 p->free(0x550000001000) = <void>', 1],
-    ['both free the same, and it allocates in the main heap', '2 p->malloc(9) = 0x550000003000; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>', 2],
+    [
+      'the first is given what is live in it',
+      '2 p->malloc(9) = 0x550000003000; 1 p->malloc(9) = 0x550000003000; 1 p->free(0x550000001000) = <void>',
+      1,
+    ],
+    [
+      'both free the same, and it allocates in the main heap',
+      '2 p->malloc(9) = 0x550000003000; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>',
+      2,
+    ],
     ['a heap elsewhere', '2 p->malloc(9) = 0x210000003000; 1 p->free(0x550000001000) = <void>', 1],
   ])('a process: %s', (_, rest, others) => {
     const { trace, unknown, live } = run(rest);
@@ -359,12 +478,23 @@ describe('threads and processes', () => {
   });
 
   test('events are held back, not reordered', () => {
-    const { text } = run('2 p->free(0) = <void>; 1 p->malloc(7) = 0x550000003000; 2 p->malloc(8) = 0x7f0000000b70; 1 p->malloc(9) = 0x550000004000');
-    expect(text.map((line) => line.split(' ').filter((_, i) => i === 1 || i === 5).join(':'))).toEqual(['0:100', '0:100', '1:0', '0:7', '1:8', '0:9']);
+    const { text } = run(
+      '2 p->free(0) = <void>; 1 p->malloc(7) = 0x550000003000; 2 p->malloc(8) = 0x7f0000000b70; 1 p->malloc(9) = 0x550000004000',
+    );
+    expect(
+      text.map((line) =>
+        line
+          .split(' ')
+          .filter((_, i) => i === 1 || i === 5)
+          .join(':'),
+      ),
+    ).toEqual(['0:100', '0:100', '1:0', '0:7', '1:8', '0:9']);
   });
 
   test('a thread that ends, and its id again', () => {
-    const { trace, ops } = run('2 p->malloc(8) = 0x7f0000000b70; 2 +++ exited (status 0) +++; 1 p->free(0) = <void>; 2 p->malloc(8) = 0x7f0000000c70');
+    const { trace, ops } = run(
+      '2 p->malloc(8) = 0x7f0000000b70; 2 +++ exited (status 0) +++; 1 p->free(0) = <void>; 2 p->malloc(8) = 0x7f0000000c70',
+    );
     expect(trace.threads.tids).toEqual([1, 2, 2]);
     expect(ops['thread_exit']).toBe(1);
   });
@@ -377,7 +507,10 @@ describe('threads and processes', () => {
   });
 
   test('another process on request: what it inherited is live in it', () => {
-    const { trace, ledger, unknown } = run('2 p->malloc(9) = 0x550000003000; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>; 1 p->free(0x550000002000) = <void>', { pid: 2 });
+    const { trace, ledger, unknown } = run(
+      '2 p->malloc(9) = 0x550000003000; 2 p->free(0x550000001000) = <void>; 1 p->free(0x550000001000) = <void>; 1 p->free(0x550000002000) = <void>',
+      { pid: 2 },
+    );
     expect([trace.threads.tids, unknown, ledger.totalLiveBytes, trace.skipped.other_process]).toEqual([[2], 0, 109, 2]);
   });
 
@@ -389,7 +522,8 @@ describe('threads and processes', () => {
   });
 
   test('frees of the C library to its own caches, when a thread ends', () => {
-    const text = (name: string) => `1 malloc${name}(8) = 0x550000001000\n1 free${name}(0x550000001000) = <void>\n1 free${name}(0x550000001000) = <void>\n`;
+    const text = (name: string) =>
+      `1 malloc${name}(8) = 0x550000001000\n1 free${name}(0x550000001000) = <void>\n1 free${name}(0x550000001000) = <void>\n`;
     expect({ ...read(text('@libc.so.6')).trace.skipped }).toEqual({ phantom_free: 1 });
     // Through the PLT no such free is seen: this one is of a block whose allocation was not.
     expect(read(text('')).unknown).toBe(1);
@@ -402,7 +536,9 @@ describe('input that is not what it seems', () => {
     const other = 'neither here nor there\n';
     const mixed = read((line + other.repeat(31)).repeat(3) + line);
     expect([mixed.events, mixed.trace.skipped.unparsed]).toEqual([4, 93]);
-    expect(() => read(line + other.repeat(40) + line)).toThrow('trace:2: from here on 32 lines in a row are not ltrace: "neither here nor there"');
+    expect(() => read(line + other.repeat(40) + line)).toThrow(
+      'trace:2: from here on 32 lines in a row are not ltrace: "neither here nor there"',
+    );
   });
 
   test('hostile names are data', () => {
@@ -432,14 +568,43 @@ describe('input that is not what it seems', () => {
       }
     };
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 500 }), (edits, size) => {
-        const damaged = Uint8Array.from(bytes);
-        for (const [at, byte] of edits) damaged[at] = byte;
-        attempt(damaged, [size]);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 500 }),
+        (edits, size) => {
+          const damaged = Uint8Array.from(bytes);
+          for (const [at, byte] of edits) damaged[at] = byte;
+          attempt(damaged, [size]);
+        },
+      ),
     );
-    const word = fc.constantFrom('malloc', '(', ')', ' = ', '0x10', '<unfinished ...>', '<... ', ' resumed> ', '\n', '7 ', '1.000000 ', 'p->', '@l', 'operator new', '"', '\\', ', ', '[0x1] ', '+++ exited', '--- SIGCHLD');
-    fc.assert(fc.property(fc.array(word, { maxLength: 60 }), fc.integer({ min: 1, max: 20 }), (words, size) => attempt(Buffer.from(words.join('')), [size])));
+    const word = fc.constantFrom(
+      'malloc',
+      '(',
+      ')',
+      ' = ',
+      '0x10',
+      '<unfinished ...>',
+      '<... ',
+      ' resumed> ',
+      '\n',
+      '7 ',
+      '1.000000 ',
+      'p->',
+      '@l',
+      'operator new',
+      '"',
+      '\\',
+      ', ',
+      '[0x1] ',
+      '+++ exited',
+      '--- SIGCHLD',
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 60 }), fc.integer({ min: 1, max: 20 }), (words, size) =>
+        attempt(Buffer.from(words.join('')), [size]),
+      ),
+    );
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => attempt(noise, [7])));
   });
 });

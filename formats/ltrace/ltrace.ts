@@ -32,7 +32,8 @@ export const ltrace: TraceFormat = {
 const LINE =
   /^(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
 /** Names that no other recorder of calls prints in this shape. */
-const OWN_WORDS = /->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
+const OWN_WORDS =
+  /->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
@@ -69,7 +70,6 @@ const PID = ascii('[pid ');
 const NIL = ascii('nil');
 const VOID = ascii('<void>');
 
-const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const OPEN = 0x28;
@@ -214,11 +214,17 @@ class LtraceReader implements TraceReader {
     trace.header.timed = this.#timed;
     trace.header.startTime = this.#origin.toBigInt();
     trace.header.startTimeGiven = false;
-    if (this.#cutStrings > 0) trace.warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
-    if (this.#withoutAddress > 0) trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
+    if (this.#cutStrings > 0)
+      trace.warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
+    if (this.#withoutAddress > 0)
+      trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
     const { others } = this.#processes;
-    if (others > 0) trace.warnings.push(`${others} further process${others === 1 ? '' : 'es'} in the recording: only the first one is replayed (--pid N for another)`);
-    if (this.#builder.raised > 0) trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (others > 0)
+      trace.warnings.push(
+        `${others} further process${others === 1 ? '' : 'es'} in the recording: only the first one is replayed (--pid N for another)`,
+      );
+    if (this.#builder.raised > 0)
+      trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
   }
 
   #line(bytes: Uint8Array, start: number, end: number): void {
@@ -475,7 +481,17 @@ class LtraceReader implements TraceReader {
     this.#processes.see(tid, this.#lines.line);
     if (ending === Ending.returned) {
       const calls = this.#openCalls === 0 ? undefined : this.#open.get(tid);
-      this.#finish(tid, name, kind, this.#a, this.#b, this.#c, calls === undefined ? this.#stackOf(name, this.#ip) : NO_STACK, calls, undefined);
+      this.#finish(
+        tid,
+        name,
+        kind,
+        this.#a,
+        this.#b,
+        this.#c,
+        calls === undefined ? this.#stackOf(name, this.#ip) : NO_STACK,
+        calls,
+        undefined,
+      );
     } else this.#push(tid, name);
   }
 
@@ -553,7 +569,17 @@ class LtraceReader implements TraceReader {
    * A call has returned `#result` (or, a free, begun). `calls` are those that enclose it, `self` its own entry if it took two lines.
    * A call within an allocator's is that one's work; a call within a wrapper (operator new, strdup) counts in the wrapper's place.
    */
-  #finish(tid: number, name: Name, kind: Kind, a: number, b: number, c: number, stack: StackIndex, calls: OpenCall[] | undefined, self: OpenCall | undefined): void {
+  #finish(
+    tid: number,
+    name: Name,
+    kind: Kind,
+    a: number,
+    b: number,
+    c: number,
+    stack: StackIndex,
+    calls: OpenCall[] | undefined,
+    self: OpenCall | undefined,
+  ): void {
     const trace = this.#trace;
     const result = this.#result;
     if (kind === Kind.fork || kind === Kind.clone) {
@@ -784,7 +810,10 @@ class LtraceReader implements TraceReader {
     if (found !== undefined) return found;
     const call = callNamed(this.#names.text(row));
     const { stacks } = this.#trace;
-    const stack = call.kind === Kind.other || call.caller === undefined ? NO_STACK : stacks.intern([stacks.frames.intern({ fn: call.caller, module: call.caller })]);
+    const stack =
+      call.kind === Kind.other || call.caller === undefined
+        ? NO_STACK
+        : stacks.intern([stacks.frames.intern({ fn: call.caller, module: call.caller })]);
     return (this.#nameFacts[row] = new Name(Uint8Array.from(bytes.subarray(start, end)), call, stack));
   }
 
@@ -808,7 +837,8 @@ class LtraceReader implements TraceReader {
     let level: { name: Name; ip: number } = { name, ip };
     for (let i = calls.length - 1; ; i--) {
       const { caller } = level.name;
-      if (!Number.isNaN(level.ip)) frames.push(stacks.frames.intern({ pc: BigInt(level.ip), ...(caller === undefined ? {} : { module: caller }) }));
+      if (!Number.isNaN(level.ip))
+        frames.push(stacks.frames.intern({ pc: BigInt(level.ip), ...(caller === undefined ? {} : { module: caller }) }));
       else if (caller !== undefined) frames.push(stacks.frames.intern({ fn: caller, module: caller }));
       else if (i >= 0) frames.push(stacks.frames.intern({ fn: calls[i].name.fn }));
       if (i < 0 || frames.length >= MOST_FRAMES) break;
@@ -822,7 +852,8 @@ class LtraceReader implements TraceReader {
 function isPartOf(kind: Kind, a: number, b: number, c: number, outer: OpenCall): boolean {
   if (outer.done) return kind === Kind.free && outer.a === a;
   const gone = kind === Kind.free || kind === Kind.realloc || kind === Kind.libc_calloc || kind === Kind.reallocarray ? a : 0;
-  const reallocates = outer.kind === Kind.realloc || outer.kind === Kind.reallocarray || outer.kind === Kind.libc_calloc || outer.kind === Kind.libc_realloc;
+  const reallocates =
+    outer.kind === Kind.realloc || outer.kind === Kind.reallocarray || outer.kind === Kind.libc_calloc || outer.kind === Kind.libc_realloc;
   if (gone !== 0) return reallocates && gone === outer.a;
   const size = requested(kind, a, b, c);
   const whole = requested(outer.kind, outer.a, outer.b, outer.c);
@@ -856,7 +887,14 @@ function alignmentOf({ kind, a, b }: OpenCall): number {
 
 /** True if the first argument is the address of a block. */
 function takesAddress(kind: Kind): boolean {
-  return kind === Kind.free || kind === Kind.delete || kind === Kind.realloc || kind === Kind.reallocarray || kind === Kind.malloc_usable_size || kind >= Kind.libc_calloc;
+  return (
+    kind === Kind.free ||
+    kind === Kind.delete ||
+    kind === Kind.realloc ||
+    kind === Kind.reallocarray ||
+    kind === Kind.malloc_usable_size ||
+    kind >= Kind.libc_calloc
+  );
 }
 
 function needsTwo(kind: Kind): boolean {
@@ -915,7 +953,8 @@ const CONST = ascii(' const');
 /** How the line of a call that is no allocator's ends. */
 function endingOfLine(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[end - 1] === 0x3e) {
-    if (hasWord(bytes, end - UNFINISHED.length, end, UNFINISHED) || hasWord(bytes, end - NO_RETURN.length, end, NO_RETURN)) return Ending.open;
+    if (hasWord(bytes, end - UNFINISHED.length, end, UNFINISHED) || hasWord(bytes, end - NO_RETURN.length, end, NO_RETURN))
+      return Ending.open;
   }
   for (let pos = end - 2; pos > start; pos--) {
     if (bytes[pos] !== EQUALS || bytes[pos - 1] !== SPACE || bytes[pos + 1] !== SPACE) continue;

@@ -92,7 +92,16 @@ export class Processes {
       this.#own.add(tid);
     } else if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
     else if (!this.#own.has(tid) && !this.#foreign.has(tid) && !this.#candidates.has(tid)) {
-      this.#candidates.set(tid, { tid, since: line, live: new Set(), freed: new Set(), signs: 0, inMainHeap: false, exited: false, waited: 0 });
+      this.#candidates.set(tid, {
+        tid,
+        since: line,
+        live: new Set(),
+        freed: new Set(),
+        signs: 0,
+        inMainHeap: false,
+        exited: false,
+        waited: 0,
+      });
     }
   }
 
@@ -117,7 +126,18 @@ export class Processes {
    * A finished allocator call of `tid`. `entered` says that calls within the C library are seen too, and with them the frees that it
    * does to its own caches when a thread ends.
    */
-  event(op: Op, tid: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number, line: number, entered: boolean): void {
+  event(
+    op: Op,
+    tid: number,
+    time: number,
+    ptr: number,
+    old: number,
+    size: number,
+    extra: number,
+    stack: number,
+    line: number,
+    entered: boolean,
+  ): void {
     if (this.#foreign.has(tid)) {
       this.#trace.skip('other_process');
       this.#others.add(tid);
@@ -126,7 +146,7 @@ export class Processes {
     const candidate = this.#candidates.size === 0 ? undefined : this.#candidates.get(tid);
     if (candidate !== undefined) {
       this.#hold(op, tid, time, ptr, old, size, extra, stack);
-      this.#weigh(candidate, op, ptr, old, size, line);
+      this.#weigh(candidate, op, ptr, old, size);
       return;
     }
     if (this.#candidates.size > 0) this.#compare(op, ptr, old);
@@ -175,7 +195,8 @@ export class Processes {
       return false;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
-    if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid))) return false;
+    if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid)))
+      return false;
     if (this.#heldFrom < this.#held.length) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     else this.#append(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     return true;
@@ -197,7 +218,8 @@ export class Processes {
       this.#blocks.clear();
       this.#lowest = Infinity;
       this.#highest = -1;
-      if (this.#builder.count > 0) this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
+      if (this.#builder.count > 0)
+        this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
     } else if (this.#own.delete(tid)) this.#setForeign(tid);
   }
 
@@ -212,7 +234,7 @@ export class Processes {
   }
 
   /** What an event of a candidate tells. */
-  #weigh(candidate: Candidate, op: Op, ptr: number, old: number, size: number, line: number): void {
+  #weigh(candidate: Candidate, op: Op, ptr: number, old: number, size: number): void {
     const blocks = this.#blocks;
     const { live, freed, since } = candidate;
     const gone = op === Op.free ? ptr : old;

@@ -69,7 +69,8 @@ export class LineShape {
     let word = 0;
     let byte = 0;
     for (let step = 0; ; step += 4) {
-      for (const last = word + plan[step]; word < last; word++, at += 4) if (at > furthest || view.getInt32(at, true) !== words[word]) return -1;
+      for (const last = word + plan[step]; word < last; word++, at += 4)
+        if (at > furthest || view.getInt32(at, true) !== words[word]) return -1;
       for (const last = byte + plan[step + 1]; byte < last; byte++, at++) if (bytes[at] !== rest[byte]) return -1;
       const key = plan[step + 2];
       if (key === 0) break;

@@ -107,13 +107,18 @@ describe('reading', () => {
 
   test('defaults: no stack, its own number for a time, thread 0', () => {
     const { trace, rows } = read('{"op":"malloc","size":1,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n');
-    expect(rows.map(({ time, thread, stack }) => [time, thread, stack])).toEqual([[0, 0, -1], [1, 0, -1]]);
+    expect(rows.map(({ time, thread, stack }) => [time, thread, stack])).toEqual([
+      [0, 0, -1],
+      [1, 0, -1],
+    ]);
     expect(trace.threads.tids).toEqual([0]);
     expect([trace.header.timed, trace.header.startTime, trace.header.startTimeGiven]).toEqual([false, 0n, false]);
   });
 
   test('wall-clock nanoseconds give exact times', () => {
-    const { trace, rows } = read('{"op":"free","ts":1795218296566403001,"ptr":"0x1"}\n{"ts":1795218296566403004,"op":"free","ptr":"0x1"}\n');
+    const { trace, rows } = read(
+      '{"op":"free","ts":1795218296566403001,"ptr":"0x1"}\n{"ts":1795218296566403004,"op":"free","ptr":"0x1"}\n',
+    );
     expect(rows.map((row) => row.time)).toEqual([0, 3]);
     expect(trace.header.startTime).toBe(1795218296566403001n);
     const given = read('{"op":"trace","version":1,"start_ts":1795218296566403001}\n{"op":"free","ts":1795218296566403004,"ptr":"0x1"}\n');
@@ -121,13 +126,17 @@ describe('reading', () => {
   });
 
   test('times on both sides of 10^15 ns', () => {
-    const at = (start: bigint, ...steps: bigint[]) => read([start, ...steps.map((step) => start + step)].map((ts) => `{"op":"free","ts":${ts},"ptr":"0x1"}\n`).join('')).rows.map((row) => row.time);
+    const at = (start: bigint, ...steps: bigint[]) =>
+      read([start, ...steps.map((step) => start + step)].map((ts) => `{"op":"free","ts":${ts},"ptr":"0x1"}\n`).join('')).rows.map(
+        (row) => row.time,
+      );
     expect(at(999_999_999_999_998n, 1n, 2n, 3n, 4_000_000_000n)).toEqual([0, 1, 2, 3, 4e9]);
     expect(at(1n, 10n ** 15n, 10n ** 15n + 7n)).toEqual([0, 1e15, 1e15 + 7]);
   });
 
   test('any order of keys, white space, unknown keys of any kind', () => {
-    const line = ' {\t"ptr" : "0x7F001000" , "note":{"op":"free","a":[1,"]}",{}]},"ok":true,"n":-1.5e3,"s":"a\\"b","size": 24 ,"tid":3,"op":"malloc"} \r\n';
+    const line =
+      ' {\t"ptr" : "0x7F001000" , "note":{"op":"free","a":[1,"]}",{}]},"ok":true,"n":-1.5e3,"s":"a\\"b","size": 24 ,"tid":3,"op":"malloc"} \r\n';
     expect(read(line).rows).toEqual([{ op: 'malloc', thread: 0, time: 0, ptr: 0x7f001000, old: 0, size: 24, extra: 0, stack: -1 }]);
   });
 
@@ -218,7 +227,9 @@ describe('errors name the line', () => {
   ])('%s', (line, message) => expect(() => read(`${line}\n`)).toThrow(message));
 
   test('a line of 10 MB', () => {
-    expect(() => read(`${good}{"op":"maps","text":"${'x'.repeat(10_000_000)}"}\n`, [5_000_000])).toThrow('t:2: a line of more than 8388608 bytes');
+    expect(() => read(`${good}{"op":"maps","text":"${'x'.repeat(10_000_000)}"}\n`, [5_000_000])).toThrow(
+      't:2: a line of more than 8388608 bytes',
+    );
   });
 
   test('the largest size is taken', () => {
@@ -248,7 +259,10 @@ describe('properties', () => {
       const parts = read(EXAMPLE, [cut]);
       expect(parts.rows).toEqual(whole.rows);
     }
-    const bytewise = read(EXAMPLE, Array.from({ length: EXAMPLE.length }, (_, i) => i));
+    const bytewise = read(
+      EXAMPLE,
+      Array.from({ length: EXAMPLE.length }, (_, i) => i),
+    );
     expect(bytewise.rows).toEqual(whole.rows);
     expect(bytewise.trace).toEqual(whole.trace);
   });
@@ -275,15 +289,19 @@ describe('properties', () => {
   test('random bytes and damaged lines give InputError or rows, nothing else', () => {
     const bytes = Buffer.from(EXAMPLE);
     fc.assert(
-      fc.property(fc.array(fc.record({ at: fc.nat(bytes.length - 1), byte: fc.nat(255) }), { minLength: 1, maxLength: 8 }), fc.boolean(), (edits, cut) => {
-        const damaged = Uint8Array.from(bytes);
-        for (const { at, byte } of edits) damaged[at] = byte;
-        try {
-          read(damaged, cut ? [edits[0].at] : []);
-        } catch (error) {
-          expect((error as Error).name).toBe('InputError');
-        }
-      }),
+      fc.property(
+        fc.array(fc.record({ at: fc.nat(bytes.length - 1), byte: fc.nat(255) }), { minLength: 1, maxLength: 8 }),
+        fc.boolean(),
+        (edits, cut) => {
+          const damaged = Uint8Array.from(bytes);
+          for (const { at, byte } of edits) damaged[at] = byte;
+          try {
+            read(damaged, cut ? [edits[0].at] : []);
+          } catch (error) {
+            expect((error as Error).name).toBe('InputError');
+          }
+        },
+      ),
       { numRuns: 500 },
     );
     fc.assert(
@@ -301,54 +319,99 @@ describe('properties', () => {
     fc.record({ pc: fc.bigInt(0n, 2n ** 64n - 1n) }),
     fc.record({ fn: fc.string() }),
     fc.record(
-      { pc: fc.bigInt(0n, 2n ** 64n - 1n), fn: fc.string(), file: fc.string(), line: fc.nat(), module: fc.string(), offset: fc.nat(), inlined: fc.array(fc.record({ fn: fc.string() }), { minLength: 1, maxLength: 2 }) },
+      {
+        pc: fc.bigInt(0n, 2n ** 64n - 1n),
+        fn: fc.string(),
+        file: fc.string(),
+        line: fc.nat(),
+        module: fc.string(),
+        offset: fc.nat(),
+        inlined: fc.array(fc.record({ fn: fc.string() }), { minLength: 1, maxLength: 2 }),
+      },
       { requiredKeys: [] },
     ),
   );
   const address = fc.oneof(fc.constant(0), fc.bigInt(0n, 2n ** 52n - 1n).map(Number));
   const size = fc.oneof(fc.nat(), fc.bigInt(0n, 2n ** 62n).map(Number));
   const rows = fc.array(
-    fc.record({ op: fc.nat(Op.malloc_usable_size), tid: fc.nat(3), step: fc.nat(2e9), ptr: address, old: address, size, extra: size, stack: fc.integer({ min: -1, max: 3 }) }),
+    fc.record({
+      op: fc.nat(Op.malloc_usable_size),
+      tid: fc.nat(3),
+      step: fc.nat(2e9),
+      ptr: address,
+      old: address,
+      size,
+      extra: size,
+      stack: fc.integer({ min: -1, max: 3 }),
+    }),
     { minLength: 1, maxLength: 60 },
   );
 
   test('what is written reads back the same', () => {
     fc.assert(
-      fc.property(rows, fc.array(fc.array(frame, { maxLength: 4 }), { maxLength: 4 }), fc.bigInt(0n, 2n ** 63n), fc.boolean(), fc.dictionary(fc.string(), fc.jsonValue()), (events, stacks, start, timed, other) => {
-        const trace = new Trace();
-        Object.assign(trace.header, { source: 'x', timed, startTime: timed ? start : 0n, startTimeGiven: true, mmapTop: 5n, maps: 'a\nb' });
-        for (const key of ['op', 'version', 'clock', 'command', 'source', 'pid', 'ncpus', 'page_size', 'start_ts', 'mmap_top', 'prng_seed']) delete other[key];
-        if (Object.keys(other).length > 0) trace.header.other = other;
-        const ids = stacks.map((frames) => trace.stacks.intern(frames.map((one) => trace.stacks.frames.intern(one))));
-        const batch = new EventBatch();
-        let time = 0;
-        events.forEach((event, row) => {
-          time = timed ? time + event.step : row;
-          const { op } = event;
-          batch.op[row] = op;
-          batch.thread[row] = trace.threads.intern(event.tid);
-          trace.threads.names[batch.thread[row]] = `thread ${event.tid} "é"`;
-          batch.time[row] = time;
-          batch.ptr[row] = event.ptr;
-          batch.old[row] = op === Op.realloc || op === Op.reallocarray ? event.old : 0;
-          batch.size[row] = op < Op.free ? event.size : 0;
-          batch.extra[row] = op === Op.calloc || (op >= Op.reallocarray && op <= Op.memalign) ? event.extra : 0;
-          batch.stack[row] = ids[event.stack] ?? -1;
-        });
-        batch.length = events.length;
-        const text = write(trace, [batch]);
-        const back = read(text);
-        expect(back.rows.map(({ stack, ...row }) => row)).toEqual(rowsOf(batch).map(({ stack, ...row }) => row));
-        const framesOf = (from: Trace, stack: number) => Array.from(from.stacks.framesOf(stack as never), (index) => from.stacks.frames.frames[index]);
-        expect(back.rows.map((row) => framesOf(back.trace, row.stack))).toEqual(rowsOf(batch).map((row) => framesOf(trace, row.stack)));
-        expect(back.trace.threads.tids).toEqual(trace.threads.tids);
-        expect(back.trace.threads.names).toEqual(trace.threads.names);
-        const { startTimeGiven, other: others, ...header } = back.trace.header;
-        const { startTimeGiven: _, other: __, ...expected } = trace.header;
-        expect(header).toEqual(expected);
-        expect(JSON.stringify(others ?? {})).toBe(JSON.stringify(trace.header.other ?? {}));
-        expect(write(back.trace, []).split('\n')[0]).toBe(text.split('\n')[0]);
-      }),
+      fc.property(
+        rows,
+        fc.array(fc.array(frame, { maxLength: 4 }), { maxLength: 4 }),
+        fc.bigInt(0n, 2n ** 63n),
+        fc.boolean(),
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        (events, stacks, start, timed, other) => {
+          const trace = new Trace();
+          Object.assign(trace.header, {
+            source: 'x',
+            timed,
+            startTime: timed ? start : 0n,
+            startTimeGiven: true,
+            mmapTop: 5n,
+            maps: 'a\nb',
+          });
+          for (const key of [
+            'op',
+            'version',
+            'clock',
+            'command',
+            'source',
+            'pid',
+            'ncpus',
+            'page_size',
+            'start_ts',
+            'mmap_top',
+            'prng_seed',
+          ])
+            delete other[key];
+          if (Object.keys(other).length > 0) trace.header.other = other;
+          const ids = stacks.map((frames) => trace.stacks.intern(frames.map((one) => trace.stacks.frames.intern(one))));
+          const batch = new EventBatch();
+          let time = 0;
+          events.forEach((event, row) => {
+            time = timed ? time + event.step : row;
+            const { op } = event;
+            batch.op[row] = op;
+            batch.thread[row] = trace.threads.intern(event.tid);
+            trace.threads.names[batch.thread[row]] = `thread ${event.tid} "é"`;
+            batch.time[row] = time;
+            batch.ptr[row] = event.ptr;
+            batch.old[row] = op === Op.realloc || op === Op.reallocarray ? event.old : 0;
+            batch.size[row] = op < Op.free ? event.size : 0;
+            batch.extra[row] = op === Op.calloc || (op >= Op.reallocarray && op <= Op.memalign) ? event.extra : 0;
+            batch.stack[row] = ids[event.stack] ?? -1;
+          });
+          batch.length = events.length;
+          const text = write(trace, [batch]);
+          const back = read(text);
+          expect(back.rows.map(({ stack, ...row }) => row)).toEqual(rowsOf(batch).map(({ stack, ...row }) => row));
+          const framesOf = (from: Trace, stack: number) =>
+            Array.from(from.stacks.framesOf(stack as never), (index) => from.stacks.frames.frames[index]);
+          expect(back.rows.map((row) => framesOf(back.trace, row.stack))).toEqual(rowsOf(batch).map((row) => framesOf(trace, row.stack)));
+          expect(back.trace.threads.tids).toEqual(trace.threads.tids);
+          expect(back.trace.threads.names).toEqual(trace.threads.names);
+          const { startTimeGiven, other: others, ...header } = back.trace.header;
+          const { startTimeGiven: _, other: __, ...expected } = trace.header;
+          expect(header).toEqual(expected);
+          expect(JSON.stringify(others ?? {})).toBe(JSON.stringify(trace.header.other ?? {}));
+          expect(write(back.trace, []).split('\n')[0]).toBe(text.split('\n')[0]);
+        },
+      ),
     );
   });
 });

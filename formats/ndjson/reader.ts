@@ -85,7 +85,12 @@ class NdjsonReader implements TraceReader {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink);
-    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#take(bytes, start, end, false), LONGEST_LINE, (bytes, start, limit) => this.#takeAhead(bytes, start, limit));
+    this.#lines = new LineScanner(
+      options.name,
+      (bytes, start, end) => this.#take(bytes, start, end, false),
+      LONGEST_LINE,
+      (bytes, start, limit) => this.#takeAhead(bytes, start, limit),
+    );
   }
 
   write(chunk: Uint8Array): void {
@@ -96,7 +101,8 @@ class NdjsonReader implements TraceReader {
     this.#lines.end((bytes, start, end) => this.#take(bytes, start, end, true));
     this.#builder.flush();
     const { warnings } = this.#trace;
-    if (this.#builder.raised > 0) warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (this.#builder.raised > 0)
+      warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
     if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
   }
 
@@ -126,7 +132,8 @@ class NdjsonReader implements TraceReader {
     const line = this.#line;
     const { op, present } = line;
     const needs = NEEDS[op];
-    if ((present & needs) !== needs || (line.bad & (needs | ALWAYS)) !== 0) throw this.#error(hasNul(bytes, start, end) ?? this.#explain(needs));
+    if ((present & needs) !== needs || (line.bad & (needs | ALWAYS)) !== 0)
+      throw this.#error(hasNul(bytes, start, end) ?? this.#explain(needs));
     const builder = this.#builder;
     const number = builder.count;
     let { seconds, nanos } = line;
@@ -206,7 +213,9 @@ class NdjsonReader implements TraceReader {
     for (const [key, bit] of Object.entries(Key)) {
       if ((needs & bit) !== 0 && (present & bit) === 0) return `${OP_NAMES[op]} without "${key}"`;
       if (((needs | ALWAYS) & bit) !== 0 && (bad & bit) !== 0) {
-        return bit === Key.ptr || bit === Key.old ? `"${key}" is not an address such as "0x7f001000"` : `"${key}" is not an integer from 0 to 2^63 - 1`;
+        return bit === Key.ptr || bit === Key.old
+          ? `"${key}" is not an address such as "0x7f001000"`
+          : `"${key}" is not an integer from 0 to 2^63 - 1`;
       }
     }
     return 'not an event';
@@ -232,7 +241,8 @@ class NdjsonReader implements TraceReader {
       }
       throw this.#error(hasNul(bytes, start, end) ?? `not JSON: ${quoteLine(bytes, start, end)}`);
     }
-    if (typeof object !== 'object' || object === null || Array.isArray(object)) throw this.#error(`not a JSON object: ${quoteLine(bytes, start, end)}`);
+    if (typeof object !== 'object' || object === null || Array.isArray(object))
+      throw this.#error(`not a JSON object: ${quoteLine(bytes, start, end)}`);
     const fields = object as Record<string, unknown>;
     if (!Object.hasOwn(fields, 'op')) throw this.#error('no "op"');
     const { op } = fields;
@@ -259,7 +269,8 @@ class NdjsonReader implements TraceReader {
         this.#thread(fields);
         break;
       default:
-        if (line.op < 0) throw this.#error(typeof op === 'string' ? `unknown op ${JSON.stringify(op.slice(0, 60))}` : '"op" is not a string');
+        if (line.op < 0)
+          throw this.#error(typeof op === 'string' ? `unknown op ${JSON.stringify(op.slice(0, 60))}` : '"op" is not a string');
         this.#event(bytes, start, end);
     }
   }
@@ -275,7 +286,8 @@ class NdjsonReader implements TraceReader {
         case 'op':
           break;
         case 'version':
-          if (value !== 1) throw this.#error(`version ${JSON.stringify(value)} of the trace format is not known; this program reads version 1`);
+          if (value !== 1)
+            throw this.#error(`version ${JSON.stringify(value)} of the trace format is not known; this program reads version 1`);
           break;
         case 'clock':
           if (value !== 'ns') throw this.#error(`"clock" is not "ns"`);
@@ -364,20 +376,23 @@ class NdjsonReader implements TraceReader {
 
   #string(fields: Record<string, unknown>, key: string): string {
     const value = fields[key];
-    if (typeof value !== 'string') throw this.#error(value === undefined ? `${String(fields['op'])} without "${key}"` : `"${key}" is not a string`);
+    if (typeof value !== 'string')
+      throw this.#error(value === undefined ? `${String(fields['op'])} without "${key}"` : `"${key}" is not a string`);
     return value;
   }
 
   #natural(fields: Record<string, unknown>, key: string): number {
     const value = fields[key];
     if (value === undefined) throw this.#error(`${String(fields['op'])} without "${key}"`);
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#error(`"${key}" is not an integer from 0 to 2^53 - 1`);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+      throw this.#error(`"${key}" is not an integer from 0 to 2^53 - 1`);
     return value;
   }
 
   #hex(fields: Record<string, unknown>, key: string): bigint {
     const value = fields[key];
-    if (typeof value !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(value)) throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
+    if (typeof value !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(value))
+      throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
     return BigInt(value);
   }
 }

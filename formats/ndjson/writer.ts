@@ -236,7 +236,12 @@ export class NdjsonWriter {
     const name = names[row];
     const seed = hex(prngSeeds[row]);
     if (name === undefined && seed === undefined) return;
-    this.#object({ op: 'thread', tid: tids[row], ...(name === undefined ? {} : { name }), ...(seed === undefined ? {} : { prng_seed: seed }) });
+    this.#object({
+      op: 'thread',
+      tid: tids[row],
+      ...(name === undefined ? {} : { name }),
+      ...(seed === undefined ? {} : { prng_seed: seed }),
+    });
   }
 
   #stack(stack: StackIndex): void {

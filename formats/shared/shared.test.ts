@@ -17,8 +17,14 @@ function cursorAt(text: string): ByteCursor {
 
 describe('ByteCursor', () => {
   test.each([
-    ['0', 0], ['7', 7], ['9007199254740991', 9007199254740991], ['9007199254740993', 9007199254740994],
-    ['9223372036854775807', 2 ** 63], ['18446744073709551615', 2 ** 64], ['x', NaN], ['', NaN],
+    ['0', 0],
+    ['7', 7],
+    ['9007199254740991', 9007199254740991],
+    ['9007199254740993', 9007199254740994],
+    ['9223372036854775807', 2 ** 63],
+    ['18446744073709551615', 2 ** 64],
+    ['x', NaN],
+    ['', NaN],
   ])('decimal %s', (text, value) => {
     const cursor = cursorAt(`${text},`);
     expect(cursor.decimal()).toBe(value);
@@ -26,7 +32,12 @@ describe('ByteCursor', () => {
   });
 
   test.each([
-    ['0x10', 16], ['0x7fffffffffffffff', 2 ** 63], ['10', 10], ['0', 0], ['0x', 0], ['0x20000000000001', 2 ** 53 + 2],
+    ['0x10', 16],
+    ['0x7fffffffffffffff', 2 ** 63],
+    ['10', 10],
+    ['0', 0],
+    ['0x', 0],
+    ['0x20000000000001', 2 ** 53 + 2],
   ])('number %s', (text, value) => expect(cursorAt(text).number()).toBe(value));
 
   test('addresses lose their tag bits above 2^52 and nothing else', () => {
@@ -52,7 +63,10 @@ describe('ByteCursor', () => {
   });
 
   test.each([
-    ['1795218296.566403', 1795218296, 566403000], ['0.1', 0, 100000000], ['5', 5, 0], ['1.1234567899', 1, 123456789],
+    ['1795218296.566403', 1795218296, 566403000],
+    ['0.1', 0, 100000000],
+    ['5', 5, 0],
+    ['1.1234567899', 1, 123456789],
   ])('time %s', (text, seconds, nanos) => {
     const cursor = cursorAt(`${text} `);
     expect(cursor.time()).toBe(true);
