@@ -11,6 +11,7 @@ import { dotGraph } from './dot.ts';
 import type { Granularity } from './entries.ts';
 import { EntryTable, reduce } from './entries.ts';
 import { cutAllocator, filterFrames, pattern, selectBacktraces } from './filters.ts';
+import type { Unit } from './numbers.ts';
 import { integer, unitOf } from './numbers.ts';
 import { profileText, symbolSection } from './raw.ts';
 import type { SymbolSource } from './symbols.ts';
@@ -70,11 +71,55 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
   const list: readonly Profile[] = 'samples' in profiles ? [profiles] : profiles;
   if (list.length === 0) return '';
   const [first] = list;
+  if (format === 'raw') {
+    const { addresses } = gathered(list, options);
+    const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
+    return symbolSection(program, addresses, first.kind) + (options.dumpText ?? profileText(first));
+  }
+  return prepareReport(list, options)
+    .map((part) => print(format, part, options))
+    .join('');
+}
+
+/** What a report is made of: values per backtrace, filtered, of the whole or of one thread. */
+export interface ReportPart {
+  readonly profile: AddressProfile;
+  readonly addresses: AddressTable;
+  /** ` (t3)` for a thread, else empty. */
+  readonly title: string;
+  readonly program: string;
+  /** Sum before the filters. */
+  readonly total: number;
+  readonly unit: Unit;
+}
+
+/**
+ * Sums the profiles up, names their addresses and applies the filters. One part, or with `thread` one for each.
+ * @throws InputError if a pattern is no regular expression
+ */
+export function prepareReport(profiles: readonly Profile[], options: ReportOptions = {}): ReportPart[] {
+  const [first] = profiles;
+  const { whole, threads, addresses } = gathered(profiles, options);
+  const program = (first.symbolized ? first.binary : (options.program ?? first.binary)) ?? UNKNOWN_PROGRAM;
+  const unit = unitOf(options.sampleType ?? 'inuse_space', options.showBytes ?? false);
+  const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
+  return parts.map(({ profile, title }) => ({
+    profile: filtered(profile, addresses, options),
+    addresses,
+    title,
+    program,
+    total: profile.total(),
+    unit,
+  }));
+}
+
+/** The profiles' values per backtrace, before any filter. */
+function gathered(list: readonly Profile[], options: ReportOptions) {
+  const [first] = list;
   const { base } = options;
   const type = options.sampleType ?? 'inuse_space';
   const addresses = new AddressTable();
-  const note = options.note ?? (() => {});
-  const gather = new Gatherer(addresses, type, note);
+  const gather = new Gatherer(addresses, type, options.note ?? (() => {}));
 
   let whole = new AddressProfile();
   // jeprof's order: the first, then the others from the last on. It decides which names an address of several profiles has.
@@ -93,14 +138,7 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
           return { profile, title: ` (t${thread.id})` };
         });
   if (options.symbolSource !== undefined) addresses.lookup(options.symbolSource);
-
-  if (format === 'raw') {
-    const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
-    return symbolSection(program, addresses, first.kind) + (options.dumpText ?? profileText(first));
-  }
-  const program = (first.symbolized ? first.binary : (options.program ?? first.binary)) ?? UNKNOWN_PROGRAM;
-  const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
-  return parts.map(({ profile, title }) => filterAndPrint(format, profile, addresses, title, program, type, options, note)).join('');
+  return { whole, threads, addresses };
 }
 
 const UNKNOWN_PROGRAM = '(unknown)';
@@ -144,18 +182,8 @@ function chosenThreads(profile: Profile, thread: string): Profile['threads'] {
   return [...chosen].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
-function filterAndPrint(
-  format: Exclude<ReportFormat, 'raw'>,
-  whole: AddressProfile,
-  addresses: AddressTable,
-  title: string,
-  program: string,
-  type: SampleType,
-  options: ReportOptions,
-  note: (text: string) => void,
-): string {
-  const unit = unitOf(type, options.showBytes ?? false);
-  const total = whole.total();
+/** What `--retain`, `--exclude`, `--focus` and `--ignore` leave, from the allocator's first caller on. */
+function filtered(whole: AddressProfile, addresses: AddressTable, options: ReportOptions): AddressProfile {
   const optional = (text: string | undefined, flag: string) => (text === undefined || text === '' ? undefined : pattern(text, flag));
   let profile = cutAllocator(whole, addresses);
   profile = filterFrames(profile, addresses, optional(options.retain, '--retain'), optional(options.exclude, '--exclude'));
@@ -163,7 +191,11 @@ function filterAndPrint(
   if (focus !== undefined) profile = selectBacktraces(profile, addresses, focus, true);
   const ignore = optional(options.ignore, '--ignore');
   if (ignore !== undefined) profile = selectBacktraces(profile, addresses, ignore, false);
+  return profile;
+}
 
+function print(format: Exclude<ReportFormat, 'raw'>, part: ReportPart, options: ReportOptions): string {
+  const { profile, addresses, title, program, total, unit } = part;
   if (format === 'collapsed') return collapsedStacks(profile, addresses);
   if (format === 'callgrind') return callgrind(profile, addresses);
   const entries = new EntryTable(addresses, options.granularity ?? 'functions');
@@ -179,5 +211,5 @@ function filterAndPrint(
     maxDegree: options.maxDegree ?? 8,
     heapcheck: options.heapcheck ?? false,
   };
-  return dotGraph(program, profile, entries, reduced, total, unit, limits, note) ?? '';
+  return dotGraph(program, profile, entries, reduced, total, unit, limits, options.note ?? (() => {})) ?? '';
 }

@@ -14,6 +14,8 @@ export interface FoundSymbol {
   /** `@VERSION` or `@@VERSION` (the default one) of an exported symbol, else empty. */
   readonly version: string;
   readonly start: number;
+  /** Address behind its last byte. */
+  readonly end: number;
   /** True if several symbols have this start. */
   readonly shared: boolean;
 }
@@ -135,7 +137,7 @@ export class FunctionTable {
       chosen = names[i];
       shared = true;
     }
-    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), start, shared };
+    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared };
   }
 }
 
