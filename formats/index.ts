@@ -10,7 +10,9 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
 import { openInput, peek, type Source } from './input.ts';
+import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
+import { mallocDebug } from './malloc_debug/malloc_debug.ts';
 import { mtrace } from './mtrace/mtrace.ts';
 import { ndjson } from './ndjson/reader.ts';
 import { nameOther } from './not_traces.ts';
@@ -18,6 +20,7 @@ import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { profLog } from './prof_log/prof_log.ts';
 import { quoteLine } from './shared/unparsed.ts';
+import { utrace } from './utrace/utrace.ts';
 import { valgrind } from './valgrind/valgrind.ts';
 
 export type { Source } from './input.ts';
@@ -35,6 +38,9 @@ export const FORMATS: readonly TraceFormat[] = [
   mtrace,
   valgrind,
   profLog,
+  logalloc,
+  mallocDebug,
+  utrace,
 ];
 
 /** Bytes of the decompressed input that formats are shown. */

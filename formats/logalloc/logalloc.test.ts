@@ -1,0 +1,140 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../core/trace/input_error.ts';
+import { fixtureBytes, tally } from '../../fixtures/tally.ts';
+import { heaptrack } from '../heaptrack/heaptrack.ts';
+import { FORMATS, sniffFormat } from '../index.ts';
+import { logalloc } from './logalloc.ts';
+
+const utf8 = new TextEncoder();
+const read = (text: string, options = {}) => tally(logalloc, utf8.encode(text), options);
+const columns = (line: string) => {
+  const [op, thread, , ptr, old, size, extra] = line.split(' ');
+  return [op, thread, ptr, old, size, extra].join(' ');
+};
+/** The log of the documentation. */
+const EXAMPLE = `18545 18545 malloc(32)=0x7f90495120e0
+18545 18545 calloc(1,148)=0x7f9049537480
+18545 18545 realloc(0x7f90495120e0,64)=0x7f9049536680
+18545 18545 posix_memalign(256,240)=0x7f9049583300
+18545 18545 jemalloc_stats()
+18545 18545 free(0x7f9049536680)
+`;
+/** The same, preprocessed. */
+const MUNGED = `1 1 malloc(32)=#1
+1 1 calloc(1,148)=#2
+1 1 realloc(#1,64)=#1
+1 1 posix_memalign(256,240)=#3
+1 1 jemalloc_stats()
+1 1 free(#1)
+`;
+
+test('the documented example, as written and preprocessed', () => {
+  const result = read(EXAMPLE);
+  expect(result.text.map(columns)).toEqual([
+    `malloc 0 ${0x7f90495120e0} 0 32 0`,
+    `calloc 0 ${0x7f9049537480} 0 148 1`,
+    `realloc 0 ${0x7f9049536680} ${0x7f90495120e0} 64 0`,
+    `posix_memalign 0 ${0x7f9049583300} 0 240 256`,
+    `free 0 ${0x7f9049536680} 0 0 0`,
+  ]);
+  expect({ ...result.trace.skipped }).toEqual({ note: 1 });
+  expect(result.trace.header).toMatchObject({ source: 'logalloc', pid: 18545, timed: false });
+  const munged = read(MUNGED);
+  expect(munged.ledger.totalLiveBytes).toBe(result.ledger.totalLiveBytes);
+  expect(munged.text.map(columns)[2]).toBe('realloc 0 16 16 64 0');
+});
+
+test.each([
+  ['7 aligned_alloc(64,128)=0x40', 'aligned_alloc 0 64 0 128 64'],
+  ['7 9 memalign(64,128)=0x40', 'memalign 0 64 0 128 64'],
+  ['7 9 valloc(128)=0x1000', 'valloc 0 4096 0 128 0'],
+  ['7 9 malloc(99)=(nil)', 'malloc 0 0 0 99 0'],
+  ['7 140514020472640 realloc(0x0,99)=0x10', 'realloc 0 16 0 99 0'],
+])('%s', (line, expected) => {
+  expect(read(`${line}\r\n`).text.map(columns)).toEqual([expected]);
+});
+
+test('threads, processes, lines that fit no rule, a cut line', () => {
+  const text =
+    '5 5 malloc(1)=0x10\n6 6 malloc(2)=0x10\n5 8 free(0x10)\n6 6 free(0x10)\n5 5 malloc(1)\n5 5 malloc(1,2)=0x10\n5 5 free(0x10)=0x10\n5 5 mallocx(1)=0x10\nhello\n5 5 mal';
+  const result = read(text);
+  expect(result.ops).toEqual({ malloc: 1, free: 1 });
+  expect(result.trace.threads.tids).toEqual([5, 8]);
+  expect({ ...result.trace.skipped }).toEqual({ other_process: 2, unparsed: 5, torn: 1 });
+  expect(read(text, { pid: 6 }).ops).toEqual({ malloc: 1, free: 1 });
+  expect(() => read(`${EXAMPLE}${'hello\n'.repeat(40)}`)).toThrow(/^trace:7: from here on 32 lines in a row are not logalloc’s: "hello"/);
+});
+
+describe('a real program', () => {
+  /** leaky's calls as logalloc would have written them, all from one thread. */
+  const written = async () => {
+    const recorded = tally(heaptrack, await fixtureBytes('leaky_500.heaptrack.raw.zst'));
+    const lines = recorded.text.map((event) => {
+      const [op, , , ptr, old, size] = event.split(' ');
+      const hex = (text: string) => `0x${Number(text).toString(16)}`;
+      if (op === 'free') return `77 77 free(${hex(ptr)})\n`;
+      return op === 'realloc' ? `77 77 realloc(${hex(old)},${size})=${hex(ptr)}\n` : `77 77 malloc(${size})=${hex(ptr)}\n`;
+    });
+    return { recorded, bytes: utf8.encode(lines.join('')) };
+  };
+
+  test('every call comes back', async () => {
+    const { recorded, bytes } = await written();
+    const result = tally(logalloc, bytes);
+    expect(result.text.map(columns)).toEqual(recorded.text.map(columns));
+    expect({ ...result.trace.skipped }).toEqual({});
+    expect(result.ledger.totalPeakBytes).toBe(recorded.ledger.totalPeakBytes);
+  });
+
+  test('however it is cut', async () => {
+    const bytes = (await written()).bytes.subarray(0, 20000);
+    const whole = tally(logalloc, bytes, {}, [bytes.length]);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
+        const parts = tally(logalloc, bytes, {}, sizes);
+        expect(parts.text).toEqual(whole.text);
+        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  test('it is recognised, and only as what it is', async () => {
+    for (const head of [(await written()).bytes.subarray(0, 65536), utf8.encode(EXAMPLE), utf8.encode(MUNGED)]) {
+      expect(sniffFormat(head)).toBe(logalloc);
+      for (const format of FORMATS) if (format !== logalloc) expect(format.sniff(head), format.name).toBeLessThan(0.5);
+    }
+    for (const name of [
+      'edge_nog.perfscript',
+      'edge_mono.ftrace',
+      'sqlite_x_ttt.ltrace.zst',
+      'leaky_trace_t.txt.zst',
+      'edge.heaptrack.zst',
+      'mtr.mtrace',
+      'calls.valgrind.txt',
+    ]) {
+      expect(logalloc.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
+    }
+  });
+});
+
+test('rubbish is counted, never taken', () => {
+  const attempt = (bytes: Uint8Array) => {
+    try {
+      return tally(logalloc, bytes);
+    } catch (error) {
+      expect(error).toBeInstanceOf(InputError);
+      return undefined;
+    }
+  };
+  const good = utf8.encode(EXAMPLE);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
+      expect(attempt(noise)?.events ?? 0).toBe(0);
+      const broken = good.slice();
+      broken.set(noise.subarray(0, broken.length - at), at);
+      attempt(broken);
+    }),
+  );
+});

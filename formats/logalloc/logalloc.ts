@@ -1,0 +1,161 @@
+/**
+ * Firefox's logalloc (MALLOC_LOG; memory/replace/logalloc of mozilla-central), as written, or preprocessed by its logalloc_munge.py.
+ *
+ *     18545 18545 malloc(32)=0x7f90495120e0                pid, tid (older versions: no tid), call
+ *     18545 18545 realloc(0x7f90495120e0,64)=0x7f9049536680
+ *     18545 18545 posix_memalign(256,240)=0x7f9049583300
+ *     18545 18545 free(0x7f9049536680)
+ *     1 1 malloc(32)=#1                                    preprocessed: numbers for blocks
+ *
+ * Invariant: every line is an event or counted.
+ * What the format cannot say: times and stacks. A tid is the thread's handle, which the system gives out again after its end.
+ */
+import { Op } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { ByteCursor, ascii } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
+
+const SPACE = 0x20;
+const HASH = 0x23;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+const NIL = ascii('(nil)');
+const STATISTICS = ascii('jemalloc_stats(');
+/** Distance of the addresses that numbered blocks get, bytes. */
+const BLOCK_STEP = 16;
+
+/** What an argument is: a column of the event. */
+type Argument = 'size' | 'extra' | 'old' | 'ptr';
+
+/** Functions with their opening bracket, their operation, and their arguments in order. */
+const FUNCTIONS: readonly (readonly [Uint8Array, Op, readonly Argument[]])[] = [
+  [ascii('free('), Op.free, ['ptr']],
+  [ascii('malloc('), Op.malloc, ['size']],
+  [ascii('calloc('), Op.calloc, ['extra', 'size']],
+  [ascii('realloc('), Op.realloc, ['old', 'size']],
+  [ascii('posix_memalign('), Op.posix_memalign, ['extra', 'size']],
+  [ascii('aligned_alloc('), Op.aligned_alloc, ['extra', 'size']],
+  [ascii('memalign('), Op.memalign, ['extra', 'size']],
+  [ascii('valloc('), Op.valloc, ['size']],
+];
+
+class LogallocReader implements TraceReader {
+  /** Lines that fit, and lines that do not. */
+  taken = 0;
+  unparsed = 0;
+  readonly #trace: Trace;
+  readonly #builder: BatchBuilder;
+  readonly #lines: LineScanner;
+  readonly #cursor = new ByteCursor();
+  readonly #strangers: Unparsed;
+  readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
+  /** Process that is replayed; -1 before its first line. */
+  #pid: number;
+  readonly #others = new Set<number>();
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#pid = options.pid ?? -1;
+    trace.header.source = 'logalloc';
+    trace.header.timed = false;
+    this.#builder = new BatchBuilder(sink);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#strangers = new Unparsed(trace, options.name, 'logalloc’s');
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(cut = false): void {
+    if (this.#lines.end(() => {})) {
+      this.#trace.skip('torn');
+      this.#trace.partial = true;
+    }
+    if (cut) this.#trace.partial = true;
+    if (this.#others.size > 0)
+      this.#trace.warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    this.#builder.flush();
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (start === end) return;
+    this.#cursor.reset(bytes, start, end);
+    if (this.#onCall(this.#cursor)) {
+      this.taken++;
+      this.#strangers.fits();
+    } else {
+      this.unparsed++;
+      this.#strangers.add(this.#lines.line, bytes, start, end);
+    }
+  }
+
+  #onCall(cursor: ByteCursor): boolean {
+    const pid = cursor.decimal();
+    if (!(pid < 0x80000000) || !cursor.eat(SPACE)) return false;
+    let tid = cursor.decimal();
+    if (Number.isNaN(tid)) tid = pid;
+    else if (!cursor.eat(SPACE)) return false;
+    if (cursor.eatWord(STATISTICS)) {
+      if (!cursor.eat(CLOSE) || cursor.pos < cursor.end) return false;
+      this.#trace.skip('note');
+      return true;
+    }
+    const found = FUNCTIONS.find(([name]) => cursor.eatWord(name));
+    if (found === undefined) return false;
+    const [, op, names] = found;
+    const event = this.#event;
+    event.size = event.extra = event.old = event.ptr = 0;
+    for (const [index, name] of names.entries()) {
+      if (index > 0 && !cursor.eat(COMMA)) return false;
+      event[name] = name === 'ptr' || name === 'old' ? blockOf(cursor) : cursor.decimal();
+      if (Number.isNaN(event[name])) return false;
+    }
+    if (!cursor.eat(CLOSE)) return false;
+    if (op !== Op.free) {
+      // The preprocessed form leaves out lines whose result is NULL, and none has its `=` alone.
+      if (!cursor.eat(EQUALS)) return false;
+      event.ptr = blockOf(cursor);
+      if (Number.isNaN(event.ptr)) return false;
+    }
+    if (cursor.pos < cursor.end) return false;
+    if (this.#pid < 0) this.#pid = pid;
+    if (pid !== this.#pid) {
+      this.#others.add(pid);
+      this.#trace.skip('other_process');
+      return true;
+    }
+    this.#trace.header.pid = pid;
+    this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, event.ptr, event.old, event.size, event.extra, NO_STACK);
+    return true;
+  }
+}
+
+/** A block: its address, or for `#12` one made up for its number. */
+function blockOf(cursor: ByteCursor): number {
+  if (cursor.eat(HASH)) return cursor.decimal() * BLOCK_STEP;
+  return cursor.eatWord(NIL) ? 0 : cursor.address();
+}
+
+/** Firefox's logalloc. */
+export const logalloc: TraceFormat = {
+  name: 'logalloc',
+  title: "Firefox's allocation log (MALLOC_LOG)",
+  sniff(head) {
+    const reader = new LogallocReader(new Trace(), () => {}, { name: '-' });
+    try {
+      reader.write(head);
+    } catch {
+      return 0;
+    }
+    const { taken, unparsed } = reader;
+    return taken === 0 ? 0 : 0.97 * (taken / (taken + unparsed));
+  },
+  open: (trace, sink, options) => new LogallocReader(trace, sink, options),
+};

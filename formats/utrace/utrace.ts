@@ -1,0 +1,173 @@
+/**
+ * jemalloc's utrace records (`utrace:true` in MALLOC_CONF, recorded by ktrace -t u on FreeBSD), as `kdump` prints them.
+ *
+ *      1234 app      USER  0x801006000 = malloc(32)
+ *      1234 100071 app      12.000345 USER  0x801008000 = realloc(0x801006000, 64)    kdump -H: thread; -T or -E: time
+ *      1234 app      USER  free(0x801008000)
+ *      1234 app      USER  malloc_init()
+ *
+ * Invariant: every line is an event or counted; lines of system calls, which ktrace may record too, are `other_call`.
+ * What the format cannot say: which function allocated, stacks, and calls of size 0: `malloc(0)` is written as a free of NULL, and its block
+ * is unknown; `realloc(p, 0)` is written as a free. kdump -R prints differences of times that nothing tells from times: use -T or -E.
+ */
+import { Op } from '../../core/trace/events.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { NO_STACK } from '../../core/units.ts';
+import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { BatchBuilder } from '../shared/batch_builder.ts';
+import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
+import { LineScanner } from '../shared/lines.ts';
+
+const CLOSE = 0x29;
+const USER = ascii(' USER  ');
+const GIVES = ascii(' = ');
+const MALLOC = ascii('malloc(');
+const REALLOC = ascii('realloc(');
+const FREE = ascii('free(');
+const INIT = ascii('malloc_init()');
+const SEPARATOR = ascii(', ');
+/** Kinds of kdump's records, but for USER; two spaces follow. */
+const OTHER_RECORD = /^ *\d+ .*? (?:CALL|RET |NAMI|GIO |PSIG|CSW |STRU|SCTL|CAP |PFLT|PRET|ARGS|ENV |EXTERR|UNKNOWN\(\d+\))  /;
+/** `pid [tid] command [time]`: the command may have spaces, and numbers in it. */
+const COLUMNS = /^ *(\d+)(?: +([1-9]\d{5,9}))? (.*?)(?: +(-?\d+)\.(\d{6}|\d{9}))?$/;
+
+/** What stands before a record. */
+interface Columns {
+  readonly pid: number;
+  readonly tid: number;
+  /** Nanoseconds; NaN without times. */
+  readonly time: number;
+}
+
+class UtraceReader implements TraceReader {
+  /** Records of the allocator, and lines that are none of kdump's. */
+  taken = 0;
+  unparsed = 0;
+  readonly #trace: Trace;
+  readonly #builder: BatchBuilder;
+  readonly #lines: LineScanner;
+  readonly #cursor = new ByteCursor();
+  /** Process that is replayed; -1 before its first record. */
+  #pid: number;
+  readonly #others = new Set<number>();
+  #timed: boolean | undefined;
+  /** Time of the first record, ns. */
+  #origin = 0;
+  /** Frees of NULL. */
+  #nulls = 0;
+
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    this.#trace = trace;
+    this.#pid = options.pid ?? -1;
+    trace.header.source = 'utrace';
+    this.#builder = new BatchBuilder(sink);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#lines.write(chunk);
+  }
+
+  end(cut = false): void {
+    const { header, warnings } = this.#trace;
+    if (this.#lines.end(() => {})) {
+      this.#trace.skip('torn');
+      this.#trace.partial = true;
+    }
+    if (cut) this.#trace.partial = true;
+    header.timed = this.#timed === true;
+    if (header.timed && this.#builder.raised * 4 > this.#builder.count)
+      warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
+    if (header.timed) header.startTime = BigInt(this.#origin);
+    if (this.#others.size > 0)
+      warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    if (this.#nulls > 0) warnings.push(`${this.#nulls} frees of NULL may be allocations of no bytes: utrace writes both alike`);
+    this.#builder.flush();
+  }
+
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (start === end) return;
+    const cursor = this.#cursor;
+    const user = findWord(bytes, start, end, USER);
+    if (user >= 0) {
+      const columns = parseColumns(textOf(bytes, start, user));
+      if (columns !== undefined) {
+        cursor.reset(bytes, user + USER.length, end);
+        this.taken++;
+        if (!this.#onUser(cursor, columns)) this.#trace.skip('note');
+        return;
+      }
+    }
+    if (OTHER_RECORD.test(textOf(bytes, start, Math.min(end, start + 200)))) {
+      this.#trace.skip('other_call');
+      return;
+    }
+    this.unparsed++;
+    this.#trace.skip('unparsed');
+  }
+
+  /** A record of the allocator; false for one of the program, or of the run-time linker. */
+  #onUser(cursor: ByteCursor, { pid, tid, time }: Columns): boolean {
+    let op: Op = Op.malloc;
+    let ptr = 0;
+    let old = 0;
+    let size = 0;
+    if (cursor.eatWord(INIT)) return false;
+    if (cursor.eatWord(FREE)) {
+      op = Op.free;
+      ptr = cursor.address();
+    } else {
+      ptr = cursor.address();
+      if (Number.isNaN(ptr) || !cursor.eatWord(GIVES)) return false;
+      if (cursor.eatWord(REALLOC)) {
+        op = Op.realloc;
+        old = cursor.address();
+        if (Number.isNaN(old) || !cursor.eatWord(SEPARATOR)) return false;
+      } else if (!cursor.eatWord(MALLOC)) return false;
+      size = cursor.decimal();
+    }
+    if (Number.isNaN(ptr) || Number.isNaN(size) || !cursor.eat(CLOSE) || cursor.pos < cursor.end) return false;
+    this.#append(op, pid, tid, time, ptr, old, size);
+    return true;
+  }
+
+  #append(op: Op, pid: number, tid: number, time: number, ptr: number, old: number, size: number): void {
+    const builder = this.#builder;
+    if (this.#pid < 0) this.#pid = pid;
+    if (pid !== this.#pid) {
+      this.#others.add(pid);
+      this.#trace.skip('other_process');
+      return;
+    }
+    this.#trace.header.pid = pid;
+    if (op === Op.free && ptr === 0) this.#nulls++;
+    if (this.#timed === undefined) {
+      this.#timed = !Number.isNaN(time);
+      if (this.#timed) this.#origin = time;
+    }
+    const since = this.#timed ? Math.max(0, (Number.isNaN(time) ? this.#origin : time) - this.#origin) : builder.count;
+    builder.append(op, this.#trace.threads.intern(tid), since, ptr, old, size, 0, NO_STACK);
+  }
+}
+
+function parseColumns(text: string): Columns | undefined {
+  const match = COLUMNS.exec(text.trimEnd());
+  if (match === null) return undefined;
+  const [, pid, tid, , seconds, fraction] = match as (string | undefined)[];
+  const time = seconds === undefined || fraction === undefined ? NaN : Number(seconds) * 1e9 + Number(fraction.padEnd(9, '0'));
+  return { pid: Number(pid), tid: Number(tid ?? pid), time };
+}
+
+/** jemalloc's utrace, printed by kdump. */
+export const utrace: TraceFormat = {
+  name: 'utrace',
+  title: "jemalloc's utrace records as kdump prints them (FreeBSD)",
+  sniff(head) {
+    const reader = new UtraceReader(new Trace(), () => {}, { name: '-' });
+    reader.write(head);
+    const { taken, unparsed } = reader;
+    return taken === 0 ? 0 : 0.95 * (taken / (taken + unparsed));
+  },
+  open: (trace, sink, options) => new UtraceReader(trace, sink, options),
+};
