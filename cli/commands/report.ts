@@ -12,6 +12,8 @@ export const REPORT_FLAGS = {
   dot: flag('A call graph for Graphviz'),
   svg: flag('A drawing of the call graph'),
   callgrind: flag('Callgrind format'),
+  list: value('Source of the routines that match, with the values of each line'),
+  disasm: value('Instructions of the routines that match, with their values'),
   raw: flag('The profile with its symbols'),
   inuse_space: flag('Bytes in use (default)'),
   inuse_objects: flag('Objects in use'),

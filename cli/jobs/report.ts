@@ -2,11 +2,13 @@
  * What jeprof prints, from heap dumps, pprof profiles and traces.
  */
 import { InputError } from '../../core/trace/input_error.ts';
-import type { SampleType } from '../../profiles/profile.ts';
+import type { Profile, SampleType } from '../../profiles/profile.ts';
 import { SAMPLE_TYPES } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
-import type { ReportFormat } from '../../profiles/report/report.ts';
-import { REPORT_FORMATS, renderReport } from '../../profiles/report/report.ts';
+import type { ReportOptions } from '../../profiles/report/report.ts';
+import { prepareReport, REPORT_FORMATS, renderReport } from '../../profiles/report/report.ts';
+import { listing } from '../../profiles/symbols/listing.ts';
+import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { svgOfDot } from '../../profiles/svg/svg.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
@@ -14,6 +16,9 @@ import { parseCount } from '../settings.ts';
 import { readSubject, type Subject } from '../subject.ts';
 import { nearestNames, reportNames, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import type { InputArgs } from '../trace_input.ts';
+
+/** What a report may be; `list` and `disasm` have a pattern. */
+const FORMS = [...REPORT_FORMATS, 'svg', 'list', 'disasm'] as const;
 
 const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'addresses'];
 
@@ -46,8 +51,7 @@ export interface ReportArgs extends InputArgs, SymbolArgs {
 export async function report(args: ReportArgs): Promise<void> {
   const path = args.output ?? STANDARD;
   checkOutputs([path]);
-  const chosenFormat = chosen(args, [...REPORT_FORMATS, 'svg'], 'text');
-  const format: ReportFormat = chosenFormat === 'svg' ? 'dot' : chosenFormat;
+  const form = chosen(args, FORMS, 'text');
   const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
   const granularity = chosen(args, GRANULARITIES, 'functions');
   const { program, inputs } = splitProgram(args.profiles);
@@ -60,7 +64,7 @@ export async function report(args: ReportArgs): Promise<void> {
   const named = base === undefined ? profiles : [...profiles, base];
   const symbolSource = args.nearest === true ? nearestNames(profiles, args, program) : reportNames(named, symbolizer);
   const notes = subjects.flatMap(({ profile }) => profile.warnings);
-  let text = renderReport(format, profiles, {
+  const options: ReportOptions = {
     sampleType,
     granularity,
     cumulative: args.cum === true,
@@ -83,15 +87,42 @@ export async function report(args: ReportArgs): Promise<void> {
       program,
       symbolSource,
     }),
-  });
+  };
+  const text = await render(form, named, profiles, options, args, symbolizer, (note) => notes.push(note));
   printNotes([...notes, ...symbolizer.notes()], args.quiet);
-  if (chosenFormat === 'svg' && text !== '') text = await svgOfDot(text);
   writeResult(path, text);
+}
+
+async function render(
+  form: (typeof FORMS)[number],
+  named: readonly Profile[],
+  profiles: readonly Profile[],
+  options: ReportOptions,
+  args: ReportArgs,
+  symbolizer: Symbolizer,
+  note: (text: string) => void,
+): Promise<string> {
+  switch (form) {
+    case 'svg': {
+      const dot = renderReport('dot', profiles, options);
+      return dot === '' ? '' : svgOfDot(dot);
+    }
+    case 'list':
+    case 'disasm': {
+      const maps = named.flatMap((profile) => (profile.maps === undefined ? [] : [profile.maps]));
+      const listed = { kind: form, pattern: String(args[form]), maps, symbolizer, note };
+      return prepareReport(profiles, options)
+        .map((part) => listing(part, listed))
+        .join('');
+    }
+    default:
+      return renderReport(form, profiles, options);
+  }
 }
 
 /** The one of several flags that was given. @throws InputError for two. */
 function chosen<T extends string>(args: ReportArgs, flags: readonly T[], otherwise: T): T {
-  const set = flags.filter((flag) => args[flag] === true);
+  const set = flags.filter((flag) => args[flag] === true || typeof args[flag] === 'string');
   if (set.length > 1) throw new InputError('jereplay report', `--${set[0]} and --${set[1]} at once`, 'choose one of them');
   return set[0] ?? otherwise;
 }

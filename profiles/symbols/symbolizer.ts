@@ -53,6 +53,27 @@ export interface AddressNames {
   readonly read: boolean;
 }
 
+/** A function in a process. */
+export interface Routine {
+  readonly fn: string;
+  readonly short: string;
+  /** The file that has its code, and the one that has its lines. */
+  readonly path: string;
+  readonly debug: Binary['debug'];
+  /** What its addresses in memory are more than those in the file. */
+  readonly load: bigint;
+  /** Addresses before relocation: of the first byte, and behind the last. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A machine instruction. */
+export interface Instruction {
+  /** Address before relocation. */
+  readonly at: number;
+  readonly text: string;
+}
+
 /** A mapped file: which one it is here, or why it cannot be used. */
 interface MappedFile {
   readonly path: string;
@@ -110,7 +131,7 @@ export class Symbolizer {
    * @param maps texts of /proc/PID/maps; the first that has the address counts
    */
   names(maps: readonly string[], addresses: readonly bigint[]): (AddressNames | undefined)[] {
-    const processes = [...new Set(maps)].map((text) => ({ mappings: parseMaps(text), files: new Map<Mapping, MappedFile>() }));
+    const processes = this.#processes(maps);
     const places = addresses.map((address) => this.#place(processes, address));
     for (const place of places) if (place?.binary !== undefined) this.#ask(place.binary, place.at);
     this.#answer();
@@ -130,6 +151,56 @@ export class Symbolizer {
     });
   }
 
+  /**
+   * The functions that hold addresses, each once, by file in the order of the mappings, then by short name.
+   * Addresses that no symbol holds are in none.
+   * @param maps texts of /proc/PID/maps
+   */
+  routines(maps: readonly string[], addresses: readonly bigint[]): Routine[] {
+    const processes = this.#processes(maps);
+    const routines = new Map<string, Routine>();
+    for (const address of addresses) {
+      const place = this.#place(processes, address);
+      const symbol = place?.binary?.functions?.find(place.at);
+      if (place?.binary === undefined || symbol === undefined) continue;
+      const load = address - BigInt(place.at);
+      const key = `${load} ${symbol.start} ${place.path}`;
+      if (routines.has(key)) continue;
+      const { fn, short } = functionName(symbol.name);
+      const { start, end } = symbol;
+      routines.set(key, { fn, short, path: place.binary.path, debug: place.binary.debug, load, start, end });
+    }
+    return [...routines.values()].sort(
+      (a, b) => Number(a.load - b.load) || (a.short < b.short ? -1 : a.short > b.short ? 1 : a.start - b.start),
+    );
+  }
+
+  /** Files, lines and functions at addresses of a routine's file, before relocation. See `sourceLines`. */
+  lines({ debug }: Routine, addresses: readonly number[]): readonly (readonly SourceFrame[] | undefined)[] {
+    return (debug === undefined ? undefined : sourceLines(this.#host, debug.path, debug.size, addresses)) ?? [];
+  }
+
+  /** Instructions of a routine by objdump, which is asked once; undefined if it is not there. */
+  disassemble({ path, start, end }: Routine): Instruction[] | undefined {
+    const range = [`--start-address=0x${start.toString(16)}`, `--stop-address=0x${end.toString(16)}`];
+    const output = this.#toolText('objdump', ['-C', '-d', '--no-show-raw-insn', ...range, path], '');
+    if (output === undefined) return undefined;
+    const instructions: Instruction[] = [];
+    for (const [, at, text] of output.matchAll(/^ +([0-9a-f]+):\s*(.*)$/gm)) instructions.push({ at: Number(`0x${at}`), text });
+    return instructions;
+  }
+
+  /** Lines of a source file, where it was compiled or where `--lib_prefix` says; undefined if it is in neither. */
+  sourceText(path: string): readonly string[] | undefined {
+    for (const candidate of this.#candidates(path, false)) {
+      const file = this.#host.open(candidate);
+      if (file === undefined) continue;
+      const text = new TextDecoder().decode(file.read(0, file.size)).replaceAll('\r', '');
+      return text.replace(/\n$/, '').split('\n');
+    }
+    return undefined;
+  }
+
   /** One line on the addresses that have no name and what helps; empty if there are none. */
   notes(): string[] {
     const notes: string[] = [];
@@ -145,6 +216,10 @@ export class Symbolizer {
     if (this.#withoutTool)
       notes.push('no lines and no inlined functions: neither addr2line nor llvm-symbolizer runs; install one, or name it by --tools');
     return notes;
+  }
+
+  #processes(maps: readonly string[]): Process[] {
+    return [...new Set(maps)].map((text) => ({ mappings: parseMaps(text), files: new Map<Mapping, MappedFile>() }));
   }
 
   /** The file of an address and the place in it: the address before relocation, or the offset in a file that cannot be used. */
@@ -194,7 +269,7 @@ export class Symbolizer {
     return { path, binary: undefined, reason };
   }
 
-  /** Where a mapped file may be now. What is at the path of a deleted one is another file, but may still be the same build. */
+  /** Where a mapped file may be now; what is at the path of a deleted one is another file. */
   *#candidates(path: string, isDeleted: boolean): Generator<string> {
     const { program, prefixes = [] } = this.#options;
     if (program !== undefined && nameOf(program) === nameOf(path)) yield program;

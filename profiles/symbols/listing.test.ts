@@ -1,0 +1,87 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { build, mapLine, nm } from '../../fixtures/symbols/host.ts';
+import { needsTool } from '../../fixtures/tools.ts';
+import { readHeap } from '../heap/read.ts';
+import { prepareReport } from '../report/report.ts';
+import type { SymbolHost } from './host.ts';
+import { listing } from './listing.ts';
+import { Symbolizer } from './symbolizer.ts';
+
+const BASE = 0x555500000000;
+const HAS_TOOLS = ['gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump'].every((tool) => needsTool(tool));
+
+describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
+  let folder: string;
+  let program: string;
+  let dump: string;
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'listing-')));
+    program = build(folder, 'pie');
+    const starts = ['hidden', 'exported', 'main'].map((name) => nm(program).find((symbol) => symbol.name === name)?.start ?? 0);
+    let text = 'heap_v2/1\n  t*: 0: 0 [0: 0]\n';
+    // Return addresses all over the functions.
+    for (let i = 1; i < 12; i++)
+      text += `@ ${starts.map((start) => `0x${(BASE + start + i).toString(16)}`).join(' ')}\n  t*: ${i}: ${i * 1000} [0: 0]\n`;
+    dump = `${text}\nMAPPED_LIBRARIES:\n${mapLine(program, BASE)}`;
+    writeFileSync(join(folder, 'a.heap'), dump);
+  }, 60000);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const host: SymbolHost = {
+    open: (path) => {
+      try {
+        const bytes = readFileSync(path);
+        return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+      } catch {
+        return undefined;
+      }
+    },
+    run: (tool, args, input) => {
+      const { status, stdout } = spawnSync(tool, args, { input, stdio: ['pipe', 'pipe', 'ignore'] });
+      return status === 0 ? stdout : undefined;
+    },
+  };
+
+  function ours(kind: 'list' | 'disasm', pattern: string, from: SymbolHost = host) {
+    const { profile } = readHeap(new TextEncoder().encode(dump), 'a');
+    const symbolizer = new Symbolizer(from);
+    const maps = [profile.maps ?? ''];
+    const notes: string[] = [];
+    const [part] = prepareReport([profile], { showBytes: true, symbolSource: symbolizer.source(maps) });
+    return { text: listing(part, { kind, pattern, maps, symbolizer, note: (note) => notes.push(note) }), notes };
+  }
+
+  test.skipIf(!needsTool('jeprof'))('what jeprof lists', () => {
+    for (const kind of ['list', 'disasm'] as const) {
+      const theirs = execFileSync('jeprof', [`--${kind}=^(hidden|exported|main)`, '--show_bytes', program, join(folder, 'a.heap')], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      // jeprof's functions go on to the next symbol: what lies between is padding.
+      const unpadded = theirs.replace(/^ +\. +\. +[0-9a-f]+: (?:data16 .*|(?:cs )?nop.*|xchg +%ax,%ax)\n/gm, '');
+      expect(theirs.match(/^ROUTINE/gm)).toHaveLength(3);
+      expect(ours(kind, '^(hidden|exported|main)').text, kind).toBe(kind === 'list' ? theirs : unpadded);
+    }
+  });
+
+  test('the values of a routine add up', () => {
+    const { text } = ours('list', '^exported$');
+    expect(text).toMatch(/^ROUTINE =+ exported in .*program\.c\n {5}0 {2}66000 Total B \(flat \/ cumulative\)\n/);
+    const lines = [...text.matchAll(/^ *(\S+) +(\S+) +\d+: /gm)];
+    expect(lines.reduce((sum, line) => sum + (line[2] === '.' ? 0 : Number(line[2])), 0)).toBe(66000);
+  });
+
+  test('without objdump or source there is a note', () => {
+    const without = (tool: string): SymbolHost => ({
+      ...host,
+      run: (name, args, input) => (name === tool ? undefined : host.run(name, args, input)),
+    });
+    expect(ours('list', 'main', without('objdump'))).toMatchObject({ text: '', notes: [expect.stringContaining('objdump')] });
+    const noSource: SymbolHost = { ...host, open: (path) => (path.endsWith('.c') ? undefined : host.open(path)) };
+    expect(ours('list', '^main$', noSource)).toMatchObject({ text: '', notes: [expect.stringContaining('--lib_prefix')] });
+  });
+});
