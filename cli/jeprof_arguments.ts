@@ -24,8 +24,8 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 ]);
 const NAMES = [...FLAGS, ...VALUES, ...IDLE_FLAGS, ...IDLE_VALUES, ...REFUSED.keys(), 'version'];
 /** Flags of ours that jeprof does not have. */
-const OURS = 'quiet output from pid nearest debug-dir'.split(' ');
-const OUR_VALUES = new Set(['output', 'from', 'pid', 'debug-dir']);
+const OURS = 'quiet nearest tree json csv speedscope output from pid debug-dir peek top fail-over'.split(' ');
+const OUR_VALUES = new Set(['output', 'from', 'pid', 'debug-dir', 'peek', 'top', 'fail-over']);
 
 /**
  * Translates the arguments after `jereplay jeprof`.

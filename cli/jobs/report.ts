@@ -6,19 +6,24 @@ import type { Profile, SampleType } from '../../profiles/profile.ts';
 import { SAMPLE_TYPES } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
 import type { ReportOptions } from '../../profiles/report/report.ts';
+import { callTree, peek } from '../../profiles/report/call_tree.ts';
+import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
+import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
+import { speedscope } from '../../profiles/report/speedscope.ts';
 import { prepareReport, REPORT_FORMATS, renderReport } from '../../profiles/report/report.ts';
 import { listing } from '../../profiles/symbols/listing.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { svgOfDot } from '../../profiles/svg/svg.ts';
+import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
-import { parseCount } from '../settings.ts';
+import { parseBytes, parseCount } from '../settings.ts';
 import { readSubject, type Subject } from '../subject.ts';
 import { nearestNames, reportNames, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import type { InputArgs } from '../trace_input.ts';
 
-/** What a report may be; `list` and `disasm` have a pattern. */
-const FORMS = [...REPORT_FORMATS, 'svg', 'list', 'disasm'] as const;
+/** What a report may be; `list`, `disasm` and `peek` have a pattern. */
+const FORMS = [...REPORT_FORMATS, 'svg', 'list', 'disasm', 'tree', 'peek', 'json', 'csv', 'speedscope'] as const;
 
 const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'files', 'addresses'];
 
@@ -39,6 +44,9 @@ export interface ReportArgs extends InputArgs, SymbolArgs {
   readonly exclude?: Text;
   readonly thread?: Text;
   readonly nearest?: boolean | undefined;
+  readonly top?: Text;
+  readonly peek?: Text;
+  readonly 'fail-over'?: Text;
   readonly symbols?: boolean | undefined;
   readonly nodecount?: Text;
   readonly nodefraction?: Text;
@@ -52,6 +60,7 @@ export async function report(args: ReportArgs): Promise<void> {
   const path = args.output ?? STANDARD;
   checkOutputs([path]);
   const form = chosen(args, FORMS, 'text');
+  const limit = args['fail-over'] === undefined ? undefined : parseLimit(args['fail-over']);
   const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
   const granularity = chosen(args, GRANULARITIES, 'functions');
   const { program, inputs } = splitProgram(args.profiles);
@@ -91,6 +100,41 @@ export async function report(args: ReportArgs): Promise<void> {
   const text = await render(form, named, profiles, options, args, symbolizer, (note) => notes.push(note));
   printNotes([...notes, ...symbolizer.notes()], args.quiet);
   writeResult(path, text);
+  if (limit !== undefined && valueOver(limit, profiles, options)) process.exitCode = EXIT_FINDING;
+}
+
+/** A limit, and the backtraces that it is for. */
+interface Limit {
+  readonly value: number;
+  readonly focus: string | undefined;
+}
+
+/** `--fail-over BYTES[@RE]`. @throws InputError for no size. */
+function parseLimit(text: string): Limit {
+  const at = text.indexOf('@');
+  return { value: parseBytes('--fail-over', at < 0 ? text : text.slice(0, at)), focus: at < 0 ? undefined : text.slice(at + 1) };
+}
+
+/** True if the backtraces that match and are in the report are worth more than the limit. */
+function valueOver({ value, focus }: Limit, profiles: readonly Profile[], options: ReportOptions): boolean {
+  const parts = prepareReport(profiles, options);
+  const wanted = focus === undefined ? undefined : pattern(focus, '--fail-over');
+  const values = parts.map(({ profile, addresses }) =>
+    (wanted === undefined ? profile : selectBacktraces(profile, addresses, wanted, true)).total(),
+  );
+  return values.reduce((sum, part) => sum + part, 0) > value;
+}
+
+/** The heads of tables and their first rows. */
+function firstRows(text: string, count: number): string {
+  let left = count;
+  const lines = text.split('\n').filter((line) => {
+    if (line === '') return false;
+    if (!line.startsWith('Total')) return left-- > 0;
+    left = count;
+    return true;
+  });
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 async function render(
@@ -102,6 +146,13 @@ async function render(
   symbolizer: Symbolizer,
   note: (text: string) => void,
 ): Promise<string> {
+  const parts = () => prepareReport(profiles, options);
+  const granularity = options.granularity ?? 'functions';
+  const rows = {
+    granularity,
+    cumulative: args.cum === true,
+    ...given({ top: args.top === undefined ? undefined : parseCount('--top', args.top, 0) }),
+  };
   switch (form) {
     case 'svg': {
       const dot = renderReport('dot', profiles, options);
@@ -111,9 +162,27 @@ async function render(
     case 'disasm': {
       const maps = named.flatMap((profile) => (profile.maps === undefined ? [] : [profile.maps]));
       const listed = { kind: form, pattern: String(args[form]), maps, symbolizer, note };
-      return prepareReport(profiles, options)
+      return parts()
         .map((part) => listing(part, listed))
         .join('');
+    }
+    case 'tree':
+      return parts()
+        .map((part) => callTree(part, granularity, options.nodeFraction ?? 0.005))
+        .join('');
+    case 'peek':
+      return parts()
+        .map((part) => peek(part, granularity, String(args.peek)))
+        .join('');
+    case 'json':
+      return rowsJson(parts(), rows);
+    case 'csv':
+      return rowsCsv(parts(), rows);
+    case 'speedscope':
+      return speedscope(parts(), options.sampleType ?? 'inuse_space', note);
+    case 'text': {
+      const text = renderReport(form, profiles, options);
+      return rows.top === undefined ? text : firstRows(text, rows.top);
     }
     default:
       return renderReport(form, profiles, options);
