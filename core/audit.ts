@@ -29,7 +29,7 @@ export function auditHeap(heap: Heap): void {
         throw new Error('page map: linked neighbours do not touch');
       }
     }
-    if (edata.state[row] !== State.active) continue;
+    if (edata.state[row] !== State.active || (edata.flags[row] & Flag.bump) !== 0) continue;
     activePages[edata.arena[row]] += edata.pages[row];
     if ((edata.flags[row] & Flag.slab) === 0) {
       checkLarge(heap, row as Extent);

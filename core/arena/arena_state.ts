@@ -25,7 +25,7 @@ export class Ecache {
   readonly delayCoalesce: boolean;
   readonly mutex: number;
   readonly eset: Eset = new Eset();
-  /** Extents with guard pages around them; they are never split or merged. */
+  /** Extents with guard pages; they are never split or merged. */
   readonly guarded: Eset = new Eset();
 
   constructor(state: number, delayCoalesce: boolean, mutex: number) {
@@ -135,6 +135,8 @@ export class Arena {
   readonly decayMuzzy: Decay;
   /** Free edata structs (extent_avail). */
   edataAvailable = 0;
+  /** Extent that guarded slabs are cut from, 0 for none (san_bump_alloc_t). */
+  bumpRegion = 0;
   /** Serial number of the next mapping. */
   nextSn = 0;
   /** Row of the growth series for the next mapping, and the last row it may reach (exp_grow). */

@@ -9,6 +9,7 @@ import { Flag, SLAB_WORDS, snadLess } from '../extent/edata.ts';
 import type { EdataTable } from '../extent/edata.ts';
 import { paAlloc, paDalloc } from '../extent/pac.ts';
 import { heapInsert, heapRemove, heapRemoveFirst } from '../extent/ph.ts';
+import { slabExtentDecideGuard } from '../extent/san.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { lock } from '../mutex.ts';
@@ -41,7 +42,6 @@ export class BinInfo {
   }
 }
 
-
 /** A region: extent row times 512, plus its number in the slab; a large object is region 0 of its extent. */
 export const REGIONS = 512;
 
@@ -73,25 +73,13 @@ export function takeRegion(edata: EdataTable, slab: number): number {
 /** arena_slab_alloc: a slab with all regions free; 0 if out of memory. */
 function slabAlloc(heap: Heap, tsd: Tsd, arena: Arena, szind: number, shard: number): Extent {
   const { edata, binInfo } = heap;
-  const guarded = decideGuardSlab(heap, tsd);
+  const guarded = slabExtentDecideGuard(heap, tsd);
   const slab = paAlloc(heap, arena, binInfo.slabPages[szind], PAGE, true, szind, guarded);
   if (slab === 0) return slab;
   edata.freeCount[slab] = binInfo.regions[szind];
   edata.shard[slab] = shard;
   initBitmap(edata, slab, binInfo.regions[szind]);
   return slab;
-}
-
-/** san_slab_extent_decide_guard */
-function decideGuardSlab(heap: Heap, tsd: Tsd): boolean {
-  const every = heap.options.san_guard_small;
-  if (every === 0n) return false;
-  if (tsd.guardSmall === 1n) {
-    tsd.guardSmall = every;
-    return true;
-  }
-  tsd.guardSmall--;
-  return false;
 }
 
 function fullInsert(edata: EdataTable, arena: Arena, bin: number, slab: number): void {

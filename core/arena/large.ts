@@ -4,6 +4,7 @@
  */
 import { Flag } from '../extent/edata.ts';
 import { paAlloc, paDalloc, paExpand, paShrink, handleDeferredWork } from '../extent/pac.ts';
+import { largeExtentDecideGuard } from '../extent/san.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
@@ -31,7 +32,7 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   const { edata } = heap;
   const szind = sizeToIndex(usize);
   const pages = usize / PAGE + LARGE_PAD_PAGES;
-  const extent = paAlloc(heap, chosen, pages, alignment, false, szind, decideGuardLarge(heap, tsd, pages, alignment));
+  const extent = paAlloc(heap, chosen, pages, alignment, false, szind, largeExtentDecideGuard(heap, tsd, pages, alignment));
   if (extent === 0) return -1;
   edata.sample[extent] = 0;
   chosen.large.nmalloc[largeRow(szind)]++;
@@ -55,21 +56,6 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   }
   decayTick(heap, tsd, chosen, 1);
   return extent * REGIONS;
-}
-
-/** san_large_extent_decide_guard */
-function decideGuardLarge(heap: Heap, tsd: Tsd, pages: number, alignment: number): boolean {
-  const every = heap.options.san_guard_large;
-  if (every === 0n) return false;
-  if (tsd.guardLarge > 1n) {
-    tsd.guardLarge--;
-    return false;
-  }
-  if (alignment <= PAGE && (pages + 2) * PAGE <= LARGE_MAXCLASS) {
-    tsd.guardLarge = every;
-    return true;
-  }
-  return false;
 }
 
 /** large_malloc */

@@ -21,6 +21,8 @@ export const Flag = {
   dss: 4,
   /** Guard pages lie around it. */
   guarded: 8,
+  /** A region that guarded slabs are cut from, or what a failed mapping left of one: active, and in nobody's hands. */
+  bump: 16,
 } as const;
 
 /** No size class of slabs (slabClass). */
@@ -115,7 +117,12 @@ export class EdataTable {
   }
 }
 
-type Column = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+type Column =
+  | Float64Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
 function grown<T extends Column>(column: T, length: number): T {
   const larger = new (column.constructor as new (length: number) => T)(length);

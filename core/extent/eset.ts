@@ -145,7 +145,7 @@ export function checkEset(edata: EdataTable, eset: Eset, state: number): void {
   for (let row = 0; row < ESET_ROWS; row++) {
     const held = checkHeap(edata, eset.heaps, row);
     if (held !== eset.counts[row]) throw new Error('eset: a row counts other extents than its heap holds');
-    if (held !== 0 !== ((eset.nonempty[row >>> 5] & (1 << (row & 31))) !== 0)) throw new Error('eset: a bit disagrees with its heap');
+    if ((held !== 0) !== ((eset.nonempty[row >>> 5] & (1 << (row & 31))) !== 0)) throw new Error('eset: a bit disagrees with its heap');
     extents += held;
   }
   let pages = 0;
@@ -161,4 +161,3 @@ export function checkEset(edata: EdataTable, eset: Eset, state: number): void {
   if (extents !== 0) throw new Error('eset: the LRU list and the heaps hold different extents');
   if (pages !== eset.pages) throw new Error('eset: pages differ from the sum of the extents');
 }
-

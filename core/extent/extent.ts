@@ -1,23 +1,22 @@
 /**
- * Taking, splitting, merging and giving back extents (jemalloc 5.3.0, src/extent.c, src/edata_cache.c, src/emap.c, src/extent_dss.c).
+ * Taking, splitting, merging and giving back extents (jemalloc 5.3.0, src/extent.c, src/edata_cache.c, src/extent_dss.c).
  * Invariant: an extent is in the eset of its state, or active and in nobody's; neighbours in memory are linked.
- * Differs: whether memory is committed or known to be zero has no effect that can be seen, so neither is kept. The radix tree is the set of its leaves,
- * because only their memory shows.
+ * Differs: whether memory is committed or known to be zero has no effect that can be seen, so neither is kept.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';
 import { pagesMap } from '../base/pages.ts';
+import { UnsupportedOption } from '../conf/boot.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
-import { HUGEPAGE, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
+import { NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT, State } from './edata.ts';
+import { neighbor, registerBoundary } from './emap.ts';
 import { esetFit, esetInsert, esetRemove } from './eset.ts';
+import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
 /** sizeof(edata_t), also its alignment. */
 const EDATA_BYTES = 128;
-/** Address space that one radix tree leaf covers, and its size. */
-const LEAF_SPAN = 2 ** 30;
-const LEAF_BYTES = HUGEPAGE;
 
 /** edata_cache_get: a struct for a new extent; false if out of memory. */
 export function edataGet(heap: Heap, arena: Arena): boolean {
@@ -33,22 +32,6 @@ export function edataGet(heap: Heap, arena: Arena): boolean {
 export function edataPut(heap: Heap, arena: Arena): void {
   lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
   arena.edataAvailable++;
-}
-
-/** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). */
-function touchLeaf(heap: Heap, address: number): void {
-  const leaf = Math.floor(address / LEAF_SPAN);
-  if (heap.leaves.has(leaf)) return;
-  heap.leaves.add(leaf);
-  heap.base0.alloc(LEAF_BYTES, 64);
-}
-
-/** emap_register_boundary: first page, then last page. */
-function registerBoundary(heap: Heap, extent: Extent): void {
-  const { edata } = heap;
-  const base = edata.base[extent];
-  touchLeaf(heap, base);
-  touchLeaf(heap, base + (edata.pages[extent] - 1) * PAGE);
 }
 
 /** A new active extent over fresh address space. The struct has been taken from the cache. */
@@ -76,9 +59,7 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
   if (!edataGet(heap, arena)) return NO_EXTENT;
   const trail = edata.take();
   const trailPages = edata.pages[extent] - pages;
-  const base = edata.base[extent];
-  const trailBase = base + pages * PAGE;
-  edata.base[trail] = trailBase;
+  edata.base[trail] = edata.base[extent] + pages * PAGE;
   edata.pages[trail] = trailPages;
   edata.sn[trail] = edata.sn[extent];
   edata.arena[trail] = edata.arena[extent];
@@ -86,12 +67,10 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
   edata.flags[trail] = edata.flags[extent] & Flag.dss;
   edata.offset[trail] = 0;
   edata.sample[trail] = 0;
-  // emap_split_prepare: first and last page of both parts
-  touchLeaf(heap, base);
-  touchLeaf(heap, trailBase - PAGE);
-  touchLeaf(heap, trailBase);
-  touchLeaf(heap, trailBase + (trailPages - 1) * PAGE);
   edata.pages[extent] = pages;
+  // emap_split_prepare
+  registerBoundary(heap, extent);
+  registerBoundary(heap, trail);
   const above = edata.above[extent];
   edata.below[trail] = extent;
   edata.above[trail] = above;
@@ -113,19 +92,6 @@ function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): void 
   if (above !== 0) edata.below[above] = low;
   edata.release(high);
   edataPut(heap, arena);
-}
-
-/** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */
-function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: boolean): Extent {
-  const { edata } = heap;
-  const other = (forward ? edata.above : edata.below)[extent];
-  if (other === 0) return NO_EXTENT;
-  const higher = forward ? other : extent;
-  if ((edata.flags[higher] & Flag.head) !== 0) return NO_EXTENT;
-  if (edata.state[other] !== ecache.state) return NO_EXTENT;
-  if (edata.arena[other] !== edata.arena[extent]) return NO_EXTENT;
-  if (((edata.flags[other] ^ edata.flags[extent]) & (Flag.dss | Flag.guarded)) !== 0) return NO_EXTENT;
-  return other as Extent;
 }
 
 /** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing. `heap.coalesced` says if it merged. */
@@ -198,7 +164,7 @@ function maximallyPurge(heap: Heap, arena: Arena, extent: Extent): void {
 export function extentDallocWrapper(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
   if (!heap.options.retain) {
-    if ((edata.flags[extent] & Flag.guarded) !== 0) unguardPages(heap, extent);
+    if ((edata.flags[extent] & Flag.guarded) !== 0) unguardPagesTwoSided(heap, extent);
     if ((edata.flags[extent] & Flag.dss) === 0) {
       heap.gdumpSub(edata.pages[extent]);
       unmap(heap, arena, extent);
@@ -216,20 +182,25 @@ function unmap(heap: Heap, arena: Arena, extent: Extent): void {
   if (below !== 0) edata.above[below] = 0;
   if (above !== 0) edata.below[above] = 0;
   heap.boundaries?.leave(edata, extent);
-  heap.space.munmap(edata.base[extent], edata.pages[extent] * PAGE);
-  heap.mappings.remove(edata.base[extent], edata.pages[extent] * PAGE);
+  if ((edata.flags[extent] & Flag.dss) === 0) {
+    heap.space.munmap(edata.base[extent], edata.pages[extent] * PAGE);
+    heap.mappings.remove(edata.base[extent], edata.pages[extent] * PAGE);
+  }
   edata.release(extent);
   edataPut(heap, arena);
 }
 
-/** extent_destroy_wrapper: unmaps a retained extent of an arena that goes away. */
+/** extent_destroy_wrapper: unmaps an extent for good. The dss cannot shrink: what lies there is lost. */
 export function extentDestroyWrapper(heap: Heap, arena: Arena, extent: Extent): void {
+  const { edata } = heap;
+  if ((edata.flags[extent] & Flag.guarded) !== 0) unguardPagesPreDestroy(heap, extent);
   unmap(heap, arena, extent);
 }
 
 /**
  * extent_recycle: an extent of `pages` pages at a multiple of `alignment` from a cache, what is left of the one it was cut from put
  * back. With `expand` set, only what lies directly above that extent will do.
+ * @throws UnsupportedOption where jemalloc would destroy its own tables (san_guard_small with some slab_sizes).
  */
 export function extentRecycle(
   heap: Heap,
@@ -250,6 +221,14 @@ export function extentRecycle(
   } else {
     extent = esetFit(edata, eset, pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : 64);
     if (extent === 0) return NO_EXTENT;
+  }
+  if (guarded && edata.pages[extent] !== pages) {
+    // an assertion that a release build does not have; from here on its page caches contradict each other, and extents are handed out twice
+    throw new UnsupportedOption(
+      'san_guard_small',
+      `${heap.options.san_guard_small}`,
+      'slab_sizes gives slabs of so nearly equal sizes that jemalloc cuts a guarded one in two, and goes astray',
+    );
   }
   esetRemove(edata, eset, extent);
   edata.state[extent] = State.active;
@@ -350,8 +329,8 @@ function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number
   return extent;
 }
 
-/** extent_alloc_wrapper: a mapping of just the size asked for. */
-function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: number, alignment: number): Extent {
+/** extent_alloc_wrapper: a mapping of just the size asked for. With `retained` set it is not in use yet, and a new high is no matter. */
+export function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: number, alignment: number, retained: boolean): Extent {
   if (!edataGet(heap, arena)) return NO_EXTENT;
   const address = mapNew(heap, arena, at, pages * PAGE, Math.ceil(alignment / PAGE) * PAGE);
   if (address === 0) {
@@ -367,7 +346,7 @@ function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: number,
     arena.nextSn++,
   );
   registerBoundary(heap, extent);
-  heap.gdumpAdd(pages);
+  if (!retained) heap.gdumpAdd(pages);
   return extent;
 }
 
@@ -385,7 +364,7 @@ export function ecacheAllocGrow(heap: Heap, arena: Arena, expand: Extent, pages:
   }
   if (options.retain && expand !== 0) return NO_EXTENT;
   if (guarded) return NO_EXTENT;
-  return extentAllocWrapper(heap, arena, expand !== 0 ? edata.base[expand] + edata.pages[expand] * PAGE : 0, pages, alignment);
+  return extentAllocWrapper(heap, arena, expand !== 0 ? edata.base[expand] + edata.pages[expand] * PAGE : 0, pages, alignment, false);
 }
 
 /** Merges a trail that was just taken into the extent below it (extent_merge_wrapper). */
@@ -420,22 +399,3 @@ export function ecacheEvict(heap: Heap, arena: Arena, ecache: Ecache, limitPages
     deactivate(heap, ecache, extent);
   }
 }
-
-/** san_guard_pages_two_sided: the first and the last page become guards, and the extent what lies between. */
-export function guardPages(heap: Heap, extent: Extent): void {
-  const { edata } = heap;
-  edata.base[extent] += PAGE;
-  edata.pages[extent] -= 2;
-  edata.flags[extent] |= Flag.guarded;
-  registerBoundary(heap, extent);
-}
-
-/** san_unguard_pages_two_sided */
-export function unguardPages(heap: Heap, extent: Extent): void {
-  const { edata } = heap;
-  edata.base[extent] -= PAGE;
-  edata.pages[extent] += 2;
-  edata.flags[extent] &= ~Flag.guarded;
-  registerBoundary(heap, extent);
-}
-

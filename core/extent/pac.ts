@@ -1,6 +1,6 @@
 /**
  * The page allocator of an arena and its decay (jemalloc 5.3.0, src/pa.c, src/pac.c; the arena_decay functions of src/arena.c).
- * Invariant: pacMapped = bytes of active, dirty and muzzy extents.
+ * Invariant: pacMapped = bytes of active, dirty and muzzy extents, as long as no slab is guarded.
  * Differs: the huge page allocator is absent; purging takes no memory away, only the accounts say so.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';
@@ -9,17 +9,9 @@ import { ArenaMutex, lock } from '../mutex.ts';
 import { PAGE } from '../sizes/sc.ts';
 import type { Decay } from './decay.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from './edata.ts';
-import {
-  ecacheAllocGrow,
-  ecacheEvict,
-  extentDallocWrapper,
-  extentMergeTrail,
-  extentRecord,
-  extentRecycle,
-  extentSplit,
-  guardPages,
-  unguardPages,
-} from './extent.ts';
+import { ecacheAllocGrow, ecacheEvict, extentDallocWrapper, extentMergeTrail, extentRecord, extentRecycle, extentSplit } from './extent.ts';
+import { GUARDS_PAGES, guardPagesTwoSided, unguardPagesTwoSided } from './san.ts';
+import { sanBumpAlloc } from './san_bump.ts';
 import type { Extent } from './types.ts';
 
 /** pac_alloc_real */
@@ -30,6 +22,14 @@ function pacAllocReal(heap: Heap, arena: Arena, pages: number, alignment: number
     extent = ecacheAllocGrow(heap, arena, NO_EXTENT, pages, alignment, guarded);
     if (extent !== 0) arena.pacMapped += pages * PAGE;
   }
+  return extent;
+}
+
+/** pac_alloc_new_guarded: slabs come from the bump region if memory is retained; then pacMapped does not count them, though purging them subtracts. */
+function pacAllocNewGuarded(heap: Heap, arena: Arena, pages: number, slab: boolean): Extent {
+  if (slab && heap.options.retain) return sanBumpAlloc(heap, arena, pages);
+  const extent = pacAllocReal(heap, arena, pages + GUARDS_PAGES, PAGE, false);
+  if (extent !== 0) guardPagesTwoSided(heap, extent);
   return extent;
 }
 
@@ -46,10 +46,7 @@ export function paAlloc(
   const { edata } = heap;
   let extent = NO_EXTENT;
   if (!guarded || slab) extent = pacAllocReal(heap, arena, pages, alignment, guarded);
-  if (extent === 0 && guarded) {
-    extent = pacAllocReal(heap, arena, pages + 2, PAGE, false);
-    if (extent !== 0) guardPages(heap, extent);
-  }
+  if (extent === 0 && guarded) extent = pacAllocNewGuarded(heap, arena, pages, slab);
   if (extent === 0) return NO_EXTENT;
   arena.activePages += edata.pages[extent];
   edata.szind[extent] = szind;
@@ -96,7 +93,7 @@ export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number
 export function paDalloc(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
   arena.activePages -= edata.pages[extent];
-  if ((edata.flags[extent] & (Flag.guarded | Flag.slab)) === Flag.guarded) unguardPages(heap, extent);
+  if ((edata.flags[extent] & (Flag.guarded | Flag.slab)) === Flag.guarded) unguardPagesTwoSided(heap, extent);
   edata.flags[extent] &= ~Flag.slab;
   edata.offset[extent] = 0;
   extentRecord(heap, arena, arena.dirty, extent);

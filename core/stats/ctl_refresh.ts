@@ -33,7 +33,8 @@ export function arenaStatsMerge(heap: Heap, arena: Arena, out: ArenaStats): void
   // base_stats_get
   lock(mutexes, arena.mutexes + ArenaMutex.base);
   const { base } = arena;
-  out.mapped = base.mapped + arena.pacMapped;
+  // unsigned, as it is there: guarded slabs take more from it than they gave (exact, for both are whole pages)
+  out.mapped = (2 ** 64 + base.mapped + arena.pacMapped) % 2 ** 64;
   out.resident = base.resident + (out.pactive + out.pdirty) * PAGE;
   out.base = base.allocated;
   out.internal = arena.internal;

@@ -237,6 +237,7 @@ function addColumn(to: Float64Array, from: Float64Array): void {
 export function mergeArenaStats(sum: ArenaStats, arena: ArenaStats, arenaIndex: number, destroyed: boolean): void {
   if (!destroyed) {
     for (const name of PRESENT_SUMS) sum[name] += arena[name];
+    sum.mapped %= 2 ** 64;
     sum.small.allocated += arena.small.allocated;
     sum.large.allocated += arena.large.allocated;
     addColumn(sum.bins.curregs, arena.bins.curregs);

@@ -6,6 +6,7 @@ import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose } from '../arena/choose.ts';
 import { internalAlloc, internalFree } from '../arena/internal.ts';
 import { arenaDecay } from '../extent/pac.ts';
+import { tsdSanInit } from '../extent/san.ts';
 import type { Heap } from '../heap.ts';
 import { Tcache, tcacheAssociate, tcacheDissociate, tcacheFlushAll } from './tcache.ts';
 import { threadEventInit } from './thread_event.ts';
@@ -46,8 +47,7 @@ export function tsdFetchMin(heap: Heap, tsd: Tsd): void {
 function dataInit(heap: Heap, tsd: Tsd): void {
   tsd.seedPrng();
   threadEventInit(heap, tsd);
-  tsd.guardSmall = heap.options.san_guard_small;
-  tsd.guardLarge = heap.options.san_guard_large;
+  tsdSanInit(heap, tsd);
 }
 
 function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {

@@ -1,0 +1,46 @@
+/**
+ * The page map: which extents touch, and the memory that the map itself takes (jemalloc 5.3.0, src/emap.c,
+ * include/jemalloc/internal/rtree.h; extent_can_acquire_neighbor in extent.h).
+ * Invariant: every extent that has been registered has the leaves of its first and last page.
+ * Differs: the radix tree is the set of its leaves, because only their memory shows. Neighbours are found through links between extents;
+ * a guard page belongs to no extent of the map, so what lies beyond one is no neighbour.
+ */
+import type { Ecache } from '../arena/arena_state.ts';
+import type { Heap } from '../heap.ts';
+import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
+import { Flag, NO_EXTENT } from './edata.ts';
+import type { Extent } from './types.ts';
+
+/** Address space that one radix tree leaf covers, and its size. */
+const LEAF_SPAN = 2 ** 30;
+const LEAF_BYTES = HUGEPAGE;
+
+/** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). */
+function touchLeaf(heap: Heap, address: number): void {
+  const leaf = Math.floor(address / LEAF_SPAN);
+  if (heap.leaves.has(leaf)) return;
+  heap.leaves.add(leaf);
+  heap.base0.alloc(LEAF_BYTES, 64);
+}
+
+/** emap_register_boundary: first page, then last page. */
+export function registerBoundary(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  const base = edata.base[extent];
+  touchLeaf(heap, base);
+  touchLeaf(heap, base + (edata.pages[extent] - 1) * PAGE);
+}
+
+/** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */
+export function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: boolean): Extent {
+  const { edata } = heap;
+  const other = (forward ? edata.above : edata.below)[extent];
+  if (other === 0) return NO_EXTENT;
+  const higher = forward ? other : extent;
+  if ((edata.flags[higher] & Flag.head) !== 0) return NO_EXTENT;
+  if (edata.state[other] !== ecache.state) return NO_EXTENT;
+  if (edata.arena[other] !== edata.arena[extent]) return NO_EXTENT;
+  // an extent of the dss and one of a mapping never merge (extent_dss_mergeable); behind a guarded one's border lies its guard page
+  if (((edata.flags[other] ^ edata.flags[extent]) & (Flag.dss | Flag.guarded)) !== 0) return NO_EXTENT;
+  return other as Extent;
+}

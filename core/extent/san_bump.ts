@@ -1,0 +1,50 @@
+/**
+ * Guarded slabs side by side: each cut from the front of a region that is mapped for the purpose, with one guard page behind it
+ * (jemalloc 5.3.0, src/san_bump.c).
+ * Invariant: an arena's bump region is active and in nobody's hands; what was cut from it never comes back to it.
+ */
+import type { Arena } from '../arena/arena_state.ts';
+import type { Heap } from '../heap.ts';
+import { PAGE } from '../sizes/sc.ts';
+import { Flag, NO_EXTENT } from './edata.ts';
+import { extentAllocWrapper, extentDestroyWrapper, extentSplit } from './extent.ts';
+import { guardPagesRight } from './san.ts';
+import type { Extent } from './types.ts';
+
+/** Pages of a region (SBA_RETAINED_ALLOC_SIZE). */
+const REGION_PAGES = 1024;
+
+/** san_bump_alloc: an extent of `pages` pages with a guard behind it; NO_EXTENT if out of memory. A region too small for it is unmapped. */
+export function sanBumpAlloc(heap: Heap, arena: Arena, pages: number): Extent {
+  const { edata } = heap;
+  const guardedPages = pages + 1;
+  const current = arena.bumpRegion as Extent;
+  let toDestroy = NO_EXTENT;
+  if (current === 0 || edata.pages[current] < guardedPages) {
+    toDestroy = current;
+    // out of memory, the old region is forgotten: nothing will unmap it
+    if (!grow(heap, arena, guardedPages)) return NO_EXTENT;
+  }
+  const extent = arena.bumpRegion as Extent;
+  let rest = NO_EXTENT;
+  if (edata.pages[extent] > guardedPages) {
+    rest = extentSplit(heap, arena, extent, guardedPages);
+    if (rest === 0) return NO_EXTENT;
+    edata.flags[rest] |= Flag.bump;
+  }
+  arena.bumpRegion = rest;
+  edata.flags[extent] &= ~Flag.bump;
+  if (toDestroy !== 0) extentDestroyWrapper(heap, arena, toDestroy);
+  guardPagesRight(heap, extent);
+  heap.gdumpAdd(pages);
+  return extent;
+}
+
+/** san_bump_grow_locked. What is mapped here counts for a dump at a new high when it is cut off. */
+function grow(heap: Heap, arena: Arena, guardedPages: number): boolean {
+  const region = extentAllocWrapper(heap, arena, 0, Math.max(guardedPages, REGION_PAGES), PAGE, true);
+  arena.bumpRegion = region;
+  if (region === 0) return false;
+  heap.edata.flags[region] |= Flag.bump;
+  return true;
+}
