@@ -150,6 +150,16 @@ describe('grammar', () => {
     );
   });
 
+  test('raw, addresses of 64 bits, and lines whose numbers are counted over all', () => {
+    const start = 'v 10400 3\nm 1 -\nt b400007000001000 0\n';
+    const result = read(`${start}+ 20 1 b400007000001000\n- b400007000001000\n+ 8 1 5000\n+ 8 2 6000\n+ 8 1\n- 5000 1\n`);
+    expect(result.ops).toEqual({ malloc: 2, free: 1 });
+    expect(result.unknown).toBe(0);
+    expect(framesOf(result, 0)).toEqual([{ pc: 0xb400007000001001n }]);
+    expect({ ...result.trace.skipped }).toEqual({ unparsed: 3 });
+    expect(() => read(`${start}${'+ 8 1 5000\n- 5000\n'.repeat(5)}${'hello\n'.repeat(40)}`)).toThrow(/^trace:14: /);
+  });
+
   test('a library that has gone keeps its place in the maps, unless another has taken it', () => {
     const one = 'm 1 -\nm 5 /a.so 10000 0 1000\nt 10010 0\n+ 8 1 5000\n';
     const listed = (second: string) =>

@@ -19,7 +19,6 @@
  * Interpreted files of version 1 and later have no block addresses either (see AllocationInfos).
  * A realloc is a free and an allocation. It is one event here where that shows: raw, the block stays where it is; interpreted, the calling function is called so.
  */
-import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { InputError } from '../format.ts';
@@ -27,6 +26,7 @@ import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, textOf } from '../shared/cursor.ts';
 import { Unparsed } from '../shared/unparsed.ts';
+import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
 import { LineBlocks } from './blocks.ts';
 import { AllocationInfos, takeCalls } from './infos.ts';
 import { Modules } from './modules.ts';
@@ -65,9 +65,12 @@ class HeaptrackReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #stacks: HeaptrackStacks;
   readonly #infos = new AllocationInfos();
+  readonly #addressed = new AddressedCalls();
   readonly #modules = new Modules();
+  /** Raw code address -> FrameIndex, as long as the modules stay. */
+  readonly #rawFrames = new Map<number, number>();
   readonly #strangers: Unparsed;
-  /** Number of the line, without those that `takeCalls` has taken. */
+  /** Number of the line, without those that `takeCalls` and `takeAddressedCalls` have taken. */
   #line = 0;
   #heaptrack = 0;
   #version = 0;
@@ -77,8 +80,6 @@ class HeaptrackReader implements TraceReader {
   #time = 0;
   /** The last line was that of the command, or more of it. */
   #inCommand = false;
-  /** Bytes of the block just freed; NaN if the last call was none, or something was recorded since. */
-  #freed = NaN;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -116,14 +117,20 @@ class HeaptrackReader implements TraceReader {
     this.#builder.flush();
   }
 
+  /** Number of the current line, from 1. */
+  get #lineNumber(): number {
+    return this.#line + this.#infos.lines + this.#addressed.lines;
+  }
+
   #onBlock(bytes: Uint8Array, start: number, end: number): void {
     const infos = this.#infos;
     let at = start;
     while (at < end) {
-      if (infos.length > 0 && !this.#raw) {
-        at = takeCalls(infos, this.#builder, this.#time, bytes, at, end);
-        if (at === end) return;
-      }
+      at =
+        infos.length > 0 && !this.#raw
+          ? takeCalls(infos, this.#builder, this.#time, bytes, at, end)
+          : takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#time, bytes, at, end);
+      if (at === end) return;
       let newline = at;
       while (bytes[newline] !== NEWLINE) newline++;
       this.#line++;
@@ -144,10 +151,10 @@ class HeaptrackReader implements TraceReader {
       return;
     }
     this.unparsed++;
-    this.#strangers.add(this.#line + this.#infos.lines, bytes, start, end);
+    this.#strangers.add(this.#lineNumber, bytes, start, end);
   }
 
-  /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` has left. */
+  /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` or `takeAddressedCalls` has left. */
   #onCall(mode: number, cursor: ByteCursor): boolean {
     if (mode === MINUS) {
       const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
@@ -156,10 +163,7 @@ class HeaptrackReader implements TraceReader {
         if (ptr >= this.#infos.length) return false;
         this.#trace.skip('free_unknown');
         this.#infos.freed = false;
-      } else {
-        this.#append(Op.free, ptr, 0, NO_STACK);
-        this.#freed = ptr;
-      }
+      } else addFree(this.#addressed, this.#builder, this.#time, ptr);
       return true;
     }
     const size = next(cursor);
@@ -167,30 +171,8 @@ class HeaptrackReader implements TraceReader {
     const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
     const stack = this.#stacks.stackOf(trace);
     if (Number.isNaN(size) || Number.isNaN(ptr) || cursor.pos < cursor.end || stack === undefined) return false;
-    if (ptr === this.#freed && ptr !== 0) {
-      // The batch still ends with the free: it is handed over only when a further event needs its place.
-      const { batch } = this.#builder;
-      const row = batch.length - 1;
-      batch.op[row] = Op.realloc;
-      batch.old[row] = ptr;
-      batch.size[row] = size;
-      batch.stack[row] = stack;
-    } else this.#append(Op.malloc, ptr, size, stack);
-    this.#freed = NaN;
+    addAllocation(this.#addressed, this.#builder, this.#time, ptr, size, stack);
     return true;
-  }
-
-  #append(op: Op, ptr: number, size: number, stack: number): void {
-    const builder = this.#builder;
-    const { batch } = builder;
-    if (batch.length === batch.capacity) builder.flush();
-    const row = batch.length++;
-    batch.op[row] = op;
-    batch.time[row] = this.#time;
-    batch.ptr[row] = ptr;
-    batch.old[row] = 0;
-    batch.size[row] = size;
-    batch.stack[row] = stack;
   }
 
   /** A line that is no call. A row is added to its table even if it cannot be read. */
@@ -218,7 +200,7 @@ class HeaptrackReader implements TraceReader {
         const time = next(cursor) * 1e6;
         if (!(time >= this.#time) || cursor.pos < cursor.end) return false;
         this.#time = time;
-        this.#freed = NaN;
+        this.#addressed.freed = NaN;
         this.#infos.freed = false;
         return true;
       }
@@ -279,7 +261,7 @@ class HeaptrackReader implements TraceReader {
     if (cursor.pos < cursor.end) return false;
     if (version > NEWEST_VERSION) {
       throw new InputError(
-        `${this.#name}:${this.#line}`,
+        `${this.#name}:${this.#lineNumber}`,
         `heaptrack’s format version ${version}: versions up to ${NEWEST_VERSION} are known`,
       );
     }
@@ -297,15 +279,21 @@ class HeaptrackReader implements TraceReader {
       const fits = stacks.addTrace(pointer, caller);
       return fits && cursor.pos === cursor.end;
     }
-    const pc = this.#address(cursor);
-    const caller = next(cursor);
-    let frame = -1;
-    if (pc !== undefined) {
-      const module = this.#modules.moduleAt(pc);
-      frame = this.#trace.stacks.frames.intern({ pc: this.#returnAddress(pc), ...(module === undefined ? {} : { module }) });
+    const start = cursor.pos;
+    const near = next(cursor);
+    let frame = this.#rawFrames.get(near);
+    if (frame === undefined) {
+      cursor.pos = start;
+      const pc = this.#address(cursor);
+      if (pc !== undefined) {
+        const module = this.#modules.moduleAt(pc);
+        frame = this.#trace.stacks.frames.intern({ pc: this.#returnAddress(pc), ...(module === undefined ? {} : { module }) });
+        if (Number.isSafeInteger(near)) this.#rawFrames.set(near, frame);
+      }
     }
-    const fits = stacks.addTraceOf(frame, caller);
-    return fits && pc !== undefined && cursor.pos === cursor.end;
+    const caller = next(cursor);
+    const fits = stacks.addTraceOf(frame ?? -1, caller);
+    return fits && frame !== undefined && cursor.pos === cursor.end;
   }
 
   /** `pc module [function [file line [function file line]…]]` */
@@ -332,7 +320,8 @@ class HeaptrackReader implements TraceReader {
   #onModule(cursor: ByteCursor): boolean {
     let path = this.#text(cursor, true);
     if (path === undefined) return false;
-    this.#freed = NaN;
+    this.#addressed.freed = NaN;
+    this.#rawFrames.clear();
     if (path === '-') {
       this.#modules.clear();
       return true;
