@@ -211,6 +211,7 @@ export class NdjsonWriter {
     set('ncpus', header.ncpus);
     set('page_size', header.pageSize);
     set('mmap_top', hex(header.mmapTop));
+    set('program_break', hex(header.programBreak));
     set('prng_seed', hex(header.prngSeed));
     set('source', header.source);
     for (const [key, value] of Object.entries(header.other ?? {})) {
