@@ -1,0 +1,121 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
+import { needsTool } from '../fixtures/tools.ts';
+import { run } from './testing.ts';
+
+const BASE = 0x555500000000;
+const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump'].every((tool) => needsTool(tool));
+const SYMBOLIZED = new URL('../fixtures/profiles/leaky_s0.symbolized.heap', import.meta.url).pathname;
+
+describe.skipIf(!HAS_TOOLS)('a script that calls jeprof', () => {
+  let folder: string;
+  let program: string;
+  let dump: string;
+  let base: string;
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'cli-jeprof-')));
+    program = build(folder, 'pie');
+    dump = join(folder, 'a.heap');
+    base = join(folder, 'b.heap');
+    const at = (name: string, offset: number) =>
+      `0x${(BASE + (nm(program).find((symbol) => symbol.name === name)?.start ?? 0) + offset).toString(16)}`;
+    const rows = (count: number) => {
+      let text = 'heap_v2/1\n  t*: 0: 0 [0: 0]\n';
+      for (let i = 1; i <= count; i++)
+        text += `@ ${at('hidden', i)} ${at(i % 2 === 0 ? 'exported' : 'alias_a', i)} ${at('main', 7)}\n  t*: ${i}: ${i * 100000} [${i}: ${i * 100000}]\n`;
+      return `${text}\nMAPPED_LIBRARIES:\n${mapLine(program, BASE)}`;
+    };
+    writeFileSync(dump, rows(9));
+    writeFileSync(base, rows(4));
+  }, 60000);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** The order of what jeprof keeps in hash tables is its own. */
+  const lines = (text: string) => text.split('\n').sort();
+
+  test('gets what it got', async () => {
+    const COMMANDS = [
+      '--text --show_bytes',
+      '-text -cum --lines',
+      '--show --inuse_o --addresses',
+      '--files --alloc_space',
+      '--collapsed',
+      '--dot --nodefraction=0.01 --heapcheck',
+      '--list=exported',
+      '--disasm hidden --show_bytes',
+      `--base=${base}`,
+      `--base ${base} --drop_negative --focus=alias`,
+      '--ignore alias --exclude main',
+    ];
+    for (const flags of COMMANDS) {
+      const args = [...flags.split(' '), program, dump];
+      const theirs = execFileSync('jeprof', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      const ours = await run(['jeprof', ...args]);
+      expect(ours.code, flags).toBe(0);
+      const unpadded = flags.startsWith('--disasm')
+        ? theirs.replace(/^ +\. +\. +[0-9a-f]+: (?:data16 .*|(?:cs )?nop.*|xchg +%ax,%ax)\n/gm, '')
+        : theirs;
+      if (/dot|collapsed/.test(flags)) expect(lines(ours.stdout), flags).toEqual(lines(unpadded));
+      else expect(ours.stdout, flags).toBe(unpadded);
+    }
+  }, 120000);
+
+  test('--symbols', async () => {
+    const addresses = nm(program).filter(({ name }) => ['hidden', 'main'].includes(name));
+    const input = `${mapLine(program, BASE)}${addresses.map(({ start }) => `0x${(BASE + start).toString(16)}\n`).join('')}0x1234\n`;
+    const theirs = spawnSync('jeprof', ['--symbols', program], { input, encoding: 'utf8' }).stdout;
+    // What is in no mapping jeprof looks up in the program, as if it were not relocated.
+    expect((await run(['jeprof', '--symbols', program], input)).stdout.split('\n').slice(0, 2)).toEqual(theirs.split('\n').slice(0, 2));
+    expect((await run(['jeprof', '--symbols', program], '0x1234\n')).stdout).toBe('??\n');
+  });
+});
+
+test('a drawing without a Graphviz', async () => {
+  const { code, stdout } = await run(['jeprof', '--svg', '--show_bytes', SYMBOLIZED]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/<svg .*leak_session.*<\/svg>/s);
+});
+
+test.each([
+  [['--pdf', 'prog', 'a'], /^jereplay jeprof: --pdf is not made here\nhint: .*--svg/],
+  [['--web', SYMBOLIZED], /^jereplay jeprof: --web is not made here\n/],
+  [['--no_such', 'a'], /^jereplay jeprof: unknown flag --no_such\n/],
+  [['--text', '--dot', SYMBOLIZED], /--text and --dot at once/],
+  [['--text', '--list=a', SYMBOLIZED], /--text and --list at once/],
+  [[], /not enough non-option arguments/],
+])('%j is bad usage', async (args, fact) => {
+  const { code, stdout, stderr } = await run(['jeprof', ...args]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(fact);
+  expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+});
+
+test('other forms of a report, and a limit', async () => {
+  const report = (...args: string[]) => run(['report', SYMBOLIZED, '--show_bytes', ...args]);
+  const { total_bytes, rows } = JSON.parse((await report('--json', '--top', '1')).stdout) as {
+    total_bytes: number;
+    rows: { flat_bytes: number }[];
+  };
+  const text = await report('--top', '1');
+  expect(text.stdout).toBe(
+    readFileSync(new URL('../fixtures/profiles/leaky_s0.showbytes_cum.txt', import.meta.url), 'utf8').split('\n')[0] +
+      '\n' +
+      text.stdout.split('\n')[1] +
+      '\n',
+  );
+  expect(text.stdout).toContain(`Total: ${total_bytes} B\n`);
+  expect(text.stdout).toContain(` ${rows[0]?.flat_bytes} `);
+  expect((await report('--csv')).stdout.split('\r\n')[0]).toBe('name,flat_bytes,cumulative_bytes');
+  expect((await report('--tree')).stdout).toContain(' main\n');
+  expect((await report('--peek', 'leak_session')).stdout).toContain(' handle\n');
+  expect((await report('--speedscope')).stdout).toContain('"exporter":"jereplay"');
+  expect((await report('--fail-over', String(total_bytes))).code).toBe(0);
+  expect((await report('--fail-over', String(total_bytes - 1))).code).toBe(1);
+  expect((await report('--fail-over', '1k@leak_session')).code).toBe(1);
+  expect((await report('--fail-over', '1k@no_such_function')).code).toBe(0);
+  expect(await report('--fail-over', 'much')).toMatchObject({ code: 2, stderr: expect.stringContaining('--fail-over') });
+});
