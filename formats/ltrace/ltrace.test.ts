@@ -523,7 +523,7 @@ describe('threads and processes', () => {
 
   test('frees of the C library to its own caches, when a thread ends', () => {
     const text = (name: string) =>
-      `1 malloc${name}(8) = 0x550000001000\n1 free${name}(0x550000001000) = <void>\n1 free${name}(0x550000001000) = <void>\n`;
+      `1 free${name}(0) = <void>\n2 malloc${name}(8) = 0x550000001000\n1 free${name}(0x550000001000) = <void>\n1 free${name}(0x550000001000) = <void>\n`;
     expect({ ...read(text('@libc.so.6')).trace.skipped }).toEqual({ phantom_free: 1 });
     // Through the PLT no such free is seen: this one is of a block whose allocation was not.
     expect(read(text('')).unknown).toBe(1);

@@ -14,7 +14,7 @@ import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, HEX, ascii, findWord, hasWord, roundUp, textOf } from '../shared/cursor.ts';
+import { ascii, ByteCursor, findWord, fourDigits, HEX, hasWord, roundUp, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -273,15 +273,12 @@ class LtraceReader implements TraceReader {
     const last = length - 4;
     if (view.getInt32(start + last) !== prefix[7]) return -1;
     for (let at = 0, word = 0; at < last; at += 4) if (view.getInt32(start + at) !== prefix[word++]) return -1;
-    const a = bytes[after] - ZERO;
-    const b = bytes[after + 1] - ZERO;
-    const c = bytes[after + 2] - ZERO;
-    const d = bytes[after + 3] - ZERO;
-    const e = bytes[after + 4] - ZERO;
-    const f = bytes[after + 5] - ZERO;
-    if (a < 0 || a > 9 || b < 0 || b > 9 || c < 0 || c > 9 || d < 0 || d > 9 || e < 0 || e > 9 || f < 0 || f > 9) return -1;
+    const first = fourDigits(view, after);
+    const fifth = bytes[after + 4] - ZERO;
+    const sixth = bytes[after + 5] - ZERO;
+    if (first < 0 || fifth < 0 || fifth > 9 || sixth < 0 || sixth > 9) return -1;
     if (bytes[after + 6] !== SPACE) return -1;
-    this.#nanos = (a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f) * 1000;
+    this.#nanos = (first * 100 + fifth * 10 + sixth) * 1000;
     return after + 7;
   }
 
@@ -736,6 +733,11 @@ class LtraceReader implements TraceReader {
     const first = bytes[pos];
     if (first === ZERO && bytes[pos + 1] === 0x78) {
       pos += 2;
+      const usual = pos + 12 < end + 1 ? twelveHex(bytes, pos) : -1;
+      if (usual >= 0 && HEX[bytes[pos + 12]] > 15) {
+        this.#after = pos + 12;
+        return usual;
+      }
       let high = 0;
       let low = 0;
       let digit = HEX[bytes[pos]];

@@ -25,6 +25,8 @@ const PATIENCE = 256;
 const SMALL = 65536;
 /** Distance within which addresses belong to the same heap, bytes. */
 const HEAP_REACH = 64 * 1024 * 1024;
+/** Most notes kept before they are settled: 32 MiB. */
+const MOST_NOTES = 1 << 22;
 /** Lowest address of the area where Linux maps libraries and further heaps (x86-64). */
 const MMAP_AREA = 0x7e0000000000;
 
@@ -62,6 +64,13 @@ export class Processes {
   readonly #candidates = new Map<number, Candidate>();
   /** Blocks of the process: address -> line since which it is live, or minus the line that freed it. */
   readonly #blocks = new AddressTable();
+  /**
+   * While there is one thread alone, blocks are only noted (positive: given out, negative: taken back) and `#blocks` is made from the
+   * notes when it is needed, which for most recordings is never.
+   */
+  #alone = true;
+  #notes = new Float64Array(1024);
+  #noted = 0;
   #lowest = Infinity;
   #highest = -1;
   #lastOwn = -1;
@@ -90,7 +99,10 @@ export class Processes {
     if (this.#root < 0) {
       this.#root = tid;
       this.#own.add(tid);
-    } else if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
+      return;
+    }
+    if (this.#alone && tid !== this.#root) this.#join();
+    if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
     else if (!this.#own.has(tid) && !this.#foreign.has(tid) && !this.#candidates.has(tid)) {
       this.#candidates.set(tid, {
         tid,
@@ -149,6 +161,11 @@ export class Processes {
       this.#weigh(candidate, op, ptr, old, size);
       return;
     }
+    if (this.#alone) {
+      if (ptr !== 0) this.#note(op, ptr, old, size);
+      this.#append(op, tid, time, ptr, old, size, extra, stack);
+      return;
+    }
     if (this.#candidates.size > 0) this.#compare(op, ptr, old);
     const blocks = this.#blocks;
     if (op === Op.free) {
@@ -169,6 +186,47 @@ export class Processes {
     }
     if (this.#heldFrom < this.#held.length) this.#hold(op, tid, time, ptr, old, size, extra, stack);
     else this.#append(op, tid, time, ptr, old, size, extra, stack);
+  }
+
+  /** Notes what a lone thread's event does to the blocks, to be settled when that matters. */
+  #note(op: Op, ptr: number, old: number, size: number): void {
+    if (op > Op.free) return;
+    if (this.#noted + 2 > this.#notes.length) {
+      if (this.#notes.length < MOST_NOTES) {
+        const grown = new Float64Array(2 * this.#notes.length);
+        grown.set(this.#notes);
+        this.#notes = grown;
+      } else this.#settle();
+    }
+    const notes = this.#notes;
+    if (op === Op.free) {
+      notes[this.#noted++] = -ptr;
+      return;
+    }
+    if (old !== 0) notes[this.#noted++] = -old;
+    notes[this.#noted++] = ptr;
+    if (size < SMALL) {
+      if (ptr < this.#lowest) this.#lowest = ptr;
+      if (ptr > this.#highest) this.#highest = ptr;
+    }
+  }
+
+  /** Brings `#blocks` up to date. All that was noted is older than whatever it will be compared with. */
+  #settle(): void {
+    const notes = this.#notes;
+    const blocks = this.#blocks;
+    for (let i = 0; i < this.#noted; i++) {
+      if (notes[i] > 0) blocks.set(notes[i], 1);
+      else blocks.end(-notes[i], -1);
+    }
+    this.#noted = 0;
+  }
+
+  /** A second id: from now on blocks are followed as they come and go. */
+  #join(): void {
+    this.#alone = false;
+    this.#settle();
+    this.#notes = new Float64Array(0);
   }
 
   /** `parent` has started `child`. */
@@ -213,6 +271,7 @@ export class Processes {
     if (candidate !== undefined) this.#decide(candidate, false);
     else if (tid === this.#root) {
       this.#decideAll();
+      this.#settle();
       const left = [...this.#blocks.live()].sort((a, b) => a - b);
       for (const ptr of left) this.#append(Op.free, tid, time, ptr, 0, 0, 0, -1);
       this.#blocks.clear();

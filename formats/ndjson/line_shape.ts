@@ -4,7 +4,7 @@
  * four bytes at once. (Measured: twice the speed of finding the keys anew on each line.)
  * Invariant: a line fits a shape only if the general scan would take the same numbers from it.
  */
-import { HEX } from '../shared/cursor.ts';
+import { fourDigits, HEX, twelveHex } from '../shared/cursor.ts';
 import { Key, type EventLine } from './event_line.ts';
 
 /** Digits that a sum keeps exact. */
@@ -76,18 +76,29 @@ export class LineShape {
       if (key === 0) break;
       const first = at;
       if (plan[step + 3] === 1) {
-        let high = 0;
-        let low = 0;
-        for (let digit = HEX[bytes[at]]; digit <= 15; digit = HEX[bytes[++at]]) {
-          high = (high << 4) | (low >>> 28);
-          low = (low << 4) | digit;
+        let address = at + 12 < limit ? twelveHex(bytes, at) : -1;
+        if (address >= 0 && HEX[bytes[at + 12]] > 15) at += 12;
+        else {
+          let high = 0;
+          let low = 0;
+          for (let digit = HEX[bytes[at]]; digit <= 15; digit = HEX[bytes[++at]]) {
+            high = (high << 4) | (low >>> 28);
+            low = (low << 4) | digit;
+          }
+          if (at === first || at - first > MOST_HEX) return -1;
+          address = high * TWO_32 + (low >>> 0);
         }
-        if (at === first || at - first > MOST_HEX) return -1;
-        if (key === Key.ptr) line.ptr = high * TWO_32 + (low >>> 0);
-        else line.old = high * TWO_32 + (low >>> 0);
+        if (key === Key.ptr) line.ptr = address;
+        else line.old = address;
         continue;
       }
       let value = 0;
+      if (at <= furthest) {
+        for (let four = fourDigits(view, at); four >= 0; four = at <= furthest ? fourDigits(view, at) : -1) {
+          value = value * 10000 + four;
+          at += 4;
+        }
+      }
       for (let digit = bytes[at] - 0x30; digit >= 0 && digit <= 9; digit = bytes[++at] - 0x30) value = value * 10 + digit;
       if (at === first || (bytes[first] === 0x30 && at > first + 1)) return -1;
       if (at - first <= MOST_DIGITS) line.set(key, value);
@@ -117,9 +128,8 @@ function setTime(bytes: Uint8Array, start: number, end: number, line: EventLine)
 /** Shapes seen last, tried in turn. */
 export class LineShapes {
   #shapes: LineShape[] = [];
-  /** Number of the shape that came last, and for each shape the one that last followed it. */
-  #last = 0;
-  readonly #next = new Int32Array(MOST_SHAPES);
+  /** For each hash of what distinguishes lines, the number of the shape that such a line last had. */
+  readonly #likely = new Int32Array(64);
   #bytes: Uint8Array = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
 
@@ -130,19 +140,18 @@ export class LineShapes {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     const shapes = this.#shapes;
-    if (shapes.length === 0) return -1;
-    const guess = this.#next[this.#last];
+    if (shapes.length === 0 || start + 11 > limit) return -1;
+    // Behind `{"op":"` lines begin to differ: what stands there tells which shape to try first.
+    const word = this.#view.getInt32(start + 7, true);
+    const slot = Math.imul(word, 0x9e3779b1) >>> 26;
+    const guess = this.#likely[slot];
     let end = shapes[guess].fits(bytes, this.#view, start, limit, line);
-    if (end >= 0) {
-      this.#last = guess;
-      return end;
-    }
+    if (end >= 0) return end;
     for (let i = 0; i < shapes.length; i++) {
       if (i === guess) continue;
       end = shapes[i].fits(bytes, this.#view, start, limit, line);
       if (end < 0) continue;
-      this.#next[this.#last] = i;
-      this.#last = i;
+      this.#likely[slot] = i;
       return end;
     }
     return -1;
@@ -159,8 +168,7 @@ export class LineShapes {
     }
     if (this.#shapes.length === MOST_SHAPES) {
       this.#shapes = [];
-      this.#next.fill(0);
-      this.#last = 0;
+      this.#likely.fill(0);
     }
     this.#shapes.push(new LineShape(bytes, start, end, line.op, line.present, spans, spanCount));
   }

@@ -20,6 +20,10 @@ import { LineShapes } from './line_shape.ts';
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
 
+/** Stack ids below this are looked up by place. */
+const SMALL_IDS = 1 << 22;
+const UNDEFINED = -2;
+
 /** Keys that an operation needs, by op number. */
 const NEEDS = new Uint16Array(OP_NAMES.length);
 NEEDS[Op.malloc] = Key.size | Key.ptr;
@@ -70,13 +74,17 @@ class NdjsonReader implements TraceReader {
   readonly #line = new EventLine();
   readonly #shapes = new LineShapes();
   readonly #origin = new TimeOrigin();
-  /** Stack ids of the file -> StackIndex. */
+  /** Stack ids of the file -> StackIndex, UNDEFINED for ids that were not defined; below SMALL_IDS, and others. */
+  #smallStacks = new Int32Array(1024).fill(UNDEFINED);
   readonly #stacks = new Map<number, StackIndex>();
   /** What `thread` lines said of threads that have had no event since. */
   readonly #facts = new Map<number, ThreadFacts>();
   readonly #threads = new Map<number, ThreadIndex>();
   #lastTid = -1;
   #lastThread = 0;
+  /** Rows of the threads whose ids came last in their slot. */
+  readonly #threadTids = new Float64Array(64).fill(-1);
+  readonly #threadRows = new Int32Array(64);
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
@@ -151,15 +159,15 @@ class NdjsonReader implements TraceReader {
 
     const tid = (present & Key.tid) !== 0 ? line.tid : 0;
     let thread = this.#lastThread;
-    if (tid !== this.#lastTid) thread = this.#threadOf(tid);
+    if (tid !== this.#lastTid) thread = this.#threadTids[tid & 63] === tid ? this.#threadRows[tid & 63] : this.#threadOf(tid);
 
     let stack = NO_STACK;
     if ((present & Key.stack) !== 0) {
       if (line.stack !== this.#lastId) {
-        const found = this.#stacks.get(line.stack);
-        if (found === undefined) throw this.#error(`stack ${line.stack} was not defined before`);
+        const found = line.stack < this.#smallStacks.length ? this.#smallStacks[line.stack] : (this.#stacks.get(line.stack) ?? UNDEFINED);
+        if (found === UNDEFINED) throw this.#error(`stack ${line.stack} was not defined before`);
         this.#lastId = line.stack;
-        this.#lastStack = found;
+        this.#lastStack = found as StackIndex;
       }
       stack = this.#lastStack;
     }
@@ -175,6 +183,7 @@ class NdjsonReader implements TraceReader {
       this.#trace.threads.forget(tid);
       this.#threads.delete(tid);
       this.#lastTid = -1;
+      this.#threadTids[tid & 63] = -1;
     }
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
   }
@@ -204,6 +213,8 @@ class NdjsonReader implements TraceReader {
     }
     this.#lastTid = tid;
     this.#lastThread = thread;
+    this.#threadTids[tid & 63] = tid;
+    this.#threadRows[tid & 63] = thread;
     return thread;
   }
 
@@ -316,6 +327,9 @@ class NdjsonReader implements TraceReader {
         case 'mmap_top':
           header.mmapTop = this.#hex(fields, key);
           break;
+        case 'program_break':
+          header.programBreak = this.#hex(fields, key);
+          break;
         case 'prng_seed':
           header.prngSeed = this.#hex(fields, key);
           break;
@@ -346,8 +360,22 @@ class NdjsonReader implements TraceReader {
     if (!Array.isArray(frames)) throw this.#error('stack without a list of "frames"');
     const { stacks } = this.#trace;
     const rows = frames.map((frame) => stacks.frames.intern(this.#frame(frame)));
-    this.#stacks.set(id, stacks.intern(rows));
+    this.#setStack(id, stacks.intern(rows));
     this.#lastId = -1;
+  }
+
+  /** Small ids, as writers number stacks, are looked up by place; others in a map. */
+  #setStack(id: number, stack: StackIndex): void {
+    if (id >= SMALL_IDS) {
+      this.#stacks.set(id, stack);
+      return;
+    }
+    if (id >= this.#smallStacks.length) {
+      const grown = new Int32Array(Math.min(SMALL_IDS, Math.max(2 * this.#smallStacks.length, id + 1))).fill(UNDEFINED);
+      grown.set(this.#smallStacks);
+      this.#smallStacks = grown;
+    }
+    this.#smallStacks[id] = stack;
   }
 
   /** A frame: an address, a name, or an object of both and more. */

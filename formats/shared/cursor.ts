@@ -14,6 +14,35 @@ for (let i = 0; i < 6; i++) HEX[0x41 + i] = HEX[0x61 + i] = 10 + i;
 
 const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
+/** Four decimal digits at `at`, summed in three steps instead of four turns of a loop; -1 if one of the four is no digit. */
+export function fourDigits(view: DataView, at: number): number {
+  const digits = view.getInt32(at, true) ^ 0x30303030;
+  // Of a byte above 9 either the byte or its sum with 0x76 has the highest bit.
+  if ((((digits + 0x76767676) | digits) & 0x80808080) !== 0) return -1;
+  const pairs = (Math.imul(digits, 10) + (digits >>> 8)) & 0x00ff00ff;
+  return (pairs & 0xff) * 100 + (pairs >>> 16);
+}
+
+/** Twelve hex digits at `at`, as most addresses have; -1 if one of them is none. */
+export function twelveHex(bytes: Uint8Array, at: number): number {
+  const a = HEX[bytes[at]];
+  const b = HEX[bytes[at + 1]];
+  const c = HEX[bytes[at + 2]];
+  const d = HEX[bytes[at + 3]];
+  const e = HEX[bytes[at + 4]];
+  const f = HEX[bytes[at + 5]];
+  const g = HEX[bytes[at + 6]];
+  const h = HEX[bytes[at + 7]];
+  const i = HEX[bytes[at + 8]];
+  const j = HEX[bytes[at + 9]];
+  const k = HEX[bytes[at + 10]];
+  const l = HEX[bytes[at + 11]];
+  if ((a | b | c | d | e | f | g | h | i | j | k | l) > 15) return -1;
+  const high = (a << 20) | (b << 16) | (c << 12) | (d << 8) | (e << 4) | f;
+  const low = (g << 20) | (h << 16) | (i << 12) | (j << 8) | (k << 4) | l;
+  return high * 0x1000000 + low;
+}
+
 /** The bytes of an ASCII word, to compare input with. */
 export function ascii(word: string): Uint8Array {
   return Uint8Array.from(word, (letter) => letter.charCodeAt(0));

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Op, type EventBatch } from '../../core/trace/events.ts';
 import { BatchBuilder } from './batch_builder.ts';
 import { ByteTable } from './byte_table.ts';
-import { ByteCursor, ascii, findWord, roundUp } from './cursor.ts';
+import { ascii, ByteCursor, findWord, fourDigits, roundUp, twelveHex } from './cursor.ts';
 import { LineScanner } from './lines.ts';
 import { Reorder } from './reorder.ts';
 import { TimeOrigin } from './time_origin.ts';
@@ -85,6 +85,32 @@ describe('ByteCursor', () => {
         second.nanoseconds();
         expect(origin.since(second.seconds, second.nanos)).toBe(Number(offset));
         expect(origin.toBigInt()).toBe(start);
+      }),
+    );
+  });
+
+  test('four digits at once', () => {
+    const view = new DataView(new ArrayBuffer(4));
+    for (let value = 0; value < 10_000; value++) {
+      for (const [i, digit] of [...String(value).padStart(4, '0')].entries()) view.setUint8(i, digit.charCodeAt(0));
+      expect(fourDigits(view, 0)).toBe(value);
+    }
+    for (let place = 0; place < 4; place++) {
+      for (let byte = 0; byte < 256; byte++) {
+        for (let i = 0; i < 4; i++) view.setUint8(i, 0x39);
+        view.setUint8(place, byte);
+        expect(fourDigits(view, 0) >= 0).toBe(byte >= 0x30 && byte <= 0x39);
+      }
+    }
+  });
+
+  test('twelve hex digits at once', () => {
+    fc.assert(
+      fc.property(fc.bigInt(0n, 2n ** 48n - 1n), fc.nat(11), fc.nat(255), (value, place, byte) => {
+        const bytes = ascii(value.toString(16).padStart(12, '0'));
+        expect(twelveHex(bytes, 0)).toBe(Number(value));
+        bytes[place] = byte;
+        expect(twelveHex(bytes, 0) >= 0).toBe(/[0-9a-f]/i.test(String.fromCharCode(byte)));
       }),
     );
   });
