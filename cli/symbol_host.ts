@@ -3,7 +3,7 @@
  * Invariant: a file is opened once and read in parts; all are closed when the process ends.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { accessSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { InputError } from '../core/trace/input_error.ts';
 import type { SymbolFile, SymbolHost, SymbolTool } from '../profiles/symbols/host.ts';
 
@@ -34,21 +34,20 @@ export function symbolHost(tools: string | undefined): SymbolHost {
   };
 }
 
+/** Only what is a plain file is opened: paths come from dumps, and some devices act when they are opened. */
 function openFile(path: string): SymbolFile | undefined {
   let fd: number;
+  let size: number;
   try {
-    // Not blocking: a pipe of that name has no writer to wait for.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = statSync(path);
+    if (!stat.isFile() || stat.size === 0) return undefined;
+    size = stat.size;
+    fd = openSync(path, 'r');
   } catch {
     return undefined;
   }
-  const stat = fstatSync(fd);
-  if (!stat.isFile()) {
-    closeSync(fd);
-    return undefined;
-  }
   return {
-    size: stat.size,
+    size,
     read(offset, length) {
       const bytes = new Uint8Array(length);
       let at = 0;

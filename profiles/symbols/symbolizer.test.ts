@@ -47,11 +47,13 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   let fixed: string;
   let plain: string;
   let library: string;
+  let moved: string;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'symbols-')));
     pie = build(folder, 'pie');
     fixed = build(folder, 'fixed');
     plain = build(folder, 'plain');
+    moved = build(folder, 'moved');
     library = join(folder, 'libsample.so');
   }, 60000);
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -63,7 +65,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   }
 
   test('every byte of every function has the name that nm gives, and the bytes between have none', () => {
-    for (const path of [pie, fixed, plain, library]) {
+    for (const path of [pie, fixed, plain, moved, library]) {
       const image = readElf(fileOf(path) as SymbolFile);
       const functions = image === undefined ? undefined : functionsOf(image);
       const symbols = nm(path).filter(({ size }) => size > 0);
@@ -94,7 +96,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   test('lines and inlined functions are those of addr2line, at each instruction', () => {
     const ran: SymbolTool[] = [];
     const symbolizer = new Symbolizer(machine(['addr2line', 'c++filt'], ran));
-    for (const path of [pie, fixed, library]) {
+    for (const path of [pie, fixed, moved, library]) {
       const wanted = /^(exported|hidden|main|library_leak|_ZNK?4shop.*)$/;
       const addresses = nm(path)
         .filter(({ name }) => wanted.test(name))
@@ -117,7 +119,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
       }
     }
     // One process a binary, however many addresses.
-    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(3);
+    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(4);
   });
 
   test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same', () => {
@@ -300,6 +302,18 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
       new Symbolizer(host).names([mapLine(library, BASE)], [BigInt(BASE + 0x1200), BigInt(BASE + 0x1500)]);
     }
   });
+});
+
+test.skipIf(!needsTool('nm'))('a 32-bit program', () => {
+  const path = new URL('../../fixtures/symbols/i386.elf', import.meta.url).pathname;
+  const symbols = nm(path).filter(({ size }) => size > 0);
+  expect(symbols.map(({ name }) => name).sort()).toEqual(['_start', 'leaf', 'outer']);
+  const symbolizer = new Symbolizer(machine([]), { program: path });
+  const found = symbolizer.names(
+    [],
+    symbols.map(({ start, size }) => BigInt(start + size - 1)),
+  );
+  expect(found.map((names) => names?.names[0].fn)).toEqual(symbols.map(({ name }) => name));
 });
 
 test('what is no ELF file has no symbols', () => {
