@@ -89,7 +89,7 @@ export class Heap {
     this.arenasTotal = 1;
     this.space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, ...addressSpace });
     this.boundaries = options.retain ? null : new Boundaries();
-    this.binInfo = new BinInfo(options);
+    this.binInfo = new BinInfo(conf);
     this.mutexes.add(GLOBAL_MUTEXES);
     this.baseSurroundings = {
       space: this.space,

@@ -11,6 +11,7 @@ import { GlobalMutex, lock } from './mutex.ts';
 import type { ProfFile, ProfHost, ProfLocks, ProfStacks } from './prof/host.ts';
 import { Prof } from './prof/prof.ts';
 import { TsdState } from './thread/tsd.ts';
+import { VERSION } from './version.ts';
 
 /** What profiling takes from the process around the allocator. */
 export interface ProfProcess {
@@ -34,9 +35,6 @@ export const DETACHED: ProfProcess = {
   openFile: () => ({ write: () => {}, close: () => {} }),
   message: () => {},
 };
-
-/** jemalloc's version, as it prints it. */
-export const VERSION = '5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c';
 
 /** Profiling's lock counters as a view of the mutex table. */
 class Locks implements ProfLocks {

@@ -4,7 +4,7 @@
  * in its bitmap.
  * Differs: a region is named by slab and number; its address is computed when it is asked for.
  */
-import type { Options } from '../conf/options.ts';
+import type { BootConf } from '../conf/boot.ts';
 import { Flag, SLAB_WORDS, snadLess } from '../extent/edata.ts';
 import type { EdataTable } from '../extent/edata.ts';
 import { paAlloc, paDalloc } from '../extent/pac.ts';
@@ -20,23 +20,23 @@ import type { Arena, BinTable } from './arena_state.ts';
 
 /** Shape of the bins: SizeClass -> value (bin_infos). */
 export class BinInfo {
-  readonly slabPages: Int32Array = new Int32Array(NBINS);
+  readonly slabPages: Int32Array;
   /** Regions of a slab, 1..512. */
-  readonly regions: Int32Array = new Int32Array(NBINS);
-  readonly shards: Uint8Array = new Uint8Array(NBINS);
+  readonly regions: Uint16Array;
+  readonly shards: Uint8Array;
   /** Number of the class's first bin in an arena. */
   readonly firstBin: Int32Array = new Int32Array(NBINS);
   /** Bins of an arena. */
   readonly bins: number;
 
-  constructor(options: Options) {
+  constructor(conf: BootConf) {
+    this.slabPages = conf.slabPages;
+    this.regions = conf.slabRegions;
+    this.shards = conf.binShards;
     let bins = 0;
     for (let szind = 0; szind < NBINS; szind++) {
-      this.slabPages[szind] = options.slab_pages[szind];
-      this.regions[szind] = Math.floor((options.slab_pages[szind] * PAGE) / indexToSize[szind]);
-      this.shards[szind] = options.bin_shards[szind];
       this.firstBin[szind] = bins;
-      bins += options.bin_shards[szind];
+      bins += this.shards[szind];
     }
     this.bins = bins;
   }
@@ -278,10 +278,12 @@ export function dallocSmall(heap: Heap, tsd: Tsd, region: number): void {
 export function checkSlab(heap: Heap, slab: number): void {
   const { edata, binInfo } = heap;
   if ((edata.flags[slab] & Flag.slab) === 0) throw new Error('slab: the extent is not one');
+  const regions = binInfo.regions[edata.szind[slab]];
   let free = 0;
-  for (let word = 0; word < SLAB_WORDS; word++) {
-    for (let bits = edata.freeBits[slab * SLAB_WORDS + word]; bits !== 0; bits &= bits - 1) free++;
+  for (let word = 0; word << 5 < regions; word++) {
+    let bits = edata.freeBits[slab * SLAB_WORDS + word];
+    if (regions - (word << 5) < 32 && bits >= 2 ** (regions & 31)) throw new Error('slab: more free regions than regions');
+    for (; bits !== 0; bits &= bits - 1) free++;
   }
   if (free !== edata.freeCount[slab]) throw new Error('slab: freeCount differs from the bitmap');
-  if (free > binInfo.regions[edata.szind[slab]]) throw new Error('slab: more free regions than regions');
 }

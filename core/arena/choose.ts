@@ -41,17 +41,15 @@ export function arenaNew(heap: Heap, index: number, base: Base | null, automatic
   return arena;
 }
 
-/** arena_init for an automatic arena: makes it if it is not there. Creating takes the background thread's lock, but for the huge arena. */
+/**
+ * arena_init: makes the arena with this index if it is not there; from the indices of the boot on it is a manual one (arena_is_auto).
+ * Takes the background thread's lock, but not for the huge arena.
+ */
 export function arenaInit(heap: Heap, index: number): Arena {
   const existing = heap.arenas[index];
-  const arena = existing ?? arenaNew(heap, index, null, true);
+  const arena = existing ?? arenaNew(heap, index, null, index < heap.conf.narenasTotal);
   if (index !== 0 && index !== heap.conf.hugeArenaIndex) lock(heap.mutexes, GlobalMutex.background_thread);
   return arena;
-}
-
-/** arena_get with init_if_missing. */
-export function arenaGet(heap: Heap, index: number): Arena {
-  return heap.arenas[index] ?? arenaInit(heap, index);
 }
 
 /** arena_bind */

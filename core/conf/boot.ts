@@ -59,8 +59,6 @@ export interface BootConf {
   slabRegions: Uint16Array;
   /** Small class -> shards. */
   binShards: Uint8Array;
-  /** Bins of an arena: the sum of all shards. */
-  nbinsTotal: number;
   /** Bytes of the greatest cached class, its index + 1. */
   tcacheMaxclass: number;
   nhbins: number;
@@ -73,6 +71,7 @@ export interface BootConf {
   profInterval: number;
   tcacheGcIncrBytes: number;
   tcacheGcDelayBytes: number;
+  /** Every how-maniest slab and large extent of a thread has guard pages; 0 for none. */
   sanGuardSmall: number;
   sanGuardLarge: number;
 }
@@ -168,7 +167,6 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
     slabPages,
     slabRegions,
     binShards,
-    nbinsTotal: binShards.reduce((sum, shards) => sum + shards, 0),
     tcacheMaxclass: indexToSize[maxIndex],
     nhbins,
     ncachedMax,

@@ -56,7 +56,7 @@ export class EdataTable {
   shard = new Uint8Array(1024);
   /** Slab -> free regions, 0..512. */
   freeCount = new Uint16Array(1024);
-  /** Slab -> SLAB_WORDS words; a set bit is a free region. */
+  /** Slab -> SLAB_WORDS words; a set bit is a free region. Words beyond the slab's last region hold what they held. */
   freeBits = new Uint32Array(1024 * SLAB_WORDS);
   /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
   sample = new Int32Array(1024);

@@ -16,15 +16,15 @@ export const GUARDS_PAGES = 2;
 
 /** tsd_san_init */
 export function tsdSanInit(heap: Heap, tsd: Tsd): void {
-  tsd.guardSmall = heap.options.san_guard_small;
-  tsd.guardLarge = heap.options.san_guard_large;
+  tsd.guardSmall = heap.conf.sanGuardSmall;
+  tsd.guardLarge = heap.conf.sanGuardLarge;
 }
 
 /** san_slab_extent_decide_guard: whether the next slab of a thread is a guarded one. */
 export function slabExtentDecideGuard(heap: Heap, tsd: Tsd): boolean {
-  const every = heap.options.san_guard_small;
-  if (every === 0n) return false;
-  if (tsd.guardSmall === 1n) {
+  const every = heap.conf.sanGuardSmall;
+  if (every === 0) return false;
+  if (tsd.guardSmall === 1) {
     tsd.guardSmall = every;
     return true;
   }
@@ -34,9 +34,9 @@ export function slabExtentDecideGuard(heap: Heap, tsd: Tsd): boolean {
 
 /** san_large_extent_decide_guard: the same for a large extent. One whose turn it is but that cannot be guarded leaves it to the next. */
 export function largeExtentDecideGuard(heap: Heap, tsd: Tsd, pages: number, alignment: number): boolean {
-  const every = heap.options.san_guard_large;
-  if (every === 0n) return false;
-  if (tsd.guardLarge > 1n) {
+  const every = heap.conf.sanGuardLarge;
+  if (every === 0) return false;
+  if (tsd.guardLarge > 1) {
     tsd.guardLarge--;
     return false;
   }

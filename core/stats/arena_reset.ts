@@ -11,6 +11,7 @@ import { heapRemoveFirst } from '../extent/ph.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
+import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { NO_STACK } from '../units.ts';
 import type { Tsd } from '../thread/tsd.ts';
 
@@ -29,10 +30,13 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
     largeDalloc(heap, tsd, extent);
     lock(mutexes, largeMutex);
   }
-  for (let bin = 0; bin < arena.bins.length; bin++) resetBin(heap, arena, bin);
+  const { firstBin, shards } = heap.binInfo;
+  for (let szind = 0; szind < NBINS; szind++) {
+    for (let shard = 0; shard < shards[szind]; shard++) resetBin(heap, arena, szind, firstBin[szind] + shard);
+  }
 }
 
-function resetBin(heap: Heap, arena: Arena, bin: number): void {
+function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
   const { edata, mutexes } = heap;
   const { bins } = arena;
   const mutex = arena.binMutexes + bin;
@@ -53,6 +57,7 @@ function resetBin(heap: Heap, arena: Arena, bin: number): void {
     release(full);
     full = next;
   }
+  arena.allocated -= bins.curregs[bin] * indexToSize[szind];
   bins.curregs[bin] = 0;
   bins.curslabs[bin] = 0;
 }

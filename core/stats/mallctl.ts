@@ -6,7 +6,7 @@
  * is refused as UnsupportedName.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { arenaChoose, arenaNew } from '../arena/choose.ts';
+import { arenaChoose, arenaInit } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
 import type { DssPrecedence, Options } from '../conf/options.ts';
 import { State } from '../extent/edata.ts';
@@ -47,7 +47,8 @@ import {
   named,
   UnsupportedName,
 } from './ctl_tree.ts';
-import { CONFIG, VERSION } from './stats_print.ts';
+import { VERSION } from '../version.ts';
+import { CONFIG } from './stats_print.ts';
 
 /** Most milliseconds of a decay time. */
 const DECAY_MS_MAX = 18446744072000;
@@ -215,13 +216,6 @@ function recordAt(call: Call, i: number): ArenaStats | undefined {
   return meansAll(call, i) ? stats.merged : i === ARENAS_DESTROYED ? stats.destroyed : stats.arenas[i];
 }
 
-function initArena(call: Call, i: number): Arena {
-  const { heap } = call;
-  const arena = arenaNew(heap, i, null, i < heap.conf.narenasTotal);
-  if (i !== 0 && i !== heap.conf.hugeArenaIndex) lock(heap.mutexes, GlobalMutex.background_thread);
-  return arena;
-}
-
 /** Decays or purges one arena or all (arena_i_decay). */
 function decayNode(all: boolean): Node {
   return action((call, mib) => {
@@ -318,7 +312,7 @@ const createArena: Leaf = (call, _, value) => {
     if (i >= ARENA_LIMIT) fail('EAGAIN');
     ctl.addRecord();
   }
-  initArena(call, i);
+  arenaInit(call.heap, i);
   return i;
 };
 
@@ -331,7 +325,7 @@ const threadArena: Leaf = (call, _, value) => {
   const wanted = value === undefined ? old.index : integerOf(value);
   if (wanted === old.index) return old.index;
   if (wanted < 0 || wanted >= heap.arenasTotal) fail('EFAULT');
-  const arena = heap.arenas[wanted] ?? initArena(call, wanted);
+  const arena = heap.arenas[wanted] ?? arenaInit(heap, wanted);
   old.applicationThreads--;
   arena.applicationThreads++;
   tsd.arena = arena;

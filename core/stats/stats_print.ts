@@ -9,6 +9,7 @@ import { formatFxp } from '../conf/fxp.ts';
 import type { Options } from '../conf/options.ts';
 import { ArenaMutex, GlobalMutex } from '../mutex.ts';
 import { HUGEPAGE, indexToSize, NBINS, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
+import { VERSION } from '../version.ts';
 import {
   ARENAS_ALL,
   type ArenaStats,
@@ -22,9 +23,6 @@ import {
   PSSET_NPSIZES,
 } from './ctl_stats.ts';
 import { type Column, decimal, Emitter, type EmitValue, type StatsWrite } from './emitter.ts';
-
-/** jemalloc's version text. */
-export const VERSION = '5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c';
 
 /** Build-time settings, in print order. */
 export const CONFIG: ReadonlyMap<string, boolean | string> = new Map<string, boolean | string>([

@@ -61,8 +61,8 @@ export class Tsd {
   lastSampleEvent = 0;
   lastStatsEvent = 0;
   /** Slabs and large extents until the next guarded one (san_guard_small, san_guard_large). */
-  guardSmall = 0n;
-  guardLarge = 0n;
+  guardSmall = 0;
+  guardLarge = 0;
 
   constructor(index: number, seed: bigint, owner: number) {
     this.index = index;
