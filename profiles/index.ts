@@ -18,3 +18,8 @@ export { profileFromLedger, SAMPLE_TYPES, SampleTable } from './profile.ts';
 export type { ReportFormat, ReportOptions } from './report/report.ts';
 export { renderReport } from './report/report.ts';
 export { sumProfiles } from './sum.ts';
+export { svgOfDot } from './svg/svg.ts';
+export type { SymbolFile, SymbolHost, SymbolTool } from './symbols/host.ts';
+export { nameFrames } from './symbols/name_frames.ts';
+export type { AddressNames, SymbolizerOptions } from './symbols/symbolizer.ts';
+export { Symbolizer } from './symbols/symbolizer.ts';
