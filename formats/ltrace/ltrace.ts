@@ -168,19 +168,22 @@ class LtraceReader implements TraceReader {
   readonly #origin = new TimeOrigin();
   #timed = false;
   #relative: boolean | undefined;
-  /** Time of the line: seconds and nanoseconds in the recording's clock. */
-  #seconds = 0;
-  #nanos = 0;
+  /**
+   * Time of the line: seconds and nanoseconds in the recording's clock. Numbers that may be fractions or large begin as NaN, which is
+   * stored as they will be: a field that changes its kind later costs the code that uses it its optimisation.
+   */
+  #seconds = NaN;
+  #nanos = NaN;
   #dayStart = 0;
   #lastClock = 0;
   #cutStrings = 0;
   #withoutAddress = 0;
 
   /** The call on the line: its arguments, result, return address. */
-  #a = 0;
-  #b = 0;
-  #c = 0;
-  #result = 0;
+  #a = NaN;
+  #b = NaN;
+  #c = NaN;
+  #result = NaN;
   #ip = NaN;
   /** Position after the number read last. */
   #after = 0;
@@ -339,7 +342,11 @@ class LtraceReader implements TraceReader {
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
     if (pos - from !== 6 || bytes[pos] !== SPACE) return -1;
     this.#timed = true;
-    if (this.#relative === undefined) this.#relative = seconds < RELATIVE_BELOW;
+    if (this.#relative === undefined) {
+      this.#relative = seconds < RELATIVE_BELOW;
+      this.#seconds = 0;
+      this.#nanos = 0;
+    }
     if (this.#relative) {
       this.#nanos += micros * 1000;
       this.#seconds += seconds;

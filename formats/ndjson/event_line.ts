@@ -58,7 +58,10 @@ const LITERALS = [ascii('true'), ascii('false'), ascii('null')];
 
 const TWO_63 = 2n ** 63n;
 
-/** The fields of the line scanned last. Those whose bit is not in `present` hold 0. */
+/**
+ * The fields of the line scanned last. Those whose bit is not in `present` are not of that line. Large numbers begin as NaN, which is
+ * stored as they will be: a field that changes its kind later costs the code that uses it its optimisation.
+ */
 export class EventLine {
   present = 0;
   /** Keys whose value is not of the kind that an event needs. */
@@ -67,16 +70,16 @@ export class EventLine {
   op: number = Line.unknown;
   /** The time: whole seconds and nanoseconds. A time below 10^15 ns, exact as one number, is left in `nanos` whole. */
   seconds = 0;
-  nanos = 0;
+  nanos = NaN;
   startSeconds = 0;
-  startNanos = 0;
+  startNanos = NaN;
   tid = 0;
-  size = 0;
-  ptr = 0;
-  old = 0;
+  size = NaN;
+  ptr = NaN;
+  old = NaN;
   /** count or alignment, whichever the line has. */
-  count = 0;
-  alignment = 0;
+  count = NaN;
+  alignment = NaN;
   stack = 0;
   /** True if parts of the line were stepped over that may not be JSON. */
   unchecked = false;

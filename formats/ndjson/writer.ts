@@ -57,18 +57,31 @@ export class NdjsonWriter {
   batch(batch: EventBatch): void {
     if (!this.#started) this.#header();
     this.#maps();
-    const { stacks, threads, header } = this.#trace;
-    for (; this.#threadsWritten < threads.length; this.#threadsWritten++) this.#thread(this.#threadsWritten);
-    for (; this.#stacksWritten < stacks.length; this.#stacksWritten++) this.#stack(this.#stacksWritten as StackIndex);
-    const timed = header.timed !== false;
-    for (let row = 0; row < batch.length; row++) this.#event(batch, row, timed);
+    const timed = this.#trace.header.timed !== false;
+    const { length, stack, thread } = batch;
+    for (let row = 0; row < length; row++) {
+      // Just before their first use, so that the same events give the same file however they are cut into batches.
+      if (thread[row] >= this.#threadsWritten) this.#threads(thread[row] + 1);
+      if (stack[row] >= this.#stacksWritten) this.#stacks(stack[row] + 1);
+      this.#event(batch, row, timed);
+    }
   }
 
   /** Writes what is left. */
   end(): void {
     if (!this.#started) this.#header();
     this.#maps();
+    this.#threads(this.#trace.threads.length);
+    this.#stacks(this.#trace.stacks.length);
     this.#flush();
+  }
+
+  #threads(until: number): void {
+    while (this.#threadsWritten < until) this.#thread(this.#threadsWritten++);
+  }
+
+  #stacks(until: number): void {
+    while (this.#stacksWritten < until) this.#stack(this.#stacksWritten++ as StackIndex);
   }
 
   #event(batch: EventBatch, row: number, timed: boolean): void {
@@ -261,5 +274,7 @@ function frameValue(frame: Frame): unknown {
   const keys = Object.keys(frame);
   if (keys.length === 1 && frame.pc !== undefined) return hex(frame.pc);
   if (keys.length === 1 && frame.fn !== undefined && !/^0x[0-9a-f]{1,16}$/i.test(frame.fn)) return frame.fn;
-  return { ...frame, ...(frame.pc === undefined ? {} : { pc: hex(frame.pc) }) };
+  const { fn, file, line, module, offset, inlined } = frame;
+  // One order of keys, whatever the reader's; JSON leaves out what is undefined.
+  return { pc: hex(frame.pc), fn, file, line, module, offset, inlined };
 }

@@ -6,8 +6,8 @@ import type { Nanoseconds } from '../../core/units.ts';
 
 /** The time that a trace's times are counted from. */
 export class TimeOrigin {
-  seconds = 0;
-  nanos = 0;
+  seconds = NaN;
+  nanos = NaN;
   /** True once `set` was called. */
   known = false;
 
@@ -22,8 +22,9 @@ export class TimeOrigin {
     return ((seconds - this.seconds) * 1e9 + (nanos - this.nanos)) as Nanoseconds;
   }
 
-  /** The origin in the trace's own clock, ns. */
+  /** The origin in the trace's own clock, ns; 0 if it is not known. */
   toBigInt(): bigint {
+    if (!this.known) return 0n;
     return BigInt(this.seconds) * 1_000_000_000n + BigInt(this.nanos);
   }
 }
