@@ -1,10 +1,12 @@
 /**
- * What a command is about: a trace or a profile, told apart by content.
+ * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
  */
 import type { Replay } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
+import { contextSumsReader } from '../formats/context_sums.ts';
 import { sniffFormat } from '../formats/index.ts';
 import { openInput, peek, type Source } from '../formats/input.ts';
+import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
 import { profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
@@ -22,7 +24,7 @@ export interface Subject extends OpenedProfile {
 const HEAD_BYTES = 65536;
 
 /**
- * Reads a trace (to its end) or a profile.
+ * Reads a trace (to its end), a recording that sums up, or a profile.
  * @throws InputError for what is neither.
  */
 export async function readSubject(path: string, args: InputArgs): Promise<Subject> {
@@ -30,6 +32,8 @@ export async function readSubject(path: string, args: InputArgs): Promise<Subjec
   const standard = path === STANDARD ? standardInput() : undefined;
   const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
   const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
+  const readSums = args.from === undefined ? contextSumsReader(head) : undefined;
+  if (readSums !== undefined) return { profile: profileFromContextSums(await readSums(chunks, path)) };
   // Folded stacks are like many a text: what is a trace is none.
   if (args.from === undefined && (isHeap(head) || (sniffFormat(head) === undefined && isProfile(head)))) {
     const parts: Uint8Array[] = [];

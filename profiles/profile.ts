@@ -118,6 +118,8 @@ export interface Profile {
   readonly sampling: Sampling;
   /** False if the source has no record of freed objects, so that the alloc columns are 0 or repeat what is in use. */
   readonly accumulated: boolean;
+  /** True if the source knows only what was freed: the in-use columns are then 0, and nothing can be called a leak. */
+  readonly freedOnly?: boolean;
   /** Bytes are what the program asked for (true) or what size classes made of it (false). */
   readonly requested: boolean;
   /**

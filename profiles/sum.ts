@@ -15,7 +15,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   const samples = new SampleTable();
   for (const profile of profiles) addProfile(profile, stacks, samples);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
-  const { binary, maps, ...rest } = first;
+  const { binary, maps, freedOnly: _, ...rest } = first;
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
@@ -24,6 +24,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     threads: [],
     sampling: rates.size === 1 ? first.sampling : (profiles.find(({ sampling }) => sampling.method !== 'none') ?? first).sampling,
     accumulated: profiles.every((profile) => profile.accumulated),
+    ...(profiles.every((profile) => profile.freedOnly === true) ? { freedOnly: true } : {}),
     requested: profiles.every((profile) => profile.requested),
     symbolized: profiles.every((profile) => profile.symbolized),
     ...(same && binary !== undefined ? { binary } : {}),

@@ -36,6 +36,8 @@ export async function leaks(args: LeaksArgs): Promise<void> {
     throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
   const symbolizer = symbolizerOf(args, program);
   const { profile, replay } = await readSubject(input, args);
+  if (profile.freedOnly)
+    throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
   nameProfile(profile, symbolizer);
   const foldAllocators = args.allocators !== true;
   const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators);

@@ -61,7 +61,7 @@ export async function report(args: ReportArgs): Promise<void> {
   checkOutputs([path]);
   const form = chosen(args, FORMS, 'text');
   const limit = args['fail-over'] === undefined ? undefined : parseLimit(args['fail-over']);
-  const sampleType: SampleType = chosen(args, SAMPLE_TYPES, 'inuse_space');
+  const askedType = chosen(args, SAMPLE_TYPES, undefined);
   const granularity = chosen(args, GRANULARITIES, 'functions');
   const { program, inputs } = splitProgram(args.profiles);
   const subjects: Subject[] = [];
@@ -70,6 +70,7 @@ export async function report(args: ReportArgs): Promise<void> {
   const [first] = subjects;
   const symbolizer = symbolizerOf(args, program);
   const profiles = subjects.map(({ profile }) => profile);
+  const sampleType: SampleType = askedType ?? (profiles.every(({ freedOnly }) => freedOnly) ? 'alloc_space' : 'inuse_space');
   const named = base === undefined ? profiles : [...profiles, base];
   const symbolSource = args.nearest === true ? nearestNames(profiles, args, program) : reportNames(named, symbolizer);
   const notes = subjects.flatMap(({ profile }) => profile.warnings);
@@ -191,7 +192,7 @@ async function render(
 }
 
 /** The one of several flags that was given. @throws InputError for two. */
-function chosen<T extends string>(args: ReportArgs, flags: readonly T[], otherwise: T): T {
+function chosen<T extends string, O extends T | undefined>(args: ReportArgs, flags: readonly T[], otherwise: O): T | O {
   const set = flags.filter((flag) => args[flag] === true || typeof args[flag] === 'string');
   if (set.length > 1) throw new InputError('jereplay report', `--${set[0]} and --${set[1]} at once`, 'choose one of them');
   return set[0] ?? otherwise;

@@ -80,7 +80,7 @@ class MemleakReader implements TraceReader {
         throw new InputError(
           this.#lines.place,
           'memleak’s table of outstanding allocations is a summary, not a trace: it does not say what was freed',
-          'record with memleak -t, or give the file to `jereplay leaks`',
+          'see it with jereplay leaks FILE or jereplay report FILE; for a trace, record with memleak -t',
         );
       }
       this.#trace.skip('note');
@@ -172,6 +172,15 @@ function eatString(cursor: ByteCursor): number {
     }
   }
   return -1;
+}
+
+/** True if an input that begins with `head` has a table of outstanding allocations before any call: it is read by sumMemleakTable. */
+export function isMemleakTable(head: Uint8Array): boolean {
+  const heading = findWord(head, 0, head.length, SUMMARY_HEADING);
+  if (heading < 0) return false;
+  const reader = new MemleakReader(new Trace(), () => {}, { name: '-' }, true);
+  reader.write(head.subarray(0, heading));
+  return reader.events === 0 && memleak.sniff(head) > 0;
 }
 
 /** memleak's trace; recognises its summaries too, which it refuses with an explanation. */

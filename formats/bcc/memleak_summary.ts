@@ -9,6 +9,7 @@
  * unless it is the only one.
  * What the format cannot say: anything below the top of the table, and what was allocated in all.
  */
+import type { ContextSums } from '../../core/trace/context_sums.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { InputError } from '../format.ts';
 import { ascii, textOf } from '../shared/cursor.ts';
@@ -17,6 +18,7 @@ import { LineScanner } from '../shared/lines.ts';
 /** What every table's heading says. */
 export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
 
+const HEADING = /\bTop (\d+) stacks with outstanding allocations/;
 const CONTEXT = /^\t(\d+) bytes in (\d+) allocations from stack$/;
 /** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
 const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]+))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/;
@@ -36,10 +38,16 @@ export class MemleakSummaryReader {
   #current: OutstandingContext[] | undefined;
   #open: OutstandingContext | undefined;
   #torn = false;
+  #mostStacks = Infinity;
 
   /** `name` is the input's, for errors. */
   constructor(name: string) {
     this.#lines = new LineScanner(name, this.#onLine.bind(this));
+  }
+
+  /** How many stacks a table has at most, by its heading; Infinity if it does not say. */
+  get mostStacks(): number {
+    return this.#mostStacks;
   }
 
   write(chunk: Uint8Array): void {
@@ -63,6 +71,7 @@ export class MemleakSummaryReader {
       this.#last = this.#current;
       this.#current = [];
       this.#open = undefined;
+      this.#mostStacks = Number(HEADING.exec(line)?.[1] ?? Infinity);
       return;
     }
     if (this.#current === undefined) return;
@@ -75,6 +84,32 @@ export class MemleakSummaryReader {
       if (frame !== undefined) this.#open.stack.push(frame);
     }
   }
+}
+
+/** The last table of an input, as sums. @throws InputError if there is none. */
+export async function sumMemleakTable(chunks: AsyncIterable<Uint8Array>, name: string): Promise<ContextSums> {
+  const reader = new MemleakSummaryReader(name);
+  for await (const chunk of chunks) reader.write(chunk);
+  const contexts = reader.end();
+  const { mostStacks } = reader;
+  return {
+    source: 'memleak',
+    contexts: contexts.map(({ stack, objects, bytes }) => ({
+      stack,
+      inuseObjects: objects,
+      inuseBytes: bytes,
+      allocObjects: 0,
+      allocBytes: 0,
+    })),
+    sampleIntervalBytes: 1,
+    accumulated: false,
+    freedOnly: false,
+    requested: true,
+    warnings: [
+      'these are the allocations of memleak’s last table: those older than its -o, scaled neither for its -s nor for what it lost',
+      ...(contexts.length < mostStacks ? [] : [`the table has the ${mostStacks} largest stacks only; memleak -T shows more`]),
+    ],
+  };
 }
 
 function frameOf(line: string): Frame | undefined {

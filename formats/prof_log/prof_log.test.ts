@@ -50,6 +50,24 @@ describe('contexts', () => {
     expect(contexts[2].lifetime).toEqual({ total: NaN, shortest: NaN, longest: NaN });
   });
 
+  test('estimates: each sample stands for the blocks of its size that were not sampled', async () => {
+    const bytes = await fixtureBytes('leaky_500.prof_log.json');
+    const { contexts, sampleIntervalBytes } = contextsOf(bytes);
+    const { allocations } = JSON.parse(new TextDecoder().decode(bytes)) as { allocations: { usize: number }[] };
+    const scales = allocations.map(({ usize }) => 1 / (1 - Math.exp(-usize / sampleIntervalBytes)));
+    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+    expect(sum(contexts.map(({ estimate }) => estimate.objects))).toBeCloseTo(sum(scales), 6);
+    expect(sum(contexts.map(({ estimate }) => estimate.bytes))).toBeCloseTo(sum(allocations.map(({ usize }, i) => usize * scales[i])), 4);
+
+    // The size that decides on a sample is the usable one, whatever was asked for.
+    const entry = '"size":100,"usize":112,"released":false,"alloc_time":5,"alloc_trace":["0x1f"]';
+    const recent = contextsOf(utf8.encode(`{"sample_interval":128,"recent_alloc_max":2,"recent_alloc":[{${entry}}]}`));
+    const scale = 1 / (1 - Math.exp(-112 / 128));
+    expect(recent.mostAllocations).toBe(2);
+    expect(recent.contexts[0].estimate.liveObjects).toBeCloseTo(scale, 12);
+    expect(recent.contexts[0].estimate.liveBytes).toBeCloseTo(100 * scale, 10);
+  });
+
   test.each(SAMPLES)('%s reads the same however it is cut', async (name) => {
     const bytes = await fixtureBytes(name);
     const whole = contextsOf(bytes);
@@ -62,13 +80,23 @@ describe('contexts', () => {
       utf8.encode(`{"sample_interval":1,"recent_alloc_max":1,"recent_alloc":[{${entry}},{${entry},"dalloc_time":9}]}`),
     );
     expect(contexts).toEqual([
-      { stack: [{ pc: 0x1fn }], objects: 2, bytes: 16, liveObjects: 0, liveBytes: 0, lifetime: { total: 4, shortest: 4, longest: 4 } },
+      {
+        stack: [{ pc: 0x1fn }],
+        objects: 2,
+        bytes: 16,
+        liveObjects: 0,
+        liveBytes: 0,
+        estimate: { objects: 2, bytes: 16, liveObjects: 0, liveBytes: 0 },
+        lifetime: { total: 4, shortest: 4, longest: 4 },
+      },
     ]);
     expect(() => contextsOf(utf8.encode('{"info":{'))).toThrow('log: the JSON of the log breaks off or is damaged');
     expect(() => contextsOf(utf8.encode('{"a":1}'))).toThrow('log: JSON, but no log of jemalloc’s sampled allocations');
     expect(() =>
       contextsOf(
-        utf8.encode('{"info":{},"stack_traces":[],"allocations":[{"alloc_trace":3,"alloc_timestamp":1,"free_timestamp":2,"usize":1}]}'),
+        utf8.encode(
+          '{"info":{"lg_sample_rate":0},"stack_traces":[],"allocations":[{"alloc_trace":3,"alloc_timestamp":1,"free_timestamp":2,"usize":1}]}',
+        ),
       ),
     ).toThrow('log: "allocations"[0].alloc_trace names no stack');
     expect(() => contextsOf(utf8.encode('{"sample_interval":1,"recent_alloc":[{"size":-1,"alloc_trace":[]}]}'))).toThrow(

@@ -4,7 +4,7 @@
  *     {"info":{"duration":8000000,"version":"5.3.0-0-…","lg_sample_rate":19,…},"threads":[…],"stack_traces":[…],"allocations":[…]}
  *     {"sample_interval":524288,"recent_alloc_max":-1,"recent_alloc":[…]}
  *
- * Invariant: nothing of such a log becomes an event. What it does say is read by SampledAllocationsReader.
+ * Invariant: nothing of such a log becomes an event. What it does say is read by sumSampledAllocations.
  */
 import { InputError } from '../format.ts';
 import type { TraceFormat, TraceReader } from '../format.ts';
@@ -15,8 +15,7 @@ const RECENT = /^\s*\{\s*"sample_interval"\s*:\s*(\d+)\s*,\s*"recent_alloc_max"\
 const LOG_RATE = /"lg_sample_rate"\s*:\s*(\d{1,2})\b/;
 /** Bytes that have what is looked for. */
 const OPENING_BYTES = 4096;
-const HINT =
-  'record every call instead (jereplay record -- PROGRAM), or dump a heap profile (prof_final:true), which jereplay report reads';
+const HINT = 'see it with jereplay report FILE; for a trace, record every call (jereplay record -- PROGRAM)';
 
 /** Throws at the first bytes that tell which log it is. */
 class RefusingReader implements TraceReader {

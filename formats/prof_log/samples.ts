@@ -1,9 +1,11 @@
 /**
  * What jemalloc logs of single sampled allocations: `prof_log` (src/prof_log.c: those freed while the log ran) and
  * `prof_recent` (src/prof_recent.c: the latest, freed or not), both JSON.
- * Invariant: contexts are in order of sampled bytes, largest first; a context's figures are sums over its samples, not scaled up.
+ * Invariant: contexts are in order of sampled bytes, largest first; a context's figures are sums over its samples, not scaled up,
+ * except for its `estimate`.
  * What the formats cannot say: addresses of blocks, and what was not sampled. prof_log has usable sizes only, and nothing that is still live.
  */
+import type { ContextSums } from '../../core/trace/context_sums.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { InputError } from '../format.ts';
 
@@ -19,6 +21,11 @@ export interface SampledContext {
   bytes: number;
   liveObjects: number;
   liveBytes: number;
+  /**
+   * What the program did, estimated: each sample counts as often as blocks of its usable size are allocated for one of them to be
+   * sampled (src/prof_data.c, prof_unbias_map_init).
+   */
+  readonly estimate: { objects: number; bytes: number; liveObjects: number; liveBytes: number };
   /** Sum of the lifetimes of those freed, and the shortest and longest, ns; NaN if none was. */
   lifetime: { total: number; shortest: number; longest: number };
 }
@@ -31,6 +38,8 @@ export interface SampledAllocations {
   readonly pid?: number;
   /** How long the log ran, ns. */
   readonly duration?: number;
+  /** Allocations that the log has room for (prof_recent), -1 if it takes all. */
+  readonly mostAllocations?: number;
   readonly contexts: readonly SampledContext[];
 }
 
@@ -73,6 +82,7 @@ export class SampledAllocationsReader {
     const traces = log['stack_traces'];
     if (!Array.isArray(traces)) throw new InputError(this.#name, 'no "stack_traces"');
     const contexts = new Contexts(this.#name);
+    contexts.interval = 2 ** contexts.count(info['lg_sample_rate'], '"info".lg_sample_rate');
     for (const [index, entry] of (log['allocations'] as unknown[]).entries()) {
       const place = `"allocations"[${index}]`;
       if (!isObject(entry)) throw new InputError(this.#name, `${place} is no object`);
@@ -80,13 +90,14 @@ export class SampledAllocationsReader {
       const lifetime =
         contexts.count(entry['free_timestamp'], `${place}.free_timestamp`) -
         contexts.count(entry['alloc_timestamp'], `${place}.alloc_timestamp`);
-      contexts.add(trace, `${place}.alloc_trace`, contexts.count(entry['usize'], `${place}.usize`), lifetime);
+      const usize = contexts.count(entry['usize'], `${place}.usize`);
+      contexts.add(trace, `${place}.alloc_trace`, usize, usize, lifetime);
     }
     const pid = info['pid'];
     const duration = info['duration'];
     return {
       kind: 'prof_log',
-      sampleIntervalBytes: 2 ** contexts.count(info['lg_sample_rate'], '"info".lg_sample_rate'),
+      sampleIntervalBytes: contexts.interval,
       ...(typeof pid === 'number' ? { pid } : {}),
       ...(typeof duration === 'number' ? { duration } : {}),
       contexts: contexts.sorted(),
@@ -95,6 +106,7 @@ export class SampledAllocationsReader {
 
   #profRecent(log: Json): SampledAllocations {
     const contexts = new Contexts(this.#name);
+    contexts.interval = contexts.count(log['sample_interval'], '"sample_interval"');
     for (const [index, entry] of (log['recent_alloc'] as unknown[]).entries()) {
       const place = `"recent_alloc"[${index}]`;
       if (!isObject(entry)) throw new InputError(this.#name, `${place} is no object`);
@@ -107,11 +119,15 @@ export class SampledAllocationsReader {
             ? NaN
             : contexts.count(end, `${place}.dalloc_time`) - contexts.count(entry['alloc_time'], `${place}.alloc_time`);
       }
-      contexts.add(entry['alloc_trace'], `${place}.alloc_trace`, contexts.count(entry['size'], `${place}.size`), lifetime);
+      const size = contexts.count(entry['size'], `${place}.size`);
+      const usize = entry['usize'] === undefined ? size : contexts.count(entry['usize'], `${place}.usize`);
+      contexts.add(entry['alloc_trace'], `${place}.alloc_trace`, size, usize, lifetime);
     }
+    const most = log['recent_alloc_max'];
     return {
       kind: 'prof_recent',
-      sampleIntervalBytes: contexts.count(log['sample_interval'], '"sample_interval"'),
+      sampleIntervalBytes: contexts.interval,
+      ...(typeof most === 'number' ? { mostAllocations: most } : {}),
       contexts: contexts.sorted(),
     };
   }
@@ -123,8 +139,39 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A log of sampled allocations, as sums of what the program did. @throws InputError if it is not whole. */
+export async function sumSampledAllocations(chunks: AsyncIterable<Uint8Array>, name: string): Promise<ContextSums> {
+  const reader = new SampledAllocationsReader(name);
+  for await (const chunk of chunks) reader.write(chunk);
+  const { kind, sampleIntervalBytes, contexts, mostAllocations = -1 } = reader.end();
+  const samples = contexts.reduce((sum, { objects }) => sum + objects, 0);
+  const warnings = [];
+  if (sampleIntervalBytes > 1)
+    warnings.push(`estimated from ${samples} samples of jemalloc’s ${kind}, one in about ${sampleIntervalBytes} bytes`);
+  if (kind === 'prof_log') warnings.push('jemalloc’s prof_log has only what was freed while it ran: nothing is known of what is in use');
+  if (mostAllocations >= 0 && samples >= mostAllocations)
+    warnings.push(`jemalloc’s prof_recent has only the latest ${mostAllocations} sampled allocations, and nothing of those before`);
+  return {
+    source: kind,
+    contexts: contexts.map(({ stack, estimate }) => ({
+      stack,
+      inuseObjects: estimate.liveObjects,
+      inuseBytes: estimate.liveBytes,
+      allocObjects: estimate.objects,
+      allocBytes: estimate.bytes,
+    })),
+    sampleIntervalBytes,
+    accumulated: true,
+    freedOnly: kind === 'prof_log',
+    requested: kind === 'prof_recent',
+    warnings,
+  };
+}
+
 /** Contexts by their stack. */
 class Contexts {
+  /** Mean bytes between samples; 1: all allocations are samples. */
+  interval = 1;
   readonly #name: string;
   readonly #byStack = new Map<string, SampledContext>();
 
@@ -138,8 +185,8 @@ class Contexts {
     return value;
   }
 
-  /** Adds a sample; `lifetime` in ns, undefined for one that is live, NaN if it is not known. */
-  add(trace: unknown, place: string, bytes: number, lifetime: number | undefined): void {
+  /** Adds a sample of `usize` usable bytes, to be summed up as `bytes`; `lifetime` in ns, undefined for one that is live, NaN if it is not known. */
+  add(trace: unknown, place: string, bytes: number, usize: number, lifetime: number | undefined): void {
     if (!Array.isArray(trace) || !trace.every((frame) => typeof frame === 'string' && /^0x[0-9a-f]{1,16}$/.test(frame))) {
       throw new InputError(this.#name, `${place} names no stack of addresses`);
     }
@@ -147,14 +194,23 @@ class Contexts {
     let context = this.#byStack.get(key);
     if (context === undefined) {
       const stack = (trace as string[]).map((frame) => ({ pc: BigInt(frame) }));
-      context = { stack, objects: 0, bytes: 0, liveObjects: 0, liveBytes: 0, lifetime: { total: NaN, shortest: NaN, longest: NaN } };
+      const estimate = { objects: 0, bytes: 0, liveObjects: 0, liveBytes: 0 };
+      const lifetimes = { total: NaN, shortest: NaN, longest: NaN };
+      context = { stack, objects: 0, bytes: 0, liveObjects: 0, liveBytes: 0, estimate, lifetime: lifetimes };
       this.#byStack.set(key, context);
     }
     context.objects++;
     context.bytes += bytes;
+    // A block of s bytes is sampled with probability 1 - exp(-s/interval).
+    const scale = this.interval <= 1 || usize === 0 ? 1 : -1 / Math.expm1(-usize / this.interval);
+    const { estimate } = context;
+    estimate.objects += scale;
+    estimate.bytes += bytes * scale;
     if (lifetime === undefined) {
       context.liveObjects++;
       context.liveBytes += bytes;
+      estimate.liveObjects += scale;
+      estimate.liveBytes += bytes * scale;
     } else if (!Number.isNaN(lifetime)) {
       const { total, shortest, longest } = context.lifetime;
       const first = Number.isNaN(total);

@@ -51,11 +51,12 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
   const trees = new Trees(foldAllocators, METRICS.length * (base === undefined ? 1 : 2));
   trees.add(profile.stacks, profile.samples, 0);
   if (base !== undefined) trees.add(base.stacks, base.samples, METRICS.length);
+  const freedOnly = profile.freedOnly === true && (base === undefined || base.freedOnly === true);
   const accumulated = profile.accumulated || base?.accumulated === true;
   const metrics = METRICS.map(({ key, group, unit }, column): PageMetric => {
     const baseTotal = base === undefined ? 0 : trees.totals[METRICS.length + column];
     return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total: trees.totals[column], baseTotal };
-  }).filter(({ group }) => accumulated || group === 'In use');
+  }).filter(({ group }) => (group === 'In use' ? !freedOnly : accumulated));
   let budget = MOST_ROWS;
   let { data, merged } = trees.pageData(budget, metrics);
   let json = scriptJson(JSON.stringify(data));

@@ -1,0 +1,106 @@
+/**
+ * Inputs that are no traces, through the commands that take them.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { contextSumsReader } from '../formats/context_sums.ts';
+import { profileFromContextSums } from '../profiles/context_sums.ts';
+import { sumProfiles } from '../profiles/sum.ts';
+import { run } from './testing.ts';
+
+const trace = (name: string) => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
+
+interface Leaks {
+  readonly total_bytes: number;
+  readonly total_objects: number;
+  readonly requested: boolean;
+  readonly contexts: readonly { readonly bytes: number; readonly objects: number; readonly stack: readonly string[] }[];
+}
+
+describe.concurrent('memleak’s tables', () => {
+  test('leaks: the last table, whole', async () => {
+    const { code, stdout, stderr } = await run(['leaks', trace('leaky_interval.txt'), '--json']);
+    expect(code).toBe(0);
+    const { contexts, requested, total_bytes, total_objects } = JSON.parse(stdout) as Leaks;
+    const table = readFileSync(trace('leaky_interval.txt'), 'utf8').split('outstanding allocations:').at(-1) ?? '';
+    const rows = [...table.matchAll(/(\d+) bytes in (\d+) allocations/g)].map(([, bytes, objects]) => [Number(bytes), Number(objects)]);
+    expect(contexts.map(({ bytes, objects }) => [bytes, objects])).toEqual(rows.reverse());
+    const sum = (column: number) => rows.reduce((total, row) => total + (row[column] ?? 0), 0);
+    expect({ requested, total_bytes, total_objects }).toEqual({ requested: true, total_bytes: sum(0), total_objects: sum(1) });
+    expect(contexts[1]?.stack).toEqual(['leak_log_line', 'handle', 'main', '__libc_start_call_main']);
+    expect(stderr).toMatch(/^note: these are the allocations of memleak’s last table/);
+    expect(stderr).not.toContain('-T shows more');
+  });
+
+  test('report and flamegraph take them from standard input; a full table says that there may be more', async () => {
+    const bytes = readFileSync(trace('leakycpp_s5.txt'));
+    const { code, stdout, stderr } = await run(['report', '-', '--show_bytes'], bytes);
+    expect({ code, total: stdout.split('\n')[0] }).toEqual({ code: 0, total: 'Total: 124598 B' });
+    expect(stderr).toContain('note: the table has the 10 largest stacks only');
+    const page = await run(['flamegraph', '-', '--quiet'], bytes);
+    expect(page).toMatchObject({ code: 0, stderr: '' });
+    expect(page.stdout).toContain('cache_put');
+  });
+
+  test('calls and tables in one recording are a trace', () => {
+    const table = '[1] Top 2 stacks with outstanding allocations:\n\t8 bytes in 1 allocations from stack\n\t\tf+0x1 [a]\n';
+    const call = "(b'a', 7, 1, b'...11', 1.5, b'alloc exited, size = 8, result = 55dc2cdb6210')\n";
+    expect(contextSumsReader(Buffer.from(table))).toBeDefined();
+    expect(contextSumsReader(Buffer.from(call + table))).toBeUndefined();
+    expect(contextSumsReader(Buffer.from(call))).toBeUndefined();
+    expect(contextSumsReader(Buffer.from('{"op":"trace"}\n'))).toBeUndefined();
+  });
+});
+
+describe.concurrent('jemalloc’s logs of sampled allocations', () => {
+  test('prof_log: what was allocated, and no word of leaks', async () => {
+    const path = trace('leaky_500.prof_log.json');
+    const { code, stdout, stderr } = await run(['report', path, '--show_bytes']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('note: estimated from 373 samples of jemalloc’s prof_log, one in about 4096 bytes\n');
+    const log = JSON.parse(readFileSync(path, 'utf8')) as { allocations: { usize: number }[] };
+    const total = log.allocations.reduce((sum, { usize }) => sum + usize / (1 - Math.exp(-usize / 4096)), 0);
+    expect(Math.abs(Number(/^Total: (\d+) B/.exec(stdout)?.[1]) - total)).toBeLessThan(1);
+    expect(await run(['report', path, '--inuse_space'])).toMatchObject({ code: 0, stdout: '' });
+    expect(await run(['leaks', path])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `${path}: prof_log says only what was freed, not what is live\nhint: see it with jereplay report FILE\n`,
+    });
+    const page = await run(['flamegraph', path]);
+    expect(page.code).toBe(0);
+    expect(page.stdout).toContain('value="alloc_space"');
+    expect(page.stdout).not.toContain('value="inuse_space"');
+  });
+
+  test('prof_recent: what is live, in requested bytes', async () => {
+    const { code, stdout } = await run(['leaks', trace('recent.prof_recent.json'), '--json']);
+    expect(code).toBe(0);
+    const series = 40 * 100 + (39 * 40) / 2;
+    expect(JSON.parse(stdout)).toMatchObject({ total_bytes: 72704 + series, total_objects: 41, requested: true, sampled: false });
+  });
+
+  test('a sum knows what is in use as soon as one part does', async () => {
+    async function* chunks(bytes: Uint8Array) {
+      yield bytes;
+    }
+    const open = async (name: string) => {
+      const bytes = readFileSync(trace(name));
+      const read = contextSumsReader(bytes.subarray(0, 65536));
+      if (read === undefined) throw new Error('not recognised');
+      return profileFromContextSums(await read(chunks(bytes), name));
+    };
+    const log = await open('leaky_500.prof_log.json');
+    const table = await open('leaky_interval.txt');
+    expect([log.freedOnly, table.freedOnly]).toEqual([true, undefined]);
+    expect([sumProfiles([log, log]).freedOnly, sumProfiles([log, table]).freedOnly]).toEqual([true, undefined]);
+  });
+
+  test('the latest of many say so', async () => {
+    const entry = '{"size":100,"usize":112,"released":false,"alloc_time":5,"alloc_trace":["0x1f"]}';
+    const { code, stderr } = await run(['report', '-'], `{"sample_interval":1,"recent_alloc_max":1,"recent_alloc":[${entry}]}`);
+    expect(code).toBe(0);
+    expect(stderr).toContain('only the latest 1 sampled allocations');
+  });
+});
