@@ -52,7 +52,7 @@ export async function leaks(args: LeaksArgs): Promise<void> {
 
 /** The report of what is live at the end of a replay. */
 export function leaksOfReplay(replay: Replay, foldAllocators = true): LeakReport {
-  return leaksFromLedger(replay.trace, replay.ledger, { endTime: replay.summary().duration_ns, foldAllocators });
+  return leaksFromLedger(replay.trace, replay.ledger, { endTime: replay.endTime, foldAllocators });
 }
 
 /** The report as a file of JSON. */

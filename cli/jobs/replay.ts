@@ -112,7 +112,7 @@ function resultPaths(args: ReplayArgs): Map<Result, string> {
 
 /** The point just after the event at which most bytes are live: a first run over the trace. */
 async function peakOf(path: string, args: ReplayArgs, options: ReplayOptions): Promise<Exclude<Until, 'peak'>> {
-  const first = await runTrace(path, args, { ...options, message: () => {} });
+  const first = await runTrace(path, args, { ...options, model: false });
   return { event: first.ledger.totalPeakEvent + 1 };
 }
 

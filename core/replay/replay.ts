@@ -49,6 +49,8 @@ export interface ReplayOptions {
   readonly until?: { readonly event: number } | { readonly time: number };
   /** What a free of an unknown address does: it is counted (default), or an InputError. */
   readonly unmatched?: 'count' | 'error';
+  /** False: no allocator, only the accounts of the program (ledger, counts, what was skipped), at a fraction of the time. */
+  readonly model?: boolean;
   /** Check every table after every event. */
   readonly audit?: boolean;
   /** Name of the trace in error messages. */
@@ -113,6 +115,8 @@ export class Replay {
   /** By address, or by number if the trace's format numbers its blocks. */
   #live: LiveTable | NumberedTable = new LiveTable();
   #numbered = false;
+  /** Time of the latest event, ns since start_ts. */
+  #now = 0;
   #heap: Heap | null = null;
   #ctl: Ctl | null = null;
   #outOfMemory = 0;
@@ -202,7 +206,13 @@ export class Replay {
   }
 
   #runRows(batch: EventBatch, rows: number): void {
-    if (this.#options.audit === true) {
+    if (batch.object !== undefined && !this.#numbered) {
+      this.#numbered = true;
+      this.#live = new NumberedTable();
+    }
+    if (this.#options.model === false) {
+      this.#account(batch, rows);
+    } else if (this.#options.audit === true) {
       for (let row = 0; row < rows; row++) {
         this.#run(batch, row, row + 1);
         auditHeap(this.heap);
@@ -217,15 +227,11 @@ export class Replay {
   #run(batch: EventBatch, from: number, to: number): void {
     const { op, thread, time } = batch;
     const { heap } = this;
-    if (batch.object !== undefined && !this.#numbered) {
-      this.#numbered = true;
-      this.#live = new NumberedTable();
-    }
     let index = -1;
     let tsd = heap.tsds[0];
     for (let row = from; row < to; row++) {
       // the clock of the model does not run backwards
-      if (time[row] > heap.now) heap.now = time[row];
+      if (time[row] > this.#now) heap.now = this.#now = time[row];
       if (thread[row] !== index) {
         index = thread[row];
         tsd = index < heap.tsds.length ? heap.tsds[index] : this.#tsd(heap, index);
@@ -252,6 +258,65 @@ export class Replay {
       }
       this.eventCount++;
     }
+  }
+
+  /** Books the events of the first `rows` rows without a model. */
+  #account(batch: EventBatch, rows: number): void {
+    const { op, time, size, extra, stack } = batch;
+    const ptrs = batch.object ?? batch.ptr;
+    const olds = batch.oldObject ?? batch.old;
+    for (let row = 0; row < rows; row++) {
+      if (time[row] > this.#now) this.#now = time[row];
+      const ptr = ptrs[row];
+      const kind = op[row];
+      if (kind === Op.free) {
+        if (ptr === 0) this.#skip('free_null');
+        else if (this.#drop(ptr, batch.ptr[row])) this.frees++;
+      } else if (kind < Op.free) {
+        const many = kind === Op.calloc || kind === Op.reallocarray;
+        const requested = many ? extra[row] * size[row] : size[row];
+        const moves = kind === Op.realloc || kind === Op.reallocarray;
+        const old = moves ? olds[row] : 0;
+        if (ptr === 0 && (requested !== 0 || old === 0)) {
+          this.#skip('failed');
+        } else {
+          const freed = old !== 0 && this.#drop(old, batch.old[row]);
+          if (ptr !== 0) this.#book(ptr, requested, stack[row] as StackIndex);
+          else if (freed) this.frees++;
+        }
+      }
+      this.eventCount++;
+    }
+  }
+
+  /** Takes the object at `key` out of the accounts; false, counted, if there is none. */
+  #drop(key: number, address: number): boolean {
+    const live = this.#live;
+    const object = live.find(key);
+    if (object === NOT_LIVE) {
+      this.#unknown(address);
+      return false;
+    }
+    const { rows } = live;
+    const at = object * LIVE_FIELDS;
+    this.ledger.free(rows[at + STACK] as StackIndex, rows[at + SIZE]);
+    live.remove(object);
+    return true;
+  }
+
+  #book(key: number, requested: number, stack: StackIndex): void {
+    const live = this.#live;
+    let object = live.claim(key);
+    if (object < 0) {
+      this.#skip('reused');
+      this.#drop(key, key);
+      object = live.claim(key);
+    }
+    const at = object * LIVE_FIELDS;
+    live.rows[at + SIZE] = requested;
+    live.rows[at + STACK] = stack;
+    this.allocations++;
+    this.ledger.allocate(stack, requested, this.#now, this.eventCount);
   }
 
   #malloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
@@ -316,7 +381,7 @@ export class Replay {
     rows[at + SIZE] = requested;
     rows[at + STACK] = stack;
     this.allocations++;
-    if (this.ledger.allocate(stack, requested, heap.now, this.eventCount)) this.#peakPending = true;
+    if (this.ledger.allocate(stack, requested, this.#now, this.eventCount)) this.#peakPending = true;
     if (region === NULL_REGION) this.#outOfMemory++;
     else if (this.#placement !== null) this.#place(heap, region, this.#placement);
   }
@@ -378,15 +443,17 @@ export class Replay {
     const ptr = (batch.object ?? batch.ptr)[row];
     const stack = batch.stack[row] as StackIndex;
     const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
+    if (ptr === 0 && (requested !== 0 || old === 0)) {
+      this.#skip('failed');
+      return;
+    }
     let object: number = NOT_LIVE;
     if (old !== 0) {
       object = this.#live.find(old);
       if (object === NOT_LIVE) this.#unknown(batch.old[row]);
     }
     if (ptr === 0) {
-      if (requested !== 0 || old === 0) {
-        this.#skip('failed');
-      } else if (object !== NOT_LIVE) {
+      if (object !== NOT_LIVE) {
         // realloc(p, 0) that gave NULL has freed p
         this.frees++;
         const region = this.#forget(heap, object);
@@ -408,6 +475,11 @@ export class Replay {
   #takePeak(heap: Heap): void {
     this.#peakPending = false;
     this.#peak = modelBytes(heap);
+  }
+
+  /** Time of the latest event taken, ns since start_ts. */
+  get endTime(): number {
+    return this.#now;
   }
 
   /** Ends the replay. `partial` says that the trace was not read to its end. */
@@ -432,7 +504,7 @@ export class Replay {
       requested_bytes_peak: ledger.totalPeakBytes,
       requested_bytes_live: ledger.totalLiveBytes,
       objects_live: ledger.totalLiveObjects,
-      duration_ns: this.heap.now,
+      duration_ns: this.#now,
       peak_time_ns: ledger.totalPeakTime,
       peak_event: ledger.totalPeakEvent,
       skipped,

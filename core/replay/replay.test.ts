@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EventBatch, OP_NAMES, Op } from '../trace/events.ts';
+import { Trace } from '../trace/trace.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
+
+/** Events as lines: `malloc P SIZE`, `calloc P COUNT SIZE`, `realloc OLD P SIZE`, `free P`, `exit`; addresses are small numbers, 0 is NULL. */
+function run(lines: readonly string[], options: ReplayOptions = {}, numbered = false): Replay {
+  const trace = new Trace();
+  trace.threads.intern(1);
+  const stack = trace.stacks.intern([trace.stacks.frames.intern({ fn: 'f' })]);
+  const replay = new Replay(trace, options);
+  const batch = new EventBatch(8);
+  const hand = () => {
+    if (batch.length > 0) replay.take(batch);
+    batch.length = 0;
+  };
+  for (const [at, line] of lines.entries()) {
+    const [op, ...numbers] = line.split(' ');
+    const [a = 0, b = 0, c = 0] = numbers.map(Number);
+    const row = batch.length++;
+    batch.op[row] = op === 'exit' ? Op.thread_exit : OP_NAMES.indexOf(op);
+    batch.thread[row] = 0;
+    batch.time[row] = at * 100;
+    batch.stack[row] = at % 3 === 0 ? stack : -1;
+    const ptr = op === 'realloc' ? b : a;
+    const old = op === 'realloc' ? a : 0;
+    batch.ptr[row] = ptr * 16;
+    batch.old[row] = old * 16;
+    batch.size[row] = op === 'malloc' ? b : c;
+    batch.extra[row] = op === 'calloc' ? b : 0;
+    if (numbered) {
+      batch.object ??= new Int32Array(8);
+      batch.oldObject ??= new Int32Array(8);
+      batch.object[row] = ptr;
+      batch.oldObject[row] = old;
+    }
+    if (batch.length === batch.capacity) hand();
+  }
+  hand();
+  replay.finish(false);
+  return replay;
+}
+
+/** What the program's side of a replay comes to. */
+function accounts(replay: Replay): unknown {
+  const { model, ...rest } = replay.summary();
+  void model;
+  return { ...rest, skipped: { ...rest.skipped }, rows: [...replay.ledger.rows()], end: replay.endTime };
+}
+
+describe('accounts', () => {
+  test('of what a trace does, and of what it cannot have done', () => {
+    const replay = run(['malloc 1 100', 'calloc 2 3 8', 'realloc 1 3 200', 'free 2', 'free 0', 'free 9', 'malloc 3 50', 'malloc 0 7']);
+    expect(accounts(replay)).toMatchObject({
+      events: 8,
+      allocations: 4,
+      frees: 1,
+      requested_bytes_total: 374,
+      requested_bytes_peak: 224,
+      requested_bytes_live: 50,
+      objects_live: 1,
+      duration_ns: 700,
+      skipped: { free_null: 1, free_unknown: 1, reused: 1, failed: 1 },
+    });
+  });
+
+  test('realloc(p, 0) that gives NULL is a free, realloc(NULL, n) a malloc, a failed one nothing', () => {
+    const replay = run(['realloc 0 1 10', 'realloc 1 0 20', 'realloc 1 0 0', 'realloc 0 0 5']);
+    expect(accounts(replay)).toMatchObject({ allocations: 1, frees: 1, objects_live: 0, skipped: { failed: 2 } });
+  });
+
+  test('an unknown free is an error that names the event, if asked for', () => {
+    expect(() => run(['malloc 1 8', 'free 2'], { unmatched: 'error' })).toThrow('event 1: free of 0x20, which is not live');
+  });
+
+  const line = fc.oneof(
+    fc.tuple(fc.nat(9), fc.nat(40_000)).map(([p, size]) => `malloc ${p} ${size}`),
+    fc.tuple(fc.nat(9), fc.nat(9), fc.nat(99)).map(([p, count, size]) => `calloc ${p} ${count} ${size}`),
+    fc.tuple(fc.nat(9), fc.nat(9), fc.nat(40_000)).map(([old, p, size]) => `realloc ${old} ${p} ${size % 3 === 0 ? 0 : size}`),
+    fc.nat(9).map((p) => `free ${p}`),
+  );
+
+  test('are the same with the allocator and without it, by address and by number', () => {
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 60 }), (lines) => {
+        const expected = accounts(run(lines, { audit: true }));
+        expect(accounts(run(lines, { model: false }))).toEqual(expected);
+        expect(accounts(run(lines, { audit: true }, true))).toEqual(expected);
+        expect(accounts(run(lines, { model: false }, true))).toEqual(expected);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('until', () => {
+  const lines = ['malloc 1 8', 'malloc 2 8', 'malloc 3 8'];
+
+  test('an event number is the number of events run', () => {
+    for (const event of [0, 1, 2]) expect(run(lines, { until: { event } }).summary()).toMatchObject({ events: event, partial: true });
+    expect(run(lines, { until: { event: 3 } }).summary()).toMatchObject({ events: 3, partial: false });
+  });
+
+  test('a time takes what happens at it', () => {
+    expect(run(lines, { until: { time: 100 } }).eventCount).toBe(2);
+    expect(run(lines, { until: { time: 99 } }).eventCount).toBe(1);
+  });
+});
