@@ -19,30 +19,30 @@ import { checkTcache } from './thread/tcache.ts';
 /** Checks all tables. @throws Error naming the table and what does not hold. */
 export function auditHeap(heap: Heap): void {
   const { edata, binInfo } = heap;
-  const slabs = new Map<string, { slabs: number; taken: number }>();
   const activePages = new Float64Array(heap.arenas.length);
-  for (let row = 1 as Extent; row < edata.length; row++) {
-    if (edata.pages[row] === 0) continue;
-    const above = edata.above[row];
-    if (above !== 0) {
-      if (edata.below[above] !== row) throw new Error('page map: a neighbour does not point back');
-      const end = edata.base[row] + edata.pages[row] * PAGE;
-      if ((edata.flags[row] & Flag.guarded) === 0 && (edata.flags[above] & Flag.guarded) === 0 && edata.base[above] !== end) {
+  // arena * bins + bin -> slabs, and regions taken in them
+  const slabs = new Float64Array(heap.arenas.length * binInfo.bins);
+  const taken = new Float64Array(heap.arenas.length * binInfo.bins);
+  const { length, base, pages, above, below, flags, state } = edata;
+  for (let row = 1 as Extent; row < length; row++) {
+    if (pages[row] === 0) continue;
+    const next = above[row];
+    if (next !== 0) {
+      if (below[next] !== row) throw new Error('page map: a neighbour does not point back');
+      if (base[next] !== base[row] + pages[row] * PAGE && ((flags[row] | flags[next]) & Flag.guarded) === 0) {
         throw new Error('page map: linked neighbours do not touch');
       }
     }
-    if (edata.state[row] !== State.active || (edata.flags[row] & Flag.bump) !== 0) continue;
-    activePages[edata.arena[row]] += edata.pages[row];
-    if ((edata.flags[row] & Flag.slab) === 0) {
+    if (state[row] !== State.active || (flags[row] & Flag.bump) !== 0) continue;
+    activePages[edata.arena[row]] += pages[row];
+    if ((flags[row] & Flag.slab) === 0) {
       checkLarge(heap, row as Extent);
       continue;
     }
     checkSlab(heap, row);
-    const key = `${edata.arena[row]} ${binInfo.firstBin[edata.szind[row]] + edata.shard[row]}`;
-    const sum = slabs.get(key) ?? { slabs: 0, taken: 0 };
-    sum.slabs++;
-    sum.taken += binInfo.regions[edata.szind[row]] - edata.freeCount[row];
-    slabs.set(key, sum);
+    const at = edata.arena[row] * binInfo.bins + binInfo.firstBin[edata.szind[row]] + edata.shard[row];
+    slabs[at]++;
+    taken[at] += binInfo.regions[edata.szind[row]] - edata.freeCount[row];
   }
   for (const arena of heap.arenas) {
     if (arena === undefined) continue;
@@ -54,21 +54,21 @@ export function auditHeap(heap: Heap): void {
     arena.decayDirty.check();
     arena.decayMuzzy.check();
     if (activePages[arena.index] !== arena.activePages) throw new Error('arena: activePages differs from its active extents');
-    checkBins(heap, arena, slabs);
+    checkBins(heap, arena, slabs, taken);
     for (const tcache of arena.tcaches) checkTcache(heap, tcache);
   }
   if (heap.prof !== null) checkProf(heap.prof);
 }
 
-function checkBins(heap: Heap, arena: Arena, slabs: ReadonlyMap<string, { slabs: number; taken: number }>): void {
+function checkBins(heap: Heap, arena: Arena, slabs: Float64Array, taken: Float64Array): void {
   const { bins, large } = arena;
   let allocated = 0;
   for (let szind = 0; szind < NBINS; szind++) {
     for (let shard = 0; shard < heap.binInfo.shards[szind]; shard++) {
       const bin = heap.binInfo.firstBin[szind] + shard;
-      const sum = slabs.get(`${arena.index} ${bin}`) ?? { slabs: 0, taken: 0 };
-      if (sum.slabs !== bins.curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');
-      if (sum.taken !== bins.curregs[bin]) throw new Error('bin: curregs differs from the regions taken');
+      const at = arena.index * heap.binInfo.bins + bin;
+      if (slabs[at] !== bins.curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');
+      if (taken[at] !== bins.curregs[bin]) throw new Error('bin: curregs differs from the regions taken');
       if (arena.automatic && bins.nmalloc[bin] - bins.ndalloc[bin] !== bins.curregs[bin]) {
         throw new Error('bin: curregs is not nmalloc - ndalloc');
       }

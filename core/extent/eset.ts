@@ -142,10 +142,14 @@ function fitAlignment(edata: EdataTable, eset: Eset, pages: number, most: number
 /** Checks an eset: bits, counts and sums against its heaps and its LRU list. @throws Error naming what does not hold. */
 export function checkEset(edata: EdataTable, eset: Eset, state: number): void {
   let extents = 0;
+  const { counts, nonempty } = eset;
+  const { root } = eset.heaps;
   for (let row = 0; row < ESET_ROWS; row++) {
+    const bit = (nonempty[row >>> 5] >>> (row & 31)) & 1;
+    if (root[row] === 0 && counts[row] === 0 && bit === 0) continue;
     const held = checkHeap(edata, eset.heaps, row);
-    if (held !== eset.counts[row]) throw new Error('eset: a row counts other extents than its heap holds');
-    if ((held !== 0) !== ((eset.nonempty[row >>> 5] & (1 << (row & 31))) !== 0)) throw new Error('eset: a bit disagrees with its heap');
+    if (held !== counts[row]) throw new Error('eset: a row counts other extents than its heap holds');
+    if (held === 0 || bit === 0) throw new Error('eset: a bit disagrees with its heap');
     extents += held;
   }
   let pages = 0;

@@ -215,22 +215,20 @@ export function heapRemove(edata: EdataTable, heaps: HeapTable, heap: number, no
 
 /** Checks the links of a heap. @throws Error naming what does not hold. @returns how many extents it holds. */
 export function checkHeap(edata: EdataTable, heaps: HeapTable, heap: number): number {
+  const root = heaps.root[heap];
+  if (root === 0) return 0;
+  return 1 + checkSiblings(edata, edata.child[root], root) + checkSiblings(edata, edata.next[root], root);
+}
+
+/** Checks a sibling list and what lies below it; `before` is what its first node points back to. @returns how many nodes that is. */
+function checkSiblings(edata: EdataTable, first: number, before: number): number {
   const { prev, next, child } = edata;
   let count = 0;
-  const walk = (first: number, before: number): void => {
-    let previous = before;
-    for (let node = first; node !== 0; node = next[node]) {
-      if (prev[node] !== previous) throw new Error('heap: a node does not point back');
-      count++;
-      if (child[node] !== 0) walk(child[node], node);
-      previous = node;
-    }
-  };
-  const root = heaps.root[heap];
-  if (root !== 0) {
-    count++;
-    if (child[root] !== 0) walk(child[root], root);
-    walk(next[root], root);
+  let previous = before;
+  for (let node = first; node !== 0; node = next[node]) {
+    if (prev[node] !== previous) throw new Error('heap: a node does not point back');
+    count += 1 + checkSiblings(edata, child[node], node);
+    previous = node;
   }
   return count;
 }
