@@ -7,6 +7,7 @@ import { InputError } from '../core/trace/input_error.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { memleak } from './bcc/memleak.ts';
 import { bpftrace } from './bpftrace/bpftrace.ts';
+import { compact } from './compact/reader.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
 import { openInput, peek, type Source } from './input.ts';
@@ -29,6 +30,7 @@ export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
 export const FORMATS: readonly TraceFormat[] = [
   ndjson,
+  compact,
   ltrace,
   bpftrace,
   perfScript,

@@ -1,0 +1,213 @@
+/**
+ * What a trace says besides its events, as the JSON that goes with a block: only what is new since the block before.
+ * Invariant: rows are appended in order, so that row numbers of the file are those of the tables it was written from.
+ */
+import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
+import type { SkipReason, Trace, TraceHeader } from '../../core/trace/trace.ts';
+import type { StackIndex, ThreadIndex } from '../../core/units.ts';
+
+/** Header fields that pass 2^53, in hex. */
+const WIDE_FIELDS = ['startTime', 'mmapTop', 'programBreak', 'prngSeed'] as const;
+const PLAIN_FIELDS = ['source', 'command', 'pid', 'ncpus', 'pageSize', 'startTimeGiven', 'timed', 'maps'] as const;
+const NUMBERS: ReadonlySet<string> = new Set(['pid', 'ncpus', 'pageSize']);
+const FLAGS: ReadonlySet<string> = new Set(['startTimeGiven', 'timed']);
+
+/** A thread's row, id, name and PRNG state. */
+type ThreadJson = [row: number, tid: number, name: string | null, seed: string | null];
+/** pc, fn, file, line, module, offset, inlined; cut after the last one that is there. */
+type FrameJson = unknown[];
+
+interface TablesJson {
+  header?: Record<string, unknown>;
+  threads?: ThreadJson[];
+  frames?: FrameJson[];
+  stacks?: number[][];
+  /** Stands at the end of a whole trace. */
+  end?: { skipped: [string, number][]; warnings: string[]; partial: boolean };
+}
+
+/** The writing side. */
+export class TablesWriter {
+  readonly #trace: Trace;
+  readonly #header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  readonly #threads: { name: string | undefined; seed: bigint | undefined }[] = [];
+  #frames = 0;
+  #stacks = 0;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  /** What is new since the last call; empty if nothing is. `end`: and the trace ends here. */
+  take(end: boolean): Uint8Array {
+    const trace = this.#trace;
+    const { stacks } = trace;
+    const json: TablesJson = {};
+    const header = this.#newHeader(trace.header);
+    if (header !== undefined) json.header = header;
+    const threads = this.#newThreads();
+    if (threads.length > 0) json.threads = threads;
+    if (this.#frames < stacks.frames.length) json.frames = stacks.frames.frames.slice(this.#frames).map(frameJson);
+    this.#frames = stacks.frames.length;
+    if (this.#stacks < stacks.length) {
+      json.stacks = [];
+      for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(Array.from(stacks.framesOf(this.#stacks as StackIndex)));
+    }
+    if (end) json.end = { skipped: Object.entries(trace.skipped), warnings: trace.warnings, partial: trace.partial };
+    return Object.keys(json).length === 0 ? new Uint8Array(0) : Buffer.from(JSON.stringify(json));
+  }
+
+  #newHeader(header: TraceHeader): Record<string, unknown> | undefined {
+    let news: Record<string, unknown> | undefined;
+    for (const field of [...PLAIN_FIELDS, ...WIDE_FIELDS, 'other'] as const) {
+      const value = header[field];
+      if (value === undefined || this.#header[field] === value) continue;
+      this.#header[field] = value;
+      news ??= {};
+      news[field] = typeof value === 'bigint' ? hex(value) : value;
+    }
+    return news;
+  }
+
+  /** Rows that are new or whose facts have changed. */
+  #newThreads(): ThreadJson[] {
+    const { tids, names, prngSeeds } = this.#trace.threads;
+    const news: ThreadJson[] = [];
+    for (let row = 0; row < tids.length; row++) {
+      const known = this.#threads[row];
+      const name = names[row];
+      const seed = prngSeeds[row];
+      if (known !== undefined && known.name === name && known.seed === seed) continue;
+      this.#threads[row] = { name, seed };
+      news.push([row, tids[row], name ?? null, seed === undefined ? null : hex(seed)]);
+    }
+    return news;
+  }
+}
+
+/** The reading side. */
+export class TablesReader {
+  readonly #trace: Trace;
+  /** Rows of the file -> rows of the trace. */
+  readonly #frames: number[] = [];
+  readonly stacks: StackIndex[] = [];
+  readonly threads: ThreadIndex[] = [];
+  /** True once the trace's end was read. */
+  ended = false;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  /** Takes the JSON of a block. @throws Error if it is not what `take` writes. */
+  add(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    const json = record(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')), 'the tables');
+    if (json['header'] !== undefined) this.#header(record(json['header'], 'the header'));
+    for (const thread of list(json['threads'] ?? [], 'threads')) this.#thread(list(thread, 'a thread'));
+    const { stacks } = this.#trace;
+    for (const frame of list(json['frames'] ?? [], 'frames')) this.#frames.push(stacks.frames.intern(frameOf(list(frame, 'a frame'))));
+    for (const stack of list(json['stacks'] ?? [], 'stacks')) {
+      const rows = list(stack, 'a stack').map((row) => {
+        const frame = this.#frames[natural(row)];
+        if (frame === undefined) throw new Error('a stack of a frame that is not there');
+        return frame;
+      });
+      this.stacks.push(stacks.intern(rows));
+    }
+    if (json['end'] !== undefined) this.#end(record(json['end'], 'the end'));
+  }
+
+  #header(json: Record<string, unknown>): void {
+    const header = this.#trace.header as Record<string, unknown>;
+    for (const field of PLAIN_FIELDS) {
+      if (!Object.hasOwn(json, field)) continue;
+      const value = json[field];
+      header[field] = NUMBERS.has(field) ? natural(value) : FLAGS.has(field) ? flag(value) : text(value);
+    }
+    for (const field of WIDE_FIELDS) if (Object.hasOwn(json, field)) header[field] = wide(json[field]);
+    if (Object.hasOwn(json, 'other')) header['other'] = Object.assign(Object.create(null), record(json['other'], 'the header'));
+  }
+
+  #thread([row, tid, name, seed]: readonly unknown[]): void {
+    const { threads } = this.#trace;
+    const at = natural(row);
+    if (at > this.threads.length) throw new Error('threads out of order');
+    if (at === this.threads.length) {
+      // Several threads may have had one id after the other.
+      threads.forget(natural(tid));
+      this.threads.push(threads.intern(natural(tid)));
+    }
+    const thread = this.threads[at];
+    threads.names[thread] = name === null ? undefined : text(name);
+    threads.prngSeeds[thread] = seed === null ? undefined : wide(seed);
+  }
+
+  #end(json: Record<string, unknown>): void {
+    const trace = this.#trace;
+    for (const entry of list(json['skipped'], 'skip counts')) {
+      const [reason, count] = list(entry, 'a skip count');
+      trace.skip(text(reason) as SkipReason, natural(count));
+    }
+    for (const warning of list(json['warnings'], 'warnings')) trace.warnings.push(text(warning));
+    if (flag(json['partial'])) trace.partial = true;
+    this.ended = true;
+  }
+}
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+
+function frameJson({ pc, fn, file, line, module, offset, inlined }: Frame): FrameJson {
+  const json: FrameJson = [pc === undefined ? null : hex(pc), fn ?? null, file ?? null, line ?? null, module ?? null, offset ?? null];
+  if (inlined !== undefined) return [...json, inlined.map((inner) => [inner.fn, inner.file ?? null, inner.line ?? null])];
+  while (json.length > 0 && json.at(-1) === null) json.pop();
+  return json;
+}
+
+function frameOf([pc, fn, file, line, module, offset, inlined]: readonly unknown[]): Frame {
+  const given = (value: unknown) => value !== undefined && value !== null;
+  return {
+    ...(given(pc) ? { pc: wide(pc) } : {}),
+    ...(given(fn) ? { fn: text(fn) } : {}),
+    ...(given(file) ? { file: text(file) } : {}),
+    ...(given(line) ? { line: natural(line) } : {}),
+    ...(given(module) ? { module: text(module) } : {}),
+    ...(given(offset) ? { offset: natural(offset) } : {}),
+    ...(given(inlined) ? { inlined: list(inlined, 'inlined frames').map(inlinedOf) } : {}),
+  };
+}
+
+function inlinedOf(json: unknown): InlinedFrame {
+  const [fn, file, line] = list(json, 'an inlined frame');
+  return { fn: text(fn), ...(file === null ? {} : { file: text(file) }), ...(line === null ? {} : { line: natural(line) }) };
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new Error(`${what}: not a list`);
+  return value;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new Error('not a text');
+  return value;
+}
+
+function flag(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new Error('not true or false');
+  return value;
+}
+
+function natural(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Error('not a whole number');
+  return value;
+}
+
+function wide(value: unknown): bigint {
+  if (typeof value !== 'string' || !/^0x[0-9a-f]{1,32}$/.test(value)) throw new Error('not a hexadecimal number');
+  return BigInt(value);
+}

@@ -1,0 +1,183 @@
+/**
+ * Writes a trace in the compact form (columns.ts).
+ * Invariant: reading the bytes back gives the same events and tables, address for address.
+ */
+import { Op, type EventBatch } from '../../core/trace/events.ts';
+import type { Trace } from '../../core/trace/trace.ts';
+import { encodeBlock, encodeSchema, END_OF_STREAM } from './arrow.ts';
+import { BLOCK_EVENTS, FAR, MOST_CALLS, WIDE } from './columns.ts';
+import { AddressNumbers, CallNumbers } from './numbers.ts';
+import { TablesWriter } from './tables.ts';
+import { VarintWriter } from './varint.ts';
+
+/** Settings that tests make small. */
+export interface CompactOptions {
+  /** Events of a block. */
+  readonly blockEvents?: number;
+  /** Numbers of addresses where nothing lives that are kept. */
+  readonly spareNumbers?: number;
+}
+
+/** Writer of one trace. Bytes handed to `out` are its own. */
+export class CompactWriter {
+  readonly #out: (bytes: Uint8Array) => void;
+  readonly #tables: TablesWriter;
+  readonly #calls = new CallNumbers();
+  readonly #addresses: AddressNumbers;
+  readonly #newCalls = new VarintWriter();
+  readonly #newAddresses = new VarintWriter();
+  readonly #blockEvents: number;
+  /** Columns of the block under way. */
+  readonly #call: Uint16Array;
+  readonly #times: Float64Array;
+  readonly #objects: Uint32Array;
+  readonly #old: Uint32Array;
+  #length = 0;
+  #oldLength = 0;
+  #first = 0;
+  #base = 0;
+  #released: readonly number[] = [];
+  #started = false;
+
+  constructor(trace: Trace, out: (bytes: Uint8Array) => void, { blockEvents = BLOCK_EVENTS, spareNumbers }: CompactOptions = {}) {
+    this.#out = out;
+    this.#tables = new TablesWriter(trace);
+    this.#addresses = new AddressNumbers(spareNumbers);
+    this.#blockEvents = blockEvents;
+    this.#call = new Uint16Array(blockEvents);
+    this.#times = new Float64Array(blockEvents);
+    this.#objects = new Uint32Array(blockEvents);
+    this.#old = new Uint32Array(blockEvents);
+  }
+
+  /** Takes the events of a batch. A BatchSink. */
+  batch(batch: EventBatch): void {
+    const { length, op, thread, time, ptr, size, extra, stack } = batch;
+    for (let row = 0; row < length; row++) {
+      const at = this.#length++;
+      this.#call[at] = this.#calls.numberOf(op[row], thread[row], size[row], extra[row], stack[row], this.#newCalls);
+      this.#times[at] = time[row];
+      if (op[row] === Op.realloc || op[row] === Op.reallocarray) this.#realloc(batch, row, at);
+      else {
+        const number = this.#addresses.numberOf(ptr[row], this.#newAddresses);
+        this.#objects[at] = number;
+        if (op[row] < Op.free) this.#addresses.mark(number, 1);
+        else if (op[row] === Op.free) this.#addresses.mark(number, 0);
+      }
+      if (this.#length === this.#blockEvents) this.#flush(false);
+    }
+  }
+
+  #realloc(batch: EventBatch, row: number, at: number): void {
+    const { op, ptr, old, size, extra } = batch;
+    const former = this.#addresses.numberOf(old[row], this.#newAddresses);
+    this.#old[this.#oldLength++] = former;
+    const number = this.#addresses.numberOf(ptr[row], this.#newAddresses);
+    this.#objects[at] = number;
+    const bytes = op[row] === Op.reallocarray ? size[row] * extra[row] : size[row];
+    // A realloc that failed has left the block as it was; one to no bytes has freed it.
+    if (number !== 0 || bytes === 0) this.#addresses.mark(former, 0);
+    this.#addresses.mark(number, 1);
+  }
+
+  /** Writes what is left, and the end. */
+  end(): void {
+    this.#flush(true);
+    this.#out(END_OF_STREAM);
+  }
+
+  #flush(end: boolean): void {
+    if (!this.#started) this.#out(encodeSchema());
+    this.#started = true;
+    const events = this.#length;
+    const { start, unit, time, timeWide, timeFar } = splitTimes(this.#times.subarray(0, events));
+    const objects = this.#objects.subarray(0, events);
+    const object = new Uint16Array(events);
+    const objectWide: number[] = [];
+    for (let i = 0; i < events; i++) {
+      if (objects[i] < WIDE) object[i] = objects[i];
+      else {
+        object[i] = WIDE;
+        objectWide.push(objects[i]);
+      }
+    }
+    const message = encodeBlock({
+      tables: this.#tables.take(end),
+      first: Float64Array.of(this.#first),
+      events: Uint32Array.of(events),
+      start: Float64Array.of(start),
+      unit: Float64Array.of(unit),
+      base: Uint32Array.of(this.#base),
+      calls: this.#newCalls.take(),
+      addresses: this.#newAddresses.take(),
+      released: Uint32Array.from(this.#released),
+      call: this.#call.subarray(0, events),
+      time,
+      timeWide,
+      timeFar,
+      object,
+      objectWide: Uint32Array.from(objectWide),
+      old: this.#old.subarray(0, this.#oldLength),
+    });
+    this.#out(message);
+    this.#first += events;
+    this.#length = 0;
+    this.#oldLength = 0;
+    if (this.#calls.length + this.#blockEvents > MOST_CALLS) this.#calls.clear();
+    this.#base = this.#calls.length;
+    this.#released = this.#addresses.release();
+  }
+}
+
+interface SplitTimes {
+  readonly start: number;
+  readonly unit: number;
+  readonly time: Uint16Array;
+  readonly timeWide: Uint32Array;
+  readonly timeFar: Float64Array;
+}
+
+/** Times that never decrease, as steps in the largest unit that measures all of them. */
+function splitTimes(times: Float64Array): SplitTimes {
+  const events = times.length;
+  const start = events === 0 ? 0 : times[0];
+  let unit = events < 2 ? 0 : times[1] - start;
+  let steady = true;
+  for (let i = 2; i < events; i++) {
+    const step = times[i] - times[i - 1];
+    if (steady && step === unit) continue;
+    steady = false;
+    if (unit === 1) break;
+    unit = commonDivisor(unit, step);
+  }
+  const none = { start, unit, time: new Uint16Array(0), timeWide: new Uint32Array(0), timeFar: new Float64Array(0) };
+  if (steady) return none;
+  const time = new Uint16Array(events);
+  const wide: number[] = [];
+  const far: number[] = [];
+  for (let i = 1; i < events; i++) {
+    const step = (times[i] - times[i - 1]) / unit;
+    if (step < WIDE) {
+      time[i] = step;
+      continue;
+    }
+    time[i] = WIDE;
+    if (step < FAR) wide.push(step);
+    else {
+      wide.push(FAR);
+      far.push(step);
+    }
+  }
+  return { start, unit, time, timeWide: Uint32Array.from(wide), timeFar: Float64Array.from(far) };
+}
+
+function commonDivisor(a: number, b: number): number {
+  let larger = a;
+  let smaller = b;
+  while (smaller !== 0) {
+    const rest = larger % smaller;
+    larger = smaller;
+    smaller = rest;
+  }
+  return larger;
+}
