@@ -34,13 +34,13 @@ const MAGICS: readonly (readonly [string, string, string?])[] = [
 /** First bytes as text. */
 const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['% time     seconds', 'a summary of calls by ltrace -c or strace -c', SUMMARY],
-  ['heap_v2/', 'a jemalloc heap profile', 'see it with jereplay report'],
-  ['--- symbol', 'a symbolized heap profile', 'see it with jereplay report'],
-  ['heap profile:', 'a gperftools heap profile', 'see it with pprof'],
+  ['heap_v2/', 'a jemalloc heap profile', 'see it with jereplay report FILE'],
+  ['--- symbol', 'a symbolized heap profile', 'see it with jereplay report FILE'],
+  ['heap profile:', 'a gperftools heap profile', 'see it with jereplay report FILE'],
   ['___ Begin jemalloc statistics ___', "jemalloc's statistics"],
   ['{"jemalloc":', "jemalloc's statistics"],
   ['desc: ', "Massif's output", 'see it with ms_print'],
-  ['{"dhatFileVersion"', "DHAT's output", "see it with DHAT's viewer"],
+  ['{"dhatFileVersion"', "DHAT's output", 'see it with jereplay report FILE'],
   ['<?xml', 'an XML document'],
   ['<!DOCTYPE html', 'an HTML page'],
   ['<!doctype html', 'an HTML page'],
@@ -65,7 +65,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))
     return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
   if (findWord(head, start, Math.min(head.length, start + 4096), ascii('\0')) < 0 && looksLikeCollapsed(text)) {
-    return other('collapsed stacks', 'stacks with sums hold no calls; see them with a flame graph tool');
+    return other('collapsed stacks', 'see them with jereplay flamegraph FILE or jereplay report FILE');
   }
   return undefined;
 }

@@ -18,6 +18,8 @@ export { profileFromLedger, SAMPLE_TYPES, SampleTable } from './profile.ts';
 export type { ReportFormat, ReportOptions } from './report/report.ts';
 export { renderReport } from './report/report.ts';
 export { sumProfiles } from './sum.ts';
+export type { DhatFile } from './valgrind/dhat.ts';
+export { isDhat, readDhat } from './valgrind/dhat.ts';
 export { svgOfDot } from './svg/svg.ts';
 export type { SymbolFile, SymbolHost, SymbolTool } from './symbols/host.ts';
 export { nameFrames } from './symbols/name_frames.ts';
