@@ -46,7 +46,7 @@ export async function readSubject(path: string, args: InputArgs): Promise<Subjec
   let source: Source | undefined;
   if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
   else source = following(kept, standard);
-  const replay = await runTrace(path, args, {}, source);
+  const replay = await runTrace(path, args, { model: false }, source);
   return { profile: profileFromLedger(replay.trace, replay.ledger), replay };
 }
 

@@ -16,7 +16,10 @@ const summary = (bytes: Uint8Array, chunk = 65536): OutstandingContext[] => {
 describe('memleak -t', () => {
   test('leaky: each line is an event, part of one, or counted', async () => {
     const bytes = await fixtureBytes('leaky_trace_t.txt.zst');
-    const lines = new TextDecoder().decode(bytes).split('\n').filter((line) => line.startsWith('('));
+    const lines = new TextDecoder()
+      .decode(bytes)
+      .split('\n')
+      .filter((line) => line.startsWith('('));
     const result = tally(memleak, bytes);
     expect(result.ops['malloc']! * 2 + result.ops['free']!).toBe(lines.length);
     expect(result.ops).toEqual({ malloc: 6239, free: 5412 });
@@ -30,8 +33,14 @@ describe('memleak -t', () => {
   test('a call inside another, a call without return, a name with a quote, lost lines, a cut line', () => {
     const line = (message: string, name = "b'a'") => `(${name}, 7, 1, b'...11', 1.5, b'${message}')\n`;
     const result = read(
-      line('alloc entered, size = 9') + line('alloc entered, size = 8') + line('alloc entered, size = 8') + line('alloc exited, size = 8, result = 1000') +
-      line('free entered, address = 1000, size = 8', `b"it's"`) + line('alloc entered, size = 3') + 'CPU:1 [LOST 4 EVENTS]\n' + "(b'a', 7, 1, b'...11', 1.6, b'free entered, address = 10",
+      line('alloc entered, size = 9') +
+        line('alloc entered, size = 8') +
+        line('alloc entered, size = 8') +
+        line('alloc exited, size = 8, result = 1000') +
+        line('free entered, address = 1000, size = 8', `b"it's"`) +
+        line('alloc entered, size = 3') +
+        'CPU:1 [LOST 4 EVENTS]\n' +
+        "(b'a', 7, 1, b'...11', 1.6, b'free entered, address = 10",
     );
     expect(result.ops).toEqual({ malloc: 1, free: 1 });
     expect({ ...result.trace.skipped }).toEqual({ nested: 1, no_return: 2, lost: 4, torn: 1 });

@@ -8,7 +8,10 @@ const read = (text: string, options = {}) => tally(bpftrace, utf8.encode(text), 
 
 /** Lines of recordings: calls (entries, returns and whole ones), by what they start with. */
 function callLines(bytes: Uint8Array): string[] {
-  return new TextDecoder().decode(bytes).split('\n').filter((line) => /^(\d|A |F |\{"type": "printf", "data": "\d)/.test(line));
+  return new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .filter((line) => /^(\d|A |F |\{"type": "printf", "data": "\d)/.test(line));
 }
 
 describe('complete recordings', () => {
@@ -34,7 +37,13 @@ describe('complete recordings', () => {
     expect(result).toMatchObject({ unknown: 0, reused: 0 });
     expect(result.trace.threads.names).toEqual(['leaky']);
     const leak = [...result.live.values()].find(({ size }) => size === 312)!;
-    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual(['__GI___libc_malloc', 'leak_session', 'handle', 'main', '__libc_start_call_main']);
+    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual([
+      '__GI___libc_malloc',
+      'leak_session',
+      'handle',
+      'main',
+      '__libc_start_call_main',
+    ]);
   });
 
   test('mt 4 3000, entries and returns: all is freed but what the C library keeps', async () => {
@@ -92,7 +101,10 @@ describe('recordings that lost events', () => {
     expect(result.trace.warnings.some((warning) => warning.includes(String(lost)))).toBe(true);
   });
 
-  test.each([['mt4_split_perf.txt.zst', 24047], ['leakycpp_split_nosym.txt.zst', 24492]])('%s: entries and returns add up', async (name, lost) => {
+  test.each([
+    ['mt4_split_perf.txt.zst', 24047],
+    ['leakycpp_split_nosym.txt.zst', 24492],
+  ])('%s: entries and returns add up', async (name, lost) => {
     const bytes = await fixtureBytes(name);
     const lines = callLines(bytes);
     const { skipped } = tally(bpftrace, bytes).trace;
@@ -106,8 +118,10 @@ describe('recordings that lost events', () => {
 
   test('a frame keeps the name it had while the process lived', async () => {
     const result = tally(bpftrace, await fixtureBytes('leaky_paired_perf.txt.zst'));
-    for (const frame of result.trace.stacks.frames.frames) if (frame.pc === 0x55cb8851756cn && frame.fn !== undefined) expect(frame).toMatchObject({ fn: 'handle', offset: 18 });
-    for (let stack = 0; stack < result.trace.stacks.length; stack++) expect(framesOf(result, stack).every(({ fn }) => fn !== undefined)).toBe(true);
+    for (const frame of result.trace.stacks.frames.frames)
+      if (frame.pc === 0x55cb8851756cn && frame.fn !== undefined) expect(frame).toMatchObject({ fn: 'handle', offset: 18 });
+    for (let stack = 0; stack < result.trace.stacks.length; stack++)
+      expect(framesOf(result, stack).every(({ fn }) => fn !== undefined)).toBe(true);
   });
 
   test('direct callers from ra=', async () => {
@@ -149,7 +163,12 @@ describe('order', () => {
   test('lines of two buffers are put in order; what comes later than the window is counted', () => {
     const lines = ['1000 7 7 malloc(8) = 0x1000', '4000 7 8 free(0x2000)', '2000 7 7 malloc(16) = 0x2000', '3000 7 7 free(0x1000)'];
     const result = read(`${lines.join('\n')}\n`);
-    expect(result.text.map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual(['malloc 0 0', 'malloc 0 1000', 'free 0 2000', 'free 1 3000']);
+    expect(result.text.map((line) => line.split(' ').slice(0, 3).join(' '))).toEqual([
+      'malloc 0 0',
+      'malloc 0 1000',
+      'free 0 2000',
+      'free 1 3000',
+    ]);
     const late = read(`${[4, 5, 6, 7, 8, 2].map((time) => `${time}000 7 7 malloc(8) = 0x${time}0`).join('\n')}\n`, { reorderWindow: 2 });
     expect({ ...late.trace.skipped }).toEqual({ late: 1 });
     expect(late.events).toBe(5);
@@ -157,8 +176,16 @@ describe('order', () => {
   });
 
   test('a block that a realloc moved from is free before the realloc returns', () => {
-    const result = read('10 7 7 malloc(8) = 0x1000\n20 7 8 malloc(8) = 0x1000\n30 7 7 realloc(0x1000, 64) = 0x2000\n40 7 8 free(0x1000)\n50 7 7 free(0x2000)\n');
-    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['malloc 0', 'realloc 0', 'malloc 1', 'free 1', 'free 0']);
+    const result = read(
+      '10 7 7 malloc(8) = 0x1000\n20 7 8 malloc(8) = 0x1000\n30 7 7 realloc(0x1000, 64) = 0x2000\n40 7 8 free(0x1000)\n50 7 7 free(0x2000)\n',
+    );
+    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+      'malloc 0',
+      'realloc 0',
+      'malloc 1',
+      'free 1',
+      'free 0',
+    ]);
     expect(result).toMatchObject({ unknown: 0, reused: 0 });
     expect(result.live.size).toBe(0);
   });
@@ -227,19 +254,31 @@ describe('lines', () => {
   });
 
   test('a stack that walks into data ends there', () => {
-    const result = read('10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 malloc+0 (/lib/libc.so.6)\n\t6f632e6863746977 0x6f632e6863746977 ([unknown])\n\t7f8c7983d24a f+1 (/lib/libc.so.6)\n\n');
+    const result = read(
+      '10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 malloc+0 (/lib/libc.so.6)\n\t6f632e6863746977 0x6f632e6863746977 ([unknown])\n\t7f8c7983d24a f+1 (/lib/libc.so.6)\n\n',
+    );
     expect(framesOf(result, 0)).toEqual([{ pc: 0x7f8c798ae930n, fn: 'malloc', offset: 0, module: '/lib/libc.so.6' }]);
   });
 
   test('what is not a call is counted by what it is', () => {
-    const result = read('Attached 2 probes\nAttached until here\nLost 5 events\n@x[1]: 5\n\thello\nERROR: oh\nprogram output\n10 7 7 mmap(5) = 0x7000\n10 7 7 malloc(8) = 0x1000\n');
+    const result = read(
+      'Attached 2 probes\nAttached until here\nLost 5 events\n@x[1]: 5\n\thello\nERROR: oh\nprogram output\n10 7 7 mmap(5) = 0x7000\n10 7 7 malloc(8) = 0x1000\n',
+    );
     expect({ ...result.trace.skipped }).toEqual({ note: 4, lost: 5, unparsed: 1, other_call: 1 });
     expect(result.events).toBe(1);
   });
 
   test('a thread exits after its destructors have freed what they free', () => {
-    const result = read('10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n12 7 8 thread(worker)\n12 7 8 thread_exit()\n13 7 8 free(0x2000)\n14 7 8 free(0x2000)\n15 7 8 free(0x9990)\n16 7 7 thread_exit()\n17 7 7 free(0x1000)\n');
-    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['malloc 0', 'malloc 1', 'free 1', 'thread_exit 1', 'free 0']);
+    const result = read(
+      '10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n12 7 8 thread(worker)\n12 7 8 thread_exit()\n13 7 8 free(0x2000)\n14 7 8 free(0x2000)\n15 7 8 free(0x9990)\n16 7 7 thread_exit()\n17 7 7 free(0x1000)\n',
+    );
+    expect(result.text.map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+      'malloc 0',
+      'malloc 1',
+      'free 1',
+      'thread_exit 1',
+      'free 0',
+    ]);
     expect({ ...result.trace.skipped }).toEqual({ note: 2, phantom_free: 2 });
     expect(result.trace.threads.names).toEqual([undefined, 'worker']);
   });
@@ -269,7 +308,13 @@ describe('any input', () => {
   });
 
   test('other formats are not', async () => {
-    for (const name of ['edge_nog.perfscript', 'edge_local.ftrace', 'leaky_trace_t.txt.zst', 'leaky_interval.txt', 'sqlite_x_ttt.ltrace.zst']) {
+    for (const name of [
+      'edge_nog.perfscript',
+      'edge_local.ftrace',
+      'leaky_trace_t.txt.zst',
+      'leaky_interval.txt',
+      'sqlite_x_ttt.ltrace.zst',
+    ]) {
       expect(bpftrace.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
     }
     expect(bpftrace.sniff(utf8.encode('{"op":"trace","version":1}\n{"op":"free","ptr":"0x1000"}\n'))).toBe(0);

@@ -120,7 +120,12 @@ class BpftraceReader implements TraceReader {
 
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
   #onLastLine(bytes: Uint8Array, start: number, end: number): void {
-    const isNote = bytes[start] === AT || bytes[start] === HASH || isAttaching(bytes, start, end) || hasWord(bytes, start, end, LOST) || NOTES.some((note) => hasWord(bytes, start, end, note));
+    const isNote =
+      bytes[start] === AT ||
+      bytes[start] === HASH ||
+      isAttaching(bytes, start, end) ||
+      hasWord(bytes, start, end, LOST) ||
+      NOTES.some((note) => hasWord(bytes, start, end, note));
     if (bytes[end - 1] === CLOSE || bytes[end - 1] === 0x7d || isNote) {
       this.#onLine(bytes, start, end);
       return;
@@ -138,7 +143,8 @@ class BpftraceReader implements TraceReader {
     let taken: boolean;
     if (first >= ZERO && first <= NINE) taken = this.#onTimedLine(bytes, start, end);
     else if (first === BRACE) taken = this.#onJsonLine(bytes, start, end);
-    else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE) taken = this.#onLetterLine(bytes, start, end);
+    else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE)
+      taken = this.#onLetterLine(bytes, start, end);
     else taken = this.#onOtherLine(bytes, start, end);
     if (taken) return;
     this.unparsed++;
@@ -163,8 +169,16 @@ class BpftraceReader implements TraceReader {
       if (this.#depth > 0) stack = this.#trace.stacks.intern(this.#stack, this.#depth);
     }
     this.#calls.push(
-      this.#kind, this.#process, this.#tid, this.#seconds, this.#nanos,
-      this.#ptr, this.#old, this.#size, this.#extra, stack,
+      this.#kind,
+      this.#process,
+      this.#tid,
+      this.#seconds,
+      this.#nanos,
+      this.#ptr,
+      this.#old,
+      this.#size,
+      this.#extra,
+      stack,
     );
   }
 
@@ -260,7 +274,10 @@ class BpftraceReader implements TraceReader {
       if (count > 0 && !cursor.eat(COMMA)) return false;
       cursor.eat(SPACE);
       first = second;
-      second = op === Op.free || op === Op.malloc_usable_size || ((op === Op.realloc || op === Op.reallocarray) && count === 0) ? cursor.address() : cursor.number();
+      second =
+        op === Op.free || op === Op.malloc_usable_size || ((op === Op.realloc || op === Op.reallocarray) && count === 0)
+          ? cursor.address()
+          : cursor.number();
       if (Number.isNaN(second)) return false;
       if (op === Op.reallocarray && count === 0) this.#old = second;
       count++;
@@ -309,7 +326,8 @@ class BpftraceReader implements TraceReader {
     const digits = textOf(bytes, start, Math.min(cursor.pos, start + 16));
     if (!/^[0-9a-f]+$/.test(digits)) return;
     let fn: string | undefined;
-    if (cursor.eat(SPACE) && cursor.pos < end && !(bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78)) fn = textOf(bytes, cursor.pos, end);
+    if (cursor.eat(SPACE) && cursor.pos < end && !(bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78))
+      fn = textOf(bytes, cursor.pos, end);
     const frame = this.#frames.caller(BigInt(`0x${digits}`), fn);
     if (frame >= 0) this.#caller = frame;
   }
@@ -354,11 +372,13 @@ class BpftraceReader implements TraceReader {
         if (Number.isNaN(ptr)) return false;
         if (negative) ptr = -ptr;
       } else if (key === STAR) result = cursor.address();
-      else if (key === 0x70 || key === 0x6f) old = cursor.address(); // ptr, old
+      else if (key === 0x70 || key === 0x6f)
+        old = cursor.address(); // ptr, old
       else {
         const value = cursor.number();
         if (Number.isNaN(value)) return false;
-        if (key === 0x73 || key === 0x62) size = value; // size, bytes
+        if (key === 0x73 || key === 0x62)
+          size = value; // size, bytes
         else if (key === 0x6e || (key === 0x61 && second === 0x6c) || key === 0x63) extra = value; // n, align, count
       }
       if (Number.isNaN(old) || Number.isNaN(result)) return false;

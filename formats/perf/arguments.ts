@@ -5,7 +5,7 @@
  */
 import { Op } from '../../core/trace/events.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, hasWord, ascii } from '../shared/cursor.ts';
+import { type ByteCursor, hasWord, ascii } from '../shared/cursor.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 
 const SPACE = 0x20;

@@ -20,7 +20,13 @@ describe('perf script', () => {
     expect(result).toMatchObject({ unknown: 0, reused: 0 });
     expect({ ...result.trace.skipped }).toEqual({});
     const leak = [...result.live.values()].find(({ size }) => size === 312)!;
-    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual(['malloc', 'leak_session', 'handle', 'main', '__libc_start_call_main']);
+    expect(framesOf(result, leak.stack).map(({ fn }) => fn)).toEqual([
+      'malloc',
+      'leak_session',
+      'handle',
+      'main',
+      '__libc_start_call_main',
+    ]);
     expect(result.trace.threads.names).toEqual(['leaky']);
     expect(result.trace.header.startTime).toBe(868006348000n);
   });
@@ -62,10 +68,22 @@ describe('perf script', () => {
   });
 
   test.each([
-    ['    app 12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=5\n    app 12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n', 'app'],
-    ['my app 2 12/12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=0x5\nmy app 2 12/12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n', 'my app 2'],
-    ['12 1.000001000: probe_libc:malloc: (7f0000098930) arg1=5\n12 1.000002000: probe_libc:malloc_ret: (7f0000098930 <- 5500000010) arg1=0x1000\n', undefined],
-    ['12 1.000001000: probe_libc:malloc_1: (7f0000098930) size=5\n12 1.000002000: probe_libc:malloc_1__return: (7f0000098930 <- 5500000010) ret=0x1000\n', undefined],
+    [
+      '    app 12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=5\n    app 12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n',
+      'app',
+    ],
+    [
+      'my app 2 12/12 [000]  1.000001: probe_libc:malloc: (7f0000098930) size=0x5\nmy app 2 12/12 [000]  1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n',
+      'my app 2',
+    ],
+    [
+      '12 1.000001000: probe_libc:malloc: (7f0000098930) arg1=5\n12 1.000002000: probe_libc:malloc_ret: (7f0000098930 <- 5500000010) arg1=0x1000\n',
+      undefined,
+    ],
+    [
+      '12 1.000001000: probe_libc:malloc_1: (7f0000098930) size=5\n12 1.000002000: probe_libc:malloc_1__return: (7f0000098930 <- 5500000010) ret=0x1000\n',
+      undefined,
+    ],
   ])('%j', (text, name) => {
     const result = read(text);
     expect(result.ops).toEqual({ malloc: 1 });
@@ -75,7 +93,9 @@ describe('perf script', () => {
   });
 
   test('lost records, other events, a cut line', () => {
-    const result = read('a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10');
+    const result = read(
+      'a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10',
+    );
     expect({ ...result.trace.skipped }).toEqual({ lost: 22, other_call: 2, torn: 1 });
     expect(result.trace.partial).toBe(true);
     expect(result.events).toBe(0);
@@ -84,10 +104,14 @@ describe('perf script', () => {
   test('calls at a linkage table slot are not what they are named', () => {
     const line = (event: string, rest: string) => `a 7 [0] 1.000001: probe_libc:${event} ${rest}\n`;
     const result = read(
-      line('malloc:', '(7f21e5cb7930) size=1024') + line('malloc__return:', '(7f21e5cb7930 <- 5600) ret=0x1000') +
-      line('calloc:', '(7f21e5c45030) n=4096 size=2048') + line('realloc:', '(7f21e5cb8130) ptr=0x1000 size=2048') +
-      line('realloc__return:', '(7f21e5cb8130 <- 5600) ret=0x2000') + line('calloc__return:', '(7f21e5c45030 <- 5600) ret=0x2000') +
-      line('realloc:', '(7f21e5c45010) ptr=0x9000 size=6') + line('realloc__return:', '(7f21e5c45010 <- 5600) ret=0x6'),
+      line('malloc:', '(7f21e5cb7930) size=1024') +
+        line('malloc__return:', '(7f21e5cb7930 <- 5600) ret=0x1000') +
+        line('calloc:', '(7f21e5c45030) n=4096 size=2048') +
+        line('realloc:', '(7f21e5cb8130) ptr=0x1000 size=2048') +
+        line('realloc__return:', '(7f21e5cb8130 <- 5600) ret=0x2000') +
+        line('calloc__return:', '(7f21e5c45030 <- 5600) ret=0x2000') +
+        line('realloc:', '(7f21e5c45010) ptr=0x9000 size=6') +
+        line('realloc__return:', '(7f21e5c45010 <- 5600) ret=0x6'),
     );
     expect(result.ops).toEqual({ malloc: 1, realloc: 1 });
     expect(result.trace.skipped.mislabelled).toBe(4);
@@ -95,8 +119,12 @@ describe('perf script', () => {
   });
 
   test('source lines', () => {
-    const result = read('a 7 [0] 1.0: probe_libc:malloc: (7f21e5cb7930) size=8\na 7 [0] 1.1: probe_libc:malloc__return: (7f21e5cb7930 <- 5600) ret=0x1000\n\t    16a5 main+0x90 (/bin/a)\n  a.c:12\n\n');
-    expect(framesOf(result, result.live.get(0x1000)!.stack)).toEqual([{ fn: 'main', offset: 0x90, module: '/bin/a', file: 'a.c', line: 12 }]);
+    const result = read(
+      'a 7 [0] 1.0: probe_libc:malloc: (7f21e5cb7930) size=8\na 7 [0] 1.1: probe_libc:malloc__return: (7f21e5cb7930 <- 5600) ret=0x1000\n\t    16a5 main+0x90 (/bin/a)\n  a.c:12\n\n',
+    );
+    expect(framesOf(result, result.live.get(0x1000)!.stack)).toEqual([
+      { fn: 'main', offset: 0x90, module: '/bin/a', file: 'a.c', line: 12 },
+    ]);
   });
 });
 
@@ -153,7 +181,13 @@ describe('any input', () => {
   });
 
   test('other formats are not recognised', async () => {
-    for (const name of ['edge_split_bpftracefmt.txt', 'leaky_ra.txt.zst', 'leaky_trace_t.txt.zst', 'sqlite_x_ttt.ltrace.zst', 'leaky_interval.txt']) {
+    for (const name of [
+      'edge_split_bpftracefmt.txt',
+      'leaky_ra.txt.zst',
+      'leaky_trace_t.txt.zst',
+      'sqlite_x_ttt.ltrace.zst',
+      'leaky_interval.txt',
+    ]) {
       const head = (await fixtureBytes(name)).subarray(0, 65536);
       expect([perfScript.sniff(head), ftrace.sniff(head)], name).toEqual([0, 0]);
     }

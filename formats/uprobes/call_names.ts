@@ -5,9 +5,21 @@ import { Op } from '../../core/trace/events.ts';
 import { ascii, hasWord } from '../shared/cursor.ts';
 
 const NAMES: readonly (readonly [Uint8Array, Op])[] = [
-  ...(['free', 'malloc', 'realloc', 'calloc', 'posix_memalign', 'memalign', 'aligned_alloc', 'reallocarray', 'valloc', 'pvalloc', 'malloc_usable_size'] as const).map(
-    (name) => [ascii(name), Op[name]] as const,
-  ),
+  ...(
+    [
+      'free',
+      'malloc',
+      'realloc',
+      'calloc',
+      'posix_memalign',
+      'memalign',
+      'aligned_alloc',
+      'reallocarray',
+      'valloc',
+      'pvalloc',
+      'malloc_usable_size',
+    ] as const
+  ).map((name) => [ascii(name), Op[name]] as const),
   [ascii('cfree'), Op.free],
   [ascii('thread_exit'), Op.thread_exit],
 ];

@@ -435,7 +435,14 @@ function canContain(rows: EventBatch, outer: number, outerKind: number, row: num
     case Op.valloc:
     case Op.pvalloc:
       // Some allocators ask malloc for the alignment on top; aligned_alloc and memalign may be names of one function.
-      return kind !== outerKind && kind !== Op.calloc && kind !== Op.realloc && kind !== Op.reallocarray && given >= asked && given <= asked + extra[outer] + 8192;
+      return (
+        kind !== outerKind &&
+        kind !== Op.calloc &&
+        kind !== Op.realloc &&
+        kind !== Op.reallocarray &&
+        given >= asked &&
+        given <= asked + extra[outer] + 8192
+      );
     default:
       return false;
   }
