@@ -98,7 +98,7 @@ test('every table holds after every call of random programs under random options
   const calls = fc.array(call, { minLength: 150, maxLength: 250, size: 'max' });
   fc.assert(
     fc.property(conf, calls, (options, list) => run(new Program(options), list)),
-    { numRuns: 300 },
+    { numRuns: 300, endOnFailure: true },
   );
 }, 120_000);
 

@@ -69,14 +69,7 @@ export class AddressSpace {
 
   /** mmap(address, bytes) without MAP_FIXED, given up if the kernel would choose another place. True if it was mapped there. */
   mmapAt(address: number, bytes: number): boolean {
-    if (this.#mapped + bytes > this.options.limit) return false;
-    for (let gap = 0; gap < this.#starts.length; gap++) {
-      if (this.#starts[gap] <= address && address + bytes <= this.#ends[gap]) {
-        this.#take(gap, address, bytes);
-        return true;
-      }
-    }
-    return false;
+    return this.#mapped + bytes <= this.options.limit && this.#takeAt(address, bytes);
   }
 
   munmap(address: number, bytes: number): void {
@@ -105,12 +98,22 @@ export class AddressSpace {
 
   /** sbrk(bytes): moves the break up; false if the heap cannot grow so far. */
   sbrk(bytes: number): boolean {
-    const lowest = this.#starts[this.#starts.length - 1] ?? this.options.bottom;
-    const top = Math.min(this.options.top, lowest > this.programBreak ? lowest : this.options.top);
-    if (this.#mapped + bytes > this.options.limit || this.programBreak + bytes > top) return false;
+    const from = Math.ceil(this.programBreak / PAGE) * PAGE;
+    const to = Math.ceil((this.programBreak + bytes) / PAGE) * PAGE;
+    if (this.#mapped + (to - from) > this.options.limit || (to > from && !this.#takeAt(from, to - from))) return false;
     this.programBreak += bytes;
-    this.#mapped += bytes;
     return true;
+  }
+
+  /** Takes just this range; false if some of it is taken. */
+  #takeAt(address: number, bytes: number): boolean {
+    for (let gap = 0; gap < this.#starts.length; gap++) {
+      if (this.#starts[gap] <= address && address + bytes <= this.#ends[gap]) {
+        this.#take(gap, address, bytes);
+        return true;
+      }
+    }
+    return false;
   }
 
   #highestGap(bytes: number): number {

@@ -48,7 +48,8 @@ function newMapping(heap: Heap, arena: Arena, address: number, pages: number, fl
   edata.sample[extent] = 0;
   edata.below[extent] = 0;
   edata.above[extent] = 0;
-  heap.mappings.add(address, pages * PAGE);
+  // one call of sbrk gives one range, the gap in it included
+  if ((flags & Flag.dss) === 0) heap.mappings.add(address, pages * PAGE);
   heap.boundaries?.join(edata, extent);
   return extent;
 }
@@ -281,6 +282,7 @@ function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment
       // the gap's serial number is drawn before it is known whether sbrk succeeds
       const gapSn = gapPages !== 0 ? arena.nextSn++ : -1;
       if (space.sbrk(address - end + bytes)) {
+        heap.mappings.add(end, address - end + bytes);
         if (gapPages !== 0) {
           const gap = newMapping(heap, arena, gapPage, gapPages, Flag.dss | (heap.options.retain ? Flag.head : 0), gapSn);
           registerBoundary(heap, gap);
