@@ -39,7 +39,7 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['heap profile:', 'a gperftools heap profile', 'see it with jereplay report FILE'],
   ['___ Begin jemalloc statistics ___', "jemalloc's statistics"],
   ['{"jemalloc":', "jemalloc's statistics"],
-  ['desc: ', "Massif's output", 'see it with ms_print'],
+  ['desc: ', "Massif's output", 'see it with jereplay report FILE'],
   ['{"dhatFileVersion"', "DHAT's output", 'see it with jereplay report FILE'],
   ['<?xml', 'an XML document'],
   ['<!DOCTYPE html', 'an HTML page'],

@@ -120,6 +120,8 @@ export interface Profile {
   readonly accumulated: boolean;
   /** True if the source knows only what was freed: the in-use columns are then 0, and nothing can be called a leak. */
   readonly freedOnly?: boolean;
+  /** When what is in use was, if that is not the last that the source knows: "at the peak". */
+  readonly moment?: string;
   /** Bytes are what the program asked for (true) or what size classes made of it (false). */
   readonly requested: boolean;
   /**

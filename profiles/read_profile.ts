@@ -7,6 +7,7 @@ import { isHeap, readHeap } from './heap/read.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
 import { isDhat, readDhat } from './valgrind/dhat.ts';
+import { isMassif, readMassif } from './valgrind/massif.ts';
 
 /** A profile and, of a heap dump, its own text without symbol section, for `report --raw`. */
 export interface OpenedProfile {
@@ -14,13 +15,13 @@ export interface OpenedProfile {
   readonly dumpText?: string;
 }
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a pprof profile, DHAT's output or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a pprof profile, DHAT's or Massif's output, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
-  return isHeap(head) || isPprof(head) || isDhat(head) || isCollapsed(head);
+  return isHeap(head) || isPprof(head) || isDhat(head) || isMassif(head) || isCollapsed(head);
 }
 
 /**
- * Reads a heap dump, a pprof profile, DHAT's output or folded stacks.
+ * Reads a heap dump, a pprof profile, DHAT's or Massif's output, or folded stacks.
  * @param name what errors call it
  * @returns undefined if the file is none of them
  * @throws InputError if it looks like one and is broken
@@ -32,6 +33,7 @@ export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | un
   }
   if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
   if (isDhat(bytes)) return { profile: readDhat(bytes, name).profile };
+  if (isMassif(bytes)) return { profile: readMassif(bytes, name).profile };
   if (isCollapsed(bytes)) return { profile: readCollapsed(new TextDecoder().decode(bytes), name) };
   return undefined;
 }

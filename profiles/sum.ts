@@ -15,7 +15,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   const samples = new SampleTable();
   for (const profile of profiles) addProfile(profile, stacks, samples);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
-  const { binary, maps, freedOnly: _, ...rest } = first;
+  const { binary, maps, freedOnly: _, moment, ...rest } = first;
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
@@ -25,6 +25,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     sampling: rates.size === 1 ? first.sampling : (profiles.find(({ sampling }) => sampling.method !== 'none') ?? first).sampling,
     accumulated: profiles.every((profile) => profile.accumulated),
     ...(profiles.every((profile) => profile.freedOnly === true) ? { freedOnly: true } : {}),
+    ...(moment !== undefined && profiles.every((profile) => profile.moment === moment) ? { moment } : {}),
     requested: profiles.every((profile) => profile.requested),
     symbolized: profiles.every((profile) => profile.symbolized),
     ...(same && binary !== undefined ? { binary } : {}),

@@ -42,6 +42,8 @@ export interface LeakReport {
   /** Everything ever allocated; 0 if the source does not know. */
   readonly allocatedBytes: number;
   readonly allocatedObjects: number;
+  /** When the contexts held this, if not at the end: "at the peak". What was freed later is then not told from what leaked. */
+  readonly moment?: string;
   /** Bytes as the program asked for them (true) or as size classes made of them (false). */
   readonly requested: boolean;
   /** True if the numbers are estimates from samples. */
@@ -111,6 +113,7 @@ export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { 
     totalObjects: samples.total('inuse_objects'),
     allocatedBytes: profile.accumulated ? samples.total('alloc_space') : 0,
     allocatedObjects: profile.accumulated ? samples.total('alloc_objects') : 0,
+    ...(profile.moment === undefined ? {} : { moment: profile.moment }),
     requested: profile.requested,
     sampled: profile.sampling.method !== 'none',
     warnings: profile.warnings,

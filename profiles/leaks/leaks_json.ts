@@ -26,6 +26,7 @@ export function leaksToJson(report: LeakReport): Record<string, unknown> {
     total_objects: Math.round(report.totalObjects),
     allocated_bytes: Math.round(report.allocatedBytes),
     allocated_objects: Math.round(report.allocatedObjects),
+    ...(report.moment === undefined ? {} : { moment: report.moment }),
     requested: report.requested,
     sampled: report.sampled,
     ...(report.endTime === undefined ? {} : { [report.timed ? 'end_time_ns' : 'end_event']: report.endTime }),

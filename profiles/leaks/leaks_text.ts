@@ -35,8 +35,15 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
   const rest = report.contexts.slice(shown.length);
   if (rest.length > 0) {
     const bytes = rest.reduce((sum, context) => sum + context.bytes, 0);
+    const counted = countsObjects(report);
     const objects = rest.reduce((sum, context) => sum + context.objects, 0);
-    lines.push('', truncate(`and ${some(rest.length, 'smaller context')}: ${formatBytes(bytes)} in ${some(objects, 'object')}`, width));
+    lines.push(
+      '',
+      truncate(
+        `and ${some(rest.length, 'smaller context')}: ${formatBytes(bytes)}${counted ? ` in ${some(objects, 'object')}` : ''}`,
+        width,
+      ),
+    );
   }
   return lines.join('\n') + '\n';
 }
@@ -45,12 +52,11 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   const { contexts, totalBytes, totalObjects, allocatedBytes } = report;
   if (contexts.length === 0) return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.'];
   const about = report.sampled ? 'about ' : '';
+  const objects = countsObjects(report) ? ` in ${some(totalObjects, 'object')}` : '';
+  const fate = report.moment === undefined ? 'never freed' : `in use ${report.moment}`;
   const lines = [
     style.bold +
-      truncate(
-        `${about}${formatBytes(totalBytes)} in ${some(totalObjects, 'object')} never freed, from ${some(contexts.length, 'context')}`,
-        width,
-      ) +
+      truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${some(contexts.length, 'context')}`, width) +
       style.off,
   ];
   const notes = [];
@@ -59,6 +65,11 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   if (report.sampled) notes.push('estimated from samples');
   lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
   return lines;
+}
+
+/** False for sources that know bytes alone. */
+function countsObjects({ totalObjects, totalBytes }: LeakReport): boolean {
+  return totalObjects > 0 || totalBytes === 0;
 }
 
 function contextLines(
@@ -72,7 +83,7 @@ function contextLines(
 ): string[] {
   const { bytes, objects, share, stack, times } = context;
   const size = `${String(rank).padStart(ranks)}. ${formatBytes(bytes)}`;
-  const numbers = `  ${formatShare(share)}  ${some(objects, 'object')}`;
+  const numbers = `  ${formatShare(share)}${countsObjects(report) ? `  ${some(objects, 'object')}` : ''}`;
   let line = style.bold + size + style.off + numbers;
   let left = width - size.length - numbers.length;
   if (times !== undefined) {
