@@ -2,7 +2,7 @@ import { command, INPUT_FLAGS } from './command.ts';
 
 export default command(
   'convert <inputs..>',
-  'Any trace format to NDJSON',
+  'Any trace format to NDJSON or to the compact binary trace',
   (program) =>
     program
       .positional('inputs', {
@@ -16,7 +16,7 @@ export default command(
           alias: 'o',
           type: 'string',
           demandOption: true,
-          describe: 'The file to write; its ending says the format',
+          describe: 'The file to write; its ending says the format (.ndjson, .jrt), and .gz or .zst after it compress',
           requiresArg: true,
         },
         to: { type: 'string', describe: 'The format to write, if the ending does not say it', requiresArg: true },

@@ -85,10 +85,7 @@ class CompactReader implements TraceReader {
   write(chunk: Uint8Array): void {
     for (let start = 0; start < chunk.length; ) {
       if (this.#over)
-        throw this.#error(
-          'data after the end of the trace',
-          'traces one after the other are joined as NDJSON: convert each with --to ndjson',
-        );
+        throw this.#error('data after the end of the trace', 'join the parts as they were recorded: jereplay convert PART1 PART2 -o OUT');
       const taken = Math.min(this.#wanted - this.#held, chunk.length - start);
       this.#hold(chunk.subarray(start, start + taken));
       start += taken;
@@ -153,7 +150,7 @@ class CompactReader implements TraceReader {
   #take(message: Message): void {
     if (message.kind === 'schema') {
       if (this.#schema)
-        throw this.#error('a second trace begins here', 'traces one after the other are joined as NDJSON: convert each with --to ndjson');
+        throw this.#error('a second trace begins here', 'join the parts as they were recorded: jereplay convert PART1 PART2 -o OUT');
       const { version } = message;
       if (version === undefined) throw this.#error('an Arrow table, but not a trace');
       if (version !== VERSION)
