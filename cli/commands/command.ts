@@ -26,8 +26,8 @@ export function hideDashes(args: readonly string[]): string[] {
   return args.map((arg) => (arg === '-' ? DASH : arg));
 }
 
-/** Positional arguments that are lists, and the program after `--`. */
-const LISTS = new Set(['inputs', 'profiles', '_', '--']);
+/** Arguments that are lists, and the program after `--`. */
+const LISTS = new Set(['inputs', 'profiles', 'leak', '_', '--']);
 
 /** The arguments with dashes as they were; of a flag that was given several times, the last. */
 function settled<T extends object>(args: T): T {
