@@ -104,3 +104,46 @@ describe.concurrent('jemalloc’s logs of sampled allocations', () => {
     expect(stderr).toContain('only the latest 1 sampled allocations');
   });
 });
+
+const profile = (name: string) => fileURLToPath(new URL(`../fixtures/profiles/${name}`, import.meta.url));
+
+describe.concurrent('Valgrind’s output', () => {
+  test.each([
+    ['leaky.dhat.json', 'Total: 1001850 B'],
+    ['leaky.massif.out', 'Total: 1030524 B'],
+    ['leakycpp.massif.out.zst', 'Total: 767396 B'],
+    ['recursion.xtree.ms', 'Total: 201725 B'],
+  ])('%s: report, leaks and flamegraph from standard input', async (name, total) => {
+    const bytes = readFileSync(profile(name));
+    const report = await run(['report', '-', '--show_bytes'], bytes);
+    expect({ code: report.code, total: report.stdout.split('\n')[0] }).toEqual({ code: 0, total });
+    const leaks = await run(['leaks', '-', '--json'], bytes);
+    expect((JSON.parse(leaks.stdout) as Leaks).total_bytes).toBe(Number(total.split(' ')[1]));
+    const page = await run(['flamegraph', '-'], bytes);
+    expect(page.code).toBe(0);
+    expect(page.stdout).toContain('<title>');
+  });
+
+  test('leaks of DHAT: what leaky says of itself; a limit fails the run', async () => {
+    const { code, stdout } = await run(['leaks', profile('leaky.dhat.json'), '--json', '--fail-on-leak', '1m']);
+    expect(code).toBe(0);
+    const { contexts } = JSON.parse(stdout) as Leaks;
+    const leak = contexts.find(({ stack }) => stack[0] === 'leak_session');
+    expect(leak).toMatchObject({ bytes: 93600, objects: 300 });
+    expect((await run(['leaks', profile('leaky.dhat.json'), '--fail-on-leak', '900k'])).code).toBe(1);
+  });
+});
+
+test.each([
+  [profile('leaky.dhat.json'), 'is DHAT’s output, not a trace', 'see it with jereplay report FILE'],
+  [profile('leaky.massif.out'), 'is Massif’s output, not a trace', 'see it with jereplay report FILE'],
+  [profile('leaky_s0.symbolized.heap'), 'is a symbolized heap profile, not a trace', 'see it with jereplay report FILE'],
+  [trace('recent.prof_recent.json'), 'cannot be replayed', 'see it with jereplay report FILE; for a trace, record every call'],
+  [trace('leaky_interval.txt'), 'is a summary, not a trace', 'see it with jereplay leaks FILE or jereplay report FILE'],
+])('replay of %s is refused, and told what shows it', async (path, fact, hint) => {
+  const { code, stdout, stderr } = await run(['replay', path]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  const [first, second] = stderr.split('\n');
+  expect(first?.replaceAll("'", '’')).toContain(fact);
+  expect(second).toContain(`hint: ${hint}`);
+});

@@ -82,7 +82,8 @@ export class SampledAllocationsReader {
     const traces = log['stack_traces'];
     if (!Array.isArray(traces)) throw new InputError(this.#name, 'no "stack_traces"');
     const contexts = new Contexts(this.#name);
-    contexts.interval = 2 ** contexts.count(info['lg_sample_rate'], '"info".lg_sample_rate');
+    // jemalloc takes 0..63 (src/jemalloc.c, malloc_conf_init).
+    contexts.interval = 2 ** Math.min(63, contexts.count(info['lg_sample_rate'], '"info".lg_sample_rate'));
     for (const [index, entry] of (log['allocations'] as unknown[]).entries()) {
       const place = `"allocations"[${index}]`;
       if (!isObject(entry)) throw new InputError(this.#name, `${place} is no object`);
@@ -181,7 +182,7 @@ class Contexts {
 
   /** A number of the log. @throws InputError if it is none, or negative. */
   count(value: unknown, place: string): number {
-    if (typeof value !== 'number' || !(value >= 0)) throw new InputError(this.#name, `${place} is no number`);
+    if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) throw new InputError(this.#name, `${place} is no number`);
     return value;
   }
 

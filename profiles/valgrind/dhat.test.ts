@@ -123,6 +123,7 @@ test.each([
   [dhat({ fs: ['__proto__'] }, ['f']), 'a: "pps"[0].fs names no frame of "ftbl"'],
   [dhat({ fs: [1] }, [{}]), 'a: "pps"[0].fs names no frame of "ftbl"'],
   [dhat({ eb: -1 }, ['f']), 'a: "pps"[0].eb is no number'],
+  [utf8.encode(new TextDecoder().decode(dhat({}, ['f'])).replace('"tb":8', '"tb":1e999')), 'a: "pps"[0].tb is no number'],
   [dhat({ tbk: '3' }, ['f']), 'a: "pps"[0].tbk is no number'],
 ])('%#: a damaged file is refused by place', (file, message) => {
   const bytes = typeof file === 'string' ? utf8.encode(file) : file;

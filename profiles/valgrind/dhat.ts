@@ -52,7 +52,8 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
     if (!isObject(point)) throw new InputError(name, `${place} is no object`);
     const count = (key: string) => {
       const value = point[key];
-      if (typeof value !== 'number' || !(value >= 0)) throw new InputError(name, `${place}.${key} is no number`);
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+        throw new InputError(name, `${place}.${key} is no number`);
       return value;
     };
     const texts = listOf(point, 'fs', name, `${place}.`).map((frame) => {
