@@ -24,6 +24,8 @@ import { quoteLine } from './shared/unparsed.ts';
 import { utrace } from './utrace/utrace.ts';
 import { valgrind } from './valgrind/valgrind.ts';
 
+export type { ContextSumsReader } from './context_sums.ts';
+export { contextSumsReader } from './context_sums.ts';
 export type { Source } from './input.ts';
 export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 

@@ -2,6 +2,7 @@
  * The library's results: profiles, the files they are read from and written to, and the reports made of them.
  */
 export { readCollapsed, writeCollapsed } from './collapsed/collapsed.ts';
+export { profileFromContextSums } from './context_sums.ts';
 export type { FlameGraphOptions } from './flamegraph/flamegraph.ts';
 export { renderFlameGraph } from './flamegraph/flamegraph.ts';
 export type { HeapDump } from './heap/read.ts';
