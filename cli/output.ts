@@ -92,18 +92,24 @@ export function writeResult(path: string, content: string | Uint8Array): void {
 
 /** Writes to a descriptor that may be a pipe in non-blocking mode: waits where the other side is slow. */
 function writeAll(fd: number, content: Uint8Array): void {
+  let pause = SHORTEST_PAUSE_MS;
   for (let at = 0; at < content.length; ) {
     try {
       at += writeSync(fd, content, at);
+      pause = SHORTEST_PAUSE_MS;
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code === 'EPIPE') throw new ReaderGone();
       if (code !== 'EAGAIN') throw error;
-      Atomics.wait(PAUSE, 0, 0, 5);
+      Atomics.wait(PAUSE, 0, 0, pause);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
     }
   }
 }
 
+/** A pipe holds 64 KiB: a reader of hundreds of megabytes a second has emptied it in less than a millisecond. */
+const SHORTEST_PAUSE_MS = 0.05;
+const LONGEST_PAUSE_MS = 5;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
 /** Makes a folder for results, and those above it. */
