@@ -1,6 +1,7 @@
 /**
  * Lock counters (jemalloc 5.3.0, src/mutex.c, mutex_owner_stats_update). A replay takes turns, so no lock is ever contended:
  * what is left of a mutex is how often it was taken and by whom.
+ * Differs: waits, spins and their times are absent, because they are always 0.
  * Invariant: owner[m] is the owner id of the last thread that took m, 0 if none did; the id stands for the address of a tsd.
  */
 

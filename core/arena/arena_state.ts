@@ -2,6 +2,7 @@
  * An arena's state (jemalloc 5.3.0, struct arena_s, pa_shard_s, pac_s, bin_s): what the functions of the extent, arena and tcache
  * layers work on, in one place.
  * Invariant: bins of a class are consecutive, one per shard; activePages = pages of all active extents.
+ * Differs: no list of automatic arenas' full slabs, and no struct for each bin: columns. The sums that `stats.allocated` needs are kept as they change.
  */
 import type { DssPrecedence } from '../conf/options.ts';
 import type { Base } from '../base/base.ts';

@@ -2,6 +2,7 @@
  * Allocations of the library's own: thread caches, profiling tables, the statistics buffer (jemalloc 5.3.0, iallocztm, ipallocztm and
  * idalloctm with is_internal, include/jemalloc/internal/jemalloc_internal_inlines_c.h).
  * Invariant: an arena's `internal` = usable bytes of such allocations in its extents.
+ * Differs: nothing is in that memory; the tables that would be there are elsewhere.
  */
 import type { Heap } from '../heap.ts';
 import type { Extent } from '../extent/types.ts';

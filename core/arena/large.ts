@@ -1,6 +1,7 @@
 /**
  * Large objects: an extent each (jemalloc 5.3.0, src/large.c; the large parts of src/arena.c).
  * Invariant: an active large extent has one page more than its size class, and its object starts `offset` bytes in.
+ * Differs: zeroing and copying are absent; the profiler's fields of an extent are one column, a row of its records.
  */
 import { Flag } from '../extent/edata.ts';
 import { paAlloc, paDalloc, paExpand, paShrink, handleDeferredWork } from '../extent/pac.ts';

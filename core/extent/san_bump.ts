@@ -2,6 +2,7 @@
  * Guarded slabs side by side: each cut from the front of a region that is mapped for the purpose, with one guard page behind it
  * (jemalloc 5.3.0, src/san_bump.c).
  * Invariant: an arena's bump region is active and in nobody's hands; what was cut from it never comes back to it.
+ * Differs: the mutex around it is absent, for no statistics show it.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';

@@ -1,6 +1,8 @@
 /**
  * Decay ticks (jemalloc 5.3.0, arena_decay_ticks in include/jemalloc/internal/arena_inlines_b.h): every operation that reaches an
  * arena counts, and a thread's ticker decides which of them pays for decay.
+ * Invariant: after a call the ticker is not negative.
+ * Differs: calls without a thread, which do not tick, do not occur.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { arenaDecay } from '../extent/pac.ts';

@@ -1,6 +1,7 @@
 /**
  * The life of a thread as the allocator sees it (jemalloc 5.3.0, src/tsd.c; tsd_tcache_data_init and tcache_cleanup of src/tcache.c).
- * Invariant: a thread in state nominal has a tcache if and only if tcacheEnabled.
+ * Invariant: a thread in state nominal has a tcache if and only if tcacheEnabled, short of memory for one.
+ * Differs: there is no thread-local storage to run destructors: the trace says when a thread exits.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose } from '../arena/choose.ts';
