@@ -22,6 +22,7 @@ import type { ProfProcess } from './heap_prof.ts';
 import { NBINS } from './sizes/sc.ts';
 import { tsdFetch } from './thread/lifecycle.ts';
 import { TcacheInfo } from './thread/tcache.ts';
+import { Tcaches } from './thread/tcaches.ts';
 import { Tsd } from './thread/tsd.ts';
 
 /** What a heap takes from its surroundings. */
@@ -48,6 +49,8 @@ export class Heap {
   readonly leaves: Set<number> = new Set();
   readonly binInfo: BinInfo;
   readonly tcacheInfo: TcacheInfo;
+  /** Thread caches that the program made for itself. */
+  readonly tcaches: Tcaches = new Tcaches();
   readonly baseSurroundings: BaseSurroundings;
   readonly base0: Base;
   /** Arenas by index; automatic ones appear when they are first needed. */

@@ -163,7 +163,7 @@ test.each([
 
 test('what a replay has not is refused by name', () => {
   const { heap, mallctl } = start('narenas:1');
-  for (const name of ['thread.allocatedp', 'tcache.create', 'experimental.batch_alloc', 'arenas.lookup', 'thread.peak.read']) {
+  for (const name of ['thread.allocatedp', 'experimental.batch_alloc', 'arenas.lookup', 'thread.peak.read']) {
     expect(() => mallctl.byName(heap.tsds[0], name)).toThrow(UnsupportedName);
   }
 });

@@ -16,6 +16,7 @@ import { ARENA_MUTEXES, ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE, pagesToPind, pindToPages } from '../sizes/sc.ts';
 import { setTcacheEnabled } from '../thread/lifecycle.ts';
 import { tcacheAssociate, tcacheDissociate, tcacheFlushAll } from '../thread/tcache.ts';
+import { tcachesCreate, tcachesDestroy, tcachesFlush } from '../thread/tcaches.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { arenaDestroy, arenaReset } from './arena_reset.ts';
 import type { Ctl } from './ctl.ts';
@@ -342,10 +343,18 @@ function threadIdle({ heap, tsd }: Call): void {
   if (heap.options.narenas > heap.conf.ncpus * 2) arenaDecay(heap, arenaChoose(heap, tsd), true);
 }
 
+/** An action on a cache that tcache.create made, named by the value written. */
+function explicitTcache(run: (heap: Heap, tsd: Tsd, index: number) => boolean): Node {
+  return leaf(({ heap, tsd }, _, value) => {
+    if (value === undefined) return fail('EINVAL');
+    if (!run(heap, tsd, integerOf(value))) fail('EFAULT');
+    return undefined;
+  });
+}
+
 const POINTER = 'a replay has no pointers to hand out';
 const OWN_THREADS = 'a replay has no background threads';
 const NO_PEAK = 'the replay keeps no peak of a thread';
-const NO_EXPLICIT = 'traces do not name thread caches';
 const EXPERIMENTAL = 'it is experimental';
 
 const thread: Node = named({
@@ -825,9 +834,12 @@ const ROOT: Node = named({
   config,
   opt: optNode(),
   tcache: named({
-    create: unsupported('tcache.create', NO_EXPLICIT),
-    flush: unsupported('tcache.flush', NO_EXPLICIT),
-    destroy: unsupported('tcache.destroy', NO_EXPLICIT),
+    create: get(({ heap, tsd }) => {
+      const index = tcachesCreate(heap, tsd);
+      return index < 0 ? fail('EFAULT') : index;
+    }),
+    flush: explicitTcache(tcachesFlush),
+    destroy: explicitTcache(tcachesDestroy),
   }),
   arena: index(hasArenaNode, arena),
   arenas,
