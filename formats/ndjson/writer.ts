@@ -19,11 +19,12 @@ const LONGEST_EVENT = 400;
 
 const TWO_32 = 2 ** 32;
 const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
-const ascii = (text: string) => Buffer.from(text, 'latin1');
+const ascii = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+/** 00 to 99. */
+const PAIRS = ascii(Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0')).join(''));
 
 const OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}"`));
-const TS = ascii(',"ts":');
-const TID = ascii(',"tid":');
+const TIMED_OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}","ts":`));
 const OLD = ascii(',"old":"0x');
 const COUNT = ascii(',"count":');
 const ALIGNMENT = ascii(',"alignment":');
@@ -47,6 +48,11 @@ export class NdjsonWriter {
   #threadsWritten = 0;
   #startSeconds = 0;
   #startNanos = 0;
+  /** Whole seconds of the event written last, and their digits. */
+  #lastSeconds = -1;
+  #lastSecondsWord = ascii('');
+  /** Thread -> its key and id. */
+  readonly #tids: Uint8Array[] = [];
 
   constructor(trace: Trace, out: BytesOut) {
     this.#trace = trace;
@@ -55,7 +61,7 @@ export class NdjsonWriter {
 
   /** Writes the events of a batch, and before them what they refer to and was not written yet. A BatchSink. */
   batch(batch: EventBatch): void {
-    if (!this.#started) this.#header();
+    if (!this.#started) this.#header(batch.length > 0 && batch.time[0] === 0);
     this.#maps();
     const timed = this.#trace.header.timed !== false;
     const { length, stack, thread } = batch;
@@ -69,7 +75,7 @@ export class NdjsonWriter {
 
   /** Writes what is left. */
   end(): void {
-    if (!this.#started) this.#header();
+    if (!this.#started) this.#header(true);
     this.#maps();
     this.#threads(this.#trace.threads.length);
     this.#stacks(this.#trace.stacks.length);
@@ -87,10 +93,9 @@ export class NdjsonWriter {
   #event(batch: EventBatch, row: number, timed: boolean): void {
     if (this.#length > PIECE_BYTES) this.#flush();
     const op = batch.op[row];
-    this.#put(OPENINGS[op]);
+    this.#put((timed ? TIMED_OPENINGS : OPENINGS)[op]);
     if (timed) this.#time(batch.time[row]);
-    this.#put(TID);
-    this.#decimal(this.#trace.threads.tids[batch.thread[row]]);
+    this.#put(this.#tids[batch.thread[row]]);
     const extra = batch.extra[row];
     switch (op) {
       case Op.calloc:
@@ -120,15 +125,20 @@ export class NdjsonWriter {
   }
 
   #time(time: number): void {
-    this.#put(TS);
-    const nanos = this.#startNanos + (time % 1e9);
-    const carry = nanos >= 1e9 ? 1 : 0;
-    const seconds = this.#startSeconds + Math.floor(time / 1e9) + carry;
+    // The quotient may be rounded up to the next second; the difference then says so.
+    const whole = Math.floor(time / 1e9);
+    const nanos = this.#startNanos + (time - whole * 1e9);
+    const carry = nanos >= 1e9 ? 1 : nanos < 0 ? -1 : 0;
+    const seconds = this.#startSeconds + whole + carry;
     if (seconds === 0) {
       this.#decimal(nanos - carry * 1e9);
       return;
     }
-    this.#decimal(seconds);
+    if (seconds !== this.#lastSeconds) {
+      this.#lastSeconds = seconds;
+      this.#lastSecondsWord = ascii(String(seconds));
+    }
+    this.#put(this.#lastSecondsWord);
     this.#digits(nanos - carry * 1e9, 9);
   }
 
@@ -173,11 +183,14 @@ export class NdjsonWriter {
       rest = tenth;
     }
     let small = rest >>> 0;
-    for (; at >= this.#length; at--) {
-      const tenth = (small / 10) >>> 0;
-      bytes[at] = 0x30 + (small - tenth * 10);
-      small = tenth;
+    for (; at > this.#length; at -= 2) {
+      const hundredth = (small / 100) >>> 0;
+      const pair = 2 * (small - hundredth * 100);
+      bytes[at - 1] = PAIRS[pair];
+      bytes[at] = PAIRS[pair + 1];
+      small = hundredth;
     }
+    if (at === this.#length) bytes[at] = 0x30 + (small % 10);
     this.#length = end;
   }
 
@@ -209,7 +222,8 @@ export class NdjsonWriter {
     }
   }
 
-  #header(): void {
+  /** `fromStart`: the first event is at time 0, which is where a reader begins to count without a start_ts. */
+  #header(fromStart: boolean): void {
     this.#started = true;
     const { header } = this.#trace;
     const { startTime } = header;
@@ -218,7 +232,8 @@ export class NdjsonWriter {
       if (value !== undefined) line[key] = value;
     };
     const start = startTime !== undefined && header.timed !== false ? startTime : undefined;
-    set('start_ts', start === undefined ? undefined : 0);
+    const said = start !== undefined && !(fromStart && header.startTimeGiven !== true);
+    set('start_ts', said ? 0 : undefined);
     set('command', header.command);
     set('pid', header.pid);
     set('ncpus', header.ncpus);
@@ -230,9 +245,8 @@ export class NdjsonWriter {
     for (const [key, value] of Object.entries(header.other ?? {})) {
       if (!Object.hasOwn(line, key)) Object.defineProperty(line, key, { value, enumerable: true, configurable: true, writable: true });
     }
-    if (start === undefined) this.#object(line);
-    else {
-      this.#object(line, { key: 'start_ts', digits: String(start) });
+    this.#object(line, said ? { key: 'start_ts', digits: String(start) } : undefined);
+    if (start !== undefined) {
       this.#startSeconds = Number(start / 1_000_000_000n);
       this.#startNanos = Number(start % 1_000_000_000n);
     }
@@ -247,6 +261,7 @@ export class NdjsonWriter {
 
   #thread(row: number): void {
     const { tids, names, prngSeeds } = this.#trace.threads;
+    this.#tids[row] = ascii(`,"tid":${tids[row]}`);
     const name = names[row];
     const seed = hex(prngSeeds[row]);
     if (name === undefined && seed === undefined) return;
