@@ -117,7 +117,10 @@ export class Program {
     const frames = [...functions, 'main'].map((fn, depth) =>
       stacks.frames.intern({ fn, file: 'synth.c', line: 10 * functions.length + depth }),
     );
-    const site = this.#sites.push({ name: functions[0], functions: [...functions, 'main'], stack: stacks.intern(frames) }) - 1;
+    const stack = stacks.intern(frames);
+    const known = this.#sites.findIndex((other) => other.stack === stack);
+    if (known >= 0) return known;
+    const site = this.#sites.push({ name: functions[0], functions: [...functions, 'main'], stack }) - 1;
     if (site === this.#siteObjects.length) {
       this.#siteObjects = grown(this.#siteObjects);
       this.#siteBytes = grown(this.#siteBytes);

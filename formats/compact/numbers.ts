@@ -23,7 +23,7 @@ export class CallNumbers {
   numberOf(op: number, thread: number, size: number, extra: number, stack: number, news: VarintWriter): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let hash = Math.imul(op ^ (thread << 4) ^ (stack << 12), 0x9e3779b1) ^ Math.imul(size % TWO_32, 0x85ebca6b);
+    let hash = Math.imul(op ^ (thread << 4) ^ (stack << 12), 0x9e3779b1) ^ Math.imul(size | 0, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15) ^ extra, 0xc2b2ae35);
     let slot = (hash ^ (hash >>> 16)) & mask;
     for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
@@ -131,7 +131,7 @@ export class AddressNumbers {
   #slotOf(address: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const high = (address / TWO_32) | 0;
+    const high = (address * (1 / TWO_32)) | 0;
     let hash = Math.imul((address >>> 3) ^ (address << 9) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
     hash ^= hash >>> 15;
     let slot = hash & mask;

@@ -1,0 +1,150 @@
+/**
+ * convert and synth from outside: formats by ending, compression, joined parts, refusals, and truths that replays confirm.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as zlib from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { run } from './testing.ts';
+
+const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_clean_perf.txt.zst', import.meta.url));
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jereplay-convert-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = (name: string) => join(folder, name);
+
+const summaryOf = async (file: string) => JSON.parse((await run(['replay', file, '--json', '--quiet'])).stdout) as Record<string, unknown>;
+
+describe('convert', () => {
+  test('a recording to the compact trace and back: the same events, the same replay, a sixth of the size', async () => {
+    expect(await run(['convert', LEAKY, '-o', path('a.ndjson')])).toMatchObject({ code: 0 });
+    expect(await run(['convert', path('a.ndjson'), '-o', path('a.jrt')])).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await run(['convert', path('a.jrt'), '-o', path('b.ndjson')])).toMatchObject({ code: 0 });
+    expect(readFileSync(path('b.ndjson'), 'utf8')).toBe(readFileSync(path('a.ndjson'), 'utf8'));
+    expect(statSync(path('a.jrt')).size * 6).toBeLessThan(statSync(path('a.ndjson')).size);
+    expect(await summaryOf(path('a.jrt'))).toEqual(await summaryOf(path('a.ndjson')));
+  });
+
+  test.each(['c.ndjson.gz', 'c.jrt.gz'])('%s is compressed', async (name) => {
+    await run(['synth', 'churn', '--events', '60k', '-o', path('c.ndjson'), '--quiet']);
+    expect(await run(['convert', path('c.ndjson'), '-o', path(name)])).toMatchObject({ code: 0 });
+    expect(readFileSync(path(name)).subarray(0, 2).toString('hex')).toBe('1f8b');
+    expect((await run(['convert', path(name), '-o', '-'])).stdout).toBe(readFileSync(path('c.ndjson'), 'utf8'));
+  });
+
+  test('.zst where Node has it, else the reason', async () => {
+    await run(['synth', 'churn', '--events', '20k', '-o', path('z.ndjson'), '--quiet']);
+    const { code, stderr } = await run(['convert', path('z.ndjson'), '-o', path('z.jrt.zst')]);
+    if ('zstdCompressSync' in zlib) {
+      expect(code).toBe(0);
+      expect((await run(['convert', path('z.jrt.zst'), '-o', '-'])).stdout).toBe(readFileSync(path('z.ndjson'), 'utf8'));
+    } else
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(/Zstandard is not in this version of Node\nhint: write \.gz/),
+      });
+  });
+
+  test('the compact trace through a pipe, broken off', async () => {
+    await run(['synth', 'server', '--events', '50k', '-o', path('p.jrt'), '--quiet']);
+    const bytes = readFileSync(path('p.jrt'));
+    const { code, stdout, stderr } = await run(['replay', '-', '--json'], bytes.subarray(0, bytes.length / 2));
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ partial: true, events: 16384 });
+    expect(stderr).toBe('note: the trace breaks off after event 16384: what came before is used\n');
+    const damaged = Uint8Array.from(bytes);
+    damaged.fill(0x55, 60_000, 60_400);
+    expect(await run(['replay', '-', '--json'], damaged)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^-:byte \d+: is damaged here: /),
+    });
+  });
+
+  test('inputs that are no parts of one recording are refused', async () => {
+    await run(['synth', 'server', '--events', '1k', '-o', path('s.jrt'), '--quiet']);
+    await run(['synth', 'server', '--events', '1k', '-o', path('s.ndjson'), '--quiet']);
+    expect(await run(['convert', path('s.jrt'), path('s.jrt'), '-o', '-'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('s.jrt: is a compact trace, which is whole by itself\nhint: join the parts'),
+    });
+    expect(await run(['convert', path('s.ndjson'), LEAKY, '-o', '-'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/is bpftrace, but .*s\.ndjson is ndjson/),
+    });
+  });
+
+  test('--to goes before the ending', async () => {
+    await run(['synth', 'server', '--events', '1k', '-o', path('t.x'), '--to', 'compact', '--quiet']);
+    expect(readFileSync(path('t.x')).includes('jereplay.trace')).toBe(true);
+    expect(await run(['convert', path('t.x'), '-o', path('t.y'), '--to', 'ndjson'])).toMatchObject({ code: 0 });
+    expect(readFileSync(path('t.y'), 'utf8')).toMatch(/^\{"op":"trace","version":1,/);
+    expect(await run(['convert', path('t.x'), '-o', path('t.y'), '--to', 'xml'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('unknown format "xml"'),
+    });
+  });
+});
+
+describe('synth', () => {
+  test.each(['--to=ndjson', '--to=compact'])('%s: a replay confirms the truth', async (to) => {
+    const args = ['synth', 'leak', to, '--events', '50k', '--seed', '9', '--threads', '3', '--live', '500'];
+    const made = await run([
+      ...args,
+      '--leak',
+      'a::b:64:1000',
+      '--leak',
+      'c:1k:5000',
+      '-o',
+      path('truth.trace'),
+      '--truth',
+      path('truth.json'),
+    ]);
+    expect(made).toEqual({ code: 0, stdout: '', stderr: '' });
+    const { workload, seed, leaks, duration_ns, ...truth } = JSON.parse(readFileSync(path('truth.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect({ workload, seed }).toEqual({ workload: 'leak', seed: 9 });
+    expect(await summaryOf(path('truth.trace'))).toMatchObject(truth);
+    const { contexts } = JSON.parse((await run(['leaks', path('truth.trace'), '--json'])).stdout) as {
+      contexts: Record<string, unknown>[];
+    };
+    expect(contexts.map(({ bytes, objects, stack }) => ({ bytes, objects, stack }))).toEqual(
+      (leaks as Record<string, unknown>[]).map(({ bytes, objects, stack }) => ({ bytes, objects, stack })),
+    );
+    expect(contexts).toHaveLength(4);
+  });
+
+  test('standard output gets NDJSON, stderr the truth', async () => {
+    const { code, stdout, stderr } = await run(['synth', 'cache', '--events', '100']);
+    expect(code).toBe(0);
+    expect(
+      stdout.split('\n').filter((line) => /^\{"op":"(malloc|calloc|realloc|free|malloc_usable_size|thread_exit)"/.test(line)),
+    ).toHaveLength(100);
+    expect(JSON.parse(stderr)).toMatchObject({ workload: 'cache', events: 100, leaks: [] });
+  });
+
+  test.each([
+    [['nothing'], 'unknown workload "nothing"'],
+    [['server', '--events', '1'], '--events: "1" is not a whole number from 2'],
+    [['server', '--events', 'many'], '--events: "many" is not'],
+    [['server', '--threads', '0'], '--threads: "0" is not'],
+    [['server', '--leak', 'x:1'], '--leak: "x:1" is not SITE:BYTES:EVERY'],
+    [['server', '--leak', 'x:1:0'], '--leak: "0" is not a whole number from 1 up'],
+  ])('%j is bad usage', async (args, fact) => {
+    const { code, stdout, stderr } = await run(['synth', ...args]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(fact);
+  });
+
+  test('an unknown workload leaves an existing file as it was', async () => {
+    writeFileSync(path('kept.ndjson'), 'kept');
+    expect(await run(['synth', 'nothing', '-o', path('kept.ndjson')])).toMatchObject({ code: 2 });
+    expect(readFileSync(path('kept.ndjson'), 'utf8')).toBe('kept');
+  });
+});
