@@ -3,9 +3,10 @@
  *
  * An Arrow IPC stream (https://arrow.apache.org/docs/format/Columnar.html): pandas, polars and DuckDB open it as a table. A column of a
  * table has one width for the whole file, which either wastes bytes or cannot hold what comes later; a block as a row of lists has
- * narrow lists for what is usual and wide ones for the exceptions, and tables only for what is new. Measured on the recordings of
- * fixtures/traces: 6.6 to 9.5 bytes an event where NDJSON takes 68 to 85; with a row an event, at the narrowest widths that hold any
- * trace, it is 25.
+ * narrow lists for what is usual and wide ones for the exceptions, and tables only for what is new.
+ * Measured on the recordings of fixtures/traces with more than 4000 events, uncompressed: 4.8 to 10.9 bytes an event where NDJSON takes 55
+ * to 98, that is 6.9 to 11.8 times fewer; the columns of a row an event would come to 25. It is read at some 20 million events a second
+ * on a core that reads 1.2 million of NDJSON. A block takes 1.4 kB besides its columns, so that traces of a hundred events gain nothing.
  *
  * What is said once: stacks, frames, threads and header (`tables`, JSON); calls, that is combinations of operation, thread, size,
  * count or alignment, and stack (`calls`); addresses (`addresses`). Events name them by number.
