@@ -61,20 +61,19 @@ export function auditHeap(heap: Heap): void {
 }
 
 function checkBins(heap: Heap, arena: Arena, slabs: Float64Array, taken: Float64Array): void {
-  const { bins, large } = arena;
+  const { bins, large, automatic } = arena;
+  const { curslabs, curregs, nmalloc, ndalloc, nonfull, nonfullSlabs } = bins;
+  const { firstBin, shards } = heap.binInfo;
+  const first = arena.index * heap.binInfo.bins;
   let allocated = 0;
   for (let szind = 0; szind < NBINS; szind++) {
-    for (let shard = 0; shard < heap.binInfo.shards[szind]; shard++) {
-      const bin = heap.binInfo.firstBin[szind] + shard;
-      const at = arena.index * heap.binInfo.bins + bin;
-      if (slabs[at] !== bins.curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');
-      if (taken[at] !== bins.curregs[bin]) throw new Error('bin: curregs differs from the regions taken');
-      if (arena.automatic && bins.nmalloc[bin] - bins.ndalloc[bin] !== bins.curregs[bin]) {
-        throw new Error('bin: curregs is not nmalloc - ndalloc');
-      }
-      const nonfull = checkHeap(heap.edata, bins.nonfull, bin);
-      if (arena.automatic && nonfull !== bins.nonfullSlabs[bin]) throw new Error('bin: nonfullSlabs differs from the heap');
-      allocated += bins.curregs[bin] * indexToSize[szind];
+    for (let bin = firstBin[szind]; bin < firstBin[szind] + shards[szind]; bin++) {
+      if (slabs[first + bin] !== curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');
+      if (taken[first + bin] !== curregs[bin]) throw new Error('bin: curregs differs from the regions taken');
+      if (automatic && nmalloc[bin] - ndalloc[bin] !== curregs[bin]) throw new Error('bin: curregs is not nmalloc - ndalloc');
+      const held = checkHeap(heap.edata, nonfull, bin);
+      if (automatic && held !== nonfullSlabs[bin]) throw new Error('bin: nonfullSlabs differs from the heap');
+      allocated += curregs[bin] * indexToSize[szind];
     }
   }
   for (let row = 0; row < large.nmalloc.length; row++) {

@@ -79,6 +79,7 @@ export class Decay {
   /** Checks the backlog. @throws Error naming what does not hold. */
   check(): void {
     if (this.epoch > this.deadline) throw new Error('decay: the deadline lies before its epoch');
-    for (const pages of this.#backlog) if (!(pages >= 0)) throw new Error('decay: the backlog holds a negative count');
+    const backlog = this.#backlog;
+    for (let step = 0; step < STEPS; step++) if (!(backlog[step] >= 0)) throw new Error('decay: the backlog holds a negative count');
   }
 }
