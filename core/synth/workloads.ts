@@ -202,7 +202,8 @@ function producers(program: Program, threads: number, live: number): Running {
     end() {
       const pair = queues.findIndex(({ length }) => length > 0);
       if (pair < 0) return false;
-      program.free(consumerOf(pair), queues[pair].shift());
+      // at the end no thread starts any more: what a consumer never came to is freed by its producer
+      program.free(program.started(consumerOf(pair)) ? consumerOf(pair) : 2 * pair, queues[pair].shift());
       return true;
     },
   };
