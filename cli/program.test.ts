@@ -221,9 +221,9 @@ describe.concurrent('replay', () => {
     expect(JSON.parse(stdout)).toMatchObject({ requested_bytes_live: 1_070_481, requested_bytes_peak: 1_070_481, partial: true });
   });
 
-  test("a bad configuration prints jemalloc's own warning", async () => {
+  test("a bad configuration prints jemalloc's own warning, and is bad input though the replay goes on", async () => {
     const { code, stderr } = await run(['replay', '-', '--conf', 'foo:bar'], SMALL);
-    expect(code).toBe(0);
+    expect(code).toBe(2);
     expect(stderr).toBe('<jemalloc>: Invalid conf pair: foo:bar\n');
     const refused = await run(['replay', '-', '--conf', 'percpu_arena:percpu'], SMALL);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--conf: percpu_arena:percpu is not supported/) });

@@ -10,7 +10,7 @@ import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
 import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
-import { EXIT_FINDING } from '../failure.ts';
+import { EXIT_BAD_INPUT, EXIT_FINDING } from '../failure.ts';
 import { writeCollapsed } from '../../profiles/collapsed/collapsed.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { heapFileParts } from '../../profiles/heap/write.ts';
@@ -81,6 +81,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
     writeResults(done, paths, args);
     // what the library itself does at exit: the final dump, the leak summary, statistics
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
+    if (done.confError) process.exitCode = EXIT_BAD_INPUT;
   } finally {
     if (spool !== undefined) rmSync(spool, { force: true });
   }

@@ -25,6 +25,8 @@ export interface ParsedConf {
   options: Options;
   /** Whether jemalloc would have called abort() at this point; `options` then hold what was read so far. */
   aborted: boolean;
+  /** Whether anything in the strings was wrong; jemalloc has warned of it and goes on. */
+  hadError: boolean;
 }
 
 /** The sources of a program that sets nothing itself, started with MALLOC_CONF=`environment` (null: not set). */
@@ -357,7 +359,7 @@ class ConfParser {
   /** Says that jemalloc aborts here. */
   abort(): ParsedConf {
     this.say('Abort (abort_conf:true) on invalid conf value (see above).');
-    return { options: this.options, aborted: true };
+    return { options: this.options, aborted: true, hadError: true };
   }
 }
 
@@ -383,5 +385,5 @@ export function parseMallocConf(sources: ConfSources, message: ConfMessage): Par
     parser.say('prof_leak_error is set w/o prof_final.');
     if (options.abort_conf) return parser.abort();
   }
-  return { options, aborted: false };
+  return { options, aborted: false, hadError: parser.hadError };
 }

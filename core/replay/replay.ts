@@ -111,6 +111,8 @@ export class Replay {
   eventCount = 0;
   allocations = 0;
   frees = 0;
+  /** True if the option string has mistakes, which jemalloc warns of and passes by; known once the model is booted. */
+  confError = false;
   readonly #options: ReplayOptions;
   /** By address, or by number if the trace's format numbers its blocks. */
   #live: LiveTable | NumberedTable = new LiveTable();
@@ -145,6 +147,9 @@ export class Replay {
     const { header, threads } = trace;
     const message = this.#options.message ?? (() => {});
     const parsed = parseMallocConf(['', null, '', this.#options.conf ?? null, null], message);
+    if (parsed.aborted)
+      throw new InputError('--conf', 'jemalloc ends the process here: abort_conf:true, and something in the string is wrong');
+    this.confError = parsed.hadError;
     const conf = bootConf(parsed.options, { ncpus: this.#options.ncpus ?? header.ncpus ?? 4 }, message);
     const heap = new Heap({
       conf,
