@@ -296,16 +296,12 @@ export class Replay {
 
   /** Takes the object at `key` out of the accounts; false, counted, if there is none. */
   #drop(key: number, address: number): boolean {
-    const live = this.#live;
-    const object = live.find(key);
+    const object = this.#live.find(key);
     if (object === NOT_LIVE) {
       this.#unknown(address);
       return false;
     }
-    const { rows } = live;
-    const at = object * LIVE_FIELDS;
-    this.ledger.free(rows[at + STACK] as StackIndex, rows[at + SIZE]);
-    live.remove(object);
+    this.#forget(object);
     return true;
   }
 
@@ -414,14 +410,14 @@ export class Replay {
 
   /** Ends an object in the live table, the ledger and the model. */
   #end(heap: Heap, tsd: Tsd, object: number, stack: number): void {
-    const region = this.#forget(heap, object);
+    const region = this.#forget(object);
     if (region !== NULL_REGION) free(heap, tsd, region, stack);
   }
 
   /** Takes an object out of the live table and the ledger, and gives its region. */
-  #forget(heap: Heap, object: number): number {
+  #forget(object: number): number {
     const live = this.#live;
-    if (this.#peakPending) this.#takePeak(heap);
+    if (this.#peakPending) this.#takePeak();
     const { rows } = live;
     const at = object * LIVE_FIELDS;
     this.ledger.free(rows[at + STACK] as StackIndex, rows[at + SIZE]);
@@ -461,12 +457,12 @@ export class Replay {
       if (object !== NOT_LIVE) {
         // realloc(p, 0) that gave NULL has freed p
         this.frees++;
-        const region = this.#forget(heap, object);
+        const region = this.#forget(object);
         if (region !== NULL_REGION) realloc(heap, tsd, region, 0, stack);
       }
       return;
     }
-    const region = object === NOT_LIVE ? NULL_REGION : this.#forget(heap, object);
+    const region = object === NOT_LIVE ? NULL_REGION : this.#forget(object);
     const claimed = this.#claim(heap, tsd, ptr);
     const result = region === NULL_REGION ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
     this.#enter(heap, claimed, result, requested, stack);
@@ -477,9 +473,9 @@ export class Replay {
   }
 
   /** The model's figures at the latest peak of requested bytes, taken before the first event that leaves it. */
-  #takePeak(heap: Heap): void {
+  #takePeak(): void {
     this.#peakPending = false;
-    this.#peak = modelBytes(heap);
+    this.#peak = modelBytes(this.heap);
   }
 
   /** Time of the latest event taken, ns since start_ts. */
@@ -489,7 +485,7 @@ export class Replay {
 
   /** Ends the replay. `partial` says that the trace was not read to its end. */
   finish(partial: boolean): void {
-    if (this.#peakPending) this.#takePeak(this.heap);
+    if (this.#peakPending) this.#takePeak();
     this.#partial = partial || this.#stopped;
   }
 
