@@ -34,6 +34,10 @@ const MADE_UP_ADDRESSES = 0x100000000n;
 /** Frames, each distinct one once. */
 export class FrameTable {
   readonly frames: Frame[] = [];
+  /** Frames in the order in which stacks first used them. Readers may learn of frames earlier, and of more; this is what every form of a trace keeps. */
+  readonly used: FrameIndex[] = [];
+  /** FrameIndex -> its place in `used`, if it has one. */
+  readonly #places: number[] = [];
   readonly #byKey = new Map<string, FrameIndex>();
 
   get length(): number {
@@ -42,7 +46,12 @@ export class FrameTable {
 
   /** The frame's address as it appears in heap dumps: its own, or a made-up one that no other frame has. */
   addressOf(index: FrameIndex): bigint {
-    return this.frames[index].pc ?? MADE_UP_ADDRESSES + BigInt(index) * 16n;
+    return this.frames[index].pc ?? MADE_UP_ADDRESSES + BigInt(this.use(index)) * 16n;
+  }
+
+  /** Says that a stack holds the frame; gives its place in `used`. */
+  use(index: FrameIndex): number {
+    return (this.#places[index] ??= this.used.push(index) - 1);
   }
 
   /** Gives the frame's index, adding it if it is new. */
@@ -132,7 +141,10 @@ export class StackTable {
       grown.set(this.entries);
       this.entries = grown;
     }
-    for (let i = 0; i < count; i++) this.entries[start + i] = frames[i];
+    for (let i = 0; i < count; i++) {
+      this.entries[start + i] = frames[i];
+      this.frames.use(frames[i] as FrameIndex);
+    }
     this.starts[index + 1] = start + count;
     return index as StackIndex;
   }

@@ -171,6 +171,7 @@ class CompactReader implements TraceReader {
       return decoded;
     });
     this.#takeEvents(block);
+    this.#sound(() => this.#tables.finish());
   }
 
   /** Runs what may throw anything on damaged bytes. */

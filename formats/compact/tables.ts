@@ -1,9 +1,11 @@
 /**
  * What a trace says besides its events, as the JSON that goes with a block: only what is new since the block before.
  * Invariant: rows are appended in order, so that row numbers of the file are those of the tables it was written from.
+ * Header and threads are written as they were before the first event that they have to do with; what changes after that stands at the end,
+ * so that whoever reads learns it when it was learnt.
  */
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
-import type { SkipReason, Trace, TraceHeader } from '../../core/trace/trace.ts';
+import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import type { StackIndex, ThreadIndex } from '../../core/units.ts';
 
 /** Header fields that pass 2^53, in hex. */
@@ -22,8 +24,8 @@ interface TablesJson {
   threads?: ThreadJson[];
   frames?: FrameJson[];
   stacks?: number[][];
-  /** Stands at the end of a whole trace. */
-  end?: { skipped: [string, number][]; warnings: string[]; partial: boolean };
+  /** Stands at the end of a whole trace, and holds from there on. */
+  end?: { header?: Record<string, unknown>; threads?: ThreadJson[]; skipped: [string, number][]; warnings: string[]; partial: boolean };
 }
 
 /** The writing side. */
@@ -31,6 +33,10 @@ export class TablesWriter {
   readonly #trace: Trace;
   readonly #header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   readonly #threads: { name: string | undefined; seed: bigint | undefined }[] = [];
+  /** Seen, and not yet taken. */
+  #newHeader: Record<string, unknown> | undefined;
+  #newThreads: ThreadJson[] = [];
+  #started = false;
   #frames = 0;
   #stacks = 0;
 
@@ -38,26 +44,58 @@ export class TablesWriter {
     this.#trace = trace;
   }
 
+  /** Before the first event: keeps what the header says now. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#newHeader = this.#headerNews();
+  }
+
+  /** Threads that were seen. */
+  get threads(): number {
+    return this.#threads.length;
+  }
+
+  /** Before the first event of the thread in row `until - 1`: keeps what is known of the threads up to it. */
+  seeThreads(until: number): void {
+    this.#newThreads.push(...this.#threadNews(this.#threads.length, until));
+  }
+
   /** What is new since the last call; empty if nothing is. `end`: and the trace ends here. */
   take(end: boolean): Uint8Array {
     const trace = this.#trace;
     const { stacks } = trace;
     const json: TablesJson = {};
-    const header = this.#newHeader(trace.header);
-    if (header !== undefined) json.header = header;
-    const threads = this.#newThreads();
-    if (threads.length > 0) json.threads = threads;
+    this.start();
+    if (this.#newHeader !== undefined) json.header = this.#newHeader;
+    this.#newHeader = undefined;
+    if (this.#newThreads.length > 0) json.threads = this.#newThreads;
+    this.#newThreads = [];
     if (this.#frames < stacks.frames.length) json.frames = stacks.frames.frames.slice(this.#frames).map(frameJson);
     this.#frames = stacks.frames.length;
     if (this.#stacks < stacks.length) {
       json.stacks = [];
       for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(Array.from(stacks.framesOf(this.#stacks as StackIndex)));
     }
-    if (end) json.end = { skipped: Object.entries(trace.skipped), warnings: trace.warnings, partial: trace.partial };
+    if (end) json.end = this.#end();
     return Object.keys(json).length === 0 ? new Uint8Array(0) : Buffer.from(JSON.stringify(json));
   }
 
-  #newHeader(header: TraceHeader): Record<string, unknown> | undefined {
+  #end(): NonNullable<TablesJson['end']> {
+    const { threads, skipped, warnings, partial } = this.#trace;
+    const header = this.#headerNews();
+    const late = this.#threadNews(0, threads.length);
+    return {
+      ...(header === undefined ? {} : { header }),
+      ...(late.length === 0 ? {} : { threads: late }),
+      skipped: Object.entries(skipped),
+      warnings,
+      partial,
+    };
+  }
+
+  #headerNews(): Record<string, unknown> | undefined {
+    const { header } = this.#trace;
     let news: Record<string, unknown> | undefined;
     for (const field of [...PLAIN_FIELDS, ...WIDE_FIELDS, 'other'] as const) {
       const value = header[field];
@@ -69,11 +107,11 @@ export class TablesWriter {
     return news;
   }
 
-  /** Rows that are new or whose facts have changed. */
-  #newThreads(): ThreadJson[] {
+  /** Rows from..until that are new or whose facts have changed. */
+  #threadNews(from: number, until: number): ThreadJson[] {
     const { tids, names, prngSeeds } = this.#trace.threads;
     const news: ThreadJson[] = [];
-    for (let row = 0; row < tids.length; row++) {
+    for (let row = from; row < until; row++) {
       const known = this.#threads[row];
       const name = names[row];
       const seed = prngSeeds[row];
@@ -92,19 +130,22 @@ export class TablesReader {
   readonly #frames: number[] = [];
   readonly stacks: StackIndex[] = [];
   readonly threads: ThreadIndex[] = [];
-  /** True once the trace's end was read. */
-  ended = false;
+  #end: Record<string, unknown> | undefined;
 
   constructor(trace: Trace) {
     this.#trace = trace;
+  }
+
+  /** True once the block with the trace's end was read. */
+  get ended(): boolean {
+    return this.#end !== undefined;
   }
 
   /** Takes the JSON of a block. @throws Error if it is not what `take` writes. */
   add(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const json = record(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')), 'the tables');
-    if (json['header'] !== undefined) this.#header(record(json['header'], 'the header'));
-    for (const thread of list(json['threads'] ?? [], 'threads')) this.#thread(list(thread, 'a thread'));
+    this.#headerAndThreads(json);
     const { stacks } = this.#trace;
     for (const frame of list(json['frames'] ?? [], 'frames')) this.#frames.push(stacks.frames.intern(frameOf(list(frame, 'a frame'))));
     for (const stack of list(json['stacks'] ?? [], 'stacks')) {
@@ -115,7 +156,26 @@ export class TablesReader {
       });
       this.stacks.push(stacks.intern(rows));
     }
-    if (json['end'] !== undefined) this.#end(record(json['end'], 'the end'));
+    if (json['end'] !== undefined) this.#end = record(json['end'], 'the end');
+  }
+
+  /** After the events of a block: takes what the trace's end says, if this block is the end. @throws Error as `add` does. */
+  finish(): void {
+    const json = this.#end;
+    if (json === undefined) return;
+    const trace = this.#trace;
+    this.#headerAndThreads(json);
+    for (const entry of list(json['skipped'], 'skip counts')) {
+      const [reason, count] = list(entry, 'a skip count');
+      trace.skip(text(reason) as SkipReason, natural(count));
+    }
+    for (const warning of list(json['warnings'], 'warnings')) trace.warnings.push(text(warning));
+    if (flag(json['partial'])) trace.partial = true;
+  }
+
+  #headerAndThreads(json: Record<string, unknown>): void {
+    if (json['header'] !== undefined) this.#header(record(json['header'], 'the header'));
+    for (const thread of list(json['threads'] ?? [], 'threads')) this.#thread(list(thread, 'a thread'));
   }
 
   #header(json: Record<string, unknown>): void {
@@ -141,17 +201,6 @@ export class TablesReader {
     const thread = this.threads[at];
     threads.names[thread] = name === null ? undefined : text(name);
     threads.prngSeeds[thread] = seed === null ? undefined : wide(seed);
-  }
-
-  #end(json: Record<string, unknown>): void {
-    const trace = this.#trace;
-    for (const entry of list(json['skipped'], 'skip counts')) {
-      const [reason, count] = list(entry, 'a skip count');
-      trace.skip(text(reason) as SkipReason, natural(count));
-    }
-    for (const warning of list(json['warnings'], 'warnings')) trace.warnings.push(text(warning));
-    if (flag(json['partial'])) trace.partial = true;
-    this.ended = true;
   }
 }
 

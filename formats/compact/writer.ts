@@ -53,7 +53,9 @@ export class CompactWriter {
   /** Takes the events of a batch. A BatchSink. */
   batch(batch: EventBatch): void {
     const { length, op, thread, time, ptr, size, extra, stack } = batch;
+    this.#tables.start();
     for (let row = 0; row < length; row++) {
+      if (thread[row] >= this.#tables.threads) this.#tables.seeThreads(thread[row] + 1);
       const at = this.#length++;
       this.#call[at] = this.#calls.numberOf(op[row], thread[row], size[row], extra[row], stack[row], this.#newCalls);
       this.#times[at] = time[row];

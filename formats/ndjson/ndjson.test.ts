@@ -212,6 +212,7 @@ describe('errors name the line', () => {
     ['{"op":"stack","id":1,"frames":[1]}', 't:2: a frame is neither'],
     ['{"op":"stack","id":1,"frames":[{"pc":12}]}', 't:2: "pc" is not a 64-bit number'],
     ['{"op":"thread"}', 't:2: thread without "tid"'],
+    ['{"op":"trace","version":1,"end":true}', 't:2: the trace line comes after events'],
     ['{"op":"maps"}', 't:2: maps without "text"'],
     ['{"op":"free","ptr":"0x\0\0"}', 't:2: NUL bytes'],
   ])('%s', (line, message) => {
@@ -225,6 +226,17 @@ describe('errors name the line', () => {
     ['{"op":"trace","version":1,"start_ts":1.5}', 't:1: "start_ts" is not an integer'],
     ['{"op":"trace","version":1,"pid":"4"}', 't:1: "pid" is not an integer'],
   ])('%s', (line, message) => expect(() => read(`${line}\n`)).toThrow(message));
+
+  test.each([
+    ['"notes":["a",1]', '"notes" is not a list of strings'],
+    ['"skipped":[1]', '"skipped" is not an object of counts'],
+    ['"skipped":{"lost":-1}', '"lost" is not an integer'],
+    ['"partial":1', '"partial" is neither true nor false'],
+    ['"timed":null', '"timed" is neither true nor false'],
+    ['"start_ts":"0"', '"start_ts" is not an integer'],
+  ])('an end with %s', (field, message) => {
+    expect(() => read(`{"op":"trace","version":1}\n${good}{"op":"trace","version":1,"end":true,${field}}\n`)).toThrow(`t:3: ${message}`);
+  });
 
   test('a line of 10 MB', () => {
     expect(() => read(`${good}{"op":"maps","text":"${'x'.repeat(10_000_000)}"}\n`, [5_000_000])).toThrow(
@@ -413,5 +425,78 @@ describe('properties', () => {
         },
       ),
     );
+  });
+});
+
+describe('what a recording says late', () => {
+  function batchOf(rows: readonly [op: Op, thread: number, time: number, ptr: number][]): EventBatch {
+    const batch = new EventBatch(rows.length);
+    rows.forEach(([op, thread, time, ptr], row) => {
+      batch.op[row] = op;
+      batch.thread[row] = thread;
+      batch.time[row] = time;
+      batch.ptr[row] = ptr;
+    });
+    batch.length = rows.length;
+    return batch;
+  }
+
+  /** Thread rows 0 and 3 have events, 1 shares its id with 3, 2 is named before and 4 after the events. */
+  function lateText(): string {
+    const trace = new Trace();
+    const { threads } = trace;
+    for (const tid of [10, 11, 12]) threads.intern(tid);
+    threads.forget(11);
+    threads.intern(11);
+    threads.names[2] = 'idle';
+    const pieces: Uint8Array[] = [];
+    const writer = new NdjsonWriter(trace, (bytes) => pieces.push(bytes));
+    writer.batch(batchOf([[Op.malloc, 0, 0, 0x10]]));
+    writer.batch(batchOf([[Op.free, 3, 5, 0x10]]));
+    threads.intern(13);
+    threads.names[0] = 'main';
+    threads.prngSeeds[3] = 2n ** 63n;
+    Object.assign(trace.header, { pid: 10, startTime: 1_784_000_000_123_456_789n, timed: false, maps: 'm', other: { x: 2 } });
+    trace.header.timed = true;
+    trace.skip('lost', 3);
+    trace.warnings.push('lost some');
+    trace.partial = true;
+    writer.end();
+    return Buffer.concat(pieces).toString('utf8');
+  }
+
+  test('stands after the events', () => {
+    expect(lateText()).toBe(`{"op":"trace","version":1,"clock":"ns"}
+{"op":"malloc","ts":0,"tid":10,"size":0,"ptr":"0x10"}
+{"op":"thread","tid":11,"nth":1}
+{"op":"thread","tid":12,"nth":2,"name":"idle"}
+{"op":"thread","tid":11,"nth":3}
+{"op":"free","ts":5,"tid":11,"ptr":"0x10"}
+{"op":"maps","text":"m"}
+{"op":"thread","tid":10,"nth":0,"name":"main"}
+{"op":"thread","tid":11,"nth":3,"prng_seed":"0x8000000000000000"}
+{"op":"thread","tid":13,"nth":4}
+{"op":"trace","version":1,"clock":"ns","end":true,"pid":10,"x":2,"start_ts":1784000000123456789,"skipped":{"lost":3},"notes":["lost some"],"partial":true}
+`);
+  });
+
+  test('is read as it was, and written as it was', () => {
+    const text = lateText();
+    const { trace, rows } = read(text);
+    expect(rows.map(({ time }) => time)).toEqual([0, 5]);
+    expect(trace.header).toMatchObject({ pid: 10, startTime: 1_784_000_000_123_456_789n, timed: true, maps: 'm', other: { x: 2 } });
+    expect(trace.threads.tids).toEqual([10, 11, 12, 11, 13]);
+    expect(trace.threads.names).toEqual(['main', undefined, 'idle', undefined, undefined]);
+    expect(trace.threads.prngSeeds[3]).toBe(2n ** 63n);
+    expect({ ...trace.skipped, notes: trace.warnings, partial: trace.partial }).toEqual({ lost: 3, notes: ['lost some'], partial: true });
+
+    const back = new Trace();
+    const pieces: Uint8Array[] = [];
+    const writer = new NdjsonWriter(back, (bytes) => pieces.push(bytes));
+    const reader = ndjson.open(back, (batch) => writer.batch(batch), { name: 't' });
+    reader.write(Buffer.from(text));
+    reader.end();
+    writer.end();
+    expect(Buffer.concat(pieces).toString('utf8')).toBe(text);
   });
 });

@@ -6,7 +6,7 @@
 import { Op, OP_NAMES } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
-import type { Trace } from '../../core/trace/trace.ts';
+import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
@@ -89,6 +89,7 @@ class NdjsonReader implements TraceReader {
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
   #timed = false;
+  #opened = false;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -180,12 +181,17 @@ class NdjsonReader implements TraceReader {
     else if ((needs & Key.alignment) !== 0) extra = line.alignment;
     if (op === Op.thread_exit) {
       // The system may give the id to another thread.
-      this.#trace.threads.forget(tid);
-      this.#threads.delete(tid);
-      this.#lastTid = -1;
-      this.#threadTids[tid & 63] = -1;
+      this.#forget(tid);
     }
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
+  }
+
+  /** The next event with this id is another thread's. */
+  #forget(tid: number): void {
+    this.#trace.threads.forget(tid);
+    this.#threads.delete(tid);
+    this.#lastTid = -1;
+    this.#threadTids[tid & 63] = -1;
   }
 
   /** The first event: the trace's start, unless a header gave another, is its time. */
@@ -289,7 +295,11 @@ class NdjsonReader implements TraceReader {
   #header(fields: Record<string, unknown>): void {
     const { header } = this.#trace;
     const line = this.#line;
-    if (this.#builder.count > 0) throw this.#error('the trace line comes after events');
+    const ends = this.#opened && fields['end'] === true;
+    this.#opened = true;
+    // What comes late does not change how the events before it are seen.
+    if (ends) this.#builder.flush();
+    else if (this.#builder.count > 0) throw this.#error('the trace line comes after events');
     if (!Object.hasOwn(fields, 'version')) throw this.#error('trace without "version"');
     const other: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     for (const [key, value] of Object.entries(fields)) {
@@ -320,9 +330,7 @@ class NdjsonReader implements TraceReader {
           break;
         case 'start_ts':
           if ((line.bad & Key.start_ts) !== 0) throw this.#error(`"start_ts" is not an integer of nanoseconds`);
-          this.#origin.set(line.startSeconds, line.startNanos);
-          header.startTime = this.#origin.toBigInt();
-          header.startTimeGiven = true;
+          this.#startTime(ends);
           break;
         case 'mmap_top':
           header.mmapTop = this.#hex(fields, key);
@@ -334,10 +342,52 @@ class NdjsonReader implements TraceReader {
           header.prngSeed = this.#hex(fields, key);
           break;
         default:
-          other[key] = value;
+          if (!ends || !this.#endField(fields, key)) other[key] = value;
       }
     }
-    if (Object.keys(other).length > 0) header.other = other;
+    if (Object.keys(other).length > 0) header.other = ends ? Object.assign(other, { ...header.other, ...other }) : other;
+  }
+
+  /** The time that events count from; at the end, only what the recording's own clock showed then. */
+  #startTime(ends: boolean): void {
+    const { header } = this.#trace;
+    const { startSeconds, startNanos } = this.#line;
+    const start = new TimeOrigin();
+    start.set(startSeconds, startNanos);
+    header.startTime = start.toBigInt();
+    if (ends) return;
+    this.#origin.set(startSeconds, startNanos);
+    header.startTimeGiven = true;
+  }
+
+  /** Takes a key that only the `trace` line at the end has; false for any other. */
+  #endField(fields: Record<string, unknown>, key: string): boolean {
+    const trace = this.#trace;
+    const value = fields[key];
+    switch (key) {
+      case 'end':
+        return true;
+      case 'timed':
+        if (typeof value !== 'boolean') throw this.#error('"timed" is neither true nor false');
+        trace.header.timed = value;
+        return true;
+      case 'partial':
+        if (typeof value !== 'boolean') throw this.#error('"partial" is neither true nor false');
+        trace.partial ||= value;
+        return true;
+      case 'notes':
+        if (!Array.isArray(value) || value.some((note) => typeof note !== 'string')) throw this.#error('"notes" is not a list of strings');
+        trace.warnings.push(...(value as string[]));
+        return true;
+      case 'skipped': {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#error('"skipped" is not an object of counts');
+        const counts = value as Record<string, unknown>;
+        for (const reason of Object.keys(counts)) trace.skip(reason as SkipReason, this.#natural(counts, reason));
+        return true;
+      }
+      default:
+        return false;
+    }
   }
 
   #thread(fields: Record<string, unknown>): void {
@@ -346,12 +396,26 @@ class NdjsonReader implements TraceReader {
     if (Object.hasOwn(fields, 'name')) facts.name = this.#string(fields, 'name');
     if (Object.hasOwn(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
     const { threads } = this.#trace;
-    const running = this.#threads.get(tid);
+    const running = this.#row(fields, tid) ?? this.#threads.get(tid);
+    // What comes late does not change how the events before it are seen.
+    if (running !== undefined) this.#builder.flush();
     if (running === undefined) this.#facts.set(tid, { ...this.#facts.get(tid), ...facts });
     else {
       threads.names[running] = facts.name ?? threads.names[running];
       threads.prngSeeds[running] = facts.prngSeed ?? threads.prngSeeds[running];
     }
+  }
+
+  /** The row that `nth` says, where it can be this thread's; the next one is a new thread. */
+  #row(fields: Record<string, unknown>, tid: number): ThreadIndex | undefined {
+    const nth = fields['nth'];
+    const { threads } = this.#trace;
+    if (typeof nth !== 'number') return undefined;
+    if (nth === threads.length) {
+      this.#forget(tid);
+      return threads.intern(tid);
+    }
+    return threads.tids[nth] === tid ? (nth as ThreadIndex) : undefined;
   }
 
   #stack(fields: Record<string, unknown>): void {

@@ -1,12 +1,13 @@
 /**
  * Writes a trace as NDJSON, version 1.
  * Invariant: what a line refers to (header, thread, stack) stands before it; reading the lines back gives the same events and tables.
+ * What the recording says of itself only after its first events follows them: `thread` lines, `maps`, and a `trace` line with `end`.
  * Lines of tables go through the `ndjson` package; event lines, millions of them, are spelt byte by byte.
  */
 import { stringify } from 'ndjson';
 import { Op, OP_NAMES, type EventBatch } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
-import type { Trace } from '../../core/trace/trace.ts';
+import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
 
 /** Takes the next bytes of the file. They are its own: the writer does not touch them again. */
@@ -43,9 +44,17 @@ export class NdjsonWriter {
   #bytes = new Uint8Array(PIECE_BYTES + LONGEST_EVENT);
   #length = 0;
   #started = false;
-  #mapsWritten = false;
+  /** The header's fields as the first line has them, and what it says by its absence. */
+  #headerWritten: Record<string, unknown> = {};
+  #mapsWritten: string | undefined;
+  #timed = true;
+  #start = 0n;
+  #events = 0;
   #stacksWritten = 0;
-  #threadsWritten = 0;
+  /** Rows of threads that were written, or need not be, with what was said of them. */
+  readonly #threadsWritten: { name: string | undefined; seed: bigint | undefined }[] = [];
+  /** Ids of threads that were written and have not ended. */
+  readonly #idsInUse = new Set<number>();
   #startSeconds = 0;
   #startNanos = 0;
   /** Whole seconds of the event written last, and their digits. */
@@ -62,14 +71,13 @@ export class NdjsonWriter {
   /** Writes the events of a batch, and before them what they refer to and was not written yet. A BatchSink. */
   batch(batch: EventBatch): void {
     if (!this.#started) this.#header(batch.length > 0 && batch.time[0] === 0);
-    this.#maps();
-    const timed = this.#trace.header.timed !== false;
-    const { length, stack, thread } = batch;
+    const { length, stack, thread, time } = batch;
     for (let row = 0; row < length; row++) {
       // Just before their first use, so that the same events give the same file however they are cut into batches.
-      if (thread[row] >= this.#threadsWritten) this.#threads(thread[row] + 1);
+      if (thread[row] >= this.#threadsWritten.length) this.#threads(thread[row]);
       if (stack[row] >= this.#stacksWritten) this.#stacks(stack[row] + 1);
-      this.#event(batch, row, timed);
+      this.#event(batch, row, this.#timed || time[row] !== this.#events);
+      this.#events++;
     }
   }
 
@@ -77,13 +85,25 @@ export class NdjsonWriter {
   end(): void {
     if (!this.#started) this.#header(true);
     this.#maps();
-    this.#threads(this.#trace.threads.length);
+    const { names, prngSeeds } = this.#trace.threads;
+    this.#threadsWritten.forEach(({ name, seed }, row) => {
+      if (names[row] !== name || prngSeeds[row] !== seed) this.#thread(row, true);
+    });
+    this.#threadsWithoutEvents(names.length);
     this.#stacks(this.#trace.stacks.length);
+    this.#end();
     this.#flush();
   }
 
-  #threads(until: number): void {
-    while (this.#threadsWritten < until) this.#thread(this.#threadsWritten++);
+  /** The thread whose first event comes next, and before it threads that stand before it in the table. */
+  #threads(next: number): void {
+    this.#threadsWithoutEvents(next);
+    // An id that comes again without an exit in between is another thread's only if that is said.
+    this.#thread(next, this.#idsInUse.has(this.#trace.threads.tids[next]));
+  }
+
+  #threadsWithoutEvents(until: number): void {
+    for (let row = this.#threadsWritten.length; row < until; row++) this.#thread(row, true);
   }
 
   #stacks(until: number): void {
@@ -115,6 +135,7 @@ export class NdjsonWriter {
     }
     if (op < Op.free) this.#field(SIZE, batch.size[row]);
     if (op !== Op.thread_exit) this.#address(PTR, batch.ptr[row]);
+    else this.#idsInUse.delete(this.#trace.threads.tids[batch.thread[row]]);
     if (batch.stack[row] >= 0) this.#field(STACK, batch.stack[row]);
     this.#put(END);
   }
@@ -226,50 +247,60 @@ export class NdjsonWriter {
   #header(fromStart: boolean): void {
     this.#started = true;
     const { header } = this.#trace;
-    const { startTime } = header;
-    const line: Record<string, unknown> = { op: 'trace', version: 1, clock: 'ns' };
-    const set = (key: string, value: unknown) => {
-      if (value !== undefined) line[key] = value;
-    };
-    const start = startTime !== undefined && header.timed !== false ? startTime : undefined;
-    const said = start !== undefined && !(fromStart && header.startTimeGiven !== true);
-    set('start_ts', said ? 0 : undefined);
-    set('command', header.command);
-    set('pid', header.pid);
-    set('ncpus', header.ncpus);
-    set('page_size', header.pageSize);
-    set('mmap_top', hex(header.mmapTop));
-    set('program_break', hex(header.programBreak));
-    set('prng_seed', hex(header.prngSeed));
-    set('source', header.source);
-    for (const [key, value] of Object.entries(header.other ?? {})) {
-      if (!Object.hasOwn(line, key)) Object.defineProperty(line, key, { value, enumerable: true, configurable: true, writable: true });
+    this.#timed = header.timed !== false;
+    this.#start = header.startTime ?? 0n;
+    const said = this.#timed && !(fromStart && header.startTimeGiven !== true);
+    this.#headerWritten = headerFields(header);
+    const line = { ...TRACE_LINE, ...(said ? { start_ts: 0 } : {}) };
+    this.#object(withoutOverwriting(line, this.#headerWritten), said ? { key: 'start_ts', digits: String(this.#start) } : undefined);
+    if (this.#timed) {
+      this.#startSeconds = Number(this.#start / 1_000_000_000n);
+      this.#startNanos = Number(this.#start % 1_000_000_000n);
     }
-    this.#object(line, said ? { key: 'start_ts', digits: String(start) } : undefined);
-    if (start !== undefined) {
-      this.#startSeconds = Number(start / 1_000_000_000n);
-      this.#startNanos = Number(start % 1_000_000_000n);
-    }
+    this.#maps();
   }
 
   #maps(): void {
     const { maps } = this.#trace.header;
-    if (maps === undefined || this.#mapsWritten) return;
-    this.#mapsWritten = true;
+    if (maps === undefined || this.#mapsWritten === maps) return;
+    this.#mapsWritten = maps;
     this.#object({ op: 'maps', text: maps });
   }
 
-  #thread(row: number): void {
+  /** What the header has got since its line was written, and what only the end of a recording tells; no line if that is nothing. */
+  #end(): void {
+    const { header, skipped, warnings, partial } = this.#trace;
+    const news: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(headerFields(header))) {
+      if (JSON.stringify(value) !== JSON.stringify(this.#headerWritten[key])) define(news, key, value);
+    }
+    const timed = header.timed !== false;
+    if (this.#timed && !timed) news['timed'] = false;
+    const start = timed && this.#timed && (header.startTime ?? 0n) !== this.#start ? header.startTime : undefined;
+    if (start !== undefined) news['start_ts'] = 0;
+    if (Object.keys(skipped).length > 0) news['skipped'] = skipped;
+    if (warnings.length > 0) news['notes'] = warnings;
+    if (partial) news['partial'] = true;
+    if (Object.keys(news).length === 0) return;
+    const line = withoutOverwriting({ ...TRACE_LINE, end: true }, news);
+    this.#object(line, start === undefined ? undefined : { key: 'start_ts', digits: String(start) });
+  }
+
+  /** `nth`: the line says which row it is, because no event shows it, or because events have already shown it. */
+  #thread(row: number, nth: boolean): void {
     const { tids, names, prngSeeds } = this.#trace.threads;
     this.#tids[row] = ascii(`,"tid":${tids[row]}`);
     const name = names[row];
-    const seed = hex(prngSeeds[row]);
-    if (name === undefined && seed === undefined) return;
+    const seed = prngSeeds[row];
+    this.#threadsWritten[row] = { name, seed };
+    this.#idsInUse.add(tids[row]);
+    if (!nth && name === undefined && seed === undefined) return;
     this.#object({
       op: 'thread',
       tid: tids[row],
+      ...(nth ? { nth: row } : {}),
       ...(name === undefined ? {} : { name }),
-      ...(seed === undefined ? {} : { prng_seed: seed }),
+      ...(seed === undefined ? {} : { prng_seed: hex(seed) }),
     });
   }
 
@@ -278,6 +309,37 @@ export class NdjsonWriter {
     const frames = Array.from(stacks.framesOf(stack), (index) => frameValue(stacks.frames.frames[index]));
     this.#object({ op: 'stack', id: stack, frames });
   }
+}
+
+/** What every `trace` line has. */
+const TRACE_LINE = { op: 'trace', version: 1, clock: 'ns' } as const;
+
+/** The header's facts under the keys of the `trace` line, but for times, which the writer spells. */
+function headerFields(header: TraceHeader): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  const known = {
+    command: header.command,
+    pid: header.pid,
+    ncpus: header.ncpus,
+    page_size: header.pageSize,
+    mmap_top: hex(header.mmapTop),
+    program_break: hex(header.programBreak),
+    prng_seed: hex(header.prngSeed),
+    source: header.source,
+  };
+  for (const [key, value] of Object.entries(known)) if (value !== undefined) fields[key] = value;
+  return withoutOverwriting(fields, header.other ?? {});
+}
+
+/** `line`, with those fields of `more` that it has not. */
+function withoutOverwriting(line: Record<string, unknown>, more: Record<string, unknown>): Record<string, unknown> {
+  for (const [key, value] of Object.entries(more)) if (!Object.hasOwn(line, key)) define(line, key, value);
+  return line;
+}
+
+/** Sets a field whatever its name, `__proto__` too. */
+function define(line: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(line, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function hex(value: bigint | undefined): string | undefined {

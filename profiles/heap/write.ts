@@ -6,7 +6,6 @@
  */
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import type { FrameIndex } from '../../core/units.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
 import { frameFunctions, symbolLine, symbolName } from './symbols.ts';
 
@@ -45,8 +44,8 @@ function symbolEntries(heapText: string, trace: Trace): string {
   const { frames } = trace.stacks;
   const entries: string[] = [];
   let needed = false;
-  for (let i = 0; i < frames.length; i++) {
-    const address = frames.addressOf(i as FrameIndex);
+  for (const i of frames.used) {
+    const address = frames.addressOf(i);
     const row = rows.find(address);
     // Not in the dump, or an address that two frames have: it goes to the first.
     if (row < 0 || places[row] === 0) continue;
