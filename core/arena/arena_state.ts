@@ -122,6 +122,8 @@ export class Arena {
   /** Threads bound to it for the application, and for allocations of the library's own. */
   applicationThreads = 0;
   internalThreads = 0;
+  /** Owner number of the thread that was last given this arena by its CPU, 0 for none (last_thd). */
+  lastOwner = 0;
   /** Shard number for the next thread that binds. */
   nextShard = 0;
   /** Thread caches linked to it, in the order of linking. */

@@ -54,6 +54,40 @@ describe('binding', () => {
   });
 });
 
+describe('arenas of CPUs', () => {
+  test('a thread goes where its CPU is at its next miss, if another thread has been there since', () => {
+    const p = new Program('percpu_arena:percpu', { ncpus: 2 });
+    const on = (thread: number, cpu: number) => {
+      p.thread(thread).tsd.cpu = cpu;
+      return arenaOf(p, p.malloc(20_000));
+    };
+    expect([on(0, 0), on(0, 1), on(1, 0), on(0, 1), on(0, 0)]).toEqual([0, 0, 0, 1, 1]);
+    expect(p.heap.arenas.map((arena) => arena?.applicationThreads)).toEqual([1, 1]);
+    expect(p.thread(0).tsd.internalArena).toBe(p.arena(0));
+    auditHeap(p.heap);
+  });
+
+  test('an arena that has lost its last thread is purged, and the cache goes with its thread', () => {
+    const p = new Program('percpu_arena:percpu,narenas:4,tcache_max:0', { ncpus: 2 });
+    p.free(p.malloc(100_000));
+    p.thread(1).free(p.malloc(100_000)).exit();
+    expect(p.arena(0).dirty.pages).toBeGreaterThanOrEqual(29);
+    p.thread(0).tsd.cpu = 1;
+    p.malloc(100_000);
+    expect([p.arena(0).applicationThreads, p.arena(0).dirty.pages, p.thread(0).tsd.tcache!.arena]).toEqual([0, 0, p.arena(1)]);
+    auditHeap(p.heap);
+  });
+
+  test('phycpu: the upper half of the CPUs shares the arenas of the lower', () => {
+    const p = new Program('percpu_arena:phycpu', { ncpus: 4 });
+    const places = [0, 1, 2, 3].map((cpu) => {
+      p.thread(cpu).tsd.cpu = cpu;
+      return arenaOf(p, p.malloc(100));
+    });
+    expect(places).toEqual([0, 1, 0, 1]);
+  });
+});
+
 describe('the arena for great sizes', () => {
   test.each([
     ['', 7982033, 0],

@@ -1,12 +1,13 @@
 /**
- * Making arenas, and choosing one for a thread (jemalloc 5.3.0, src/jemalloc.c arena_choose_hard, arena_bind; src/arena.c arena_new,
- * arena_choose_huge).
+ * Making arenas, and choosing one for a thread (jemalloc 5.3.0, src/jemalloc.c arena_choose_hard, arena_bind, arena_migrate; src/arena.c
+ * arena_new, arena_choose_huge; arena_choose_impl and percpu_arena_update in jemalloc_internal_inlines_b.h).
  * Invariant: an arena's applicationThreads = threads whose `arena` it is, likewise internalThreads.
- * Differs: percpu_arena is refused when options are read, since a trace does not say on which CPU a call ran.
+ * Differs: the CPU that a thread runs on is the trace's (`tsd.cpu`), and its arena is an automatic one: whoever sets it sees to that.
  */
 import { Base } from '../base/base.ts';
+import { arenaOfCpu } from '../conf/boot.ts';
 import { State } from '../extent/edata.ts';
-import { decayMsSet } from '../extent/pac.ts';
+import { arenaDecay, decayMsSet } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
 import { ARENA_MUTEXES, GlobalMutex, lock } from '../mutex.ts';
 import { NBINS } from '../sizes/sc.ts';
@@ -52,6 +53,11 @@ export function arenaInit(heap: Heap, index: number): Arena {
   return arena;
 }
 
+/** arena_get: the arena with this index, made if it is not there. */
+function arenaGet(heap: Heap, index: number): Arena {
+  return heap.arenas[index] ?? arenaInit(heap, index);
+}
+
 /** arena_bind */
 function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void {
   if (internal) {
@@ -67,6 +73,12 @@ function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void 
 
 /** arena_choose_hard: binds a thread to the arena with the fewest threads, or to a new one while all that exist are in use. */
 function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
+  if (heap.conf.percpuArenas > 0) {
+    const arena = arenaGet(heap, arenaOfCpu(heap.conf, tsd.cpu));
+    arenaBind(heap, tsd, arena, false);
+    arenaBind(heap, tsd, arena, true);
+    return arena;
+  }
   const automatic = heap.conf.narenasAuto;
   const arena0 = heap.arenas[0] as Arena;
   if (automatic === 1) {
@@ -102,10 +114,36 @@ function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
   return internal ? own : application;
 }
 
-/** arena_choose: the thread's arena, bound now if it has none. */
+/** arena_choose: the thread's arena, bound now if it has none; with percpu_arena that of its CPU. */
 export function arenaChoose(heap: Heap, tsd: Tsd): Arena {
   if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;
-  return tsd.arena ?? bindAndLink(heap, tsd, false);
+  const arena = tsd.arena ?? bindAndLink(heap, tsd, false);
+  return arena.index < heap.conf.percpuArenas ? followCpu(heap, tsd, arena) : arena;
+}
+
+/** The end of arena_choose_impl: a thread asks for its CPU only if another one has used the arena since. Manual arenas are kept. */
+function followCpu(heap: Heap, tsd: Tsd, arena: Arena): Arena {
+  if (arena.lastOwner === tsd.owner) return arena;
+  const chosen = arenaGet(heap, arenaOfCpu(heap.conf, tsd.cpu));
+  if (chosen !== arena) arenaMigrate(heap, tsd, arena, chosen);
+  chosen.lastOwner = tsd.owner;
+  return chosen;
+}
+
+/**
+ * arena_migrate and tcache_arena_reassociate: binds a thread to another arena, its cache with it. Shards and internal arena stay.
+ * An arena that has lost its last thread is purged.
+ */
+export function arenaMigrate(heap: Heap, tsd: Tsd, from: Arena, to: Arena): void {
+  const { tcache } = tsd;
+  from.applicationThreads--;
+  to.applicationThreads++;
+  tsd.arena = to;
+  if (from.applicationThreads === 0) arenaDecay(heap, from, true);
+  // a cache that is being made is linked when it is done
+  if (tcache === null || tcache.arena === null) return;
+  tcacheDissociate(heap, tsd, tcache);
+  tcacheAssociate(heap, tcache, to);
 }
 
 /** arena_ichoose: the same for allocations of the library's own. */

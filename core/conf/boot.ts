@@ -2,13 +2,14 @@
  * What jemalloc makes of its options when it starts (jemalloc 5.3.0, src/jemalloc.c malloc_init_hard: prof_boot1, tcache_boot,
  * malloc_init_narenas, arena_init_huge, background_thread_boot1, stats_boot).
  * Invariant: a BootConf never changes; the numbers in it fit a double, and the 64-bit options among them saturate upwards.
- * Differs: what cannot be replayed is refused by name before anything else happens.
+ * Differs: what cannot be replayed is refused by name before anything else happens. The CPUs of the affinity mask are all that the machine has,
+ * so that percpu_arena is never turned off for an uncertain number of them.
  */
 import { indexToSize, LARGE_MAXCLASS, LARGE_MINCLASS, NBINS, PAGE, sizeToIndex } from '../sizes/sc.ts';
 import { toByteString, fromByteString } from './byte_string.ts';
 import { mulFxp, roundFxp } from './fxp.ts';
 import type { ConfMessage } from './malloc_conf.ts';
-import type { Options } from './options.ts';
+import type { Options, PercpuArena } from './options.ts';
 
 /** Arena indices that an application can name (MALLOCX_ARENA_LIMIT). */
 export const ARENA_LIMIT = 4095;
@@ -45,6 +46,8 @@ export interface BootConf {
   systemThp: 'always' | 'madvise' | 'never' | 'unknown';
   /** Arenas that threads are spread over, 1..4094. */
   narenasAuto: number;
+  /** Arenas 0..percpuArenas-1 belong to CPUs (percpu_arena_ind_limit); 0 with percpu_arena disabled. */
+  percpuArenas: number;
   /** Index of the arena for huge requests, -1 if there is none. */
   hugeArenaIndex: number;
   /** narenasAuto, and one more with a huge arena. */
@@ -105,15 +108,29 @@ function refuseUnsupported(options: Options): void {
   if (options.background_thread) {
     throw new UnsupportedOption('background_thread', 'true', 'purging by a thread of its own depends on when that thread runs');
   }
-  if (options.percpu_arena !== 'disabled') {
-    throw new UnsupportedOption('percpu_arena', options.percpu_arena, 'a trace does not say on which CPU an event took place');
+}
+
+/** Arenas that belong to CPUs, 0 with percpu_arena disabled; an odd number of CPUs is no reason to turn phycpu off (malloc_init_narenas). */
+function arenasOfCpus(mode: PercpuArena, ncpus: number, say: (text: string) => void): number {
+  if (mode === 'disabled') return 0;
+  if (ncpus >= ARENA_LIMIT) throw new UnsupportedOption('percpu_arena', mode, `with ${ARENA_LIMIT} CPUs or more jemalloc does not start`);
+  if (mode === 'percpu') return ncpus;
+  if (ncpus % 2 !== 0) {
+    say(`<jemalloc>: invalid configuration -- per physical CPU arena with odd number (${ncpus}) of CPUs (no hyper threading?).\n`);
   }
+  return Math.ceil(ncpus / 2);
+}
+
+/** Index of the arena of a CPU (percpu_arena_choose): with phycpu the CPUs of the upper half share those of the lower. */
+export function arenaOfCpu({ options, ncpus }: BootConf, cpu: number): number {
+  const half = Math.floor(ncpus / 2);
+  return options.percpu_arena === 'percpu' || cpu < half ? cpu : cpu - half;
 }
 
 /**
  * Starts jemalloc up to its first allocation: final options and what follows from them.
  * @param message takes jemalloc's own warnings, as parseMallocConf does.
- * @throws UnsupportedOption for hpa:true, background_thread:true and percpu_arena.
+ * @throws UnsupportedOption for hpa:true and background_thread:true.
  */
 export function bootConf(parsed: Options, surroundings: BootSurroundings, message: ConfMessage): BootConf {
   refuseUnsupported(parsed);
@@ -144,12 +161,14 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
   const ncachedMax = new Uint16Array(Math.max(nhbins, NBINS));
   for (let index = 0; index < nhbins; index++) ncachedMax[index] = slotsOf(options, index, slabRegions[index]);
 
+  const say = (text: string) => message(text, fromByteString(toByteString(text)));
+  const percpuArenas = arenasOfCpus(options.percpu_arena, ncpus, say);
+  if (options.narenas < percpuArenas) options.narenas = percpuArenas;
   if (options.narenas === 0) options.narenas = defaultArenas(ncpus, options.narenas_ratio);
   let narenasAuto = options.narenas;
   if (narenasAuto >= ARENA_LIMIT) {
     narenasAuto = ARENA_LIMIT - 1;
-    const text = `<jemalloc>: Reducing narenas to limit (${narenasAuto})\n`;
-    message(text, fromByteString(toByteString(text)));
+    say(`<jemalloc>: Reducing narenas to limit (${narenasAuto})\n`);
   }
   const huge = options.oversize_threshold >= BigInt(LARGE_MINCLASS) && options.oversize_threshold <= BigInt(LARGE_MAXCLASS);
   if (!huge) options.oversize_threshold = 0n;
@@ -160,6 +179,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
     ncpus,
     systemThp,
     narenasAuto,
+    percpuArenas,
     hugeArenaIndex: huge ? narenasAuto : -1,
     narenasTotal: narenasAuto + (huge ? 1 : 0),
     oversizeThreshold: huge ? saturate(options.oversize_threshold) : LARGE_MAXCLASS + PAGE,

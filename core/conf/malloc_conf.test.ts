@@ -11,7 +11,7 @@ import {
 import { needsTool } from '../../fixtures/tools.ts';
 import { CtlStats } from '../stats/ctl_stats.ts';
 import { statsPrint } from '../stats/stats_print.ts';
-import { type BootConf, type BootSurroundings, bootConf, UnsupportedOption } from './boot.ts';
+import { type BootConf, type BootSurroundings, arenaOfCpu, bootConf, UnsupportedOption } from './boot.ts';
 import { textOfByteString, toByteString } from './byte_string.ts';
 import { formatFxp, parseFxp } from './fxp.ts';
 import { CONF_KEYS, environmentSources, parseMallocConf } from './malloc_conf.ts';
@@ -195,11 +195,31 @@ function randomConf(random: () => number): string {
   return conf.replaceAll('\0', '');
 }
 
+const ODD = (ncpus: number) =>
+  `<jemalloc>: invalid configuration -- per physical CPU arena with odd number (${ncpus}) of CPUs (no hyper threading?).\n`;
+
+// malloc_init_narenas and percpu_arena_choose; that they are the library's shows where stage 6 of the fuzzing draws them
+test.each([
+  ['percpu_arena:percpu', 4, 4, 'percpu', [0, 1, 2, 3], ''],
+  ['p:', 2, 2, 'percpu', [0, 1], ''],
+  ['percpu_arena:percpu', 1, 1, 'percpu', [0], ''],
+  ['percpu_arena:percpu,narenas:3', 4, 4, 'percpu', [0, 1, 2, 3], ''],
+  ['percpu_arena:percpu,narenas:9', 4, 9, 'percpu', [0, 1, 2, 3, 4], ''],
+  ['percpu_arena:phycpu', 4, 2, 'phycpu', [0, 1, 0, 1, 2], ''],
+  ['percpu_arena:phycpu', 5, 3, 'phycpu', [0, 1, 0, 1, 2], ODD(5)],
+  ['percpu_arena:phycpu', 1, 1, 'phycpu', [0], ODD(1)],
+  ['percpu_arena:disabled', 4, 16, 'disabled', [], ''],
+])('%s on %d CPUs: %d arenas', (conf, ncpus, narenas, mode, arenas, stderr) => {
+  let said = '';
+  const { options } = parseMallocConf(environmentSources(conf), () => {});
+  const boot = bootConf(options, { ncpus }, (text) => (said += text));
+  expect([boot.narenasAuto, boot.options.percpu_arena, said]).toEqual([narenas, mode, stderr]);
+  expect(arenas.map((_, cpu) => arenaOfCpu(boot, cpu))).toEqual(arenas);
+});
+
 test.each([
   ['hpa:true', 'hpa'],
   ['background_thread:true', 'background_thread'],
-  ['percpu_arena:phycpu', 'percpu_arena'],
-  ['p:', 'percpu_arena'],
 ])('%s is refused by name', (conf, name) => {
   const { options } = parseMallocConf(environmentSources(conf), () => {});
   expect(() => bootConf(options, { ncpus: 4 }, () => {})).toThrowError(

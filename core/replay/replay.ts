@@ -4,7 +4,7 @@
  * Differs from the recorded run: what the trace frees without having allocated, or allocated without getting memory, does nothing here.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { bootConf } from '../conf/boot.ts';
+import { arenaOfCpu, bootConf } from '../conf/boot.ts';
 import { parseMallocConf } from '../conf/malloc_conf.ts';
 import { Heap } from '../heap.ts';
 import {
@@ -127,6 +127,8 @@ export class Replay {
   readonly #placement: NonNullable<ReplayOptions['placement']> | null;
   #peak: ModelBytes | null = null;
   #peakPending = false;
+  /** An event has told its CPU to a model with arenas of CPUs. */
+  #cpusKnown = false;
   #partial = false;
   #stopped = false;
 
@@ -219,13 +221,43 @@ export class Replay {
       this.#account(batch, rows);
     } else if (this.#options.audit === true) {
       for (let row = 0; row < rows; row++) {
-        this.#run(batch, row, row + 1);
+        this.#runOnCpus(batch, row, row + 1);
         auditHeap(this.heap);
         this.#live.check();
       }
     } else {
-      this.#run(batch, 0, rows);
+      this.#runOnCpus(batch, 0, rows);
     }
+  }
+
+  /** Runs the events of rows `from` to `to` - 1, each on its CPU if arenas belong to CPUs. */
+  #runOnCpus(batch: EventBatch, from: number, to: number): void {
+    const { thread, cpu } = batch;
+    const { heap } = this;
+    if (cpu === undefined || heap.conf.percpuArenas === 0) {
+      this.#run(batch, from, to);
+      return;
+    }
+    this.#cpusKnown = true;
+    for (let start = from; start < to; ) {
+      let end = start + 1;
+      while (end < to && thread[end] === thread[start] && cpu[end] === cpu[start]) end++;
+      if (cpu[start] >= 0) this.#moveTo(heap, this.#tsd(heap, thread[start]), cpu[start]);
+      this.#run(batch, start, end);
+      start = end;
+    }
+  }
+
+  #moveTo(heap: Heap, tsd: Tsd, cpu: number): void {
+    const { ncpus, narenasAuto } = heap.conf;
+    if (arenaOfCpu(heap.conf, cpu) >= narenasAuto) {
+      throw new InputError(
+        this.#eventPlace,
+        `the event ran on CPU ${cpu}, but the model has ${ncpus} CPUs, numbered from 0`,
+        `pass --ncpus ${cpu + 1} or more`,
+      );
+    }
+    tsd.cpu = cpu;
   }
 
   /** Runs the events of rows `from` to `to` - 1. */
@@ -487,6 +519,11 @@ export class Replay {
   finish(partial: boolean): void {
     if (this.#peakPending) this.#takePeak();
     this.#partial = partial || this.#stopped;
+    const heap = this.#heap;
+    if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
+      const mode = heap.options.percpu_arena;
+      this.trace.warnings.push(`percpu_arena:${mode}: the trace does not say on which CPU its events ran; all were taken to run on CPU 0`);
+    }
   }
 
   summary(): ReplaySummary {

@@ -6,7 +6,7 @@
  * is refused as UnsupportedName.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { arenaChoose, arenaInit } from '../arena/choose.ts';
+import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
 import type { DssPrecedence, Options } from '../conf/options.ts';
 import { State } from '../extent/edata.ts';
@@ -15,7 +15,7 @@ import type { Heap } from '../heap.ts';
 import { ARENA_MUTEXES, ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE, pagesToPind, pindToPages } from '../sizes/sc.ts';
 import { setTcacheEnabled } from '../thread/lifecycle.ts';
-import { tcacheAssociate, tcacheDissociate, tcacheFlushAll } from '../thread/tcache.ts';
+import { tcacheFlushAll } from '../thread/tcache.ts';
 import { tcachesCreate, tcachesDestroy, tcachesFlush } from '../thread/tcaches.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { arenaDestroy, arenaReset } from './arena_reset.ts';
@@ -326,15 +326,9 @@ const threadArena: Leaf = (call, _, value) => {
   const wanted = value === undefined ? old.index : integerOf(value);
   if (wanted === old.index) return old.index;
   if (wanted < 0 || wanted >= heap.arenasTotal) fail('EFAULT');
-  const arena = heap.arenas[wanted] ?? arenaInit(heap, wanted);
-  old.applicationThreads--;
-  arena.applicationThreads++;
-  tsd.arena = arena;
-  if (old.applicationThreads === 0) arenaDecay(heap, old, true);
-  if (tsd.tcache !== null) {
-    tcacheDissociate(heap, tsd, tsd.tcache);
-    tcacheAssociate(heap, tsd.tcache, arena);
-  }
+  // the arenas of CPUs are no one's to choose
+  if (wanted < heap.conf.percpuArenas) fail('EPERM');
+  arenaMigrate(heap, tsd, old, heap.arenas[wanted] ?? arenaInit(heap, wanted));
   return old.index;
 };
 

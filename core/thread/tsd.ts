@@ -33,6 +33,8 @@ export class Tsd {
   /** TsdState */
   state: number = TsdState.uninitialized;
   reentrancy = 0;
+  /** CPU that the thread runs on, which percpu_arena asks for. */
+  cpu = 0;
   /** State of the thread's PRNG, low word first. */
   readonly prng: Uint32Array = new Uint32Array(2);
   /** Decay ticks left. */

@@ -53,6 +53,12 @@ export class EventBatch {
   object: Int32Array | undefined = undefined;
   oldObject: Int32Array | undefined = undefined;
 
+  /**
+   * CPU that the call ran on, where the recording has it, else undefined. -1, if it does not say so of this event: the one that the thread's
+   * event before ran on, 0 for its first. CPUs are numbered from 0, as the system does.
+   */
+  cpu: Int16Array | undefined = undefined;
+
   constructor(capacity = 4096) {
     this.capacity = capacity;
     this.op = new Uint8Array(capacity);
