@@ -4,9 +4,10 @@
  * An Arrow IPC stream (https://arrow.apache.org/docs/format/Columnar.html): pandas, polars and DuckDB open it as a table. A column of a
  * table has one width for the whole file, which either wastes bytes or cannot hold what comes later; a block as a row of lists has
  * narrow lists for what is usual and wide ones for the exceptions, and tables only for what is new.
- * Measured on the recordings of fixtures/traces with more than 4000 events, uncompressed: 4.8 to 10.9 bytes an event where NDJSON takes 55
- * to 98, that is 6.9 to 11.8 times fewer; the columns of a row an event would come to 25. It is read at some 20 million events a second
- * on a core that reads 1.2 million of NDJSON. A block takes 1.4 kB besides its columns, so that traces of a hundred events gain nothing.
+ * Measured on the recordings of fixtures/traces with more than 1500 events, uncompressed: 4.7 to 10.2 bytes an event where NDJSON takes 56
+ * to 98, that is 7.2 to 12 times fewer; the columns of a row an event would come to 25. It is read at some 20 million events a second
+ * on a core that reads 1.2 million of NDJSON. A file takes 1.1 kB for its schema and a block 1.2 kB besides its columns, so that recordings
+ * of 400 to 1500 events are 4.4 to 8.8 times smaller, and traces of a hundred events gain nothing.
  *
  * What is said once: stacks, frames, threads and header (`tables`, JSON); calls, that is combinations of operation, thread, size,
  * count or alignment, and stack (`calls`); addresses (`addresses`). Events name them by number.
@@ -21,10 +22,19 @@ export const VERSION = '1';
 export const BLOCK_EVENTS = 16384;
 /** Calls that the table of calls holds, at most. */
 export const MOST_CALLS = 65536;
-/** In `time` and `object`: the value is the next one of `timeWide` or `objectWide`. */
+/** In `time` and `object`: the value is the next one of `timeWide` (as a variable-length number) or `objectWide`. */
 export const WIDE = 0xffff;
-/** In `timeWide`: the value is the next one of `timeFar`. */
-export const FAR = 0xffffffff;
+
+/**
+ * Which of a call's fields follow its first number, in this order, before `stack + 1`; fields that do not follow are 0.
+ * The first number is (thread * 16 + op) * 4 + kind.
+ */
+export const CALL_KINDS = [
+  { size: false, extra: false },
+  { size: true, extra: false },
+  { size: false, extra: true },
+  { size: true, extra: true },
+] as const;
 
 /** One block. Lists of one element are plain columns of the table. */
 export interface Block {
@@ -39,23 +49,25 @@ export interface Block {
   readonly unit: Float64Array;
   /** Calls that the table keeps: all, or 0 where it begins anew. */
   readonly base: Uint32Array;
-  /** New calls, as variable-length numbers: op, thread, size, extra, stack + 1. */
+  /** New calls, as variable-length numbers: see CALL_KINDS. */
   readonly calls: Uint8Array;
   /** Addresses in order of first appearance, each as the signed variable-length difference to the one before. */
   readonly addresses: Uint8Array;
-  /** Numbers of addresses that are free again: the next new addresses get them, in this order, and only then numbers never used. */
-  readonly released: Uint32Array;
+  /**
+   * Numbers of addresses that are free again, in ascending order, each as the variable-length difference to the one before: the next new
+   * addresses get them, in this order, and only then numbers never used.
+   */
+  readonly released: Uint8Array;
   /** Call of each event. */
   readonly call: Uint16Array;
   /** Units since the event before (0 for the first); empty if each comes one unit after the one before. */
   readonly time: Uint16Array;
-  readonly timeWide: Uint32Array;
-  readonly timeFar: Float64Array;
+  readonly timeWide: Uint8Array;
   /** Number of the address in `ptr` of each event. A number that was not in use is that of the next new address. */
   readonly object: Uint16Array;
   readonly objectWide: Uint32Array;
-  /** Number of the address in `old`, for each realloc and reallocarray. Of an event's two addresses, `old` appears first. */
-  readonly old: Uint32Array;
+  /** Number of the address in `old`, for each realloc and reallocarray, of variable length. Of an event's two addresses, `old` appears first. */
+  readonly old: Uint8Array;
 }
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | Float64Array;
@@ -77,12 +89,11 @@ export const COLUMNS: readonly Column[] = [
   { name: 'base', shape: 'value', elements: Uint32Array },
   { name: 'calls', shape: 'bytes', elements: Uint8Array },
   { name: 'addresses', shape: 'bytes', elements: Uint8Array },
-  { name: 'released', shape: 'list', elements: Uint32Array },
+  { name: 'released', shape: 'bytes', elements: Uint8Array },
   { name: 'call', shape: 'list', elements: Uint16Array },
   { name: 'time', shape: 'list', elements: Uint16Array },
-  { name: 'timeWide', shape: 'list', elements: Uint32Array },
-  { name: 'timeFar', shape: 'list', elements: Float64Array },
+  { name: 'timeWide', shape: 'bytes', elements: Uint8Array },
   { name: 'object', shape: 'list', elements: Uint16Array },
   { name: 'objectWide', shape: 'list', elements: Uint32Array },
-  { name: 'old', shape: 'list', elements: Uint32Array },
+  { name: 'old', shape: 'bytes', elements: Uint8Array },
 ];

@@ -45,10 +45,9 @@ export class CallNumbers {
     this.#size[number] = size;
     this.#extra[number] = extra;
     this.#stack[number] = stack;
-    news.unsigned(op);
-    news.unsigned(thread);
-    news.unsigned(size);
-    news.unsigned(extra);
+    news.unsigned((thread * 16 + op) * 4 + (size !== 0 ? 1 : 0) + (extra !== 0 ? 2 : 0));
+    if (size !== 0) news.unsigned(size);
+    if (extra !== 0) news.unsigned(extra);
     news.unsigned(stack + 1);
     return number;
   }

@@ -10,7 +10,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ascii, findWord } from '../shared/cursor.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
-import { FAR, MARK, MOST_CALLS, VERSION, WIDE, type Block } from './columns.ts';
+import { CALL_KINDS, MARK, MOST_CALLS, VERSION, WIDE, type Block } from './columns.ts';
 import { TablesReader } from './tables.ts';
 import { VarintReader } from './varint.ts';
 
@@ -30,7 +30,8 @@ export const compact: TraceFormat = {
 
 /** Sure if an Arrow stream's schema says so; unsure if the schema is not there as a whole. */
 function sniff(head: Uint8Array): number {
-  if (head.length < PREFIX_BYTES) return 0;
+  // So short, it can only be a file that breaks off.
+  if (head.length < PREFIX_BYTES) return head.length > 0 && head.every((byte, at) => at >= 4 || byte === 0xff) ? 0.2 : 0;
   const view = new DataView(head.buffer, head.byteOffset, head.length);
   const metadataBytes = view.getInt32(4, true);
   if (view.getUint32(0, true) !== CONTINUATION || metadataBytes <= 0 || metadataBytes > LONGEST_METADATA) return 0;
@@ -93,10 +94,13 @@ class CompactReader implements TraceReader {
     }
   }
 
-  end(): void {
+  end(cut = false): void {
     if (this.#over) return;
     const trace = this.#trace;
     trace.partial = true;
+    // Whoever cut the bytes short knows of it, and says so.
+    if (cut) return;
+    trace.truncated = true;
     trace.warnings.push(`the trace breaks off after event ${this.#events}: what came before is used`);
   }
 
@@ -188,10 +192,13 @@ class CompactReader implements TraceReader {
     if (base[0] !== 0 && base[0] !== this.#calls) throw new Error('calls are missing');
     this.#calls = base[0];
     for (const news = new VarintReader(calls); !news.atEnd; this.#calls++) {
-      const op = news.unsigned();
-      const thread = threads[news.unsigned()];
-      const size = news.unsigned();
-      const extra = news.unsigned();
+      const first = news.unsigned();
+      const opThread = Math.floor(first / 4);
+      const op = opThread % 16;
+      const thread = threads[Math.floor(opThread / 16)];
+      const kind = CALL_KINDS[first % 4];
+      const size = kind?.size === true ? news.unsigned() : 0;
+      const extra = kind?.extra === true ? news.unsigned() : 0;
       const stack = news.unsigned() - 1;
       const row = stack === NO_STACK ? NO_STACK : stacks[stack];
       const sound = op <= Op.thread_exit && thread !== undefined && size <= LARGEST_SIZE && extra <= LARGEST_SIZE && row !== undefined;
@@ -216,12 +223,14 @@ class CompactReader implements TraceReader {
 
   #takeReleased({ released }: Block): void {
     if (released.length === 0) return;
-    for (const number of released) if (number === 0 || number >= this.#numbers) throw new Error('a number that was never given');
-    const left = this.#vacant.subarray(this.#vacantAt);
-    const vacant = new Uint32Array(left.length + released.length);
-    vacant.set(left);
-    vacant.set(released, left.length);
-    this.#vacant = vacant;
+    const vacant = Array.from(this.#vacant.subarray(this.#vacantAt));
+    let number = 0;
+    for (const news = new VarintReader(released); !news.atEnd; vacant.push(number)) {
+      const step = news.unsigned();
+      number += step;
+      if (!(step > 0 && number < this.#numbers)) throw new Error('a number that was never given');
+    }
+    this.#vacant = Uint32Array.from(vacant);
     this.#vacantAt = 0;
   }
 
@@ -241,7 +250,9 @@ class CompactReader implements TraceReader {
   }
 
   #takeEvents(block: Block): void {
-    const { call, time, timeWide, timeFar, object, objectWide, old } = block;
+    const { call, time, object, objectWide } = block;
+    const timeWide = new VarintReader(block.timeWide);
+    const old = new VarintReader(block.old);
     const events = block.events[0];
     const unit = block.unit[0];
     const start = block.start[0];
@@ -265,10 +276,7 @@ class CompactReader implements TraceReader {
     const news = new VarintReader(block.addresses);
     let next = this.#nextNumber();
     let now = start;
-    let wideAt = 0;
-    let farAt = 0;
     let objectWideAt = 0;
-    let oldAt = 0;
     for (let row = 0; row < events; ) {
       const length = Math.min(events - row, batch.capacity);
       for (let at = 0; at < length; at++, row++) {
@@ -279,19 +287,13 @@ class CompactReader implements TraceReader {
           if (steady) now += unit;
           else {
             let step: number = time[row];
-            if (step === WIDE) {
-              step = timeWide[wideAt++];
-              if (step === FAR) {
-                step = timeFar[farAt++];
-                if (!(step >= 0)) throw this.#error('is damaged here: time runs backwards');
-              }
-            }
+            if (step === WIDE) step = timeWide.unsigned();
             now += step * unit;
           }
         }
         let former = 0;
         if (op === Op.realloc || op === Op.reallocarray) {
-          former = old[oldAt++];
+          former = old.unsigned();
           if (former === next) {
             this.#define(former, news);
             addresses = this.#addresses;
@@ -324,7 +326,7 @@ class CompactReader implements TraceReader {
       batch.length = length;
       this.#sink(batch);
     }
-    if (oldAt !== old.length || objectWideAt !== objectWide.length || wideAt !== timeWide.length || !news.atEnd) {
+    if (!old.atEnd || objectWideAt !== objectWide.length || !timeWide.atEnd || !news.atEnd) {
       throw this.#error('is damaged here: columns of different lengths');
     }
   }

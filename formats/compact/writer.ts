@@ -5,7 +5,7 @@
 import { Op, type EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { encodeBlock, encodeSchema, END_OF_STREAM } from './arrow.ts';
-import { BLOCK_EVENTS, FAR, MOST_CALLS, WIDE } from './columns.ts';
+import { BLOCK_EVENTS, MOST_CALLS, WIDE } from './columns.ts';
 import { AddressNumbers, CallNumbers } from './numbers.ts';
 import { TablesWriter } from './tables.ts';
 import { VarintWriter } from './varint.ts';
@@ -26,14 +26,13 @@ export class CompactWriter {
   readonly #addresses: AddressNumbers;
   readonly #newCalls = new VarintWriter();
   readonly #newAddresses = new VarintWriter();
+  readonly #old = new VarintWriter();
   readonly #blockEvents: number;
   /** Columns of the block under way. */
   readonly #call: Uint16Array;
   readonly #times: Float64Array;
   readonly #objects: Uint32Array;
-  readonly #old: Uint32Array;
   #length = 0;
-  #oldLength = 0;
   #first = 0;
   #base = 0;
   #released: readonly number[] = [];
@@ -47,7 +46,6 @@ export class CompactWriter {
     this.#call = new Uint16Array(blockEvents);
     this.#times = new Float64Array(blockEvents);
     this.#objects = new Uint32Array(blockEvents);
-    this.#old = new Uint32Array(blockEvents);
   }
 
   /** Takes the events of a batch. A BatchSink. */
@@ -73,7 +71,7 @@ export class CompactWriter {
   #realloc(batch: EventBatch, row: number, at: number): void {
     const { op, ptr, old, size, extra } = batch;
     const former = this.#addresses.numberOf(old[row], this.#newAddresses);
-    this.#old[this.#oldLength++] = former;
+    this.#old.unsigned(former);
     const number = this.#addresses.numberOf(ptr[row], this.#newAddresses);
     this.#objects[at] = number;
     const bytes = op[row] === Op.reallocarray ? size[row] * extra[row] : size[row];
@@ -92,7 +90,7 @@ export class CompactWriter {
     if (!this.#started) this.#out(encodeSchema());
     this.#started = true;
     const events = this.#length;
-    const { start, unit, time, timeWide, timeFar } = splitTimes(this.#times.subarray(0, events));
+    const { start, unit, time, timeWide } = splitTimes(this.#times.subarray(0, events));
     const objects = this.#objects.subarray(0, events);
     const object = new Uint16Array(events);
     const objectWide: number[] = [];
@@ -112,19 +110,17 @@ export class CompactWriter {
       base: Uint32Array.of(this.#base),
       calls: this.#newCalls.take(),
       addresses: this.#newAddresses.take(),
-      released: Uint32Array.from(this.#released),
+      released: differences(this.#released),
       call: this.#call.subarray(0, events),
       time,
       timeWide,
-      timeFar,
       object,
       objectWide: Uint32Array.from(objectWide),
-      old: this.#old.subarray(0, this.#oldLength),
+      old: this.#old.take(),
     });
     this.#out(message);
     this.#first += events;
     this.#length = 0;
-    this.#oldLength = 0;
     if (this.#calls.length + this.#blockEvents > MOST_CALLS) this.#calls.clear();
     this.#base = this.#calls.length;
     this.#released = this.#addresses.release();
@@ -135,8 +131,18 @@ interface SplitTimes {
   readonly start: number;
   readonly unit: number;
   readonly time: Uint16Array;
-  readonly timeWide: Uint32Array;
-  readonly timeFar: Float64Array;
+  readonly timeWide: Uint8Array;
+}
+
+/** Ascending numbers, each as the difference to the one before. */
+function differences(numbers: readonly number[]): Uint8Array {
+  const bytes = new VarintWriter();
+  let previous = 0;
+  for (const number of numbers) {
+    bytes.unsigned(number - previous);
+    previous = number;
+  }
+  return bytes.take();
 }
 
 /** Times that never decrease, as steps in the largest unit that measures all of them. */
@@ -152,25 +158,16 @@ function splitTimes(times: Float64Array): SplitTimes {
     if (unit === 1) break;
     unit = commonDivisor(unit, step);
   }
-  const none = { start, unit, time: new Uint16Array(0), timeWide: new Uint32Array(0), timeFar: new Float64Array(0) };
+  const none = { start, unit, time: new Uint16Array(0), timeWide: new Uint8Array(0) };
   if (steady) return none;
   const time = new Uint16Array(events);
-  const wide: number[] = [];
-  const far: number[] = [];
+  const wide = new VarintWriter();
   for (let i = 1; i < events; i++) {
     const step = (times[i] - times[i - 1]) / unit;
-    if (step < WIDE) {
-      time[i] = step;
-      continue;
-    }
-    time[i] = WIDE;
-    if (step < FAR) wide.push(step);
-    else {
-      wide.push(FAR);
-      far.push(step);
-    }
+    time[i] = Math.min(step, WIDE);
+    if (step >= WIDE) wide.unsigned(step);
   }
-  return { start, unit, time, timeWide: Uint32Array.from(wide), timeFar: Float64Array.from(far) };
+  return { start, unit, time, timeWide: wide.take() };
 }
 
 function commonDivisor(a: number, b: number): number {
