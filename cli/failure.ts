@@ -26,6 +26,7 @@ const SYSTEM_FACTS = new Map([
   ['EDQUOT', 'disk quota exceeded'],
   ['ELOOP', 'too many symbolic links'],
   ['ETXTBSY', 'the file is a program that is running'],
+  ['ENXIO', 'no such device or address'],
   ['EIO', 'input/output error'],
 ]);
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
-import { run } from './testing.ts';
+import { finished, run, start } from './testing.ts';
 
 const BASE = 0x555500000000;
 const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump'].every((tool) => needsTool(tool));
@@ -80,9 +80,42 @@ test('a drawing without a Graphviz', async () => {
   expect(stdout).toMatch(/<svg .*leak_session.*<\/svg>/s);
 });
 
+describe('drawings for paper', () => {
+  test('PostScript without a Graphviz', async () => {
+    const { code, stdout } = await run(['jeprof', '--ps', '--show_bytes', SYMBOLIZED]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^%!PS-Adobe-3\.0\n.*\(leak_session\).*%%EOF\s*$/s);
+  });
+
+  test.skipIf(!needsTool('ps2pdf'))('PDF', async () => {
+    const { code, stdout } = await run(['jeprof', '--pdf', SYMBOLIZED]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^%PDF-1.*%%EOF\s*$/s);
+  });
+
+  test.skipIf(!needsTool('dot'))('GIF', async () => {
+    const { code, stdout } = await run(['jeprof', '--gif', SYMBOLIZED]);
+    expect(code).toBe(0);
+    expect(stdout.slice(0, 6)).toBe('GIF89a');
+  });
+
+  test.each([
+    ['--pdf', 'ps2pdf', 'Ghostscript'],
+    ['--gif', 'dot', 'Graphviz'],
+  ])('%s without %s', async (flag, tool, remedy) => {
+    const child = start(['jeprof', flag, '--quiet', SYMBOLIZED], { PATH: '/nowhere' });
+    const { code, stdout, stderr } = await finished(child);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe(
+      `${flag}: needs ${tool}, which is not on this machine\nhint: install ${remedy}, or use --svg${flag === '--pdf' ? ' or --ps' : ''}\n`,
+    );
+  });
+});
+
 test.each([
-  [['--pdf', 'prog', 'a'], /^jereplay jeprof: --pdf is not made here\nhint: .*--svg/],
-  [['--web', SYMBOLIZED], /^jereplay jeprof: --web is not made here\n/],
+  [['--contentions', SYMBOLIZED], /^jereplay jeprof: --contentions is not made here\nhint: .*--inuse_space/],
+  [['http://localhost:1/pprof/heap'], /^http:.*: profiles are not fetched\nhint: curl .*, then jereplay jeprof/],
+  [['--text', '--web', SYMBOLIZED], /--text and --web at once/],
   [['--no_such', 'a'], /^jereplay jeprof: unknown flag --no_such\n/],
   [['--text', '--dot', SYMBOLIZED], /--text and --dot at once/],
   [['--text', '--list=a', SYMBOLIZED], /--text and --list at once/],

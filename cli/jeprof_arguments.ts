@@ -1,30 +1,38 @@
 /**
  * jeprof's command line (jemalloc 5.3.0, bin/jeprof.in, ParseArgs; Perl, Getopt::Long) as one of ours.
  * Invariant: what comes out has one spelling per flag, which yargs takes as it is.
- * Differs: modes that need a window, a network or another profile than a heap's are refused, in one line.
+ * Differs: what needs a network or another profile than a heap's is refused, with what to do instead.
  */
+import { existsSync } from 'node:fs';
 import { InputError } from '../core/trace/input_error.ts';
 
 /** Flags without a value; `--noX` undoes them. */
 const FLAGS =
-  'cum functions lines addresses files text callgrind symbols dot svg raw collapsed inuse_space inuse_objects alloc_space alloc_objects show_bytes drop_negative heapcheck help'.split(
+  'cum functions lines addresses files text callgrind symbols gv evince web dot ps pdf svg gif raw collapsed interactive inuse_space inuse_objects alloc_space alloc_objects show_bytes drop_negative heapcheck help'.split(
     ' ',
   );
 const VALUES =
-  'base add_lib lib_prefix list disasm nodecount nodefraction edgefraction maxdegree focus thread ignore retain exclude tools'.split(' ');
-/** Of no effect here: debug files are always found by build id, and the others are about windows and servers. */
+  'base add_lib lib_prefix list disasm nodecount nodefraction edgefraction maxdegree focus thread ignore scale retain exclude tools'.split(
+    ' ',
+  );
+/** Of no effect here: debug files are always found by build id, and the others are about servers. */
 const IDLE_FLAGS = ['debug', 'debug-syms-by-id'];
-const IDLE_VALUES = ['seconds', 'scale', 'test_stride'];
+const IDLE_VALUES = ['seconds', 'test_stride'];
 /** What is not made here, and what is in its place. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ...['gv', 'evince', 'web', 'ps', 'pdf', 'gif'].map((mode) => [mode, 'use --svg, or --dot for a Graphviz of your own'] as const),
-  ['interactive', 'name an output, such as --text'],
   ['test', 'jereplay has tests of its own'],
-  ...['total_delay', 'contentions', 'mean_delay'].map((flag) => [flag, 'heap profiles have no such values'] as const),
+  ...['total_delay', 'contentions', 'mean_delay'].map(
+    (flag) => [flag, 'heap profiles have no such values; --inuse_space is the default'] as const,
+  ),
+]);
+/** Flags of gperftools' pprof that scripts for both may have. */
+const PPROF_FLAGS: ReadonlyMap<string, string> = new Map([
+  ['stacks', '--traces prints backtraces with their values'],
+  ['cycles', 'heap profiles have no such values'],
 ]);
 const NAMES = [...FLAGS, ...VALUES, ...IDLE_FLAGS, ...IDLE_VALUES, ...REFUSED.keys(), 'version'];
 /** Flags of ours that jeprof does not have. */
-const OURS = 'quiet nearest tree json csv speedscope output from pid debug-dir peek top fail-over'.split(' ');
+const OURS = 'quiet nearest tree traces json csv speedscope output from pid debug-dir peek top fail-over'.split(' ');
 const OUR_VALUES = new Set(['output', 'from', 'pid', 'debug-dir', 'peek', 'top', 'fail-over']);
 
 /**
@@ -70,10 +78,17 @@ export function jeprofArguments(args: readonly string[], tools: string | undefin
     if (value === true) result.push(`--${name}`);
     else if (value !== '') result.push(`--${name}=${value}`);
   }
-  const remote = inputs.find((input) => /^https?:\/\/|^[\w.-]+:\d+(\/|$)/.test(input));
-  if (remote !== undefined) throw new InputError(remote, 'profiles are not fetched', 'fetch it with curl, and name the file');
+  for (const input of [...inputs, given.get('base')]) if (typeof input === 'string') refuseRemote(input);
   // A file name is no flag.
   return [...result, ...inputs.map((input) => (input.startsWith('-') && input !== '-' ? `./${input}` : input))];
+}
+
+/** `http://host:port/pprof/heap` or `host:port`, which jeprof fetches. @throws InputError with the command that does */
+function refuseRemote(input: string): void {
+  const [, scheme = 'http://', host, page = ''] = /^(https?:\/\/)?([\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)(\/.*)?$/i.exec(input) ?? [];
+  if (host === undefined || !(input.includes('://') || host.includes(':')) || existsSync(input)) return;
+  const url = `${scheme}${host}${page === '' || page === '/' ? '/pprof/heap' : page}`;
+  throw new InputError(input, 'profiles are not fetched', `curl -fsS -o remote.heap '${url}', then jereplay jeprof PROGRAM remote.heap`);
 }
 
 /** A flag by its name, any beginning of it that no other has, and with `no` or `no-` before it. Case does not matter. */
@@ -90,6 +105,8 @@ function flagOf(spelled: string, arg: string): { readonly name: string; readonly
   const negative = /^no-?(.*)$/i.exec(spelled);
   const undone = negative === null ? [] : find(negative[1] as string);
   if (undone.length === 1) return { name: undone[0] as string, negated: true };
+  const instead = PPROF_FLAGS.get(spelled.toLowerCase());
+  if (instead !== undefined) throw new InputError('jereplay jeprof', `jeprof has no --${spelled}`, instead);
   if (spelled === 'o') return { name: 'output', negated: false };
   throw unknown(arg);
 }

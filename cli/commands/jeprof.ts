@@ -1,5 +1,5 @@
 import { command } from './command.ts';
-import { flag, REPORT_FLAGS } from './report.ts';
+import { flag, REPORT_FLAGS, value } from './report.ts';
 
 /** Its flags may be spelled as jeprof takes them: what yargs sees has been through `jeprofArguments`. */
 export default command(
@@ -13,6 +13,10 @@ export default command(
         demandOption: true,
         describe: 'Heap dumps, pprof profiles or traces, after their program',
       })
-      .options({ ...REPORT_FLAGS, symbols: flag('Names of addresses: maps and addresses on standard input, the program as argument') }),
+      .options({
+        ...REPORT_FLAGS,
+        symbols: flag('Names of addresses: maps and addresses on standard input, the program as argument'),
+        scale: value('--gv: its scale (default: 0)'),
+      }),
   async (args) => (await import('../jobs/jeprof.ts')).jeprof(args),
 );

@@ -1,17 +1,19 @@
 /**
- * jeprof: its reports, and the names of addresses that are asked for on standard input.
+ * jeprof: its reports, its prompt, and the names of addresses that are asked for on standard input.
  */
 import { Buffer } from 'node:buffer';
 import { STANDARD, writeResult } from '../output.ts';
 import { printNotes } from '../notes.ts';
 import { symbolizerOf } from '../symbols.ts';
 import { standardInput } from '../trace_input.ts';
-import { type ReportArgs, report } from './report.ts';
+import { asksForReport, type ReportArgs } from '../report/args.ts';
+import { report } from './report.ts';
 
 /** What `jeprof` prints for these flags. */
 export async function jeprof(args: ReportArgs): Promise<void> {
   if (args.symbols === true) await printSymbols(args);
-  else await report(args);
+  // jeprof's default: the prompt on a terminal, and a table in a script.
+  else await report(process.stdout.isTTY === true && !asksForReport(args) ? { ...args, interactive: true } : args);
 }
 
 /**

@@ -70,15 +70,16 @@ export function renderText(profiles: Profile | readonly Profile[], options: Repo
 export function renderReport(format: ReportFormat, profiles: Profile | readonly Profile[], options: ReportOptions = {}): string {
   const list: readonly Profile[] = 'samples' in profiles ? [profiles] : profiles;
   if (list.length === 0) return '';
-  const [first] = list;
-  if (format === 'raw') {
-    const { addresses } = gathered(list, options);
-    const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
-    return symbolSection(program, addresses, first.kind) + (options.dumpText ?? profileText(first));
-  }
-  return prepareReport(list, options)
-    .map((part) => print(format, part, options))
-    .join('');
+  const parts = prepareReport(list, options);
+  if (format === 'raw') return printRaw(list, parts, options);
+  return parts.map((part) => printPart(format, part, options)).join('');
+}
+
+/** The first profile with the names of all addresses, before any filter. */
+export function printRaw([first]: readonly Profile[], [part]: readonly ReportPart[], options: ReportOptions): string {
+  if (part === undefined) return '';
+  const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
+  return symbolSection(program, part.addresses, first.kind) + (options.dumpText ?? profileText(first));
 }
 
 /** What a report is made of: values per backtrace, filtered, of the whole or of one thread. */
@@ -132,7 +133,7 @@ function gathered(list: readonly Profile[], options: ReportOptions) {
   const threads =
     options.thread === undefined
       ? []
-      : chosenThreads(first, options.thread).map((thread) => {
+      : chosenThreads(first, options.thread, options.note ?? (() => {})).map((thread) => {
           const profile = new AddressProfile();
           gather.add(profile, first, thread.samples);
           return { profile, title: ` (t${thread.id})` };
@@ -177,8 +178,13 @@ function emptyTotal(samples: SampleTable, type: SampleType): number {
   return sum;
 }
 
-function chosenThreads(profile: Profile, thread: string): Profile['threads'] {
+function chosenThreads(profile: Profile, thread: string, note: (text: string) => void): Profile['threads'] {
   const chosen = profile.threads.filter(({ id }) => thread === '*' || String(id) === thread.replace(/^0+(?=\d)/, ''));
+  if (chosen.length === 0) {
+    const numbers = profile.threads.map(({ id }) => id);
+    const known = numbers.length > 8 ? `${numbers.slice(0, 8).join(' ')} and ${numbers.length - 8} more` : numbers.join(' ');
+    note(known === '' ? 'the profile does not tell threads apart' : `the profile has no thread ${thread}, but ${known}`);
+  }
   return [...chosen].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
@@ -194,7 +200,8 @@ function filtered(whole: AddressProfile, addresses: AddressTable, options: Repor
   return profile;
 }
 
-function print(format: Exclude<ReportFormat, 'raw'>, part: ReportPart, options: ReportOptions): string {
+/** One part of a report in one of jeprof's forms. */
+export function printPart(format: Exclude<ReportFormat, 'raw'>, part: ReportPart, options: ReportOptions): string {
   const { profile, addresses, title, program, total, unit } = part;
   if (format === 'collapsed') return collapsedStacks(profile, addresses);
   if (format === 'callgrind') return callgrind(profile, addresses);

@@ -6,15 +6,20 @@
 import { InputError } from '../../core/trace/input_error.ts';
 
 /**
- * The graph as an SVG document.
+ * The graph as an SVG document, or as PostScript for `ps2pdf` (Graphviz's `ps2`, with the letters of ISO 8859-1).
  * @param dot a graph in the DOT language
  * @throws InputError if Graphviz cannot draw it
  */
-export async function svgOfDot(dot: string): Promise<string> {
+export async function drawDot(dot: string, format: 'svg' | 'ps2'): Promise<string> {
   // A megabyte of WebAssembly: loaded only for a drawing.
   const { instance } = await import('@viz-js/viz');
   const viz = await instance();
-  const result = viz.render(dot, { format: 'svg', engine: 'dot' });
+  const result = viz.render(dot, { format, engine: 'dot' });
   if (result.status === 'success') return result.output;
-  throw new InputError('--svg', result.errors[0]?.message ?? 'Graphviz gave no drawing', '--dot prints the graph itself');
+  throw new InputError('the call graph', result.errors[0]?.message ?? 'Graphviz gave no drawing', '--dot prints the graph itself');
+}
+
+/** The graph as an SVG document. @throws InputError if Graphviz cannot draw it */
+export function svgOfDot(dot: string): Promise<string> {
+  return drawDot(dot, 'svg');
 }

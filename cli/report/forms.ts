@@ -1,0 +1,144 @@
+/**
+ * A report in each of its forms: text, data, or a drawing.
+ */
+import { spawnSync } from 'node:child_process';
+import { InputError } from '../../core/trace/input_error.ts';
+import { callTree, peek } from '../../profiles/report/call_tree.ts';
+import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart } from '../../profiles/report/report.ts';
+import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
+import { speedscope } from '../../profiles/report/speedscope.ts';
+import { traces } from '../../profiles/report/traces.ts';
+import { drawDot } from '../../profiles/svg/svg.ts';
+import { listing } from '../../profiles/symbols/listing.ts';
+import { type Form, given, type ReportArgs, topOf } from './args.ts';
+import type { ReportSource } from './source.ts';
+
+/** A report that has been made. */
+export interface Report {
+  /** Empty if there is nothing to draw. */
+  readonly content: string | Uint8Array;
+  readonly parts: readonly ReportPart[];
+}
+
+/** Makes a report of these flags. @throws InputError for a value that is none, and for a tool that is not there */
+export async function makeReport(form: Form, source: ReportSource, args: ReportArgs, note: (text: string) => void): Promise<Report> {
+  const options = source.options(args, note);
+  const parts = prepareReport(source.profiles, options);
+  return { content: await render(form, parts, source, options, args, note), parts };
+}
+
+async function render(
+  form: Form,
+  parts: readonly ReportPart[],
+  source: ReportSource,
+  options: ReportOptions,
+  args: ReportArgs,
+  note: (text: string) => void,
+): Promise<string | Uint8Array> {
+  const granularity = options.granularity ?? 'functions';
+  const top = topOf(args);
+  const rows = { granularity, cumulative: args.cum === true, ...given({ top }) };
+  const each = (print: (part: ReportPart) => string) => parts.map(print).join('');
+  switch (form) {
+    case 'svg':
+    case 'ps':
+    case 'pdf':
+    case 'gif':
+      return drawing(
+        form,
+        each((part) => printPart('dot', part, options)),
+      );
+    case 'list':
+    case 'disasm': {
+      const maps = source.named(args).flatMap((profile) => (profile.maps === undefined ? [] : [profile.maps]));
+      const listed = { kind: form, pattern: String(args[form]), maps, symbolizer: source.symbolizer, note };
+      return found(
+        each((part) => listing(part, listed)),
+        listed.pattern,
+        note,
+      );
+    }
+    case 'tree':
+      return firstRows(
+        each((part) => callTree(part, granularity, options.nodeFraction ?? 0.005)),
+        top,
+      );
+    case 'peek': {
+      const wanted = String(args.peek);
+      return each((part) => found(peek(part, granularity, wanted), wanted, note));
+    }
+    case 'traces':
+      return each((part) => traces(part, granularity, top));
+    case 'json':
+      return rowsJson(parts, rows);
+    case 'csv':
+      return rowsCsv(parts, rows);
+    case 'speedscope':
+      return speedscope(parts, options.sampleType ?? 'inuse_space', note);
+    case 'raw':
+      return printRaw(source.profiles, parts, options);
+    case 'text':
+      return firstRows(
+        each((part) => printPart(form, part, options)),
+        top,
+      );
+    default:
+      return each((part) => printPart(form, part, options));
+  }
+}
+
+/** What a search came to; that it came to nothing is said. */
+function found(text: string, wanted: string, note: (text: string) => void): string {
+  if (text.trimEnd().split('\n').length === 1) note(`nothing to show of what matches ${wanted}`);
+  return text;
+}
+
+/** The heads of tables and their first rows; all if `count` is undefined. */
+function firstRows(text: string, count: number | undefined): string {
+  if (count === undefined) return text;
+  let left = count;
+  const lines = text.split('\n').filter((line) => {
+    if (line === '') return false;
+    if (!line.startsWith('Total')) return left-- > 0;
+    left = count;
+    return true;
+  });
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/**
+ * A call graph drawn. SVG and PostScript need nothing of the machine; PDF is made of PostScript by Ghostscript, as jeprof does it,
+ * and GIF by Graphviz.
+ */
+async function drawing(form: 'svg' | 'ps' | 'pdf' | 'gif', dot: string): Promise<string | Uint8Array> {
+  if (dot === '') return '';
+  switch (form) {
+    case 'svg':
+      return drawDot(dot, 'svg');
+    case 'ps':
+      return drawDot(dot, 'ps2');
+    case 'pdf':
+      // A page that can be printed (jeprof, PrintDot).
+      return filter(
+        '--pdf',
+        'ps2pdf',
+        ['-', '-'],
+        await drawDot(dot.replace('\n', '\nsize="8,11"\n'), 'ps2'),
+        'install Ghostscript, or use --svg or --ps',
+      );
+    case 'gif':
+      return filter('--gif', 'dot', ['-Tgif'], dot, 'install Graphviz, or use --svg');
+  }
+}
+
+/** Most bytes of a drawing. */
+const DRAWING_BYTES = 1 << 28;
+
+/** What a program of the machine makes of its standard input. */
+function filter(flag: string, tool: string, args: readonly string[], input: string, remedy: string): Uint8Array {
+  const { error, status, stdout } = spawnSync(tool, args, { input, maxBuffer: DRAWING_BYTES, stdio: ['pipe', 'pipe', 'ignore'] });
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT')
+    throw new InputError(flag, `needs ${tool}, which is not on this machine`, remedy);
+  if (status !== 0) throw new InputError(flag, `${tool} could not make the drawing`, remedy);
+  return stdout;
+}
