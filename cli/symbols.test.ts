@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
@@ -62,16 +63,43 @@ describe.skipIf(!HAS_BUILD)('a dump of a program that was moved', () => {
     expect(await run(['leaks', dump, dump])).toMatchObject({ code: 2, stderr: expect.stringContaining('one at a time') });
   });
 
-  test('a trace with maps and addresses', async () => {
+  /** A recording of raw addresses: one block is lost in `exported`. */
+  function rawTrace(maps: string): string {
     const [symbol] = nm(program).filter(({ name }) => name === 'exported');
     const lines = [
-      { op: 'maps', text: mapLine(program, BASE) },
+      { op: 'maps', text: maps },
       { op: 'stack', id: 0, frames: [`0x${(BASE + symbol.start).toString(16)}`] },
       { op: 'malloc', size: 100, ptr: '0x1000', stack: 0 },
     ];
-    const trace = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  }
+
+  test('a trace with maps and addresses', async () => {
+    const trace = rawTrace(mapLine(program, BASE));
     for (const command of ['leaks', 'report', 'flamegraph'])
       expect((await run([command, '-'], trace)).stdout, command).toContain('exported');
+  });
+
+  test('the results of a replay; its dump keeps the addresses', async () => {
+    const trace = rawTrace(mapLine(program, BASE, '/opt/service/bin/pie'));
+    const out = join(folder, 'out');
+    const flags = ['--conf', 'lg_prof_sample:0,prof_final:true,prof_prefix:own', '-o', out];
+    const { code, stdout, stderr } = await run(['replay', '-', '--lib_prefix', root, ...flags], trace);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/exported.*library\.cc:\d+|exported.*program\.c:\d+/);
+    const text = (file: string) => readFileSync(join(out, file), 'utf8');
+    for (const file of ['leaks.txt', 'collapsed.txt', 'flamegraph.html']) expect(text(file), file).toContain('exported');
+    expect(gunzipSync(readFileSync(join(out, 'profile.pb.gz'))).toString('latin1')).toContain('exported');
+    const dumps = ['profile.heap', ...readdirSync(out).filter((file) => file.startsWith('own.'))];
+    expect(dumps).toHaveLength(2);
+    for (const file of dumps) {
+      expect(text(file), file).toMatch(/^heap_v2\/1\n.*\n@ 0x55550000/s);
+      expect(text(file), file).not.toContain('exported');
+    }
+    const unnamed = await run(['replay', '-', '--leaks', join(out, 'leaks.txt')], trace);
+    expect(unnamed.stderr).toMatch(/^note: 1 address has no name: 1 in \/opt\/service\/bin\/pie \(not on this machine\); --lib_prefix DIR/);
+    expect(text('leaks.txt')).toContain('[pie+0x');
+    expect((await run(['replay', '-', '--json'], trace)).stderr).toBe('');
   });
 
   test('--tools', async () => {

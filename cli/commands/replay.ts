@@ -1,4 +1,5 @@
 import { command, INPUT_FLAGS } from './command.ts';
+import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
   'replay <trace>',
@@ -21,6 +22,7 @@ export default command(
       collapsed: { type: 'string', describe: 'Collapsed stacks of live bytes', requiresArg: true },
       output: { alias: 'o', type: 'string', describe: 'A folder for the whole set', requiresArg: true },
       json: { type: 'boolean', describe: 'The summary as one JSON object', default: false },
+      ...SYMBOL_FLAGS,
       ...INPUT_FLAGS,
     }),
   async (args) => (await import('../jobs/replay.ts')).replay(args),

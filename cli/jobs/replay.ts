@@ -4,9 +4,9 @@
  */
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
+import type { Replay, ReplayOptions, ReplaySummary } from '../../core/replay/replay.ts';
 import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
@@ -17,11 +17,13 @@ import { heapFileParts } from '../../profiles/heap/write.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
 import { profileFromLedger } from '../../profiles/profile.ts';
+import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, makeFolder, Output, STANDARD, writeResult } from '../output.ts';
 import { openPlacements } from '../placements.ts';
 import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
+import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { standardInput } from '../trace_input.ts';
@@ -40,10 +42,13 @@ const RESULTS = {
 } as const;
 type Result = keyof typeof RESULTS;
 
+/** Those of the account of requested bytes. */
+const LEDGER_RESULTS: readonly Result[] = ['leaks', 'flamegraph', 'pprof', 'collapsed'];
+
 /** In the folder of `-o` besides: the object of `--json`. */
 const SUMMARY_FILE = 'summary.json';
 
-interface ReplayArgs extends InputArgs, Partial<Record<Result, string | undefined>> {
+interface ReplayArgs extends InputArgs, SymbolArgs, Partial<Record<Result, string | undefined>> {
   readonly trace: string;
   readonly conf?: string | undefined;
   readonly ncpus?: string | undefined;
@@ -58,6 +63,8 @@ interface ReplayArgs extends InputArgs, Partial<Record<Result, string | undefine
 
 /** Replays the trace that the arguments name. */
 export async function replay(args: ReplayArgs): Promise<void> {
+  // With the other usage errors: before the trace is read.
+  const symbolizer = symbolizerOf(args, undefined);
   const until = args.until === undefined ? undefined : parseUntil(args.until);
   const options = modelOptions(args);
   if (args.output !== undefined) makeFolder(args.output);
@@ -78,12 +85,14 @@ export async function replay(args: ReplayArgs): Promise<void> {
     };
     const done = await runTrace(spool ?? args.trace, args, settings, undefined, trace);
     placements?.close();
-    writeResults(done, paths, args);
+    const summary = done.summary();
+    const emptyDump = writeModelResults(done, paths);
     // what the library itself does at exit: the final dump, the leak summary, statistics
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
+    writeLedgerResults(done, summary, emptyDump, paths, symbolizer, args);
     if (done.confError) process.exitCode = EXIT_BAD_INPUT;
   } finally {
-    if (spool !== undefined) rmSync(spool, { force: true });
+    if (spool !== undefined) rmSync(dirname(spool), { recursive: true, force: true });
   }
 }
 
@@ -138,44 +147,70 @@ function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfF
   };
 }
 
-function writeResults(done: Replay, paths: ReadonlyMap<Result, string>, args: ReplayArgs): void {
-  const { trace } = done;
-  const summary = done.summary();
-  const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
-  const profile = profileFromLedger(trace, done.ledger);
-  const report = leaksOfReplay(done);
+/**
+ * Writes what jemalloc would have written. Before any frame is named: a dump has the recording's own addresses and names.
+ * @returns true if the dump has no sample of what is live
+ */
+function writeModelResults(done: Replay, paths: ReadonlyMap<Result, string>): boolean {
   let emptyDump = false;
-  const contents: Record<Result, (path: string) => string | Uint8Array | Iterable<string>> = {
+  writeEach(paths, {
     stats: () => done.statsJson(),
     'stats-text': () => done.statsText(),
     heap: () => {
       const text = heapText(done);
       emptyDump = !text.includes('\n@') && done.ledger.totalLiveObjects > 0;
-      return heapFileParts({ heapText: text, trace });
+      return heapFileParts({ heapText: text, trace: done.trace });
     },
+  });
+  return emptyDump;
+}
+
+/** Writes what the account of requested bytes says, with the names of the recording's bare addresses, and the summary. */
+function writeLedgerResults(
+  done: Replay,
+  summary: ReplaySummary,
+  emptyDump: boolean,
+  paths: ReadonlyMap<Result, string>,
+  symbolizer: Symbolizer,
+  args: ReplayArgs,
+): void {
+  const { trace } = done;
+  const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
+  const forPeople = args.json !== true && ![...paths.values(), args.placements].includes(STANDARD) && args.quiet !== true;
+  const profile = profileFromLedger(trace, done.ledger);
+  if (forPeople || LEDGER_RESULTS.some((result) => paths.has(result))) nameProfile(profile, symbolizer);
+  const report = leaksOfReplay(done);
+  writeEach(paths, {
     leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
     flamegraph: () => renderFlameGraph(profile, { title: name }),
     pprof: () => writePprof(profile, { durationNanos: summary.duration_ns }),
     collapsed: () => writeCollapsed(profile),
-  };
-  for (const result of Object.keys(RESULTS) as Result[]) {
-    const path = paths.get(result);
-    if (path !== undefined) writeParts(path, contents[result](path));
-  }
+  });
   const json = `${JSON.stringify(summary, null, 2)}\n`;
   if (args.output !== undefined) writeResult(join(args.output, SUMMARY_FILE), json);
-  printNotes(trace.warnings, args.quiet);
+  printNotes([...trace.warnings, ...symbolizer.notes()], args.quiet);
   if (emptyDump)
     printNotes(
       ['the heap dump is empty: it holds one sample per 512 KiB on average; --conf lg_prof_sample:0 counts every allocation'],
       args.quiet,
     );
   if (args.json === true) writeResult(STANDARD, json);
-  else if (![...paths.values(), args.placements].includes(STANDARD) && args.quiet !== true) {
+  else if (forPeople) {
     const colour = wantsColour(process.stdout);
     const leaks = formatLeaks(report, { contexts: 3, frames: 6, width: widthOf(process.stdout), colour });
     const written = paths.size === 0 ? '' : `\nwritten: ${[...paths.values()].join(' ')}\n`;
     writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}${written}`);
+  }
+}
+
+/** Writes those of the results that were asked for, in the order of RESULTS. */
+function writeEach(
+  paths: ReadonlyMap<Result, string>,
+  contents: Partial<Record<Result, (path: string) => string | Uint8Array | Iterable<string>>>,
+): void {
+  for (const [result, path] of paths) {
+    const content = contents[result]?.(path);
+    if (content !== undefined) writeParts(path, content);
   }
 }
 
