@@ -66,6 +66,11 @@ export class Mappings {
     return this.#start[row];
   }
 
+  /** Address at which the how-maniest mapping began; it is still there. */
+  startOf(ordinal: number): number {
+    return this.#start[this.#ordinal.indexOf(ordinal)];
+  }
+
   #upper(address: number): number {
     let low = 0;
     let high = this.#from.length;

@@ -602,5 +602,6 @@ export function modelBytes(heap: Heap): ModelBytes {
     mapped += arena.base.mapped + arena.pacMapped;
     retained += arena.retained.pages * PAGE;
   }
-  return { allocated, active, metadata, resident, mapped, retained };
+  // unsigned: what jemalloc unmaps of guarded slabs it had not all counted as mapped
+  return { allocated, active, metadata, resident, mapped: (2 ** 64 + mapped) % 2 ** 64, retained };
 }

@@ -9,7 +9,7 @@ import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
 import type { DssPrecedence, Options } from '../conf/options.ts';
-import { State } from '../extent/edata.ts';
+import { Flag, State } from '../extent/edata.ts';
 import { arenaDecay, decayMsSet } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
 import { ARENA_MUTEXES, ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
@@ -17,6 +17,7 @@ import { indexToSize, NBINS, NPSIZES, PAGE, pagesToPind, pindToPages } from '../
 import { setTcacheEnabled } from '../thread/lifecycle.ts';
 import { tcacheFlushAll } from '../thread/tcache.ts';
 import { tcachesCreate, tcachesDestroy, tcachesFlush } from '../thread/tcaches.ts';
+import { peakEventUpdate, peakEventZero } from '../thread/thread_event.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { arenaDestroy, arenaReset } from './arena_reset.ts';
 import type { Ctl } from './ctl.ts';
@@ -317,6 +318,21 @@ const createArena: Leaf = (call, _, value) => {
   return i;
 };
 
+/**
+ * arenas.lookup: the arena of the object at an address of the model. What is no address of an object is EINVAL; the library reads
+ * through it there.
+ */
+const lookupArena: Leaf = ({ ctl, heap: { edata } }, _, value) => {
+  ctl.lock();
+  const address = value === undefined ? 0 : integerOf(value);
+  for (let extent = 1; extent < edata.length; extent++) {
+    const base = edata.base[extent];
+    const inside = address >= base && address < base + edata.pages[extent] * PAGE;
+    if (inside && edata.state[extent] === State.active && (edata.flags[extent] & Flag.bump) === 0) return edata.arena[extent];
+  }
+  return fail('EINVAL');
+};
+
 // Threads
 
 /** thread.arena: binds the thread to another arena, its cache with it (arena_migrate, tcache_arena_reassociate). */
@@ -348,7 +364,6 @@ function explicitTcache(run: (heap: Heap, tsd: Tsd, index: number) => boolean): 
 
 const POINTER = 'a replay has no pointers to hand out';
 const OWN_THREADS = 'a replay has no background threads';
-const NO_PEAK = 'the replay keeps no peak of a thread';
 const EXPERIMENTAL = 'it is experimental';
 
 const thread: Node = named({
@@ -370,7 +385,13 @@ const thread: Node = named({
       return undefined;
     }),
   }),
-  peak: named({ read: unsupported('thread.peak.read', NO_PEAK), reset: unsupported('thread.peak.reset', NO_PEAK) }),
+  peak: named({
+    read: get(({ tsd }) => {
+      peakEventUpdate(tsd);
+      return tsd.peakMax;
+    }),
+    reset: action(({ tsd }) => peakEventZero(tsd)),
+  }),
   prof: named({
     name: leaf(({ heap, tsd }, _, value) => {
       if (heap.prof === null) fail('ENOENT');
@@ -816,7 +837,7 @@ const arenas: Node = named({
   nlextents: get(() => NLEXTENTS),
   lextent: index((_, i) => i < NLEXTENTS, named({ size: get((_, mib) => indexToSize[NBINS + mib[2]]) })),
   create: leaf(createArena),
-  lookup: unsupported('arenas.lookup', POINTER),
+  lookup: leaf(lookupArena),
 });
 
 const ROOT: Node = named({

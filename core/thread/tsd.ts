@@ -58,10 +58,15 @@ export class Tsd {
   gcDeallocEvent = 0;
   sampleEvent = Infinity;
   statsEvent = Infinity;
+  peakEvent = 0;
+  peakDeallocEvent = 0;
   /** `allocated` at the latest trigger of an allocation event, of a sample and of a statistics event. */
   lastEvent = 0;
   lastSampleEvent = 0;
   lastStatsEvent = 0;
+  /** Most bytes that the thread has allocated beyond those it freed, seen at events; and where it counts from (peak_t). */
+  peakMax = 0;
+  peakZero = 0;
   /** Slabs and large extents until the next guarded one (san_guard_small, san_guard_large). */
   guardSmall = 0;
   guardLarge = 0;
