@@ -20,6 +20,8 @@ export interface ReadOptions {
   readonly pid?: number;
   /** Events held back to sort recordings whose lines are out of order. Default 1 << 18. */
   readonly reorderWindow?: number;
+  /** Events handed over at once, at most. Default 4096. */
+  readonly batchEvents?: number;
 }
 
 /** A reader under way: bytes in, batches and trace tables out. */

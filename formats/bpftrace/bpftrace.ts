@@ -48,6 +48,7 @@ const BRACE = 0x7b;
 const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
+const RESULT = ascii('ret=');
 const THREAD = ascii('thread(');
 const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
@@ -362,11 +363,11 @@ class BpftraceReader implements TraceReader {
     while (cursor.eat(SPACE) && cursor.pos < end) {
       const key = bytes[cursor.pos];
       const second = bytes[cursor.pos + 1];
+      const isResult = hasWord(bytes, cursor.pos, end, RESULT);
       if (!cursor.skipTo(EQUALS)) return false;
       cursor.pos++;
       const negative = cursor.eat(MINUS);
-      if (key === 0x72) {
-        // ret
+      if (isResult) {
         returned = true;
         ptr = cursor.address();
         if (Number.isNaN(ptr)) return false;

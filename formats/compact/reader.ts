@@ -45,7 +45,7 @@ class CompactReader implements TraceReader {
   readonly #sink: BatchSink;
   readonly #name: string;
   readonly #tables: TablesReader;
-  readonly #batch = new EventBatch();
+  readonly #batch: EventBatch;
   /** Bytes of a message that has not come as a whole, `#held` of them from the start of `#bytes`. */
   #bytes = new Uint8Array(1 << 14);
   #held = 0;
@@ -79,6 +79,7 @@ class CompactReader implements TraceReader {
     this.#sink = sink;
     this.#name = options.name;
     this.#tables = new TablesReader(trace);
+    this.#batch = new EventBatch(options.batchEvents);
     this.#batch.object = new Int32Array(this.#batch.capacity);
     this.#batch.oldObject = new Int32Array(this.#batch.capacity);
   }

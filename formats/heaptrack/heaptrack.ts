@@ -50,7 +50,7 @@ const CALL_ADDRESSES = 0x10300;
 /** Most bytes of a command that heaptrack writes. */
 const LONGEST_COMMAND = 4096;
 /** A line of version 3 that can follow the command. */
-const AFTER_COMMAND = /^(?:[Iictav+-](?: [0-9a-f]+)+|[smx] [0-9a-f]+ .*|S .*|A|#.*)$/;
+const AFTER_COMMAND = /^(?:[Iictav+-](?: [0-9a-f]+)+|[smx] [0-9a-f]+ .*|S .*|A|#.*)\r?$/;
 
 class HeaptrackReader implements TraceReader {
   /** Lines that fit the format, and lines that do not. */
@@ -89,7 +89,7 @@ class HeaptrackReader implements TraceReader {
     trace.header.startTime = 0n;
     trace.threads.intern(0);
     this.#stacks = new HeaptrackStacks(trace);
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
     this.#strangers = new Unparsed(trace, options.name, 'heaptrack’s');
   }

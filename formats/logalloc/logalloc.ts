@@ -63,7 +63,7 @@ class LogallocReader implements TraceReader {
     this.#pid = options.pid ?? -1;
     trace.header.source = 'logalloc';
     trace.header.timed = false;
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
     this.#strangers = new Unparsed(trace, options.name, 'logalloc’s');
   }

@@ -14,7 +14,7 @@ import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ascii, ByteCursor, findWord, fourDigits, HEX, hasWord, roundUp, textOf, twelveHex } from '../shared/cursor.ts';
+import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -190,7 +190,7 @@ class LtraceReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
     this.#unparsed = new Unparsed(trace, options.name, 'ltrace');
     this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#line(bytes, start, end));
@@ -321,6 +321,8 @@ class LtraceReader implements TraceReader {
         first = bytes[pos];
       }
     }
+    // An id is below 2^22; one that is not even a whole number is damage.
+    if (!(tid < 0x80000000)) return -1;
     this.#tid = tid;
     return first >= ZERO && first <= NINE ? this.#time(bytes, start, pos, end) : pos;
   }
@@ -340,7 +342,7 @@ class LtraceReader implements TraceReader {
     const from = pos;
     let micros = 0;
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
-    if (pos - from !== 6 || bytes[pos] !== SPACE) return -1;
+    if (pos - from !== 6 || bytes[pos] !== SPACE || !Number.isSafeInteger(seconds)) return -1;
     this.#timed = true;
     if (this.#relative === undefined) {
       this.#relative = seconds < RELATIVE_BELOW;
@@ -373,7 +375,7 @@ class LtraceReader implements TraceReader {
       pos++;
       for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
     }
-    if (bytes[pos] !== SPACE) return -1;
+    if (bytes[pos] !== SPACE || micros >= 1e6) return -1;
     if (seconds < this.#lastClock - 43200) this.#dayStart += 86400;
     this.#lastClock = seconds;
     this.#timed = true;
@@ -717,7 +719,7 @@ class LtraceReader implements TraceReader {
       if (bytes[this.#after] === COMMA) {
         this.#b = this.#number(bytes, this.#after + 2, end, false);
         if (bytes[this.#after] === COMMA) this.#c = this.#number(bytes, this.#after + 2, end, false);
-        if (Number.isNaN(this.#b) && needsTwo(kind)) return -1;
+        if ((Number.isNaN(this.#b) && needsTwo(kind)) || (Number.isNaN(this.#c) && needsThree(kind))) return -1;
       }
       cursor.pos = this.#after;
     }
@@ -762,7 +764,7 @@ class LtraceReader implements TraceReader {
       for (; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) value = value * 10 + digit;
       this.#after = pos;
       if (pos - start <= 15) return value;
-      return roundUp(BigInt(textOf(bytes, start, pos)));
+      return decimalSize(bytes, start, pos);
     }
     if (first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE) return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
     if (!hasWord(bytes, pos, end, NIL)) return NaN;
@@ -904,6 +906,11 @@ function takesAddress(kind: Kind): boolean {
     kind === Kind.malloc_usable_size ||
     kind >= Kind.libc_calloc
   );
+}
+
+/** The calls whose third argument is a size or a count. */
+function needsThree(kind: Kind): boolean {
+  return kind === Kind.posix_memalign || kind === Kind.reallocarray;
 }
 
 function needsTwo(kind: Kind): boolean {

@@ -57,7 +57,7 @@ class MallocDebugReader implements TraceReader {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     trace.header.source = 'malloc_debug';
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
     this.#strangers = new Unparsed(trace, options.name, 'malloc debug’s');
     this.#reorder = new Reorder(this.#onRecord.bind(this), options.reorderWindow);

@@ -63,7 +63,7 @@ class MtraceReader implements TraceReader {
     trace.header.source = 'mtrace';
     trace.header.timed = false;
     trace.threads.intern(0);
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
     this.#strangers = new Unparsed(trace, options.name, 'mtrace’s');
   }

@@ -93,7 +93,7 @@ class NdjsonReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(
       options.name,
       (bytes, start, end) => this.#take(bytes, start, end, false),

@@ -64,6 +64,23 @@ export function roundUp(value: bigint): number {
   return view.getFloat64(0);
 }
 
+/** Most digits of a number of 64 bits. */
+const LONGEST_DECIMAL = 20;
+/** Most digits of a time in nanoseconds: its seconds are exact. */
+const LONGEST_TIME = 24;
+const LARGEST = (1n << 64n) - 1n;
+
+/**
+ * The decimal digits start..end as a size, exact below 2^53, rounded up above; NaN beyond 64 bits, which no recorder writes.
+ * Its time is bounded: a number as long as a damaged file is not worked out.
+ */
+export function decimalSize(bytes: Uint8Array, start: number, end: number): number {
+  while (start < end - 1 && bytes[start] === 0x30) start++;
+  if (end - start > LONGEST_DECIMAL) return NaN;
+  const value = BigInt(textOf(bytes, start, end));
+  return value > LARGEST ? NaN : roundUp(value);
+}
+
 /** True if `word` stands at `start` and ends by `end`. */
 export function hasWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
   const { length } = word;
@@ -138,7 +155,7 @@ export class ByteCursor {
     return false;
   }
 
-  /** Decimal digits as a size: exact below 2^53, rounded up above. NaN if no digit is next. */
+  /** Decimal digits as a size: exact below 2^53, rounded up above. NaN if no digit is next, or a number beyond 64 bits. */
   decimal(): Bytes {
     const { bytes, end, pos: start } = this;
     let pos = start;
@@ -150,7 +167,7 @@ export class ByteCursor {
       pos++;
     }
     this.pos = pos;
-    if (pos - start > 15) return roundUp(BigInt(textOf(bytes, start, pos))) as Bytes;
+    if (pos - start > 15) return decimalSize(bytes, start, pos) as Bytes;
     return (pos === start ? NaN : value) as Bytes;
   }
 
@@ -226,12 +243,12 @@ export class ByteCursor {
     return true;
   }
 
-  /** A time in whole nanoseconds of any length: sets `seconds` and `nanos`, exact beyond 2^53. False if no digit is next. */
+  /** A time in whole nanoseconds: sets `seconds` and `nanos`, exact beyond 2^53. False if no digit is next, or more than clocks have. */
   nanoseconds(): boolean {
     const { bytes, end, pos: start } = this;
     let pos = start;
     while (pos < end && bytes[pos] >= 0x30 && bytes[pos] <= 0x39) pos++;
-    if (pos === start) return false;
+    if (pos === start || pos - start > LONGEST_TIME) return false;
     const split = Math.max(start, pos - 9);
     let seconds = 0;
     for (let i = start; i < split; i++) seconds = seconds * 10 + bytes[i] - 0x30;

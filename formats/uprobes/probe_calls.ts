@@ -102,7 +102,7 @@ export class ProbeCalls {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#options = options;
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#reorder = new Reorder((rows, row) => this.#take(rows, row), options.reorderWindow);
   }
 
@@ -156,19 +156,20 @@ export class ProbeCalls {
     const { pid, name } = this.#options;
     this.#reorder.flush();
     this.#builder.flush();
-    const others = [...this.#processes.values()].filter((process) => process !== this.#chosen);
-    if (pid !== undefined && others.length > 0 && this.#chosen!.records === 0) {
-      throw new InputError(name, `no events of process ${pid}`, `it has ${others.map(describeProcess).join(', ')}`);
-    }
-    if (others.length > 0) {
-      const taken = this.#chosen!.key > 0 ? `process ${this.#chosen!.key}` : 'the process with the most events';
-      warnings.push(`only ${taken} is replayed; the recording also has ${others.map(describeProcess).join(', ')}`);
+    // Threads may have names and no call.
+    const chosen = this.#chosen ?? (this.#processes.size > 0 ? this.#choose() : undefined);
+    const others = [...this.#processes.values()].filter((process) => process !== chosen);
+    if (chosen !== undefined && others.length > 0) {
+      const also = others.map(describeProcess).join(', ');
+      if (pid !== undefined && chosen.records === 0) throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
+      const taken = chosen.key > 0 ? `process ${chosen.key}` : 'the process with the most events';
+      warnings.push(`only ${taken} is replayed; the recording also has ${also}`);
     }
     if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
     const late = this.#trace.skipped.late ?? 0;
     if (late > 0) warnings.push(`${late} events came too late to be put in order`);
     for (const thread of this.#threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
-    if (this.#chosen !== undefined && this.#chosen.key > 0) header.pid ??= this.#chosen.key;
+    if (chosen !== undefined && chosen.key > 0) header.pid ??= chosen.key;
     if (this.#origin.known) header.startTime ??= this.#origin.toBigInt() + BigInt(this.#startTime);
   }
 

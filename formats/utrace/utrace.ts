@@ -60,7 +60,7 @@ class UtraceReader implements TraceReader {
     this.#trace = trace;
     this.#pid = options.pid ?? -1;
     trace.header.source = 'utrace';
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 

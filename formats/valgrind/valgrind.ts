@@ -75,7 +75,7 @@ class ValgrindReader implements TraceReader {
     this.#pid = options.pid ?? -1;
     trace.header.source = 'valgrind';
     trace.threads.intern(0);
-    this.#builder = new BatchBuilder(sink);
+    this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 
