@@ -6,9 +6,10 @@
  */
 import type { Arena } from './arena/arena_state.ts';
 import { arenaChoose, chooseMaybeHuge } from './arena/choose.ts';
-import { dallocSmall, mallocSmall, REGIONS } from './arena/bin.ts';
+import { dallocSmall, mallocSmall } from './arena/bin.ts';
 import { largeDalloc, largeMalloc, largePalloc, largeRallocNoMove } from './arena/large.ts';
 import { Flag } from './extent/edata.ts';
+import { REGIONS } from './extent/region.ts';
 import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
 import {
@@ -27,7 +28,8 @@ import {
 import { decayTick } from './thread/decay_tick.ts';
 import { tsdFetch, tsdFetchMin } from './thread/lifecycle.ts';
 import type { Tcache } from './thread/tcache.ts';
-import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE, tcacheFill, tcacheFlush } from './thread/tcache.ts';
+import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from './thread/cache_bin.ts';
+import { tcacheFill, tcacheFlush } from './thread/tcache.ts';
 import { threadAllocEvent, threadDallocEvent } from './thread/thread_event.ts';
 import type { Tsd } from './thread/tsd.ts';
 import { TsdState } from './thread/tsd.ts';

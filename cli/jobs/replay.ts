@@ -79,6 +79,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
     const trace = new Trace();
     const settings = {
       ...options,
+      contexts: printsSummary(args, paths) || LEDGER_RESULTS.some((result) => paths.has(result)),
       ...(end === undefined ? {} : { until: end }),
       ...(placements === undefined ? {} : { placement: placements.add }),
       openFile: (name: string) => dumpFile(name, args.output, trace),
@@ -94,6 +95,11 @@ export async function replay(args: ReplayArgs): Promise<void> {
   } finally {
     if (spool !== undefined) rmSync(dirname(spool), { recursive: true, force: true });
   }
+}
+
+/** Whether the summary for people goes to standard output. */
+function printsSummary(args: ReplayArgs, paths: ReadonlyMap<Result, string>): boolean {
+  return args.json !== true && args.quiet !== true && ![...paths.values(), args.placements].includes(STANDARD);
 }
 
 /** The model's settings. Profiling is on where its dump is asked for, unless the configuration says otherwise. */
@@ -122,7 +128,7 @@ function resultPaths(args: ReplayArgs): Map<Result, string> {
 
 /** The point just after the event at which most bytes are live: a first run over the trace. */
 async function peakOf(path: string, args: ReplayArgs, options: ReplayOptions): Promise<Exclude<Until, 'peak'>> {
-  const first = await runTrace(path, args, { ...options, model: false });
+  const first = await runTrace(path, args, { ...options, model: false, contexts: false });
   return { event: first.ledger.totalPeakEvent + 1 };
 }
 
@@ -176,9 +182,8 @@ function writeLedgerResults(
 ): void {
   const { trace } = done;
   const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
-  const forPeople = args.json !== true && ![...paths.values(), args.placements].includes(STANDARD) && args.quiet !== true;
   const profile = profileFromLedger(trace, done.ledger);
-  if (forPeople || LEDGER_RESULTS.some((result) => paths.has(result))) nameProfile(profile, symbolizer);
+  if (done.ledger.contexts) nameProfile(profile, symbolizer);
   const report = leaksOfReplay(done);
   writeEach(paths, {
     leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
@@ -195,7 +200,7 @@ function writeLedgerResults(
       args.quiet,
     );
   if (args.json === true) writeResult(STANDARD, json);
-  else if (forPeople) {
+  else if (printsSummary(args, paths)) {
     const colour = wantsColour(process.stdout);
     const leaks = formatLeaks(report, { contexts: 3, frames: 6, width: widthOf(process.stdout), colour });
     const written = paths.size === 0 ? '' : `\nwritten: ${[...paths.values()].join(' ')}\n`;

@@ -5,11 +5,12 @@
  * Differs: a region is named by slab and number; its address is computed when it is asked for.
  */
 import type { BootConf } from '../conf/boot.ts';
-import { Flag, SLAB_WORDS, snadLess } from '../extent/edata.ts';
+import { Flag, snadLess } from '../extent/edata.ts';
 import type { EdataTable } from '../extent/edata.ts';
 import { paAlloc, paDalloc } from '../extent/pac.ts';
 import { heapInsert, heapRemove, heapRemoveFirst } from '../extent/ph.ts';
 import { slabExtentDecideGuard } from '../extent/san.ts';
+import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { lock } from '../mutex.ts';
@@ -41,9 +42,6 @@ export class BinInfo {
     this.bins = bins;
   }
 }
-
-/** A region: extent row times 512, plus its number in the slab; a large object is region 0 of its extent. */
-export const REGIONS = 512;
 
 /** arena_bin_choose: the bin of `arena` that this thread uses for a class. */
 export function binChoose(heap: Heap, tsd: Tsd, szind: number): number {
@@ -131,7 +129,7 @@ export function cacheBinFillSmall(
   tsd: Tsd,
   arena: Arena,
   szind: number,
-  stack: Float64Array,
+  stack: Uint32Array,
   at: number,
   count: number,
   pendingRequests: number,

@@ -10,7 +10,8 @@ import { Flag } from '../extent/edata.ts';
 import { alignedUsableSize, indexToSize, SMALL_MAXCLASS, sizeToIndex, usableSize } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { Arena } from './arena_state.ts';
-import { dallocSmall, mallocSmall, REGIONS } from './bin.ts';
+import { REGIONS } from '../extent/region.ts';
+import { dallocSmall, mallocSmall } from './bin.ts';
 import { largeDalloc, largePalloc } from './large.ts';
 
 /** Allocates `size` bytes from `arena`, past the thread cache; alignment 0 for none. Gives the region, -1 if out of memory. */

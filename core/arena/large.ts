@@ -14,7 +14,7 @@ import { decayTick } from '../thread/decay_tick.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { prngLgRange } from '../u64.ts';
 import type { Arena } from './arena_state.ts';
-import { REGIONS } from './bin.ts';
+import { REGIONS } from '../extent/region.ts';
 import { chooseMaybeHuge } from './choose.ts';
 
 /** SizeClass -> row of an arena's large statistics; small classes (sampled objects) count in the first. */

@@ -5,6 +5,8 @@
  * Differs: rows of a table for structs; links between neighbours for the radix tree's leaves (a leaf's own memory is accounted for in
  * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
  */
+import { InputError } from '../trace/input_error.ts';
+import { MOST_EXTENTS, SLAB_WORDS } from './region.ts';
 import type { Extent } from './types.ts';
 
 export const NO_EXTENT = 0 as Extent;
@@ -27,9 +29,6 @@ export const Flag = {
 
 /** No size class of slabs (slabClass). */
 export const NOT_A_SLAB = 255;
-
-/** Words of 32 bits in the bitmap of a slab: 512 regions at most. */
-export const SLAB_WORDS = 16;
 
 /** All extents of a heap as columns. */
 export class EdataTable {
@@ -92,6 +91,12 @@ export class EdataTable {
   }
 
   #grow(): void {
+    if (this.capacity === MOST_EXTENTS)
+      throw new InputError(
+        'model',
+        `more than ${MOST_EXTENTS} extents at once`,
+        'sample less (lg_prof_sample), or cut the trace with --until',
+      );
     const capacity = this.capacity * 2;
     this.base = grown(this.base, capacity);
     this.pages = grown(this.pages, capacity);

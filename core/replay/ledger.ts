@@ -35,10 +35,16 @@ export interface LedgerRow {
 
 /** Accounts by stack. */
 export class Ledger {
+  /** Whether contexts are booked, or only the totals. */
+  readonly contexts: boolean;
   /** Row s + 1 is stack s, row 0 the empty backtrace; FIELDS numbers each. */
   #fields = new Float64Array(64 * FIELDS);
 
-  /** Requested bytes live now, over all rows. */
+  constructor(contexts = true) {
+    this.contexts = contexts;
+  }
+
+  /** Requested bytes live now, over all contexts. */
   totalLiveBytes = 0;
   totalLiveObjects = 0;
   totalBytes = 0;
@@ -48,8 +54,31 @@ export class Ledger {
   totalPeakTime = 0;
   totalPeakEvent = -1;
 
-  /** Books an allocation of `bytes` under `stack` at `time`, event number `event`. True if more bytes are live than ever before. */
-  allocate(stack: StackIndex, bytes: number, time: number, event: number): boolean {
+  /** Frees of live objects; objects that a realloc replaced are not counted. */
+  frees = 0;
+  /** True from a new peak until `atPeak` says that it is taken note of. */
+  newPeak = false;
+
+  /** Books an allocation of `bytes` under `stack` at `time`, event number `event`. */
+  allocate(stack: StackIndex, bytes: number, time: number, event: number): void {
+    this.totalObjects++;
+    this.totalLiveObjects++;
+    this.totalBytes += bytes;
+    this.totalLiveBytes += bytes;
+    if (this.totalLiveBytes > this.totalPeakBytes) this.setPeak(this.totalLiveBytes, time, event);
+    if (this.contexts) this.allocateContext(stack, bytes, time);
+  }
+
+  /** Notes the most bytes that have been live at once. */
+  setPeak(bytes: number, time: number, event: number): void {
+    this.totalPeakBytes = bytes;
+    this.totalPeakTime = time;
+    this.totalPeakEvent = event;
+    this.newPeak = true;
+  }
+
+  /** The context's part of an allocation. */
+  allocateContext(stack: number, bytes: number, time: number): void {
     const at = (stack + 1) * FIELDS;
     if (at >= this.#fields.length) this.#reach(at);
     const fields = this.#fields;
@@ -63,26 +92,21 @@ export class Ledger {
       fields[at + PEAK_BYTES] = live;
       fields[at + PEAK_TIME] = time;
     }
-    this.totalObjects++;
-    this.totalLiveObjects++;
-    this.totalBytes += bytes;
-    const total = this.totalLiveBytes + bytes;
-    this.totalLiveBytes = total;
-    if (total <= this.totalPeakBytes) return false;
-    this.totalPeakBytes = total;
-    this.totalPeakTime = time;
-    this.totalPeakEvent = event;
-    return true;
   }
 
-  /** Books the free of an object of `bytes` that was allocated under `stack`. */
+  /** Books that an object of `bytes`, allocated under `stack`, is gone. */
   free(stack: StackIndex, bytes: number): void {
+    this.totalLiveObjects--;
+    this.totalLiveBytes -= bytes;
+    if (this.contexts) this.freeContext(stack, bytes);
+  }
+
+  /** The context's part of a free. */
+  freeContext(stack: number, bytes: number): void {
     const at = (stack + 1) * FIELDS;
     const fields = this.#fields;
     fields[at + LIVE_OBJECTS]--;
     fields[at + LIVE_BYTES] -= bytes;
-    this.totalLiveObjects--;
-    this.totalLiveBytes -= bytes;
   }
 
   /** The accounts of all contexts that ever allocated, in order of stack index. */

@@ -35,7 +35,9 @@ import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import { Ledger } from './ledger.ts';
-import { LIVE_FIELDS, LiveTable, NOT_LIVE, NumberedTable, REGION, SIZE, STACK } from './live.ts';
+import { runLane } from './lane.ts';
+import { LiveObjects, NO_MEMORY } from './live.ts';
+import { AddressNumbers } from './numbers.ts';
 
 /** Settings of a replay. */
 export interface ReplayOptions {
@@ -51,6 +53,8 @@ export interface ReplayOptions {
   readonly unmatched?: 'count' | 'error';
   /** False: no allocator, only the accounts of the program (ledger, counts, what was skipped), at a fraction of the time. */
   readonly model?: boolean;
+  /** Whether the ledger has an account for each context (default), or, at a fraction of the time, only the totals. */
+  readonly contexts?: boolean;
   /** Check every table after every event. */
   readonly audit?: boolean;
   /** Name of the trace in error messages. */
@@ -100,23 +104,30 @@ export interface ReplaySummary {
   readonly partial: boolean;
 }
 
+/** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
+interface NumberedBatch {
+  readonly batch: EventBatch;
+  readonly object: Int32Array;
+  readonly old: Int32Array;
+}
+
 /** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
 const THREAD_STRIDE = 0x801000n;
 
 /** A replay under way. Feed it batches with `take`, then call `finish` and ask for results. */
 export class Replay {
   readonly trace: Trace;
-  readonly ledger: Ledger = new Ledger();
+  readonly ledger: Ledger;
   /** Events taken so far. */
   eventCount = 0;
-  allocations = 0;
-  frees = 0;
   /** True if the option string has mistakes, which jemalloc warns of and passes by; known once the model is booted. */
   confError = false;
   readonly #options: ReplayOptions;
-  /** By address, or by number if the trace's format numbers its blocks. */
-  #live: LiveTable | NumberedTable = new LiveTable();
-  #numbered = false;
+  readonly #live = new LiveObjects();
+  /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
+  readonly #addresses = new AddressNumbers();
+  #object = new Int32Array(0);
+  #oldObject = new Int32Array(0);
   /** Time of the latest event, ns since start_ts. */
   #now = 0;
   #heap: Heap | null = null;
@@ -126,7 +137,6 @@ export class Replay {
   readonly #skipped: Skipped = Object.create(null) as Skipped;
   readonly #placement: NonNullable<ReplayOptions['placement']> | null;
   #peak: ModelBytes | null = null;
-  #peakPending = false;
   /** An event has told its CPU to a model with arenas of CPUs. */
   #cpusKnown = false;
   #partial = false;
@@ -137,6 +147,7 @@ export class Replay {
     this.trace = trace;
     this.#options = options;
     this.#placement = options.placement ?? null;
+    this.ledger = new Ledger(options.contexts ?? true);
   }
 
   /** The model, booted from the trace's header at the first event or result. */
@@ -213,29 +224,40 @@ export class Replay {
   }
 
   #runRows(batch: EventBatch, rows: number): void {
-    if (batch.object !== undefined && !this.#numbered) {
-      this.#numbered = true;
-      this.#live = new NumberedTable();
-    }
-    if (this.#options.model === false) {
-      this.#account(batch, rows);
-    } else if (this.#options.audit === true) {
+    const { placement, audit, model } = this.#options;
+    const numbers = this.#number(batch);
+    if (model === false) {
+      this.#account(numbers, rows);
+    } else if (audit === true || placement !== undefined) {
       for (let row = 0; row < rows; row++) {
-        this.#runOnCpus(batch, row, row + 1);
+        this.#runOnCpus(numbers, row, row + 1);
+        if (placement !== undefined) this.#place(numbers, row, placement);
+        if (audit !== true) continue;
         auditHeap(this.heap);
-        this.#live.check();
+        this.#live.check(this.ledger.totalLiveObjects);
       }
     } else {
-      this.#runOnCpus(batch, 0, rows);
+      this.#runOnCpus(numbers, 0, rows);
     }
   }
 
+  /** The batch with its blocks numbered. */
+  #number(batch: EventBatch): NumberedBatch {
+    if (batch.object !== undefined && batch.oldObject !== undefined) return { batch, object: batch.object, old: batch.oldObject };
+    if (this.#object.length < batch.length) {
+      this.#object = new Int32Array(batch.capacity);
+      this.#oldObject = new Int32Array(batch.capacity);
+    }
+    this.#addresses.number(batch, this.#object, this.#oldObject);
+    return { batch, object: this.#object, old: this.#oldObject };
+  }
+
   /** Runs the events of rows `from` to `to` - 1, each on its CPU if arenas belong to CPUs. */
-  #runOnCpus(batch: EventBatch, from: number, to: number): void {
-    const { thread, cpu } = batch;
+  #runOnCpus(numbers: NumberedBatch, from: number, to: number): void {
+    const { thread, cpu } = numbers.batch;
     const { heap } = this;
     if (cpu === undefined || heap.conf.percpuArenas === 0) {
-      this.#run(batch, from, to);
+      this.#run(numbers, from, to);
       return;
     }
     this.#cpusKnown = true;
@@ -243,7 +265,7 @@ export class Replay {
       let end = start + 1;
       while (end < to && thread[end] === thread[start] && cpu[end] === cpu[start]) end++;
       if (cpu[start] >= 0) this.#moveTo(heap, this.#tsd(heap, thread[start]), cpu[start]);
-      this.#run(batch, start, end);
+      this.#run(numbers, start, end);
       start = end;
     }
   }
@@ -261,200 +283,193 @@ export class Replay {
   }
 
   /** Runs the events of rows `from` to `to` - 1. */
-  #run(batch: EventBatch, from: number, to: number): void {
-    const { op, thread, time } = batch;
+  #run(numbers: NumberedBatch, from: number, to: number): void {
+    const { batch, object } = numbers;
+    const { thread, time } = batch;
     const { heap } = this;
-    let index = -1;
-    let tsd = heap.tsds[0];
-    for (let row = from; row < to; row++) {
+    for (let row = from; row < to; ) {
+      const index = thread[row];
+      const tsd = index < heap.tsds.length ? heap.tsds[index] : this.#tsd(heap, index);
+      const stop = runLane(tsd, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
+      this.eventCount += stop - row;
+      row = stop;
+      if (row === to || thread[row] !== index) continue;
       // the clock of the model does not run backwards
       if (time[row] > this.#now) heap.now = this.#now = time[row];
-      if (thread[row] !== index) {
-        index = thread[row];
-        tsd = index < heap.tsds.length ? heap.tsds[index] : this.#tsd(heap, index);
-      }
-      switch (op[row]) {
-        case Op.malloc:
-          this.#malloc(heap, tsd, batch, row);
-          break;
-        case Op.free:
-          this.#free(heap, tsd, batch, row);
-          break;
-        case Op.realloc:
-        case Op.reallocarray:
-          this.#realloc(heap, tsd, batch, row);
-          break;
-        case Op.malloc_usable_size:
-          mallocUsableSize(heap, tsd);
-          break;
-        case Op.thread_exit:
-          threadExit(heap, tsd);
-          break;
-        default:
-          this.#allocate(heap, tsd, batch, row);
-      }
+      this.#step(heap, tsd, numbers, row);
       this.eventCount++;
+      row++;
+    }
+    if (to > from && time[to - 1] > this.#now) heap.now = this.#now = time[to - 1];
+  }
+
+  /** Runs one event by the allocator's functions. */
+  #step(heap: Heap, tsd: Tsd, numbers: NumberedBatch, row: number): void {
+    const op = numbers.batch.op[row];
+    const { ledger } = this;
+    // nothing that the lane does changes the model's figures: those of a peak still stand until the first other event that leaves it
+    if (
+      ledger.newPeak &&
+      (ledger.totalLiveBytes < ledger.totalPeakBytes || op === Op.free || op === Op.realloc || op === Op.reallocarray)
+    ) {
+      this.#takePeak();
+    }
+    switch (op) {
+      case Op.free:
+        this.#free(heap, tsd, numbers, row);
+        break;
+      case Op.realloc:
+      case Op.reallocarray:
+        this.#realloc(heap, tsd, numbers, row);
+        break;
+      case Op.malloc_usable_size:
+        mallocUsableSize(heap, tsd);
+        break;
+      case Op.thread_exit:
+        threadExit(heap, tsd);
+        break;
+      default:
+        this.#allocate(heap, tsd, numbers, row);
     }
   }
 
   /** Books the events of the first `rows` rows without a model. */
-  #account(batch: EventBatch, rows: number): void {
+  #account({ batch, object, old }: NumberedBatch, rows: number): void {
     const { op, time, size, extra, stack } = batch;
-    const ptrs = batch.object ?? batch.ptr;
-    const olds = batch.oldObject ?? batch.old;
     for (let row = 0; row < rows; row++) {
       if (time[row] > this.#now) this.#now = time[row];
-      const ptr = ptrs[row];
+      const number = object[row];
       const kind = op[row];
       if (kind === Op.free) {
-        if (ptr === 0) this.#skip('free_null');
-        else if (this.#drop(ptr, batch.ptr[row])) this.frees++;
+        if (number === 0 && batch.ptr[row] === 0) this.#skip('free_null');
+        else if (this.#drop(number, batch.ptr[row])) this.ledger.frees++;
       } else if (kind < Op.free) {
         const many = kind === Op.calloc || kind === Op.reallocarray;
         const requested = many ? extra[row] * size[row] : size[row];
         const moves = kind === Op.realloc || kind === Op.reallocarray;
-        const old = moves ? olds[row] : 0;
-        if (ptr === 0 && (requested !== 0 || old === 0)) {
+        const former = moves ? batch.old[row] : 0;
+        if (number === 0 && (requested !== 0 || former === 0)) {
           this.#skip('failed');
         } else {
-          const freed = old !== 0 && this.#drop(old, batch.old[row]);
-          if (ptr !== 0) this.#book(ptr, requested, stack[row] as StackIndex);
-          else if (freed) this.frees++;
+          const freed = former !== 0 && this.#drop(old[row], former);
+          if (number !== 0) this.#book(number, requested, stack[row] as StackIndex);
+          else if (freed) this.ledger.frees++;
         }
       }
       this.eventCount++;
     }
   }
 
-  /** Takes the object at `key` out of the accounts; false, counted, if there is none. */
-  #drop(key: number, address: number): boolean {
-    const object = this.#live.find(key);
-    if (object === NOT_LIVE) {
+  /** Takes an object out of the accounts; false, counted, if there is none. */
+  #drop(number: number, address: number): boolean {
+    if (!this.#live.has(number)) {
       this.#unknown(address);
       return false;
     }
-    this.#forget(object);
+    this.#forget(number);
     return true;
   }
 
-  #book(key: number, requested: number, stack: StackIndex): void {
+  #book(number: number, requested: number, stack: StackIndex): void {
     const live = this.#live;
-    let object = live.claim(key);
-    if (object < 0) {
+    if (live.has(number)) {
       this.#skip('reused');
-      this.#drop(key, key);
-      object = live.claim(key);
+      this.#forget(number);
     }
-    const at = object * LIVE_FIELDS;
-    live.rows[at + SIZE] = requested;
-    live.rows[at + STACK] = stack;
-    this.allocations++;
+    live.put(number, NO_MEMORY, requested, stack);
     this.ledger.allocate(stack, requested, this.#now, this.eventCount);
   }
 
-  #malloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = (batch.object ?? batch.ptr)[row];
-    if (ptr === 0) {
-      this.#skip('failed');
-      return;
-    }
-    const size = batch.size[row];
-    const stack = batch.stack[row] as StackIndex;
-    const object = this.#claim(heap, tsd, ptr);
-    this.#enter(heap, object, malloc(heap, tsd, size, stack), size, stack);
-  }
-
-  /** An allocation by any other function than malloc and realloc. */
-  #allocate(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = (batch.object ?? batch.ptr)[row];
-    if (ptr === 0) {
+  /** An allocation by any function but realloc. */
+  #allocate(heap: Heap, tsd: Tsd, { batch, object }: NumberedBatch, row: number): void {
+    const number = object[row];
+    if (number === 0) {
       this.#skip('failed');
       return;
     }
     const size = batch.size[row];
     const extra = batch.extra[row];
     const stack = batch.stack[row] as StackIndex;
-    const object = this.#claim(heap, tsd, ptr);
+    this.#vacate(heap, tsd, number);
     switch (batch.op[row]) {
+      case Op.malloc:
+        this.#enter(number, malloc(heap, tsd, size, stack), size, stack);
+        break;
       case Op.calloc:
-        this.#enter(heap, object, calloc(heap, tsd, extra, size, stack), extra * size, stack);
+        this.#enter(number, calloc(heap, tsd, extra, size, stack), extra * size, stack);
         break;
       case Op.posix_memalign:
-        this.#enter(heap, object, posixMemalign(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, posixMemalign(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.aligned_alloc:
-        this.#enter(heap, object, alignedAllocC11(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, alignedAllocC11(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.memalign:
-        this.#enter(heap, object, memalign(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, memalign(heap, tsd, extra, size, stack), size, stack);
         break;
       case Op.valloc:
-        this.#enter(heap, object, valloc(heap, tsd, size, stack), size, stack);
+        this.#enter(number, valloc(heap, tsd, size, stack), size, stack);
         break;
       default:
         // jemalloc has no pvalloc of its own; as a program would get it: whole pages
-        this.#enter(heap, object, valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack), size, stack);
+        this.#enter(number, valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack), size, stack);
     }
   }
 
-  /** A row of the live table for a new object. What was live at its address has lost its free: that object ends here. */
-  #claim(heap: Heap, tsd: Tsd, ptr: number): number {
-    const object = this.#live.claim(ptr);
-    if (object >= 0) return object;
+  /** Makes a number free for a new object. What was live at its address has lost its free: that object ends here. */
+  #vacate(heap: Heap, tsd: Tsd, number: number): void {
+    if (!this.#live.has(number)) return;
     this.#skip('reused');
-    this.#end(heap, tsd, ~object, -1);
-    return this.#live.claim(ptr);
+    if (this.ledger.newPeak) this.#takePeak();
+    this.#end(heap, tsd, number, -1);
   }
 
-  /** Books a new object in the live table and the ledger. */
-  #enter(heap: Heap, object: number, region: number, requested: number, stack: StackIndex): void {
-    const { rows } = this.#live;
-    const at = object * LIVE_FIELDS;
-    rows[at + REGION] = region;
-    rows[at + SIZE] = requested;
-    rows[at + STACK] = stack;
-    this.allocations++;
-    if (this.ledger.allocate(stack, requested, this.#now, this.eventCount)) this.#peakPending = true;
+  /** Books a new object among the live ones and in the ledger. */
+  #enter(number: number, region: number, requested: number, stack: StackIndex): void {
     if (region === NULL_REGION) this.#outOfMemory++;
-    else if (this.#placement !== null) this.#place(heap, region, this.#placement);
+    this.#live.put(number, region === NULL_REGION ? NO_MEMORY : region, requested, stack);
+    this.ledger.allocate(stack, requested, this.#now, this.eventCount);
   }
 
-  #place(heap: Heap, region: number, placement: NonNullable<ReplayOptions['placement']>): void {
+  /** Tells the place that the row's call was given, if it was given one. */
+  #place({ batch, object }: NumberedBatch, row: number, placement: NonNullable<ReplayOptions['placement']>): void {
+    const number = object[row];
+    if (batch.op[row] >= Op.free || number === 0) return;
+    const region = this.#live.region(number);
+    if (region === NO_MEMORY) return;
+    const { heap } = this;
     const address = addressOf(heap, region);
     const mapping = heap.mappings.find(address);
-    placement(this.eventCount, heap.mappings.ordinal(mapping), address - heap.mappings.start(mapping), usableSizeOf(heap, region));
+    placement(this.eventCount - 1, heap.mappings.ordinal(mapping), address - heap.mappings.start(mapping), usableSizeOf(heap, region));
   }
 
-  #free(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const ptr = (batch.object ?? batch.ptr)[row];
-    if (ptr === 0) {
+  #free(heap: Heap, tsd: Tsd, { batch, object }: NumberedBatch, row: number): void {
+    const number = object[row];
+    if (number === 0 && batch.ptr[row] === 0) {
       this.#skip('free_null');
       return;
     }
-    const object = this.#live.find(ptr);
-    if (object === NOT_LIVE) {
+    if (!this.#live.has(number)) {
       this.#unknown(batch.ptr[row]);
       return;
     }
-    this.frees++;
-    this.#end(heap, tsd, object, batch.stack[row]);
+    this.ledger.frees++;
+    this.#end(heap, tsd, number, batch.stack[row]);
   }
 
-  /** Ends an object in the live table, the ledger and the model. */
-  #end(heap: Heap, tsd: Tsd, object: number, stack: number): void {
-    const region = this.#forget(object);
-    if (region !== NULL_REGION) free(heap, tsd, region, stack);
+  /** Ends an object: among the live ones, in the ledger and in the model. */
+  #end(heap: Heap, tsd: Tsd, number: number, stack: number): void {
+    const region = this.#forget(number);
+    if (region !== NO_MEMORY) free(heap, tsd, region, stack);
   }
 
-  /** Takes an object out of the live table and the ledger, and gives its region. */
-  #forget(object: number): number {
+  /** Takes an object from the live ones and out of the ledger, and gives its region. */
+  #forget(number: number): number {
     const live = this.#live;
-    if (this.#peakPending) this.#takePeak();
-    const { rows } = live;
-    const at = object * LIVE_FIELDS;
-    this.ledger.free(rows[at + STACK] as StackIndex, rows[at + SIZE]);
-    live.remove(object);
-    return rows[at + REGION];
+    this.ledger.free(live.stack(number) as StackIndex, live.size(number));
+    const region = live.region(number);
+    live.remove(number);
+    return region;
   }
 
   #unknown(ptr: number): void {
@@ -471,33 +486,28 @@ export class Replay {
     return `${this.#options.name ?? 'trace'}: event ${this.eventCount}`;
   }
 
-  #realloc(heap: Heap, tsd: Tsd, batch: EventBatch, row: number): void {
-    const old = (batch.oldObject ?? batch.old)[row];
-    const ptr = (batch.object ?? batch.ptr)[row];
+  #realloc(heap: Heap, tsd: Tsd, { batch, object, old }: NumberedBatch, row: number): void {
+    const number = object[row];
+    const former = batch.old[row];
     const stack = batch.stack[row] as StackIndex;
     const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
-    if (ptr === 0 && (requested !== 0 || old === 0)) {
+    if (number === 0 && (requested !== 0 || former === 0)) {
       this.#skip('failed');
       return;
     }
-    let object: number = NOT_LIVE;
-    if (old !== 0) {
-      object = this.#live.find(old);
-      if (object === NOT_LIVE) this.#unknown(batch.old[row]);
-    }
-    if (ptr === 0) {
-      if (object !== NOT_LIVE) {
-        // realloc(p, 0) that gave NULL has freed p
-        this.frees++;
-        const region = this.#forget(object);
-        if (region !== NULL_REGION) realloc(heap, tsd, region, 0, stack);
-      }
+    const known = former !== 0 && this.#live.has(old[row]);
+    if (former !== 0 && !known) this.#unknown(former);
+    const region = known ? this.#forget(old[row]) : NO_MEMORY;
+    if (number === 0) {
+      if (!known) return;
+      // realloc(p, 0) that gave NULL has freed p
+      this.ledger.frees++;
+      if (region !== NO_MEMORY) realloc(heap, tsd, region, 0, stack);
       return;
     }
-    const region = object === NOT_LIVE ? NULL_REGION : this.#forget(object);
-    const claimed = this.#claim(heap, tsd, ptr);
-    const result = region === NULL_REGION ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
-    this.#enter(heap, claimed, result, requested, stack);
+    this.#vacate(heap, tsd, number);
+    const result = region === NO_MEMORY ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
+    this.#enter(number, result, requested, stack);
   }
 
   #skip(reason: keyof Skipped): void {
@@ -506,7 +516,7 @@ export class Replay {
 
   /** The model's figures at the latest peak of requested bytes, taken before the first event that leaves it. */
   #takePeak(): void {
-    this.#peakPending = false;
+    this.ledger.newPeak = false;
     this.#peak = modelBytes(this.heap);
   }
 
@@ -517,7 +527,7 @@ export class Replay {
 
   /** Ends the replay. `partial` says that the trace was not read to its end. */
   finish(partial: boolean): void {
-    if (this.#peakPending) this.#takePeak();
+    if (this.ledger.newPeak && this.#options.model !== false) this.#takePeak();
     this.#partial = partial || this.#stopped;
     const heap = this.#heap;
     if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
@@ -535,8 +545,8 @@ export class Replay {
     }
     return {
       events: this.eventCount,
-      allocations: this.allocations,
-      frees: this.frees,
+      allocations: ledger.totalObjects,
+      frees: ledger.frees,
       threads: trace.threads.length,
       requested_bytes_total: ledger.totalBytes,
       requested_bytes_peak: ledger.totalPeakBytes,

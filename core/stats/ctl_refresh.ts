@@ -8,7 +8,7 @@ import type { Arena, Ecache } from '../arena/arena_state.ts';
 import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
-import { CACHE_BIN, CACHED } from '../thread/tcache.ts';
+import { CACHE_BIN, CACHED } from '../thread/cache_bin.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
 import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 

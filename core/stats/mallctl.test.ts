@@ -7,7 +7,8 @@ import { askCtlNames, CTL_NAMES_CONF, ctlQuestions, readCtlNames } from '../../f
 import { type MallctlOutcome, type MallctlScript, readOutcome, runMallctlrun, SCRIPTS } from '../../fixtures/stats/mallctl_script.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import type { Arena } from '../arena/arena_state.ts';
-import { dallocSmall, mallocSmall, REGIONS } from '../arena/bin.ts';
+import { dallocSmall, mallocSmall } from '../arena/bin.ts';
+import { REGIONS } from '../extent/region.ts';
 import { largeDalloc, largeMalloc } from '../arena/large.ts';
 import { auditHeap } from '../audit.ts';
 import { bootConf } from '../conf/boot.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Program } from '../../fixtures/program.ts';
 import { auditHeap } from '../audit.ts';
 import { sizeToIndex } from '../sizes/sc.ts';
-import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS } from './tcache.ts';
+import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS } from './cache_bin.ts';
 
 const field = (p: Program, szind: number, of: number) => p.tsd.tcache!.bins[szind * CACHE_BIN + of];
 

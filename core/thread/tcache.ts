@@ -5,26 +5,17 @@
  * What is stashed for use-after-free detection is absent: this build has none.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { binChoose, cacheBinFillSmall, dallocBinStep, REGIONS } from '../arena/bin.ts';
+import { binChoose, cacheBinFillSmall, dallocBinStep } from '../arena/bin.ts';
 import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
+import { REGIONS } from '../extent/region.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
+import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from './cache_bin.ts';
 import { decayTick } from './decay_tick.ts';
 import type { Tsd } from './tsd.ts';
-
-/** Fields of a class in `bins`, CACHE_BIN of them for each: class * CACHE_BIN + field. */
-export const CACHED = 0;
-export const LOW_WATER = 1;
-/** Requests served and not yet reported to an arena; a fill or a flush comes long before 2^31. */
-export const REQUESTS = 2;
-/** Where the class's stack begins. */
-export const STACK_BASE = 3;
-/** Objects that the class may hold. */
-export const SLOTS = 4;
-export const CACHE_BIN = 8;
 
 /** Shape of every thread cache: SizeClass -> value, for the cached classes (tcache_bin_info). */
 export class TcacheInfo {
@@ -63,7 +54,7 @@ export class Tcache {
   /** The region that holds the cache's memory, an internal allocation of arena 0. */
   readonly memory: number;
   readonly bins: Int32Array;
-  readonly stack: Float64Array;
+  readonly stack: Uint32Array;
   /** Small SizeClass -> a fill takes slots >> lgFillDiv objects. */
   readonly lgFillDiv: Uint8Array = new Uint8Array(NBINS).fill(1);
   readonly refilled: Uint8Array = new Uint8Array(NBINS);
@@ -79,7 +70,7 @@ export class Tcache {
       this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
       this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
     }
-    this.stack = new Float64Array(info.capacity);
+    this.stack = new Uint32Array(info.capacity);
     this.delayItems = info.delayItems.slice();
   }
 }
