@@ -18,6 +18,8 @@ export interface ReadOptions {
   readonly name: string;
   /** Only this process (pid or tid of its main thread), where the recording mixes several; default: the format's choice, said in a warning. */
   readonly pid?: number;
+  /** Names the format that lines which fit no rule of this one are surely of, if there is one: a file that changes its format midway. */
+  readonly formatOf?: (bytes: Uint8Array) => string | undefined;
   /** Events held back to sort recordings whose lines are out of order. Default 1 << 18. */
   readonly reorderWindow?: number;
   /** Events handed over at once, at most. Default 4096. */

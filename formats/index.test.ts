@@ -106,9 +106,52 @@ describe('reading', () => {
   test('a change of format in the middle is noticed', async () => {
     const line = '{"op":"malloc","size":1,"ptr":"0x10"}\n';
     await expect(read(Buffer.from(line + LINES[0]))).rejects.toThrow('x:2: not JSON');
-    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + line.repeat(100)))).rejects.toThrow(
+    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + line.repeat(3) + LINES[100]))).rejects.toThrow(
+      `x:101: from here on the lines look like ndjson, not ltrace: ${JSON.stringify(line.trimEnd())}`,
+    );
+    await expect(read(Buffer.from(LINES.slice(0, 100).join('') + 'hello\n'.repeat(100)))).rejects.toThrow(
       'x:101: from here on 32 lines in a row are not ltrace',
     );
+  });
+
+  test.each(['{"op":"started"}\n', 'v 1 2\n', '@ done\n', '==1== hello\n', '12 34 free lunches\n', '# remark\n'])(
+    '%j, which a program prints, is counted',
+    async (line) => {
+      const { trace } = await read(Buffer.from(LINES.map((call, at) => call + (at % 100 === 0 ? line.repeat(5) : '')).join('')));
+      expect(trace.skipped.unparsed).toBe(1000);
+    },
+  );
+});
+
+describe('a recording followed by some lines of another format is refused', () => {
+  /** A recording of each, and where in it lines can be taken that show what it is. */
+  const RECORDINGS = [
+    ['ltrace', 'py_x_ttt.ltrace.zst', 200],
+    ['bpftrace', 'edge_split_bpftracefmt.txt', 1],
+    ['bpftrace', 'leaky_500_jereplay.txt.zst', 100],
+    ['perf', 'edge_nog.perfscript', 10],
+    ['ftrace', 'edge_local.ftrace', 20],
+    ['memleak', 'leaky_trace_t.txt.zst', 100],
+    ['heaptrack', 'edge.heaptrack.zst', 0],
+    ['mtrace', 'mtr.mtrace', 100],
+    ['valgrind', 'calls.valgrind.txt', 30],
+  ] as const;
+  const linesOf = async (file: string) =>
+    Buffer.from(await fixtureBytes(file))
+      .toString('latin1')
+      .split(/(?<=\n)/);
+
+  test.each(RECORDINGS)('%s (%s)', async (name, file) => {
+    const lines = await linesOf(file);
+    for (const [other, otherFile, from] of RECORDINGS) {
+      if (other === name) continue;
+      const tail = (await linesOf(otherFile)).slice(from, from + 9);
+      const reading = read(Buffer.from([...lines, ...tail].join(''), 'latin1'));
+      // Of two short ones the other may be the one that is read; then the recording before it is what does not fit.
+      await expect(reading, otherFile).rejects.toThrow(
+        new RegExp(`^x:\\d+: from here on the lines look like (${other}, not|${name}, not ${other})`),
+      );
+    }
   });
 });
 

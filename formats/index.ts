@@ -72,6 +72,15 @@ export function sniffFormat(head: Uint8Array): TraceFormat | undefined {
   return best;
 }
 
+/** How sure a format must be of lines amid another one's to claim them. */
+const SURE_AMID = 0.5;
+
+/** The format that claims lines which fit no rule of `own`. */
+function formatAmid(own: TraceFormat, lines: Uint8Array): string | undefined {
+  const found = sniffFormat(lines);
+  return found !== undefined && found !== own && found.sniff(lines) >= SURE_AMID ? found.name : undefined;
+}
+
 /** The error for an input that no format knows: what it is, if that can be told, or its first line. */
 function unknownInput(head: Uint8Array, name: string): InputError {
   const other = nameOther(head);
@@ -124,7 +133,7 @@ export async function readTrace(source: Source, trace: Trace, sink: BatchSink, o
   const guarded = (batch: EventBatch): void => {
     if (sink(batch) === false) throw new EnoughRead('enough');
   };
-  const reader = format.open(trace, guarded, { ...rest, name });
+  const reader = format.open(trace, guarded, { formatOf: (lines) => formatAmid(format, lines), ...rest, name });
   try {
     for await (const chunk of chunks) {
       reader.write(chunk);

@@ -16,6 +16,7 @@ import { InputError } from '../format.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { SUMMARY_HEADING } from './memleak_summary.ts';
 
@@ -42,6 +43,7 @@ class MemleakReader implements TraceReader {
   readonly #calls: ProbeCalls;
   readonly #lines: LineScanner;
   readonly #cursor = new ByteCursor();
+  readonly #strangers: Unparsed;
   /** Thread -> sizes of its entered allocations, outermost first. */
   readonly #entered = new Map<number, number[]>();
   readonly #sniffing: boolean;
@@ -52,6 +54,8 @@ class MemleakReader implements TraceReader {
     trace.header.source = 'memleak';
     trace.header.timed = true;
     this.#calls = new ProbeCalls(trace, sink, options);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'memleak', Infinity);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 
@@ -66,13 +70,14 @@ class MemleakReader implements TraceReader {
     }
     if (cut) this.#trace.partial = true;
     for (const sizes of this.#entered.values()) if (sizes.length > 0) this.#trace.skip('no_return', sizes.length);
+    this.#strangers.end();
     this.#calls.end();
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (end > start && bytes[end - 1] === 0x0d) end--;
     if (start === end) return;
-    if (bytes[start] === OPEN && this.#onTuple(bytes, start + 1, end)) return;
+    if (bytes[start] === OPEN && this.#onTuple(bytes, start + 1, end)) return this.#strangers.fits();
     if (findWord(bytes, start, end, SUMMARY_HEADING) >= 0) {
       // A table after trace lines is memleak's own summing up; one before them means that there are none.
       this.summaries++;
@@ -97,7 +102,7 @@ class MemleakReader implements TraceReader {
       return;
     }
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** `name, tid, cpu, flags, seconds, message)` */

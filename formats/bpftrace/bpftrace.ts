@@ -21,6 +21,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
 import { ASTRAY, BpftraceFrames, NOT_A_FRAME } from './frames.ts';
@@ -76,6 +77,7 @@ class BpftraceReader implements TraceReader {
   readonly #json = new JsonLine();
   readonly #cursor = new ByteCursor();
   readonly #frames: BpftraceFrames;
+  readonly #strangers: Unparsed;
   /** The call whose stack lines may still follow. */
   #open = false;
   #kind = 0;
@@ -101,6 +103,8 @@ class BpftraceReader implements TraceReader {
     trace.header.timed = true;
     this.#calls = new ProbeCalls(trace, sink, options);
     const onLine = this.#onLine.bind(this);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'bpftrace', Infinity);
     this.#lines = new LineScanner(options.name, onLine);
     this.#text = new LineScanner(options.name, onLine);
     this.#frames = new BpftraceFrames(trace.stacks.frames);
@@ -115,6 +119,7 @@ class BpftraceReader implements TraceReader {
     this.#lines.end(onLast);
     this.#text.end(onLast);
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     this.#commit();
     this.#calls.end();
   }
@@ -122,7 +127,7 @@ class BpftraceReader implements TraceReader {
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
   #onLastLine(bytes: Uint8Array, start: number, end: number): void {
     const isNote =
-      bytes[start] === AT ||
+      isMap(bytes, start) ||
       bytes[start] === HASH ||
       isAttaching(bytes, start, end) ||
       hasWord(bytes, start, end, LOST) ||
@@ -147,13 +152,14 @@ class BpftraceReader implements TraceReader {
     else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE)
       taken = this.#onLetterLine(bytes, start, end);
     else taken = this.#onOtherLine(bytes, start, end);
-    if (taken) return;
+    if (taken) return this.#strangers.fits();
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.#open || this.#kind === Op.free || this.#astray) return;
+    if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
+    if (this.#kind === Op.free || this.#astray) return;
     while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
     const frame = this.#frames.intern(bytes, start, end);
     if (frame === ASTRAY) this.#astray = true;
@@ -468,10 +474,16 @@ class BpftraceReader implements TraceReader {
     }
     const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
-    if (!attaching && bytes[start] !== AT && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
+    if (!attaching && !isMap(bytes, start) && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note)))
+      return false;
     this.#trace.skip('note');
     return true;
   }
+}
+
+/** A map that is printed: `@name: value`, `@[key]: value`. mtrace's lines have a blank after the sign. */
+function isMap(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === AT && bytes[start + 1] !== SPACE;
 }
 
 /** `Attaching 11 probes...`, newer `Attached 11 probes`. */

@@ -91,7 +91,7 @@ class HeaptrackReader implements TraceReader {
     this.#stacks = new HeaptrackStacks(trace);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
-    this.#strangers = new Unparsed(trace, options.name, 'heaptrack’s');
+    this.#strangers = new Unparsed(trace, options, 'heaptrack’s');
   }
 
   write(chunk: Uint8Array): void {
@@ -104,6 +104,7 @@ class HeaptrackReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     const maps = this.#modules.mapsText();
     if (maps !== undefined) this.#trace.header.maps = maps;
     if (this.#builder.count > 0) {
@@ -396,7 +397,7 @@ export const heaptrack: TraceFormat = {
       reader.write(head);
     } catch (error) {
       // A later version is heaptrack's all the same.
-      return error instanceof InputError && reader.taken + reader.unparsed === 0 ? 0.97 : 0;
+      if (error instanceof InputError && reader.taken + reader.unparsed === 0) return 0.97;
     }
     const { taken, unparsed, versioned } = reader;
     return versioned ? 0.98 * (taken / (taken + unparsed)) : 0;

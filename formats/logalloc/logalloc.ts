@@ -65,7 +65,7 @@ class LogallocReader implements TraceReader {
     trace.header.timed = false;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
-    this.#strangers = new Unparsed(trace, options.name, 'logalloc’s');
+    this.#strangers = new Unparsed(trace, options, 'logalloc’s');
   }
 
   write(chunk: Uint8Array): void {
@@ -78,6 +78,7 @@ class LogallocReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     if (this.#others.size > 0)
       this.#trace.warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
     this.#builder.flush();
@@ -152,7 +153,7 @@ export const logalloc: TraceFormat = {
     try {
       reader.write(head);
     } catch {
-      return 0;
+      // A long run of other lines has ended the reading; what came before it counts.
     }
     const { taken, unparsed } = reader;
     return taken === 0 ? 0 : 0.97 * (taken / (taken + unparsed));

@@ -192,7 +192,7 @@ class LtraceReader implements TraceReader {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
-    this.#unparsed = new Unparsed(trace, options.name, 'ltrace');
+    this.#unparsed = new Unparsed(trace, options, 'ltrace');
     this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#line(bytes, start, end));
     trace.header.source = 'ltrace';
   }
@@ -211,6 +211,7 @@ class LtraceReader implements TraceReader {
         trace.partial = true;
       }
     });
+    this.#unparsed.end();
     for (const calls of this.#open.values()) this.#drop(calls, 0);
     this.#processes.end();
     this.#builder.flush();

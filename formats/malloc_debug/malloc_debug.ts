@@ -59,7 +59,7 @@ class MallocDebugReader implements TraceReader {
     trace.header.source = 'malloc_debug';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
-    this.#strangers = new Unparsed(trace, options.name, 'malloc debug’s');
+    this.#strangers = new Unparsed(trace, options, 'malloc debug’s');
     this.#reorder = new Reorder(this.#onRecord.bind(this), options.reorderWindow);
   }
 
@@ -74,6 +74,7 @@ class MallocDebugReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     this.#reorder.flush();
     if (this.#reorder.late > 0) this.#trace.warnings.push(`${this.#reorder.late} records are out of order by more than what is sorted`);
     header.timed = this.#timed === true;
@@ -161,7 +162,7 @@ export const mallocDebug: TraceFormat = {
     try {
       reader.write(head);
     } catch {
-      return 0;
+      // A long run of other lines has ended the reading; what came before it counts.
     }
     const { taken, unparsed } = reader;
     return taken === 0 ? 0 : 0.97 * (taken / (taken + unparsed));

@@ -65,7 +65,7 @@ class MtraceReader implements TraceReader {
     trace.threads.intern(0);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
-    this.#strangers = new Unparsed(trace, options.name, 'mtrace’s');
+    this.#strangers = new Unparsed(trace, options, 'mtrace’s');
   }
 
   write(chunk: Uint8Array): void {
@@ -79,6 +79,7 @@ class MtraceReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     this.#endRealloc();
     if (this.#clobbered > 0) {
       this.#trace.partial = true;
@@ -207,7 +208,7 @@ export const mtrace: TraceFormat = {
     try {
       reader.write(head);
     } catch {
-      return 0;
+      // A long run of other lines has ended the reading; what came before it counts.
     }
     const { calls, unparsed, started } = reader;
     return calls === 0 ? (started && unparsed === 0 ? 0.5 : 0) : 0.98 * (calls / (calls + unparsed));

@@ -13,6 +13,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 
@@ -34,6 +35,7 @@ class FtraceReader implements TraceReader {
   readonly #calls: UprobeCalls;
   readonly #lines: LineScanner;
   readonly #cursor = new ByteCursor();
+  readonly #strangers: Unparsed;
   readonly #event = new UprobeEvent();
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
@@ -41,6 +43,8 @@ class FtraceReader implements TraceReader {
     trace.header.source = 'ftrace';
     trace.header.timed = true;
     this.#calls = new UprobeCalls(trace, sink, options);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'ftrace', Infinity);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 
@@ -54,6 +58,7 @@ class FtraceReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     this.#calls.calls.end();
   }
 
@@ -63,9 +68,9 @@ class FtraceReader implements TraceReader {
       this.#trace.skip('note');
       return;
     }
-    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end)) return;
+    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end)) return this.#strangers.fits();
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** `command-tid (tgid) [cpu] flags time: event: (address…) arguments` */

@@ -15,6 +15,7 @@ import type { StackIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { PerfStack } from './frames.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
@@ -43,6 +44,7 @@ class PerfScriptReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #event = new UprobeEvent();
   readonly #stack: PerfStack;
+  readonly #strangers: Unparsed;
   /** An event is open: its stack lines may follow. */
   #open = false;
   #process = 0;
@@ -55,6 +57,8 @@ class PerfScriptReader implements TraceReader {
     trace.header.source = 'perf';
     trace.header.timed = true;
     this.#calls = new UprobeCalls(trace, sink, options);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'perf', Infinity);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
     this.#stack = new PerfStack(trace.stacks.frames);
   }
@@ -71,6 +75,7 @@ class PerfScriptReader implements TraceReader {
     }
     if (cut) this.#trace.partial = true;
     this.#commit();
+    this.#strangers.end();
     this.#calls.calls.end();
   }
 
@@ -81,13 +86,13 @@ class PerfScriptReader implements TraceReader {
     if (first === TAB) return this.#onStackLine(bytes, start, end);
     if (this.#open && first === SPACE && this.#isSourceLine(bytes, start, end)) return this.#onStackLine(bytes, start, end);
     this.#commit();
-    if (this.#onEventLine(bytes, start, end)) return;
+    if (this.#onEventLine(bytes, start, end)) return this.#strangers.fits();
     if (first === HASH || NOTES.some((note) => hasWord(bytes, start, end, note))) {
       this.#trace.skip('note');
       return;
     }
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** `-F +srcline` puts the source line on one of its own, indented by spaces. */
@@ -98,7 +103,7 @@ class PerfScriptReader implements TraceReader {
   }
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.#open) return;
+    if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
     while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
     this.#stack.add(bytes, start, end);
   }

@@ -17,6 +17,7 @@ import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 
 const CLOSE = 0x29;
 const USER = ascii(' USER  ');
@@ -47,6 +48,7 @@ class UtraceReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #lines: LineScanner;
   readonly #cursor = new ByteCursor();
+  readonly #strangers: Unparsed;
   /** Process that is replayed; -1 before its first record. */
   #pid: number;
   readonly #others = new Set<number>();
@@ -61,6 +63,8 @@ class UtraceReader implements TraceReader {
     this.#pid = options.pid ?? -1;
     trace.header.source = 'utrace';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'utrace', Infinity);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 
@@ -75,6 +79,7 @@ class UtraceReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     header.timed = this.#timed === true;
     if (header.timed && this.#builder.raised * 4 > this.#builder.count)
       warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
@@ -95,16 +100,18 @@ class UtraceReader implements TraceReader {
       if (columns !== undefined) {
         cursor.reset(bytes, user + USER.length, end);
         this.taken++;
+        this.#strangers.fits();
         if (!this.#onUser(cursor, columns)) this.#trace.skip('note');
         return;
       }
     }
     if (OTHER_RECORD.test(textOf(bytes, start, Math.min(end, start + 200)))) {
       this.#trace.skip('other_call');
+      this.#strangers.fits();
       return;
     }
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** A record of the allocator; false for one of the program, or of the run-time linker. */

@@ -21,6 +21,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { Unparsed } from '../shared/unparsed.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
 const SPACE = 0x20;
@@ -56,6 +57,7 @@ class ValgrindReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #lines: LineScanner;
   readonly #cursor = new ByteCursor();
+  readonly #strangers: Unparsed;
   readonly #names = new ByteTable();
   readonly #signatures: (Signature | undefined)[] = [];
   readonly #pending: Call[] = [];
@@ -76,6 +78,8 @@ class ValgrindReader implements TraceReader {
     trace.header.source = 'valgrind';
     trace.threads.intern(0);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
+    // Programs print into such recordings as much as they like.
+    this.#strangers = new Unparsed(trace, options, 'Valgrind’s', Infinity);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
   }
 
@@ -90,6 +94,7 @@ class ValgrindReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#strangers.end();
     if (this.#pending.length > 0) this.#trace.skip('no_return', this.#pending.length);
     header.timed = this.#timed;
     if (this.#timed) header.startTime = BigInt(this.#firstTime);
@@ -103,17 +108,19 @@ class ValgrindReader implements TraceReader {
     if (end > start && bytes[end - 1] === 0x0d) end--;
     const mark = bytes[start];
     if (end - start >= 4 && (mark === EQUALS || mark === STAR) && bytes[start + 1] === mark && this.#onPrefix(bytes, start, end, mark)) {
+      this.#strangers.fits();
       this.#trace.skip('note');
       return;
     }
     // What the program prints may stand before the prefix, where it ended no line.
     for (let at = findWord(bytes, start, end, DASHES); at >= 0; at = findWord(bytes, at + 1, end, DASHES)) {
       if (!this.#onPrefix(bytes, at, end, DASH)) continue;
+      this.#strangers.fits();
       this.#onMessage();
       return;
     }
     this.unparsed++;
-    this.#trace.skip('unparsed');
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** `--PID-- ` or `--days:hours:minutes:seconds.milliseconds PID-- `, with `mark` for the dashes. Leaves the cursor behind it. */
