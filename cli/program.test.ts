@@ -21,6 +21,25 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+test('--help of every command fits its terminal and leaves out what is no help', async () => {
+  const commands = (await run(['--help'])).stdout.match(/(?<=^ {2}jereplay )\w+/gm) ?? [];
+  expect(commands).toContain('report');
+  for (const command of commands) {
+    const { code, stdout, stderr } = await run([command, '--help']);
+    expect({ code, stderr }, command).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/^jereplay /gm), command).toHaveLength(1);
+    expect(stdout, command).not.toMatch(/\[(?:boolean|string|array|required)\]|--version|\n\n\n/);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(110);
+  }
+  const report = (await run(['report', '-h'])).stdout;
+  for (const input of ['heap dumps', 'pprof profiles', 'collapsed stacks', 'DHAT', 'any trace']) expect(report).toContain(input);
+});
+
+test('--help belongs to the program that is recorded, behind --', async () => {
+  const { stdout } = await run(['record', '--with', 'ltrace', '-o', join(folder, 'no/such'), '--', 'ls', '--help']);
+  expect(stdout).toBe('');
+});
+
 const file = (name: string, content: string | Uint8Array) => {
   const path = join(folder, name);
   writeFileSync(path, content);

@@ -15,7 +15,7 @@ import report from './commands/report.ts';
 import synth from './commands/synth.ts';
 import { explain } from './failure.ts';
 import { jeprofArguments } from './jeprof_arguments.ts';
-import { ReaderGone } from './output.ts';
+import { ReaderGone, STANDARD, writeResult } from './output.ts';
 
 /** The commands, in the order of --help. */
 const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, report, leaks, flamegraph, jeprof];
@@ -29,7 +29,20 @@ export async function run(args: readonly string[], version: string): Promise<voi
   process.stdout.on('error', () => process.exit(0));
   process.stderr.on('error', () => {});
   try {
-    await parser(ofJeprof(args), version).parseAsync();
+    const settled = ofJeprof(args);
+    const flags = ownFlags(settled);
+    // yargs would print its help itself if it saw the flag.
+    if (flags.some(isHelp))
+      writeResult(
+        STANDARD,
+        tidyHelp(
+          await parser(
+            flags.filter((flag) => !isHelp(flag)),
+            version,
+          ).getHelp(),
+        ),
+      );
+    else await parser(settled, version).parseAsync();
   } catch (error) {
     if (error instanceof ReaderGone) return;
     const { text, code } = explain(error);
@@ -41,6 +54,26 @@ export async function run(args: readonly string[], version: string): Promise<voi
 /** jeprof's flags have spellings that yargs does not know. */
 function ofJeprof(args: readonly string[]): readonly string[] {
   return args[0] === 'jeprof' ? ['jeprof', ...jeprofArguments(args.slice(1), process.env['JEPROF_TOOLS'])] : args;
+}
+
+/** Without the program to record, which has flags of its own. */
+function ownFlags(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--');
+  return end < 0 ? args : args.slice(0, end);
+}
+
+const isHelp = (arg: string) => arg === '--help' || arg === '-h';
+
+/** Types, which the flags' texts tell as well, take every second line of yargs' help. */
+function tidyHelp(text: string): string {
+  const tags = / *(?:\[(?:boolean|string|array|required|default: \[\])\] ?)+$/;
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      const tidy = line.replace(tags, '').replace(/\[(?:boolean|string)\] (?=\[)/, '');
+      return tidy === '' && line !== '' ? [] : [`${tidy}\n`];
+    })
+    .join('');
 }
 
 function parser(args: readonly string[], version: string) {
@@ -68,12 +101,16 @@ function parser(args: readonly string[], version: string) {
       throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
     });
   for (const command of COMMANDS) program = program.command(command);
+  if (isCommand(args[0])) program = program.hide('version');
   return program;
 }
 
 function usageHint(command: string | undefined): string {
-  const known = COMMANDS.some(({ command: spelling }) => String(spelling).split(' ')[0] === command);
-  return known ? `jereplay ${command} --help lists what it takes` : 'jereplay --help lists the commands';
+  return isCommand(command) ? `jereplay ${command} --help lists what it takes` : 'jereplay --help lists the commands';
+}
+
+function isCommand(name: string | undefined): boolean {
+  return COMMANDS.some(({ command: spelling }) => String(spelling).split(' ')[0] === name);
 }
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1).split('\n')[0];

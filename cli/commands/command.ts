@@ -40,9 +40,13 @@ function settled<T extends object>(args: T): T {
   ) as T;
 }
 
+/** What reports are made of, for --help. */
+export const PROFILE_KINDS =
+  'heap dumps of jemalloc and gperftools, pprof profiles, collapsed stacks, output of DHAT, Massif and memleak, any trace';
+
 /** Flags of every command that reads traces. */
 export const INPUT_FLAGS = {
   from: { type: 'string', describe: 'The format of the trace, if its content misleads', requiresArg: true },
   pid: { type: 'string', describe: 'Only this process, where the recording has several', requiresArg: true },
-  quiet: { type: 'boolean', describe: 'No progress and no notes on stderr', default: false },
+  quiet: { type: 'boolean', describe: 'No progress and no notes on stderr' },
 } as const;

@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
@@ -10,13 +10,13 @@ export default command(
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'Traces, heap dumps, pprof profiles; - for standard input',
+        describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. Several are summed; - is standard input`,
       })
       .options({
         output: { alias: 'o', type: 'string', describe: 'The HTML file (default: standard output)', requiresArg: true },
         base: { type: 'string', describe: 'Show what grew and shrank since this trace or profile', requiresArg: true },
         title: { type: 'string', describe: "The page's heading (default: the inputs' names)", requiresArg: true },
-        allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks', default: false },
+        allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks' },
         ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
       }),

@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
@@ -10,13 +10,13 @@ export default command(
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'A trace, heap dump or pprof profile, after its program if that is not where it ran; - for standard input',
+        describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. - is standard input`,
       })
       .options({
         output: { alias: 'o', type: 'string', describe: 'A file for the report (default: standard output)', requiresArg: true },
-        json: { type: 'boolean', describe: 'The report as JSON, every context', default: false },
+        json: { type: 'boolean', describe: 'The report as JSON, every context' },
         top: { type: 'string', describe: 'Contexts shown (default: 20)', requiresArg: true },
-        allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks', default: false },
+        allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks' },
         'fail-on-leak': { type: 'string', describe: 'Exit with 1 if more than these bytes are live, for example 64k', requiresArg: true },
         ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,

@@ -8,7 +8,7 @@ export default command(
       output: { alias: 'o', type: 'string', describe: 'The file to write (default: PROGRAM.trace)', requiresArg: true },
       pid: { alias: 'p', type: 'string', describe: 'A running process, until it ends or Ctrl-C', requiresArg: true },
       with: { choices: ['bpftrace', 'heaptrack', 'ltrace'] as const, describe: 'The recorder (default: the best one there is)' },
-      quiet: { type: 'boolean', describe: 'No notes on stderr', default: false },
+      quiet: { type: 'boolean', describe: 'No notes on stderr' },
     }),
   async (args) => (await import('../jobs/record.ts')).record(args),
 );

@@ -1,61 +1,79 @@
-import { command, INPUT_FLAGS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 /** A flag without a value. */
-export const flag = (describe: string) => ({ type: 'boolean', describe, default: false }) as const;
+export const flag = (describe: string) => ({ type: 'boolean', describe }) as const;
 /** A flag with one. */
 export const value = (describe: string) => ({ type: 'string', describe, requiresArg: true }) as const;
 
+/** The flags under a heading of --help. */
+function group<F extends Record<string, object>>(heading: string, flags: F): { [K in keyof F]: F[K] & { readonly group: string } } {
+  const grouped = Object.entries(flags).map(([name, flag]) => [name, { ...flag, group: `${heading}:` }]);
+  return Object.fromEntries(grouped) as { [K in keyof F]: F[K] & { readonly group: string } };
+}
+
 /** Flags of reports, jeprof's where it has them. */
 export const REPORT_FLAGS = {
-  text: flag('A table, one line a function (default)'),
-  collapsed: flag('Collapsed stacks'),
-  dot: flag('A call graph for Graphviz'),
-  svg: flag('A drawing of the call graph'),
-  ps: flag('The drawing as PostScript'),
-  pdf: flag('The drawing as PDF (with ps2pdf)'),
-  gif: flag('The drawing as GIF (with Graphviz)'),
-  web: flag('The drawing in a browser'),
-  gv: flag('The drawing in gv'),
-  evince: flag('The drawing in evince (with ps2pdf)'),
-  callgrind: flag('Callgrind format'),
-  list: value('Source of the routines that match, with the values of each line'),
-  disasm: value('Instructions of the routines that match, with their values'),
-  raw: flag('The profile with its symbols'),
-  tree: flag('The tree of calls'),
-  peek: value('Callers and callees of the functions that match'),
-  traces: flag('Backtraces with their values'),
-  json: flag('The table as JSON'),
-  csv: flag('The table as comma-separated values'),
-  speedscope: flag('A file for speedscope'),
-  interactive: flag('A prompt for many reports'),
-  inuse_space: flag('Bytes in use (default)'),
-  inuse_objects: flag('Objects in use'),
-  alloc_space: flag('Bytes ever allocated'),
-  alloc_objects: flag('Objects ever allocated'),
-  functions: flag('By function (default)'),
-  lines: flag('By source line'),
-  files: flag('By source file'),
-  addresses: flag('By address'),
-  cum: flag('Sort by cumulative value'),
-  show_bytes: flag('Bytes, not megabytes'),
-  base: value('Subtract this profile'),
-  drop_negative: flag('After --base, less than nothing is nothing'),
-  focus: value('Only backtraces that match'),
-  ignore: value('Only backtraces that do not match'),
-  retain: value('Only frames that match'),
-  exclude: value('Only frames that do not match'),
-  thread: value('One thread, or * for each'),
-  nodecount: value('--dot: at most so many nodes (default: 80)'),
-  nodefraction: value('--dot: hide nodes below this share (default: .005)'),
-  edgefraction: value('--dot: hide edges below this share (default: .001)'),
-  maxdegree: value('--dot: at most so many edges of a node (default: 8)'),
-  heapcheck: flag('--dot: mark nodes that allocate themselves'),
-  top: value('Only so many rows'),
-  'fail-over': value('Exit with 1 if more than these bytes are in use: SIZE, or SIZE@RE for backtraces that match'),
+  ...group('Reports, one of', {
+    text: flag('A table, one line a function (default)'),
+    tree: flag('The tree of calls'),
+    peek: value('RE: callers and callees of functions that match'),
+    traces: flag('Backtraces with their values'),
+    list: value('RE: source of functions that match, with values by line'),
+    disasm: value('RE: instructions of functions that match, with values'),
+    interactive: flag('A prompt for all of these'),
+    json: flag('The table as JSON'),
+    csv: flag('The table as comma-separated values'),
+    collapsed: flag('Collapsed stacks, for flame graphs'),
+    callgrind: flag('Callgrind format, for kcachegrind'),
+    speedscope: flag('A file for speedscope'),
+    raw: flag('The profile with its symbols'),
+    dot: flag('The call graph for Graphviz'),
+    svg: flag('The call graph drawn'),
+    ps: flag('The drawing as PostScript'),
+    pdf: flag('The drawing as PDF (needs ps2pdf)'),
+    gif: flag('The drawing as GIF (needs Graphviz)'),
+    web: flag('The drawing in a browser'),
+    gv: flag('The drawing in gv'),
+    evince: flag('The drawing in evince (needs ps2pdf)'),
+  }),
+  ...group('What is counted', {
+    inuse_space: flag('Bytes in use (default)'),
+    inuse_objects: flag('Objects in use'),
+    alloc_space: flag('Bytes ever allocated'),
+    alloc_objects: flag('Objects ever allocated'),
+    show_bytes: flag('Bytes, not megabytes'),
+    base: value('FILE: a profile to subtract'),
+    drop_negative: flag('After --base, less than nothing is nothing'),
+    thread: value('N: one thread; * for each'),
+  }),
+  ...group('Rows', {
+    functions: flag('By function (default)'),
+    lines: flag('By source line'),
+    files: flag('By source file'),
+    addresses: flag('By address'),
+    cum: flag('Sorted by cumulative value'),
+    top: value('N: only so many'),
+  }),
+  ...group('Filters', {
+    focus: value('RE: only backtraces that match'),
+    ignore: value('RE: only backtraces that do not match'),
+    retain: value('RE: only frames that match'),
+    exclude: value('RE: only frames that do not match'),
+  }),
+  ...group('Call graphs', {
+    nodecount: value('N: at most so many nodes (default: 80)'),
+    nodefraction: value('F: no nodes below this share (default: .005)'),
+    edgefraction: value('F: no edges below this share (default: .001)'),
+    maxdegree: value('N: at most so many edges of a node (default: 8)'),
+    heapcheck: flag('Marks nodes that allocate themselves'),
+  }),
+  ...group('Names', {
+    nearest: flag('As jeprof guesses them: the nearest symbol, however far'),
+    ...SYMBOL_FLAGS,
+  }),
   output: { alias: 'o', ...value('A file for the report (default: standard output)') },
-  nearest: flag('Names as jeprof guesses them: the nearest symbol, however far'),
-  ...SYMBOL_FLAGS,
+  'fail-over': value('SIZE or SIZE@RE: exit with 1 if more than these bytes are in use, by backtraces that match'),
   ...INPUT_FLAGS,
 } as const;
 
@@ -68,7 +86,7 @@ export default command(
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'Heap dumps, pprof profiles, traces; - for standard input',
+        describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. Several are summed; - is standard input`,
       })
       .options({ ...REPORT_FLAGS, interactive: { ...REPORT_FLAGS.interactive, alias: 'i' } }),
   async (args) => (await import('../jobs/report.ts')).report(args),

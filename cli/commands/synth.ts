@@ -23,7 +23,7 @@ export default command(
         requiresArg: true,
       },
       truth: { type: 'string', describe: 'A file for what is true of the trace, JSON (default: stderr)', requiresArg: true },
-      quiet: { type: 'boolean', describe: 'No progress, and no truth on stderr', default: false },
+      quiet: { type: 'boolean', describe: 'No progress, and no truth on stderr' },
     }),
   async (args) => (await import('../jobs/synth.ts')).synth(args),
 );

@@ -30,7 +30,9 @@ export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   for (const profile of base === undefined ? profiles : [...profiles, base]) nameProfile(profile, symbolizer);
   const profile = sumProfiles(profiles);
   printNotes([...profile.warnings, ...symbolizer.notes()], args.quiet);
-  const title = args.title ?? inputs.map((input) => (input === STANDARD ? 'standard input' : basename(input))).join(' + ');
-  const page = renderFlameGraph(profile, { title, foldAllocators: args.allocators !== true, ...(base === undefined ? {} : { base }) });
+  const nameOf = (input: string) => (input === STANDARD ? 'standard input' : basename(input));
+  const title = args.title ?? inputs.map(nameOf).join(' + ');
+  const compared = base === undefined || args.base === undefined ? {} : { base, subtitle: `compared with ${nameOf(args.base)}` };
+  const page = renderFlameGraph(profile, { title, foldAllocators: args.allocators !== true, ...compared });
   writeResult(path, page);
 }

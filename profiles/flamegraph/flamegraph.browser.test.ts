@@ -256,6 +256,16 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
         [`main;${SCRIPT};__proto__`, 700, 60],
       ]),
     });
+    const table = async () => (await page.locator('#top tr').allInnerTexts()).map((text) => text.split(/\t\s*/).join('  '));
+    const row = (change: string, before: number, name: string) => `${change}  from ${formatBytes(before)}  ${name}`;
+    // By what changed, not by what holds most.
+    expect(await table()).toEqual([
+      row(`\u2212${formatBytes(50_000)}`, 50_000, 'gone'),
+      row(`+${formatBytes(31_200)}`, 31_200, 'leak_session'),
+      row(`\u2212${formatBytes(21_000)}`, 42_000, '__proto__'),
+      row(`+${formatBytes(1280)}`, 0, 'intern_add'),
+      row(`+${formatBytes(1000)}`, 0, 'parse'),
+    ]);
     const fill = (name: string) => frame(page, name).locator('rect').getAttribute('fill');
     expect(await fill('leak_session')).toMatch(/--grown/);
     expect(await fill('__proto__')).toMatch(/--shrunk/);
@@ -265,9 +275,25 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     expect((await frames(page)).has('gone')).toBe(false);
     await choose(page, 'base');
     expect((await frames(page)).has('gone')).toBe(true);
+    expect((await table())[0]).toBe(`${formatBytes(50_000)}  32.1%  gone`);
+    await choose(page, 'now');
     await page.check('#normalise');
     // As parts of their totals, the unchanged table has grown: 32768 of 118448 against 32768 of 155968.
     expect(await fill('table')).toMatch(/--grown/);
+    expect((await table()).join('\n')).toMatch(/^\+.* {2}from .* {2}calloc$|^\+.* {2}from .* {2}table$/m);
+  });
+
+  test('shows that the graph goes on beyond its edges', async () => {
+    const deep = Array.from({ length: 80 }, (_, i) => `f${i}`).join(';');
+    const page = await open(renderFlameGraph(profile([[deep, 10, 1]]), { title: 'deep' }));
+    const edges = () =>
+      page.evaluate(() => ['data-above', 'data-below'].map((name) => document.querySelector('#graph').hasAttribute(name)));
+    expect(await edges()).toEqual([true, false]);
+    await page.evaluate(() => (document.querySelector('#graph').scrollTop = 100));
+    await expect.poll(edges).toEqual([true, true]);
+    await page.evaluate(() => (document.querySelector('#graph').scrollTop = 0));
+    await expect.poll(edges).toEqual([false, true]);
+    expect(await (await show()).evaluate(() => document.querySelector('#graph').hasAttribute('data-above'))).toBe(false);
   });
 
   test.each(['light', 'dark'] as const)('has labels that stand out in the %s scheme', async (colorScheme) => {

@@ -63,11 +63,13 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   const moduleHues = data.modules.map(() => -1);
   for (const [rank, module] of moduleRanks.entries()) moduleHues[module] = rank < HUES ? rank : -1;
 
+  /** What values of the base count for: normalised, its total is that of the profile. */
+  const baseScale = () => (normalise && metric.baseTotal > 0 ? metric.total / metric.baseTotal : 1);
+
   /** How much a frame grew since the base, -1 (all gone) to 1 (all new). */
   function growth(node: FlameNode): number {
     const now = node.values[metric.column];
-    let before = node.values[metric.base];
-    if (normalise && metric.baseTotal > 0) before *= metric.total / metric.baseTotal;
+    const before = node.values[metric.base] * baseScale();
     const most = Math.max(now, before);
     return most > 0 ? (now - before) / most : 0;
   }
@@ -192,6 +194,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     if (ms === 0) settle();
     mark(focused);
     sayState();
+    showEdges();
   }
 
   /** Ends the transitions that d3-flame-graph starts even where they should take no time, with what they would lead to. */
@@ -204,6 +207,13 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       group.querySelector('rect')!.setAttribute('width', String((x1 - x0) * width));
       group.querySelector('div')!.textContent = node.name;
     }
+  }
+
+  /** Fades an edge beyond which the graph goes on. */
+  function showEdges(): void {
+    const { scrollTop, scrollHeight, clientHeight } = holder;
+    holder.toggleAttribute('data-above', scrollTop > 1);
+    holder.toggleAttribute('data-below', scrollTop + clientHeight < scrollHeight - 1);
   }
 
   function order(): void {
@@ -297,35 +307,61 @@ export function startPage(window: PageWindow, tools: PageTools): void {
           : 'Colour: one of eight by function name, the same everywhere';
   }
 
-  /** The functions that allocate most themselves: the graph in words. */
-  function sayTable(): void {
-    const sums = new Map<string, number>();
-    const now = column();
+  /** Values of the functions themselves, now and in the base; 0 in the base if there is none. */
+  function ownValues(): Map<string, { now: number; before: number }> {
+    const sums = new Map<string, { now: number; before: number }>();
+    const add = (name: string, values: readonly number[]) => {
+      const sum = sums.get(name) ?? { now: 0, before: 0 };
+      sum.now += values[column()];
+      if (metric.base >= 0) sum.before += values[metric.base] * baseScale();
+      sums.set(name, sum);
+    };
     const stack: FlameNode[] = [root];
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
       // Seen from the allocating function, the first row under the root is it, with everything below.
       if (view === 'callers') {
         if (node === root) stack.push(...(root.children ?? []));
-        else sums.set(node.name, (sums.get(node.name) ?? 0) + node.values[now]);
+        else add(node.name, node.values);
       } else {
-        if (node.self[now] > 0 && node !== root) sums.set(node.name, (sums.get(node.name) ?? 0) + node.self[now]);
+        if (node !== root) add(node.name, node.self);
         for (const child of node.children ?? []) stack.push(child);
       }
     }
-    const rows = [...sums]
-      .sort((a, b) => b[1] - a[1])
-      .filter(([, value]) => value > 0)
+    return sums;
+  }
+
+  /** The functions that allocate most themselves, or whose own allocations changed most: the graph in words. */
+  function sayTable(): void {
+    const isChange = metric.base >= 0 && !showBase;
+    const rows = [...ownValues()]
+      .map(([name, { now, before }]) => ({ name, before, value: isChange ? now - before : now }))
+      .filter(({ value, before }) => (isChange ? Math.abs(value) >= 0.5 && Math.abs(value) > 1e-6 * before : value > 0))
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
       .slice(0, 12);
-    element('top-heading').textContent = metric.group === 'In use' ? 'Functions that hold most' : 'Functions that allocate most';
+    const verb = metric.group === 'In use' ? 'hold' : 'allocate';
+    element('top-heading').textContent = !isChange
+      ? `Functions that ${verb} most`
+      : rows.length === 0
+        ? `No function ${verb}s more or less than in the base`
+        : `Functions that ${verb} more or less than in the base`;
     element('top').replaceChildren(
-      ...rows.map(([name, value]) => {
+      ...rows.map(({ name, value, before }) => {
         const row = document.createElement('tr');
         const bar = document.createElement('i');
-        bar.style.setProperty('width', `${((100 * value) / rows[0][1]).toFixed(2)}%`);
-        const share = textElement('td', 'share', formatShare(value / total()));
+        bar.style.setProperty('width', `${((100 * Math.abs(value)) / Math.abs(rows[0].value)).toFixed(2)}%`);
+        if (isChange) bar.style.setProperty('background', value > 0 ? 'var(--grown)' : 'var(--shrunk)');
+        const sign = !isChange ? '' : value > 0 ? '+' : '\u2212';
+        const other = isChange
+          ? textElement('td', 'before', `from ${amount(before, metric.unit)}`)
+          : textElement('td', 'share', formatShare(value / total()));
         const barCell = textElement('td', 'bar', '');
         barCell.append(bar);
-        row.append(textElement('td', 'number', amount(value, metric.unit)), share, barCell, textElement('td', 'name', name));
+        row.append(
+          textElement('td', 'number', sign + amount(Math.abs(value), metric.unit)),
+          other,
+          barCell,
+          textElement('td', 'name', name),
+        );
         return row;
       }),
     );
@@ -390,7 +426,10 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     focused = undefined;
     mark(undefined);
   });
-  holder.addEventListener('scroll', hideTip);
+  holder.addEventListener('scroll', () => {
+    hideTip();
+    showEdges();
+  });
   document.addEventListener('keydown', (event) => {
     const typing = document.activeElement?.matches('input[type=search]') ?? false;
     if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey) {
@@ -471,6 +510,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   element('normalise')?.addEventListener('change', (event) => {
     normalise = event.target.checked;
     draw(0);
+    sayTable();
   });
 
   /* First drawing. */
@@ -489,6 +529,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   plan(root, 0);
   settle();
   holder.scrollTop = holder.scrollHeight;
+  showEdges();
   sayState();
   sayLegend();
   sayTable();

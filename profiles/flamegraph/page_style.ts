@@ -42,7 +42,7 @@ fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 .metrics input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
 .metrics span { display: block; color: var(--soft); font-size: 12px; }
 .metrics b { display: block; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: -0.01em; }
-.metrics small { color: var(--soft); font-size: 12px; font-weight: 400; letter-spacing: 0; }
+.metrics small { color: var(--soft); font-size: 12px; font-weight: 400; letter-spacing: 0; white-space: nowrap; display: inline-block; }
 .metrics label:has(:checked) { border-color: var(--accent); background: var(--accent-soft); box-shadow: inset 0 0 0 1px var(--accent); }
 .metrics label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
 
@@ -66,6 +66,9 @@ input[aria-invalid] { border-color: var(--grown); }
 #details strong { color: var(--ink); font-weight: 600; }
 
 #graph { overflow: hidden auto; max-height: max(340px, calc(100vh - 250px)); border-radius: 4px; scrollbar-width: thin; }
+#graph[data-above] { --above: 28px; }
+#graph[data-below] { --below: 28px; }
+@media screen { #graph:is([data-above], [data-below]) { mask-image: linear-gradient(transparent, black var(--above, 0px), black calc(100% - var(--below, 0px)), transparent); } }
 #graph svg { display: block; }
 #graph g { cursor: pointer; }
 #graph rect { stroke: var(--edge); stroke-width: 1; rx: 2px; }
@@ -95,10 +98,11 @@ kbd { font: inherit; font-size: 11.5px; padding: 0 5px; border: 1px solid var(--
 .top td { padding: 3px 12px 3px 0; border-top: 1px solid var(--line); vertical-align: middle; }
 .top .number { width: 120px; text-align: right; font-variant-numeric: tabular-nums; }
 .top .share { width: 72px; text-align: right; color: var(--soft); font-variant-numeric: tabular-nums; }
+.top .before { width: 140px; text-align: right; color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
 .top .bar { width: 110px; }
 .top .bar i { display: block; height: 8px; min-width: 1px; border-radius: 2px; background: var(--accent); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .top .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-@media (max-width: 640px) { .top .bar { display: none; } .top .number { width: 96px; } }
+@media (max-width: 640px) { .top .bar { display: none; } .top .number { width: 96px; } .top .before { width: 120px; } }
 
 @page { size: landscape; margin: 12mm; }
 @media print {

@@ -28,6 +28,7 @@ export interface PageElement {
   querySelectorAll(selector: string): Iterable<PageElement>;
   contains(other: PageElement | null): boolean;
   setAttribute(name: string, value: string): void;
+  toggleAttribute(name: string, force: boolean): void;
   removeAttribute(name: string): void;
   getBoundingClientRect(): { left: number; top: number; right: number; bottom: number; width: number; height: number };
   addEventListener(type: string, listener: (event: PageEvent) => void, capture?: boolean): void;
