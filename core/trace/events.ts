@@ -25,6 +25,9 @@ export type Op = (typeof Op)[keyof typeof Op];
 /** Names by op number, as the NDJSON trace spells them. */
 export const OP_NAMES: readonly string[] = Object.keys(Op);
 
+/** The highest CPU number that a column of CPUs holds. */
+export const MOST_CPU = 32767;
+
 /** Events of a batch, 4096 at most by default: small enough to stay in the cache, large enough that a call per batch costs nothing. */
 export class EventBatch {
   readonly capacity: number;

@@ -113,7 +113,10 @@ class MemleakReader implements TraceReader {
     const nameEnd = cursor.pos - 1;
     if (nameStart < 0 || !cursor.eatWord(SEPARATOR)) return false;
     const tid = cursor.decimal();
-    if (!(tid < 0x80000000) || !cursor.eatWord(SEPARATOR) || Number.isNaN(cursor.decimal()) || !cursor.eatWord(SEPARATOR)) return false;
+    if (!(tid < 0x80000000) || !cursor.eatWord(SEPARATOR)) return false;
+    const cpu = cursor.decimal();
+    if (Number.isNaN(cpu) || !cursor.eatWord(SEPARATOR)) return false;
+    this.#calls.ranOn(cpu);
     if (eatString(cursor) < 0 || !cursor.eatWord(SEPARATOR) || !cursor.time() || !cursor.eatWord(SEPARATOR)) return false;
     const { seconds, nanos } = cursor;
     cursor.eat(LETTER_B);

@@ -68,6 +68,11 @@ export interface Block {
   readonly objectWide: Uint32Array;
   /** Number of the address in `old`, for each realloc and reallocarray, of variable length. Of an event's two addresses, `old` appears first. */
   readonly old: Uint8Array;
+  /**
+   * CPUs of the events, as variable-length numbers, two a run: its events, and their CPU + 1, 0 where the recording does not say. Empty if it
+   * says so of none.
+   */
+  readonly cpus: Uint8Array;
 }
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | Float64Array;
@@ -96,4 +101,5 @@ export const COLUMNS: readonly Column[] = [
   { name: 'object', shape: 'list', elements: Uint16Array },
   { name: 'objectWide', shape: 'list', elements: Uint32Array },
   { name: 'old', shape: 'bytes', elements: Uint8Array },
+  { name: 'cpus', shape: 'bytes', elements: Uint8Array },
 ];

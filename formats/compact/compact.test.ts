@@ -17,7 +17,7 @@ import { compact } from './reader.ts';
 import { VarintReader, VarintWriter } from './varint.ts';
 import { CompactWriter, type CompactOptions } from './writer.ts';
 
-/** op, thread, time, ptr, old, size, extra, stack */
+/** op, thread, time, ptr, old, size, extra, stack, cpu */
 type Row = readonly number[];
 
 /** A trace in memory: what a reader hands over. */
@@ -31,7 +31,7 @@ function batchesOf(rows: readonly Row[], capacity = 4096): EventBatch[] {
   for (let start = 0; start < rows.length; start += capacity) {
     const part = rows.slice(start, start + capacity);
     const batch = new EventBatch(part.length);
-    part.forEach(([op, thread, time, ptr, old, size, extra, stack], at) => {
+    part.forEach(([op, thread, time, ptr, old, size, extra, stack, cpu], at) => {
       batch.op[at] = op;
       batch.thread[at] = thread;
       batch.time[at] = time;
@@ -40,6 +40,7 @@ function batchesOf(rows: readonly Row[], capacity = 4096): EventBatch[] {
       batch.size[at] = size;
       batch.extra[at] = extra;
       batch.stack[at] = stack;
+      if (cpu >= 0) (batch.cpu ??= new Int16Array(batch.capacity).fill(-1))[at] = cpu;
     });
     batch.length = part.length;
     batches.push(batch);
@@ -47,7 +48,7 @@ function batchesOf(rows: readonly Row[], capacity = 4096): EventBatch[] {
   return batches;
 }
 
-const rowAt = ({ op, thread, time, ptr, old, size, extra, stack }: EventBatch, at: number): Row => [
+const rowAt = ({ op, thread, time, ptr, old, size, extra, stack, cpu }: EventBatch, at: number): Row => [
   op[at],
   thread[at],
   time[at],
@@ -56,6 +57,7 @@ const rowAt = ({ op, thread, time, ptr, old, size, extra, stack }: EventBatch, a
   size[at],
   extra[at],
   stack[at],
+  cpu?.[at] ?? -1,
 ];
 
 function encode({ trace, rows }: Recording, options: CompactOptions = {}, capacity?: number): Buffer {
@@ -162,6 +164,7 @@ const size = fc.oneof(
   fc.nat({ max: 100_000 }),
   fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 63 - 1024, 2 ** 63, 2 ** 64),
 );
+const cpu = fc.constantFrom(-1, -1, 0, 0, 0, 1, 200, 32767);
 const step = fc.oneof(
   fc.constantFrom(0, 1, 1000, 65534, 65535, 65536, 2 ** 32 - 1, 2 ** 32, 2 ** 40),
   fc.nat({ max: 3000 }).map((n) => n * 1000),
@@ -199,11 +202,12 @@ const recording: fc.Arbitrary<Recording> = fc
     warnings: fc.array(text, { maxLength: 2 }),
     partial: fc.boolean(),
     steady: fc.boolean(),
-    events: fc.array(fc.tuple(fc.nat({ max: 11 }), fc.nat(), step, address, address, size, size, fc.integer({ min: -1, max: 3 })), {
+    onCpus: fc.boolean(),
+    events: fc.array(fc.tuple(fc.nat({ max: 11 }), fc.nat(), step, address, address, size, size, fc.integer({ min: -1, max: 3 }), cpu), {
       maxLength: 60,
     }),
   })
-  .map(({ header, threads, frames, stacks, skipped, warnings, partial, steady, events }) => {
+  .map(({ header, threads, frames, stacks, skipped, warnings, partial, steady, onCpus, events }) => {
     const trace = new Trace();
     Object.assign(trace.header, present(header));
     for (const { tid, name, seed } of threads) {
@@ -220,7 +224,7 @@ const recording: fc.Arbitrary<Recording> = fc
     let now = 0;
     return {
       trace,
-      rows: events.map(([op, thread, wait, ptr, old, bytes, extra, stack], number) => {
+      rows: events.map(([op, thread, wait, ptr, old, bytes, extra, stack, ranOn], number) => {
         now += wait;
         const realloc = op === Op.realloc || op === Op.reallocarray;
         return [
@@ -232,6 +236,7 @@ const recording: fc.Arbitrary<Recording> = fc
           bytes,
           extra,
           stack < trace.stacks.length ? stack : NO_STACK,
+          onCpus ? ranOn : -1,
         ];
       }),
     };
@@ -310,9 +315,10 @@ function small(): Recording {
   const rows: Row[] = [];
   for (let i = 0; i < 40; i++) {
     const ptr = 0x1000 + 64 * (i % 8);
-    if (i % 4 === 3) rows.push([Op.free, 0, i * 70_000, ptr, 0, 0, 0, NO_STACK]);
-    else if (i % 4 === 2) rows.push([Op.realloc, 0, i * 70_000, ptr + 64, ptr, 32, 0, stack]);
-    else rows.push([Op.malloc, 0, i * 70_000, ptr, 0, 24 + i, 0, stack]);
+    const cpu = (i >> 3) - 1;
+    if (i % 4 === 3) rows.push([Op.free, 0, i * 70_000, ptr, 0, 0, 0, NO_STACK, cpu]);
+    else if (i % 4 === 2) rows.push([Op.realloc, 0, i * 70_000, ptr + 64, ptr, 32, 0, stack, cpu]);
+    else rows.push([Op.malloc, 0, i * 70_000, ptr, 0, 24 + i, 0, stack, cpu]);
   }
   return { trace, rows };
 }

@@ -3,7 +3,7 @@
  * Invariant: whatever the bytes say, no table is read or written outside its rows; what does not fit is an error that names the byte.
  * A file that breaks off gives its whole blocks, and a trace that is partial.
  */
-import { EventBatch, Op } from '../../core/trace/events.ts';
+import { EventBatch, MOST_CPU, Op } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
@@ -264,6 +264,7 @@ class CompactReader implements TraceReader {
     if (events === 0) return;
     if (!(start >= this.#lastTime && unit >= 0)) throw this.#error('is damaged here: time runs backwards');
 
+    const cpus = block.cpus.length === 0 ? undefined : this.#sound(() => cpusOf(block.cpus, events));
     const batch = this.#batch;
     const objects = batch.object as Int32Array;
     const oldObjects = batch.oldObject as Int32Array;
@@ -320,6 +321,7 @@ class CompactReader implements TraceReader {
         objects[at] = current;
         oldObjects[at] = former;
       }
+      this.#setCpus(cpus, row - length, row);
       // A step that was not there has made this NaN, for good.
       if (!(now >= this.#lastTime && now <= Number.MAX_SAFE_INTEGER)) throw this.#error('is damaged here: time runs backwards');
       this.#lastTime = now;
@@ -332,9 +334,32 @@ class CompactReader implements TraceReader {
     }
   }
 
+  /** Fills the batch's CPUs from those of the block's rows start..end; a trace that has none goes without the column. */
+  #setCpus(cpus: Int16Array | undefined, start: number, end: number): void {
+    const batch = this.#batch;
+    if (cpus !== undefined) (batch.cpu ??= new Int16Array(batch.capacity)).set(cpus.subarray(start, end));
+    else batch.cpu?.fill(-1);
+  }
+
   #error(fact: string, hint?: string): InputError {
     return new InputError(`${this.#name}:byte ${this.#at}`, fact, hint);
   }
+}
+
+/** The CPUs of a block's events, -1 where there is none, from their runs. @throws Error for runs that are not as many. */
+function cpusOf(runs: Uint8Array, events: number): Int16Array {
+  const cpus = new Int16Array(events);
+  const news = new VarintReader(runs);
+  let at = 0;
+  while (!news.atEnd) {
+    const count = news.unsigned();
+    const cpu = news.unsigned() - 1;
+    if (!(count > 0 && count <= events - at && cpu <= MOST_CPU)) throw new Error('a CPU that cannot be');
+    cpus.fill(cpu, at, at + count);
+    at += count;
+  }
+  if (at !== events) throw new Error('CPUs are missing');
+  return cpus;
 }
 
 /** A larger column with the same rows. */

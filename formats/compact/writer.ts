@@ -32,6 +32,8 @@ export class CompactWriter {
   readonly #call: Uint16Array;
   readonly #times: Float64Array;
   readonly #objects: Uint32Array;
+  /** CPU + 1 of the block's events; undefined while no batch has told one. */
+  #cpus: Uint16Array | undefined;
   #length = 0;
   #first = 0;
   #base = 0;
@@ -50,13 +52,15 @@ export class CompactWriter {
 
   /** Takes the events of a batch. A BatchSink. */
   batch(batch: EventBatch): void {
-    const { length, op, thread, time, ptr, size, extra, stack } = batch;
+    const { length, op, thread, time, ptr, size, extra, stack, cpu } = batch;
+    if (cpu !== undefined) this.#cpus ??= new Uint16Array(this.#blockEvents);
     this.#tables.start();
     for (let row = 0; row < length; row++) {
       if (thread[row] >= this.#tables.threads) this.#tables.seeThreads(thread[row] + 1);
       const at = this.#length++;
       this.#call[at] = this.#calls.numberOf(op[row], thread[row], size[row], extra[row], stack[row], this.#newCalls);
       this.#times[at] = time[row];
+      if (cpu !== undefined) (this.#cpus as Uint16Array)[at] = cpu[row] + 1;
       if (op[row] === Op.realloc || op[row] === Op.reallocarray) this.#realloc(batch, row, at);
       else {
         const number = this.#addresses.numberOf(ptr[row], this.#newAddresses);
@@ -117,7 +121,9 @@ export class CompactWriter {
       object,
       objectWide: Uint32Array.from(objectWide),
       old: this.#old.take(),
+      cpus: this.#cpus === undefined ? new Uint8Array(0) : cpuRuns(this.#cpus.subarray(0, events)),
     });
+    this.#cpus?.fill(0);
     this.#out(message);
     this.#first += events;
     this.#length = 0;
@@ -125,6 +131,20 @@ export class CompactWriter {
     this.#base = this.#calls.length;
     this.#released = this.#addresses.release();
   }
+}
+
+/** Runs of equal CPUs; none if no event has one. */
+function cpuRuns(cpus: Uint16Array): Uint8Array {
+  const runs = new VarintWriter();
+  if (cpus.every((cpu) => cpu === 0)) return runs.take();
+  for (let start = 0; start < cpus.length; ) {
+    let end = start + 1;
+    while (end < cpus.length && cpus[end] === cpus[start]) end++;
+    runs.unsigned(end - start);
+    runs.unsigned(cpus[start]);
+    start = end;
+  }
+  return runs.take();
 }
 
 interface SplitTimes {

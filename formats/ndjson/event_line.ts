@@ -8,7 +8,19 @@ import { Op } from '../../core/trace/events.ts';
 import { ByteCursor, HEX, ascii, hasWord } from '../shared/cursor.ts';
 
 /** Bits of `present` and `bad`. */
-export const Key = { op: 1, ts: 2, tid: 4, size: 8, ptr: 16, old: 32, count: 64, alignment: 128, stack: 256, start_ts: 512 } as const;
+export const Key = {
+  op: 1,
+  ts: 2,
+  tid: 4,
+  size: 8,
+  ptr: 16,
+  old: 32,
+  count: 64,
+  alignment: 128,
+  stack: 256,
+  start_ts: 512,
+  cpu: 1024,
+} as const;
 
 /** What a line's `op` says besides the operations of core: negative, so that the two do not meet. */
 export const Line = { unknown: -1, trace: -2, maps: -3, stack: -4, thread: -5 } as const;
@@ -36,6 +48,7 @@ const IZE = ascii('ize"');
 const TACK = ascii('tack"');
 const TART_TS = ascii('tart_ts"');
 const OUNT = ascii('ount"');
+const PU = ascii('pu"');
 const LIGNMENT = ascii('lignment"');
 
 const QUOTE = 0x22;
@@ -74,6 +87,7 @@ export class EventLine {
   startSeconds = 0;
   startNanos = NaN;
   tid = 0;
+  cpu = 0;
   size = NaN;
   ptr = NaN;
   old = NaN;
@@ -206,6 +220,9 @@ export class EventLine {
         break;
       case Key.tid:
         this.tid = value;
+        break;
+      case Key.cpu:
+        this.cpu = value;
         break;
       case Key.size:
         this.size = value;
@@ -359,7 +376,8 @@ function keyAt(bytes: Uint8Array, pos: number): number {
       if (isAt(bytes, pos + 1, TACK)) return Key.stack;
       return isAt(bytes, pos + 1, TART_TS) ? Key.start_ts : 0;
     case 0x63: // c
-      return isAt(bytes, pos + 1, OUNT) ? Key.count : 0;
+      if (isAt(bytes, pos + 1, OUNT)) return Key.count;
+      return isAt(bytes, pos + 1, PU) ? Key.cpu : 0;
     case 0x61: // a
       return isAt(bytes, pos + 1, LIGNMENT) ? Key.alignment : 0;
     default:

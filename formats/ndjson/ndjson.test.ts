@@ -15,6 +15,7 @@ interface Row {
   size: number;
   extra: number;
   stack: number;
+  cpu: number;
 }
 
 function rowsOf(batch: EventBatch): Row[] {
@@ -27,6 +28,7 @@ function rowsOf(batch: EventBatch): Row[] {
     size: batch.size[row],
     extra: batch.extra[row],
     stack: batch.stack[row],
+    cpu: batch.cpu?.[row] ?? -1,
   }));
 }
 
@@ -71,7 +73,7 @@ const EXAMPLE = `{"op":"trace","version":1,"clock":"ns","command":"redis-server 
 describe('reading', () => {
   test('the example of the format', () => {
     const { trace, rows } = read(EXAMPLE);
-    const row = { thread: 0, old: 0, extra: 0, stack: -1 };
+    const row = { thread: 0, old: 0, extra: 0, stack: -1, cpu: -1 };
     expect(rows).toEqual([
       { ...row, op: 'malloc', time: 10, size: 24, ptr: 0x7f001000, stack: 0 },
       { ...row, op: 'calloc', time: 11, size: 8, extra: 3, ptr: 0x7f002000, stack: 0 },
@@ -115,6 +117,20 @@ describe('reading', () => {
     expect([trace.header.timed, trace.header.startTime, trace.header.startTimeGiven]).toEqual([false, 0n, false]);
   });
 
+  test('CPUs, in any place of the line and on some events only', () => {
+    const lines = [
+      '{"op":"malloc","tid":0,"cpu":3,"size":1,"ptr":"0x10"}',
+      '{"op":"malloc","tid":0,"size":1,"ptr":"0x20"}',
+      '{"cpu":0,"op":"free","ptr":"0x10"}',
+      '{"op":"malloc","tid":0,"cpu":32767,"size":1,"ptr":"0x10"}',
+      '{"op":"free","ptr":"0x20","c\\u0070u":7}',
+    ];
+    expect(read(lines.join('\n')).rows.map(({ cpu }) => cpu)).toEqual([3, -1, 0, 32767, 7]);
+    for (const cpu of ['32768', '-1', '1.5', '"1"', 'null']) {
+      expect(() => read(`{"op":"free","cpu":${cpu},"ptr":"0x10"}`)).toThrow('t:1: "cpu" is not an integer from 0 to');
+    }
+  });
+
   test('wall-clock nanoseconds give exact times', () => {
     const { trace, rows } = read(
       '{"op":"free","ts":1795218296566403001,"ptr":"0x1"}\n{"ts":1795218296566403004,"op":"free","ptr":"0x1"}\n',
@@ -137,7 +153,9 @@ describe('reading', () => {
   test('any order of keys, white space, unknown keys of any kind', () => {
     const line =
       ' {\t"ptr" : "0x7F001000" , "note":{"op":"free","a":[1,"]}",{}]},"ok":true,"n":-1.5e3,"s":"a\\"b","size": 24 ,"tid":3,"op":"malloc"} \r\n';
-    expect(read(line).rows).toEqual([{ op: 'malloc', thread: 0, time: 0, ptr: 0x7f001000, old: 0, size: 24, extra: 0, stack: -1 }]);
+    expect(read(line).rows).toEqual([
+      { op: 'malloc', thread: 0, time: 0, ptr: 0x7f001000, old: 0, size: 24, extra: 0, stack: -1, cpu: -1 },
+    ]);
   });
 
   test('escapes in keys and words', () => {
@@ -355,6 +373,7 @@ describe('properties', () => {
       size,
       extra: size,
       stack: fc.integer({ min: -1, max: 3 }),
+      cpu: fc.constantFrom(-1, 0, 1, 9, 32767),
     }),
     { minLength: 1, maxLength: 60 },
   );
@@ -407,6 +426,7 @@ describe('properties', () => {
             batch.size[row] = op < Op.free ? event.size : 0;
             batch.extra[row] = op === Op.calloc || (op >= Op.reallocarray && op <= Op.memalign) ? event.extra : 0;
             batch.stack[row] = ids[event.stack] ?? -1;
+            if (event.cpu >= 0) (batch.cpu ??= new Int16Array(batch.capacity).fill(-1))[row] = event.cpu;
           });
           batch.length = events.length;
           const text = write(trace, [batch]);

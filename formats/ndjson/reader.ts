@@ -3,7 +3,7 @@
  * Invariant: every line is an event, a line of tables, or an error that names it; only a last line without newline may be torn.
  * The main thread is that of the first event: `thread` lines describe threads, and one may describe a worker before any event.
  */
-import { Op, OP_NAMES } from '../../core/trace/events.ts';
+import { MOST_CPU, Op, OP_NAMES } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { SkipReason, Trace } from '../../core/trace/trace.ts';
@@ -38,7 +38,7 @@ NEEDS[Op.pvalloc] = Key.size | Key.ptr;
 NEEDS[Op.free] = Key.ptr;
 NEEDS[Op.malloc_usable_size] = Key.ptr;
 /** Keys that any event may have. */
-const ALWAYS = Key.ts | Key.tid | Key.stack;
+const ALWAYS = Key.ts | Key.tid | Key.stack | Key.cpu;
 
 export const ndjson: TraceFormat = {
   name: 'ndjson',
@@ -171,6 +171,11 @@ class NdjsonReader implements TraceReader {
         this.#lastStack = found as StackIndex;
       }
       stack = this.#lastStack;
+    }
+
+    if ((present & Key.cpu) !== 0) {
+      if (line.cpu > MOST_CPU) throw this.#error(`"cpu" is not an integer from 0 to ${MOST_CPU}`);
+      builder.ranOn(line.cpu);
     }
 
     const ptr = (needs & Key.ptr) !== 0 ? line.ptr : 0;

@@ -15,7 +15,7 @@ export type BytesOut = (bytes: Uint8Array) => void;
 
 /** Bytes gathered before they are handed on. */
 const PIECE_BYTES = 1 << 18;
-/** More than an event line can take: seven numbers of at most 24 digits, and their keys. */
+/** More than an event line can take: eight numbers of at most 24 digits, and their keys. */
 const LONGEST_EVENT = 400;
 
 const TWO_32 = 2 ** 32;
@@ -26,6 +26,7 @@ const PAIRS = ascii(Array.from({ length: 100 }, (_, number) => String(number).pa
 
 const OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}"`));
 const TIMED_OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}","ts":`));
+const CPU = ascii(',"cpu":');
 const OLD = ascii(',"old":"0x');
 const COUNT = ascii(',"count":');
 const ALIGNMENT = ascii(',"alignment":');
@@ -116,6 +117,7 @@ export class NdjsonWriter {
     this.#put((timed ? TIMED_OPENINGS : OPENINGS)[op]);
     if (timed) this.#time(batch.time[row]);
     this.#put(this.#tids[batch.thread[row]]);
+    if (batch.cpu !== undefined && batch.cpu[row] >= 0) this.#field(CPU, batch.cpu[row]);
     const extra = batch.extra[row];
     switch (op) {
       case Op.calloc:

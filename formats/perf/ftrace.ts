@@ -99,7 +99,9 @@ class FtraceReader implements TraceReader {
     if (!(tid < 0x80000000)) return false;
     // [cpu] flags time:
     cursor.reset(bytes, cpu + 1, end);
-    if (!cursor.eat(BRACKET) || !cursor.skipTo(SPACE)) return false;
+    if (!cursor.eat(BRACKET)) return false;
+    this.#calls.calls.ranOn(cursor.decimal());
+    if (!cursor.skipTo(SPACE)) return false;
     cursor.skipSpaces();
     const first = cursor.peek();
     if (first < 0x30 || first > 0x39 || !isTime(bytes, cursor.pos, end)) {

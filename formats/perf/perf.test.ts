@@ -31,6 +31,16 @@ describe('perf script', () => {
     expect(result.trace.header.startTime).toBe(868006348000n);
   });
 
+  test("an event's CPU is that of its call, not of its return; without the field there is none", () => {
+    const line = (cpu: string, time: number, rest: string) => `    app 12 ${cpu} 1.00000${time}: probe_libc:${rest}\n`;
+    const text =
+      line('[003]', 1, 'malloc: (7f0000098930) size=5') +
+      line('[001]', 2, 'malloc__return: (7f0000098930 <- 5500000010) ret=0x1000') +
+      line('[99999]', 3, 'free: (7f0000098940) ptr=0x1000') +
+      line('', 4, 'free: (7f0000098940) ptr=0x0');
+    expect(read(text).text.map((event) => /on .*/.exec(event)?.[0])).toEqual(['on 3', undefined, undefined]);
+  });
+
   test('edge: nested calls, a probe on a linkage table slot, a block without address, the cache of an exiting thread', async () => {
     const result = tally(perfScript, await fixtureBytes('edge_nog.perfscript'));
     expect({ ...result.trace.skipped }).toEqual({ nested: 3, no_address: 1, mislabelled: 4, phantom_free: 2 });

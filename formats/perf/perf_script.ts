@@ -131,8 +131,12 @@ class PerfScriptReader implements TraceReader {
     this.#nanos = cursor.nanos;
     // From the time backwards: the command is free text.
     let at = skipSpacesBack(bytes, start, timeStart);
+    let cpu = -1;
     if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
+      const close = at - 1;
       while (at > start && bytes[at - 1] !== BRACKET) at--;
+      cursor.reset(bytes, at, close);
+      cpu = cursor.decimal();
       at = skipSpacesBack(bytes, start, at - 1);
     }
     const tidStart = digitsStart(bytes, start, at);
@@ -150,6 +154,7 @@ class PerfScriptReader implements TraceReader {
     cursor.reset(bytes, timeEnd + 1, end);
     cursor.skipSpaces();
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
+    this.#calls.calls.ranOn(cpu);
     return this.#onTracepoint(cursor, pid, tid, start, commandEnd);
   }
 

@@ -49,6 +49,13 @@ export class BatchBuilder {
     if (batch.length === batch.capacity) this.flush();
   }
 
+  /** Says on which CPU the event ran that is appended next, 0 to MOST_CPU. */
+  ranOn(cpu: number): void {
+    const { batch } = this;
+    batch.cpu ??= new Int16Array(batch.capacity).fill(-1);
+    batch.cpu[batch.length] = cpu;
+  }
+
   /** Hands over what the batch holds, if anything. */
   flush(): void {
     const { batch } = this;
@@ -58,6 +65,7 @@ export class BatchBuilder {
       this.#sink(batch);
     } finally {
       batch.length = 0;
+      batch.cpu?.fill(-1);
     }
   }
 }

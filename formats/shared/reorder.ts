@@ -33,7 +33,8 @@ export class Reorder {
     this.#rows = new EventBatch(Math.min(4096, 2 * this.#window));
   }
 
-  push(op: number, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
+  /** Adds a record; `cpu` is -1 if it does not say on which CPU it was made. */
+  push(op: number, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number, cpu = -1): void {
     let rows = this.#rows;
     let row = rows.length;
     if (row === rows.capacity) {
@@ -53,6 +54,8 @@ export class Reorder {
     rows.size[row] = size;
     rows.extra[row] = extra;
     rows.stack[row] = stack;
+    if (cpu >= 0) rows.cpu ??= new Int16Array(rows.capacity).fill(-1);
+    if (rows.cpu !== undefined) rows.cpu[row] = cpu;
     rows.length = row + 1;
   }
 
@@ -84,6 +87,7 @@ export class Reorder {
       onRecord(sorted, row);
     }
     for (const column of columnsOf(sorted)) column.copyWithin(0, count, length);
+    sorted.cpu?.copyWithin(0, count, length);
     sorted.length = length - count;
   }
 
@@ -139,6 +143,7 @@ function enlarge(rows: EventBatch, capacity: number): EventBatch {
   const larger = new EventBatch(capacity);
   const columns = columnsOf(larger);
   columnsOf(rows).forEach((column, i) => columns[i].set(column));
+  if (rows.cpu !== undefined) (larger.cpu = new Int16Array(capacity)).set(rows.cpu);
   larger.length = rows.length;
   return larger;
 }
@@ -152,11 +157,19 @@ function permute(rows: EventBatch, order: Uint32Array, length: number, result: E
   permuteDoubles(rows.old, order, length, result.old);
   permuteDoubles(rows.size, order, length, result.size);
   permuteDoubles(rows.extra, order, length, result.extra);
+  if (rows.cpu !== undefined) {
+    result.cpu ??= new Int16Array(result.capacity);
+    permuteShorts(rows.cpu, order, length, result.cpu);
+  }
   result.length = length;
 }
 
 // One function per array class: a loop that sees several takes four times as long.
 function permuteBytes(from: Uint8Array, order: Uint32Array, length: number, into: Uint8Array): void {
+  for (let row = 0; row < length; row++) into[row] = from[order[row]];
+}
+
+function permuteShorts(from: Int16Array, order: Uint32Array, length: number, into: Int16Array): void {
   for (let row = 0; row < length; row++) into[row] = from[order[row]];
 }
 

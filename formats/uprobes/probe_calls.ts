@@ -10,7 +10,7 @@
  *   some never were a block of the program at all;
  * - a realloc's time is that of its return, but the block it moves from is free before that: another thread may have it already.
  */
-import { Op } from '../../core/trace/events.ts';
+import { MOST_CPU, Op } from '../../core/trace/events.ts';
 import type { EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
@@ -96,6 +96,8 @@ export class ProbeCalls {
   readonly #joined = new Map<number, StackIndex>();
   /** Records that the recorder says it lost. */
   lost = 0;
+  /** CPU of the records that are added, -1 if the recording does not say. */
+  #cpu = -1;
   /** Says of a probe's number that the recorder calls it by a wrong name. */
   isMislabelled: ((probe: number) => boolean) | undefined;
 
@@ -128,7 +130,12 @@ export class ProbeCalls {
     if (kind < ENTRY || kind >= RETURN) thread.process.records++;
     const origin = this.#origin;
     if (!origin.known) origin.set(seconds, nanos);
-    this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack);
+    this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack, this.#cpu);
+  }
+
+  /** Says on which CPU the records added from now on were made; a number that no CPU has stands for not known. */
+  ranOn(cpu: number): void {
+    this.#cpu = cpu >= 0 && cpu <= MOST_CPU ? cpu : -1;
   }
 
   /** Names a thread; the last name given stays. */
@@ -252,7 +259,7 @@ export class ProbeCalls {
 
   /** Joins the return at `row` with its entry: the return's row becomes the whole call. */
   #join(rows: EventBatch, thread: ProbedThread, row: number): void {
-    const { op, ptr, old, size, extra, stack } = rows;
+    const { op, ptr, old, size, extra, stack, cpu } = rows;
     const { pending, inner } = thread;
     const kind = op[row] - RETURN;
     let at = pending.length - 1;
@@ -270,6 +277,7 @@ export class ProbeCalls {
     old[row] = old[entry];
     size[row] = size[entry];
     extra[row] = extra[entry];
+    if (cpu !== undefined) cpu[row] = cpu[entry];
     stack[row] = this.#joinStacks(stack[entry] as StackIndex, stack[row] as StackIndex);
     if (within >= 0) {
       // glibc's realloc(p, 0) calls free(p) and gives NULL; every other inner call gives what the outer one gives.
@@ -379,7 +387,8 @@ export class ProbeCalls {
   }
 
   #emit(rows: EventBatch, row: number, thread: ProbedThread, time = rows.time[row]): void {
-    const { op, ptr, old, size, extra, stack } = rows;
+    const { op, ptr, old, size, extra, stack, cpu } = rows;
+    if (cpu !== undefined && cpu[row] >= 0) this.#builder.ranOn(cpu[row]);
     this.#builder.append(op[row] as Op, thread.row, time - this.#startTime, ptr[row], old[row], size[row], extra[row], stack[row]);
   }
 
