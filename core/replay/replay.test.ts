@@ -5,7 +5,7 @@ import { Trace } from '../trace/trace.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 
 /** Events as lines: `malloc P SIZE`, `calloc P COUNT SIZE`, `realloc OLD P SIZE`, `free P`, `exit`; addresses are small numbers, 0 is NULL. */
-function run(lines: readonly string[], options: ReplayOptions = {}, numbered = false): Replay {
+function run(lines: readonly string[], options: ReplayOptions = {}, numbered = false, cpus?: readonly number[]): Replay {
   const trace = new Trace();
   trace.threads.intern(1);
   const stack = trace.stacks.intern([trace.stacks.frames.intern({ fn: 'f' })]);
@@ -23,6 +23,7 @@ function run(lines: readonly string[], options: ReplayOptions = {}, numbered = f
     batch.thread[row] = 0;
     batch.time[row] = at * 100;
     batch.stack[row] = at % 3 === 0 ? stack : -1;
+    if (cpus !== undefined) (batch.cpu ??= new Int16Array(8))[row] = cpus[at];
     const ptr = op === 'realloc' ? b : a;
     const old = op === 'realloc' ? a : 0;
     batch.ptr[row] = ptr * 16;
@@ -91,6 +92,33 @@ describe('accounts', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('CPUs', () => {
+  const lines = ['malloc 1 20000', 'malloc 2 30000', 'malloc 3 40000'];
+  const arenas = (replay: Replay) => replay.heap.arenas.map((arena) => arena?.applicationThreads);
+
+  test('an event without one runs where the event of its thread before did', () => {
+    const conf = 'percpu_arena:percpu';
+    expect(arenas(run(lines, { conf, ncpus: 3 }, false, [2, -1, -1]))).toEqual([0, undefined, 1]);
+    expect(arenas(run(lines, { conf, ncpus: 3, audit: true }, false, [-1, -1, -1]))).toEqual([1]);
+    expect(arenas(run(lines, { ncpus: 3 }, false, [2, -1, -1]))).toEqual([1]);
+  });
+
+  test('one that the model has not is an error that says what to pass', () => {
+    const conf = 'percpu_arena:percpu';
+    expect(() => run(lines, { conf, ncpus: 3, name: 't' }, false, [0, 3, 0])).toThrowError(
+      expect.objectContaining({ place: 't: event 1', fact: expect.stringContaining('CPU 3'), hint: 'pass --ncpus 4 or more' }),
+    );
+    expect(run(lines, { conf: `${conf},narenas:4`, ncpus: 3 }, false, [0, 3, 0]).eventCount).toBe(3);
+    expect(run(lines, { ncpus: 3 }, false, [0, 3, 0]).eventCount).toBe(3);
+  });
+
+  test('a trace without them is told so, if the options ask for them', () => {
+    const warnings = (conf: string, cpus?: readonly number[]) => run(lines, { conf }, false, cpus).trace.warnings;
+    expect(warnings('percpu_arena:phycpu')).toEqual([expect.stringContaining('all were taken to run on CPU 0')]);
+    expect([warnings('percpu_arena:phycpu', [0, 0, 0]), warnings('')]).toEqual([[], []]);
   });
 });
 

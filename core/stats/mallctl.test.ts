@@ -163,6 +163,16 @@ test.each([
   expect(() => mallctl.byName(heap.tsds[0], name, value)).toThrowError(expect.objectContaining({ name: 'MallctlError', code }));
 });
 
+test('an arena of a CPU cannot be chosen, another one can, and is then kept', () => {
+  const { heap, mallctl } = start('percpu_arena:percpu,narenas:6');
+  const [main] = heap.tsds;
+  mallctl.byName(main, 'thread.arena');
+  expect(() => mallctl.byName(main, 'thread.arena', heap.conf.ncpus - 1)).toThrowError(expect.objectContaining({ code: 'EPERM' }));
+  mallctl.byName(main, 'thread.arena', 5);
+  main.cpu = 1;
+  expect(mallctl.byName(main, 'thread.arena')).toBe(5);
+});
+
 test('what a replay has not is refused by name', () => {
   const { heap, mallctl } = start('narenas:1');
   for (const name of ['thread.allocatedp', 'experimental.batch_alloc', 'arena.0.extent_hooks']) {
