@@ -78,8 +78,7 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
 /** The first profile with the names of all addresses, before any filter. */
 export function printRaw([first]: readonly Profile[], [part]: readonly ReportPart[], options: ReportOptions): string {
   if (part === undefined) return '';
-  const program = first.binary ?? options.program ?? UNKNOWN_PROGRAM;
-  return symbolSection(program, part.addresses, first.kind) + (options.dumpText ?? profileText(first));
+  return symbolSection(programName(first, options), part.addresses, first.kind) + (options.dumpText ?? profileText(first));
 }
 
 /** What a report is made of: values per backtrace, filtered, of the whole or of one thread. */
@@ -101,7 +100,7 @@ export interface ReportPart {
 export function prepareReport(profiles: readonly Profile[], options: ReportOptions = {}): ReportPart[] {
   const [first] = profiles;
   const { whole, threads, addresses } = gathered(profiles, options);
-  const program = (first.symbolized ? first.binary : (options.program ?? first.binary)) ?? UNKNOWN_PROGRAM;
+  const program = programName(first, options);
   const unit = unitOf(options.sampleType ?? 'inuse_space', options.showBytes ?? false);
   const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
   return parts.map(({ profile, title }) => ({
@@ -142,6 +141,11 @@ function gathered(list: readonly Profile[], options: ReportOptions) {
   return { whole, threads, addresses };
 }
 
+/** The program as the profile's own symbol section says, else as the command line does, else as the mappings do. */
+function programName({ symbolized, binary }: Profile, { program }: ReportOptions): string {
+  return (symbolized ? binary : (program ?? binary)) ?? UNKNOWN_PROGRAM;
+}
+
 const UNKNOWN_PROGRAM = '(unknown)';
 
 /** Puts samples into address profiles and counts those that are left out. */
@@ -179,7 +183,9 @@ function emptyTotal(samples: SampleTable, type: SampleType): number {
 }
 
 function chosenThreads(profile: Profile, thread: string, note: (text: string) => void): Profile['threads'] {
-  const chosen = profile.threads.filter(({ id }) => thread === '*' || String(id) === thread.replace(/^0+(?=\d)/, ''));
+  const wanted = thread.replace(/^0+(?=\d)/, '');
+  // A thread that is only in the dump's header has no report of its own.
+  const chosen = profile.threads.filter(({ id, samples }) => samples.length > 0 && (thread === '*' || String(id) === wanted));
   if (chosen.length === 0) {
     const numbers = profile.threads.map(({ id }) => id);
     const known = numbers.length > 8 ? `${numbers.slice(0, 8).join(' ')} and ${numbers.length - 8} more` : numbers.join(' ');
