@@ -96,7 +96,18 @@ describe('a line is the report of its flags', () => {
 });
 
 test('a line that fails is told of, and the next one is read', async () => {
-  const lines = ['nonsense', 'top "x', 'peek', 'top > /no/such/folder/x', 'help nonsense', 'focus=(', 'cum yes', 'web > x', 'top 1'];
+  const lines = [
+    'nonsense',
+    'top "x',
+    'peek',
+    'top > /no/such/folder/x',
+    'help nonsense',
+    'focus=(',
+    'cum yes',
+    'web > x',
+    'base=-',
+    'top 1',
+  ];
   const { code, stdout, stderr } = await session(lines);
   expect(code).toBe(2);
   expect(stdout).toBe(await report('--top', '1'));
@@ -109,6 +120,7 @@ test('a line that fails is told of, and the next one is read', async () => {
     expect.stringMatching(/^--focus: no regular expression/),
     'cum: takes no value, but "yes" follows',
     'web: the drawing is shown, not written',
+    'base: standard input is where commands come from',
   ]);
 });
 

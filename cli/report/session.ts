@@ -138,7 +138,7 @@ export class Session {
     if (['svg', 'ps', 'pdf', 'gif'].includes(form) && viewer === undefined && output === undefined && process.stdout.isTTY === true)
       throw new InputError(name, 'a drawing is not for a terminal', `${name} > FILE writes it, web shows it`);
     if (output !== undefined) checkOutputs([output]);
-    if (args.base !== undefined) await this.#source.readBase(args.base);
+    await this.#readBase(args);
     const notes: string[] = [];
     const { content, parts } = await makeReport(form, this.#source, args, (note) => notes.push(note));
     printNotes([...this.#filterNotes(args, parts), ...notes, ...this.#newSymbolNotes()], args.quiet);
@@ -187,8 +187,13 @@ export class Session {
     const args = settingOf(hasValue ? `${bare}=${value}` : [name, ...rest].join(' '), this.#args);
     if (args === undefined) throw new InputError(name, 'no such command or setting', 'help lists them');
     reportSettings(args);
-    if (args.base !== undefined) await this.#source.readBase(args.base);
+    await this.#readBase(args);
     this.#args = args;
+  }
+
+  async #readBase({ base }: ReportArgs): Promise<void> {
+    if (base === STANDARD) throw new InputError('base', 'standard input is where commands come from', 'name a file');
+    if (base !== undefined) await this.#source.readBase(base);
   }
 
   /** What filters leave of the total, which a table's percentages are of. */

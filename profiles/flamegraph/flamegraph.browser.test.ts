@@ -363,6 +363,8 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     await frame(page, 'all allocations').hover();
     expect(await tip(page)).toMatch(new RegExp(`In use bytes\\s*${formatBytes(total).replace('.', '\\.')}\\s*100.0%`));
     expect(await page.locator('.notes').textContent()).toMatch(/[\d,]{6,} frames too small to be seen are merged/);
+    const rows = await page.locator('#top .name').allInnerTexts();
+    expect(rows.filter((name) => name.startsWith('('))).toEqual(['(merged frames)']);
     await choose(page, 'callers');
     expect((await frames(page)).get('all allocations')).toBeCloseTo(1, 3);
     await page.fill('#search', 'function_7');

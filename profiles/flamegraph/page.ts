@@ -310,7 +310,8 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   /** Values of the functions themselves, now and in the base; 0 in the base if there is none. */
   function ownValues(): Map<string, { now: number; before: number }> {
     const sums = new Map<string, { now: number; before: number }>();
-    const add = (name: string, values: readonly number[]) => {
+    const add = (node: FlameNode, values: readonly number[]) => {
+      const name = node.merged > 0 ? '(merged frames)' : node.name;
       const sum = sums.get(name) ?? { now: 0, before: 0 };
       sum.now += values[column()];
       if (metric.base >= 0) sum.before += values[metric.base] * baseScale();
@@ -321,9 +322,9 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       // Seen from the allocating function, the first row under the root is it, with everything below.
       if (view === 'callers') {
         if (node === root) stack.push(...(root.children ?? []));
-        else add(node.name, node.values);
+        else add(node, node.values);
       } else {
-        if (node !== root) add(node.name, node.self);
+        if (node !== root) add(node, node.self);
         for (const child of node.children ?? []) stack.push(child);
       }
     }
