@@ -3,7 +3,7 @@
  * Invariant: names, their order, who may write them and which mutex they take are jemalloc's.
  * Differs: values are JavaScript's; a write of the wrong type is EINVAL, as a wrong length is there. A name is read unless it cannot be.
  * Indices one past the end, which jemalloc reads from behind its arrays, are ENOENT. What needs pointers or threads of the library's own
- * is refused as UnsupportedName.
+ * is refused as UnsupportedName. A call has the empty backtrace.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
