@@ -135,3 +135,48 @@ describe('until', () => {
     expect(run(lines, { until: { time: 99 } }).eventCount).toBe(1);
   });
 });
+
+describe('mallctl on a replay', () => {
+  const lines = ['malloc 1 100', 'malloc 2 200000', 'free 2'];
+
+  test('statistics are those of the summary, and purging gives dirty pages back', () => {
+    const replay = run(lines, { conf: 'dirty_decay_ms:-1' });
+    expect(replay.mallctl('epoch', 1)).toBe(2);
+    const { allocated, mapped } = replay.summary().model.end;
+    expect(replay.mallctl('stats.allocated')).toBe(allocated);
+    expect(replay.mallctl('stats.mapped')).toBe(mapped);
+    expect(replay.mallctl('stats.arenas.0.pdirty')).toBeGreaterThan(0);
+    expect(replay.mallctl('arena.0.purge')).toBeUndefined();
+    replay.mallctl('epoch', 1);
+    expect(replay.mallctl('stats.arenas.0.pdirty')).toBe(0);
+  });
+
+  test('a thread’s peak is what it held at most, and starts afresh when reset', () => {
+    const replay = run(lines);
+    const peak = replay.mallctl('thread.peak.read') as number;
+    expect(peak).toBeGreaterThanOrEqual(200000);
+    replay.mallctl('thread.peak.reset');
+    expect(replay.mallctl('thread.peak.read')).toBe(0);
+  });
+
+  // what is purged of a guarded slab counts as unmapped, though it had never counted as mapped
+  test.each(['san_guard_small:1,muzzy_decay_ms:0', 'san_guard_large:1', 'san_guard_small:1,san_guard_large:1,retain:false'])(
+    '%s: mapped bytes are jemalloc’s, which are never below 0',
+    (conf) => {
+      const objects = Array.from({ length: 600 }, (_, i) => i + 1);
+      const replay = run([...objects.map((i) => `malloc ${i} 14336`), ...objects.map((i) => `free ${i}`)], {
+        conf: `tcache:false,dirty_decay_ms:0,${conf}`,
+      });
+      replay.mallctl('epoch', 1);
+      const { mapped } = replay.summary().model.end;
+      expect(mapped).toBe(replay.mallctl('stats.mapped'));
+      expect(mapped).toBeGreaterThanOrEqual(0);
+    },
+  );
+
+  test('an unknown name is ENOENT, what is only read EPERM', () => {
+    const replay = run(lines);
+    expect(() => replay.mallctl('stats.nothing')).toThrow('ENOENT');
+    expect(() => replay.mallctl('stats.allocated', 1)).toThrow('EPERM');
+  });
+});

@@ -34,6 +34,8 @@ import type { StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
+import type { CtlValue } from '../stats/ctl_tree.ts';
+import { Mallctl } from '../stats/mallctl.ts';
 import { Ledger } from './ledger.ts';
 import { runLane } from './lane.ts';
 import { LiveObjects, NO_MEMORY } from './live.ts';
@@ -132,6 +134,7 @@ export class Replay {
   #now = 0;
   #heap: Heap | null = null;
   #ctl: Ctl | null = null;
+  #mallctl: Mallctl | undefined;
   #outOfMemory = 0;
   /** Counted here and not on the trace, so that a trace can be replayed twice. */
   readonly #skipped: Skipped = Object.create(null) as Skipped;
@@ -190,6 +193,18 @@ export class Replay {
   get ctl(): Ctl {
     void this.heap;
     return this.#ctl as Ctl;
+  }
+
+  /**
+   * mallctl by a thread of the trace (row of `trace.threads`) between two batches of events, with all that it does to the heap: reads `name`,
+   * and writes `value` if one is given; an action such as `arena.0.purge` is read. Objects of an arena that is reset are gone: the trace
+   * must not free them afterwards.
+   * @returns The value before the call, in the units of jemalloc's manual; undefined for an action.
+   * @throws MallctlError with jemalloc's error, UnsupportedName for what a replay has not.
+   */
+  mallctl(name: string, value?: CtlValue, thread = 0): CtlValue | undefined {
+    this.#mallctl ??= new Mallctl(this.ctl);
+    return this.#mallctl.byName(this.#tsd(this.heap, thread), name, value);
   }
 
   #tsd(heap: Heap, thread: number): Tsd {
