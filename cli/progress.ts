@@ -1,10 +1,21 @@
 /**
  * A line on the terminal that says how far a long job is; nothing at all when stderr is not a terminal.
  */
-import { formatCount, formatShare } from '../profiles/format_units.ts';
+import { formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
 
 /** Milliseconds between two drawings, and before the first one: a short job draws nothing. */
 const INTERVAL_MS = 150;
+/** Milliseconds before a guess at the time left: what is read first says little of the rest. */
+const GUESS_MS = 1000;
+
+/** How far a job is after `ms` milliseconds: share of the input (if its size is known), events, their rate, and the time left at that rate. */
+export function progressText(bytes: number, size: number | undefined, events: number, ms: number): string {
+  const share = size === undefined || size === 0 ? undefined : Math.min(1, bytes / size);
+  const parts = [`${share === undefined ? '' : `${formatShare(share)}, `}${formatCount(events)} events`];
+  if (ms > 0) parts.push(`${formatCount(Math.round((events * 1000) / ms))} a second`);
+  if (share !== undefined && share > 0 && ms >= GUESS_MS) parts.push(`${formatNanoseconds(((1 - share) / share) * ms * 1e6)} left`);
+  return parts.join(', ');
+}
 
 export interface Progress {
   /** How far the job is: bytes read of the input's size (undefined for a pipe) and events taken. Cheap enough for every chunk. */
@@ -22,7 +33,8 @@ const SILENT: Progress = { at() {}, done() {} };
 export function showProgress(title: string, quiet: boolean): Progress {
   const { stderr } = process;
   if (quiet || !stderr.isTTY) return SILENT;
-  let next = performance.now() + INTERVAL_MS;
+  const start = performance.now();
+  let next = start + INTERVAL_MS;
   let drawn = false;
   return {
     at(bytes, size, events) {
@@ -30,8 +42,7 @@ export function showProgress(title: string, quiet: boolean): Progress {
       if (now < next) return;
       next = now + INTERVAL_MS;
       drawn = true;
-      const share = size === undefined || size === 0 ? '' : ` ${formatShare(bytes / size)}`;
-      stderr.write(`\r\u001b[K${title}:${share} ${formatCount(events)} events`.slice(0, stderr.columns));
+      stderr.write(`\r\u001b[K${`${title}: ${progressText(bytes, size, events, now - start)}`.slice(0, stderr.columns)}`);
     },
     done() {
       if (drawn) stderr.write('\r\u001b[K');
