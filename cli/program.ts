@@ -101,8 +101,16 @@ function parser(args: readonly string[], version: string) {
       throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
     });
   for (const command of COMMANDS) program = program.command(command);
+  withoutSpareHelp(program);
   if (isCommand(args[0])) program = program.hide('version');
   return program;
+}
+
+/** yargs lays out its help after every command, in case the command fails and it is to print it: a third of the time of a small report. */
+function withoutSpareHelp(program: unknown): void {
+  const { getInternalMethods } = program as { getInternalMethods?: () => { getUsageInstance: () => { cacheHelpMessage: () => void } } };
+  const usage = getInternalMethods?.call(program).getUsageInstance();
+  if (usage !== undefined) usage.cacheHelpMessage = () => {};
 }
 
 function usageHint(command: string | undefined): string {

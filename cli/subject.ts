@@ -1,18 +1,17 @@
 /**
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
+ * Invariant: a heap dump is read without loading the trace formats and the core, which would take longer than most dumps.
  */
 import type { Replay } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import { contextSumsReader } from '../formats/context_sums.ts';
-import { sniffFormat } from '../formats/index.ts';
 import { openInput, peek, type Source } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
 import { profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
 import { STANDARD } from './output.ts';
-import { type InputArgs, standardInput } from './trace_input.ts';
-import { runTrace } from './trace_run.ts';
+import { standardInput } from './standard_input.ts';
+import type { InputArgs } from './trace_input.ts';
 
 /** An input that was read. */
 export interface Subject extends OpenedProfile {
@@ -32,22 +31,29 @@ export async function readSubject(path: string, args: InputArgs): Promise<Subjec
   const standard = path === STANDARD ? standardInput() : undefined;
   const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
   const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
-  const readSums = args.from === undefined ? contextSumsReader(head) : undefined;
-  if (readSums !== undefined) return { profile: profileFromContextSums(await readSums(chunks, path)) };
-  // Folded stacks are like many a text: what is a trace is none.
-  if (args.from === undefined && (isHeap(head) || (sniffFormat(head) === undefined && isProfile(head)))) {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) parts.push(chunk.slice());
-    const opened = readProfile(Buffer.concat(parts), path);
-    if (opened !== undefined) return opened;
-    throw new InputError(path, 'begins like a profile and is none');
+  if (args.from === undefined) {
+    if (isHeap(head)) return openProfile(chunks, path);
+    const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
+    const readSums = contextSumsReader(head);
+    if (readSums !== undefined) return { profile: profileFromContextSums(await readSums(chunks, path)) };
+    // Folded stacks are like many a text: what is a trace is none.
+    if (sniffFormat(head) === undefined && isProfile(head)) return openProfile(chunks, path);
   }
   // A trace is read from its start again: the file, or what was taken from standard input and the rest of it.
   let source: Source | undefined;
   if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
   else source = following(kept, standard);
+  const { runTrace } = await import('./trace_run.ts');
   const replay = await runTrace(path, args, { model: false }, source);
   return { profile: profileFromLedger(replay.trace, replay.ledger), replay };
+}
+
+async function openProfile(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Subject> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk.slice());
+  const opened = readProfile(Buffer.concat(parts), path);
+  if (opened !== undefined) return opened;
+  throw new InputError(path, 'begins like a profile and is none');
 }
 
 /** The chunks of a stream, each also kept until `following` takes over. */

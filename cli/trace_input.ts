@@ -10,6 +10,7 @@ import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
 import { parseCount } from './settings.ts';
+import { standardInput } from './standard_input.ts';
 
 /** Flags of every command that reads traces. */
 export interface InputArgs {
@@ -54,16 +55,5 @@ export async function readInput(
     });
   } finally {
     progress.done();
-  }
-}
-
-/** Standard input, which ends when the signal fires: a pipe may stay silent for long. */
-export async function* standardInput(signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { stdin } = process;
-  signal?.addEventListener('abort', () => stdin.destroy(), { once: true });
-  try {
-    yield* stdin;
-  } catch (error) {
-    if (!signal?.aborted) throw error;
   }
 }

@@ -9,7 +9,8 @@ import { sniffFormat } from '../../formats/index.ts';
 import { openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
-import { type InputArgs, readInput, standardInput } from '../trace_input.ts';
+import { standardInput } from '../standard_input.ts';
+import { type InputArgs, readInput } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
 
 interface ConvertArgs extends InputArgs {

@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { STANDARD, writeResult } from '../output.ts';
 import { printNotes } from '../notes.ts';
 import { symbolizerOf } from '../symbols.ts';
-import { standardInput } from '../trace_input.ts';
+import { standardInput } from '../standard_input.ts';
 import { asksForReport, type ReportArgs } from '../report/args.ts';
 import { report } from './report.ts';
 

@@ -26,7 +26,7 @@ import { summaryText } from '../summary_text.ts';
 import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
-import { standardInput } from '../trace_input.ts';
+import { standardInput } from '../standard_input.ts';
 import { runTrace } from '../trace_run.ts';
 import { leaksJson, leaksOfReplay } from './leaks.ts';
 

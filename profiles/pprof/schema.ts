@@ -2,7 +2,8 @@
  * The pprof profile (github.com/google/pprof, proto/profile.proto) as protobufjs takes it.
  * Invariant: names and numbers are those of the published schema; every field of it is here, also those that are not used.
  */
-import protobuf from 'protobufjs/light.js';
+import { createRequire } from 'node:module';
+import type protobuf from 'protobufjs/light.js';
 
 const field = (id: number, type: string) => ({ id, type });
 const list = (id: number, type: string) => ({ id, type, rule: 'repeated' });
@@ -106,16 +107,27 @@ export interface PprofProfile {
   defaultSampleType?: Int64;
 }
 
-const Type = protobuf.Root.fromJSON(PROFILE_PROTO).lookupType('perftools.profiles.Profile');
+let type: protobuf.Type | undefined;
+
+/** The message type; protobufjs is loaded when the first message is read or written, since most reports need none. */
+function profileType(): protobuf.Type {
+  if (type === undefined) {
+    const { Root } = createRequire(import.meta.url)('protobufjs/light.js') as typeof protobuf;
+    type = Root.fromJSON(PROFILE_PROTO).lookupType('perftools.profiles.Profile');
+  }
+  return type;
+}
 
 /** Bytes of a message, not compressed. */
 export function encodeProfile(profile: PprofProfile): Uint8Array {
-  return Type.encode(profile as unknown as Record<string, unknown>).finish();
+  return profileType()
+    .encode(profile as unknown as Record<string, unknown>)
+    .finish();
 }
 
 /** @throws RangeError or Error if the bytes are no such message */
 export function decodeProfile(bytes: Uint8Array): PprofProfile {
-  return Type.decode(bytes) as unknown as PprofProfile;
+  return profileType().decode(bytes) as unknown as PprofProfile;
 }
 
 /** A 64-bit pattern as an unsigned field takes it. */
