@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,9 @@ import { ReportSource } from './source.ts';
 const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const OLDER = new URL('../../fixtures/profiles/leaky_s19.symbolized.heap', import.meta.url).pathname;
 const DUMP = new URL('../../fixtures/profiles/leaky_s0.symbolized.heap', import.meta.url).pathname;
+
+/** What other processes do takes its time. */
+const POLL = { timeout: 40_000, interval: 200 };
 
 let folder: string;
 beforeAll(() => {
@@ -174,9 +178,11 @@ describe('windows', () => {
     const env = { BROWSER: join(folder, 'browser') };
     const byFlag = await show(['jeprof', '--web', DUMP], env);
     expect(byFlag).toMatchObject({ code: 0, stdout: '' });
+    await expect.poll(() => existsSync(shown), POLL).toBe(true);
     expect(readFileSync(shown, 'utf8')).toBe(await report('--svg'));
     rmSync(shown);
     expect(await show(['report', '-i', DUMP], env, 'web 4 leak\n')).toMatchObject({ code: 0, stdout: '' });
+    await expect.poll(() => existsSync(shown), POLL).toBe(true);
     expect(readFileSync(shown, 'utf8')).toBe(await report('--svg', '--nodecount', '4', '--focus', 'leak'));
   });
 
@@ -187,7 +193,7 @@ describe('windows', () => {
     expect(readFileSync(shown, 'latin1')).toMatch(/^%!PS-Adobe/);
     const [, written = ''] = /file:\/\/(\S+)/.exec(stderr) ?? [];
     expect(written).toMatch(/graph\.ps$/);
-    await expect.poll(() => existsSync(written), { timeout: 40_000, interval: 500 }).toBe(false);
+    await expect.poll(() => existsSync(written), POLL).toBe(false);
   });
 
   test('no viewer at hand', async () => {
@@ -198,26 +204,46 @@ describe('windows', () => {
 });
 
 describe.skipIf(!needsTool('script'))('at a terminal', () => {
-  /** Types keys with pauses, as a terminal sends them, and gives what the screen got. */
-  function typed(state: string, command: string, ...keys: string[]): string {
-    const feed = ['sleep 2', ...keys.map((key) => `printf '${key}'; sleep 0.3`)].join('; ');
-    const inner = `script -qec "${process.execPath} ${MAIN} ${command}" /dev/null`;
-    return spawnSync('sh', ['-c', `(${feed}) | ${inner}`], {
-      encoding: 'utf8',
+  /** At a terminal, types each of the keys once the screen shows what comes before it. Gives all that the screen got. */
+  async function typed(state: string, command: string, steps: readonly (readonly [after: string, keys: string])[]): Promise<string> {
+    const child = spawn('script', ['-qec', `${process.execPath} ${MAIN} ${command}`, '/dev/null'], {
       env: { ...process.env, XDG_STATE_HOME: state, NO_COLOR: '1', TERM: 'xterm' },
-    }).stdout.replace(/\r/g, '');
+    });
+    let screen = '';
+    child.stdout.on('data', (bytes: Buffer) => (screen += bytes.toString().replaceAll('\r', '')));
+    const ended = once(child, 'close');
+    let seen = 0;
+    for (const [after, keys] of steps) {
+      await expect.poll(() => screen.indexOf(after, seen), { timeout: 30_000 }).toBeGreaterThanOrEqual(0);
+      seen = screen.indexOf(after, seen) + after.length;
+      child.stdin.write(keys);
+    }
+    await ended;
+    return screen;
   }
 
-  test('jeprof without a form asks; Tab, Ctrl-C, Up and Ctrl-D do what they do elsewhere', () => {
+  test('jeprof without a form asks; Tab, Ctrl-C, Up and Ctrl-D do what they do elsewhere', async () => {
     const state = join(folder, 'state');
-    const screen = typed(state, `jeprof ${DUMP}`, 'nonsense', '\\003', 'pe', '\\t', 'leak_se', '\\t', '\\n', '\\004');
-    expect(screen).toContain('(jereplay) ');
+    const screen = await typed(state, `jeprof ${DUMP}`, [
+      ['(jereplay) ', 'nonsense'],
+      ['nonsense', '\u0003'],
+      ['(jereplay) ', 'pe'],
+      ['pe', '\t'],
+      ['ek ', 'leak_se'],
+      ['leak_se', '\t'],
+      ['ssion ', '\n'],
+      ['(jereplay) ', '\u0004'],
+    ]);
     expect(screen).toContain('nonsense^C\n');
     expect(screen).not.toContain('no such command');
-    expect(screen).toMatch(/ leak_session\n/);
+    expect(screen).toMatch(/ handle\n.* leak_session\n/);
     expect(readFileSync(join(state, 'jereplay', 'history'), 'utf8')).toBe('peek leak_session\n');
-    const again = typed(state, `report -i ${DUMP}`, '\\033[A', '\\n', 'quit\\n');
-    expect(again).toMatch(/ leak_session\n/);
+    const again = await typed(state, `report -i ${DUMP}`, [
+      ['(jereplay) ', '\u001b[A'],
+      ['peek leak_session', '\n'],
+      ['(jereplay) ', 'quit\n'],
+    ]);
+    expect(again).toMatch(/ handle\n.* leak_session\n/);
     expect(readFileSync(join(state, 'jereplay', 'history'), 'utf8')).toBe('peek leak_session\npeek leak_session\nquit\n');
-  }, 60_000);
+  }, 120_000);
 });
