@@ -44,14 +44,15 @@ export class Ledger {
     this.contexts = contexts;
   }
 
+  // -0: a field that is a double from its start never changes its representation, however much is booked
   /** Requested bytes live now, over all contexts. */
-  totalLiveBytes = 0;
-  totalLiveObjects = 0;
-  totalBytes = 0;
-  totalObjects = 0;
+  totalLiveBytes = -0;
+  totalLiveObjects = -0;
+  totalBytes = -0;
+  totalObjects = -0;
   /** Most requested bytes live at once, and the time and event number when that was first reached. */
-  totalPeakBytes = 0;
-  totalPeakTime = 0;
+  totalPeakBytes = -0;
+  totalPeakTime = -0;
   totalPeakEvent = -1;
 
   /** Frees of live objects; objects that a realloc replaced are not counted. */

@@ -563,7 +563,7 @@ export class Replay {
       allocations: ledger.totalObjects,
       frees: ledger.frees,
       threads: trace.threads.length,
-      requested_bytes_total: ledger.totalBytes,
+      requested_bytes_total: ledger.totalBytes + 0,
       requested_bytes_peak: ledger.totalPeakBytes,
       requested_bytes_live: ledger.totalLiveBytes,
       objects_live: ledger.totalLiveObjects,

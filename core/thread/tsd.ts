@@ -47,23 +47,24 @@ export class Tsd {
   /** SizeClass -> shard of the bins this thread uses. */
   readonly shards: Uint8Array = new Uint8Array(NBINS);
 
+  // -0 where a number becomes larger than an integer of the machine: a field that is a double from its start never changes its representation
   /** Bytes allocated and deallocated, usable sizes (thread.allocated, thread.deallocated). */
-  allocated = 0;
-  deallocated = 0;
+  allocated = -0;
+  deallocated = -0;
   /** Values of `allocated` and `deallocated` at which the next event fires. */
-  allocEvent = 0;
-  deallocEvent = 0;
+  allocEvent = -0;
+  deallocEvent = -0;
   /** Thresholds of the single events. */
-  gcEvent = 0;
-  gcDeallocEvent = 0;
+  gcEvent = -0;
+  gcDeallocEvent = -0;
   sampleEvent = Infinity;
   statsEvent = Infinity;
-  peakEvent = 0;
-  peakDeallocEvent = 0;
+  peakEvent = -0;
+  peakDeallocEvent = -0;
   /** `allocated` at the latest trigger of an allocation event, of a sample and of a statistics event. */
-  lastEvent = 0;
-  lastSampleEvent = 0;
-  lastStatsEvent = 0;
+  lastEvent = -0;
+  lastSampleEvent = -0;
+  lastStatsEvent = -0;
   /** Most bytes that the thread has allocated beyond those it freed, seen at events; and where it counts from (peak_t). */
   peakMax = 0;
   peakZero = 0;
