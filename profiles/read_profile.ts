@@ -2,7 +2,7 @@
  * Opens any file that holds a profile, by its content.
  * Invariant: at most one format takes a file; folded stacks, which any text of numbered lines resembles, are asked last.
  */
-import { isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
+import { collapsedText, isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
 import { isHeap, readHeap } from './heap/read.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
@@ -34,6 +34,6 @@ export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | un
   if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
   if (isDhat(bytes)) return { profile: readDhat(bytes, name).profile };
   if (isMassif(bytes)) return { profile: readMassif(bytes, name).profile };
-  if (isCollapsed(bytes)) return { profile: readCollapsed(new TextDecoder().decode(bytes), name) };
+  if (isCollapsed(bytes)) return { profile: readCollapsed(collapsedText(bytes), name) };
   return undefined;
 }

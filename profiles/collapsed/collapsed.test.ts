@@ -5,7 +5,7 @@ import { Ledger } from '../../core/replay/ledger.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { profileFromLedger } from '../profile.ts';
-import { isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
+import { collapsedText, isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
 
 function profileOf(stacks: readonly (readonly Frame[])[]) {
   const trace = new Trace();
@@ -51,7 +51,22 @@ test.each([
   ['', false],
 ])('%j is folded: %s', (text, expected) => expect(isCollapsed(new TextEncoder().encode(text))).toBe(expected));
 
-test('a line without a value is an input error', () => {
-  expect(() => readCollapsed('main 1\nmain;leak\n', 'a.txt')).toThrow(InputError);
-  expect(() => readCollapsed('main 1\nmain;leak\n', 'a.txt')).toThrow('a.txt:2');
+test('a line without a value is passed over, and named; a file of such lines is an input error', () => {
+  expect(readCollapsed('main 1\nmain;leak\n', 'a.txt').warnings).toEqual(['a.txt:2: a line is no folded stack and passed over']);
+  expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow(InputError);
+  expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow('a.txt:1');
 });
+
+/** What speedscope's importer takes (its own samples are of these kinds). */
+test.each([
+  ['line ends of Windows', 'a;b;c 1\r\na;b;d 4\r\n'],
+  ['no line end', 'a;b;c 1\na;b;d 4'],
+  ['comments and messages', '# of the recorder\n// of its script\na;b;c 1\na;b;d 3\na;b;d 1\nWarning: lost\n'],
+])('%s', (_name, text) => {
+  for (const bytes of [Buffer.from(text), Buffer.from(`\ufeff${text}`, 'utf16le'), Buffer.from(`\ufeff${text}`, 'utf16le').swap16()]) {
+    expect(isCollapsed(bytes)).toBe(true);
+    expect(writeCollapsed(readCollapsed(collapsedText(bytes), 'a'))).toBe('a;b;c 1\na;b;d 4\n');
+  }
+});
+
+test('one line without an end', () => expect(isCollapsed(Buffer.from('a;b;c 1'))).toBe(true));

@@ -45,34 +45,53 @@ function frameFields(stacks: StackTable, index: FrameIndex): string {
 
 /** True if text looks like folded stacks: lines that end with a blank and a number, most with a `;` before it. */
 export function isCollapsed(head: Uint8Array): boolean {
-  const text = new TextDecoder().decode(head.subarray(0, 8192));
-  const lines = text.split('\n').filter((line) => line !== '');
-  if (head.length > 8192 || !text.endsWith('\n')) lines.pop();
-  return lines.length > 0 && lines.every((line) => LINE.test(line)) && lines.some((line) => line.includes(';'));
+  const text = collapsedText(head.subarray(0, 8192));
+  const lines = text.split(/\r?\n/).filter((line) => line !== '' && !COMMENT.test(line));
+  // The last line may be cut off.
+  if (!text.endsWith('\n') && (head.length > 8192 || !LINE.test(lines.at(-1) ?? ''))) lines.pop();
+  const fitting = lines.filter((line) => LINE.test(line));
+  return fitting.length > 0 && fitting.length >= lines.length * LEAST_SHARE && fitting.some((line) => line.includes(';'));
 }
 
+/** The text of a file, whose first two bytes may say that it is UTF-16. */
+export function collapsedText(bytes: Uint8Array): string {
+  const mark = bytes.length < 2 ? 0 : bytes[0] * 256 + bytes[1];
+  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(bytes);
+}
+
+/** Of the lines that are no comments, those that must be stacks: scripts that fold leave messages between them. */
+const LEAST_SHARE = 0.75;
+const COMMENT = /^\s*(?:#|\/\/)/;
 const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/;
 
 /**
  * Reads folded stacks. The values are taken as bytes in use, and as bytes allocated.
  * @param name what errors call it
- * @throws InputError if a line has no value
+ * Lines that are no stacks are passed over with a warning.
+ * @throws InputError if there is no stack
  */
 export function readCollapsed(text: string, name: string): Profile {
   const stacks = new StackTable();
   const samples = new SampleTable();
   let number = 0;
+  let firstOther = 0;
+  let others = 0;
   for (const raw of text.split('\n')) {
     number++;
     const line = raw.trim();
-    if (line === '' || line.startsWith('#')) continue;
+    if (line === '' || COMMENT.test(line)) continue;
     const match = LINE.exec(line);
-    if (match === null) throw new InputError(`${name}:${number}`, 'no folded stack: it does not end with a blank and a number');
+    if (match === null) {
+      if (others++ === 0) firstOther = number;
+      continue;
+    }
     const names = match[1] === NO_BACKTRACE ? [] : match[1].split(';');
     const frames = names.reverse().map((fn) => stacks.frames.intern({ fn }));
     const value = Number(match[2]);
     samples.add(stacks.intern(frames), 0, value, 0, value);
   }
+  if (others > 0 && samples.length === 0)
+    throw new InputError(`${name}:${firstOther}`, 'no folded stack: it does not end with a blank and a number');
   return {
     kind: 'heap',
     source: 'collapsed',
@@ -83,6 +102,9 @@ export function readCollapsed(text: string, name: string): Profile {
     accumulated: false,
     requested: false,
     symbolized: true,
-    warnings: [],
+    warnings:
+      others === 0
+        ? []
+        : [`${name}:${firstOther}: ${others === 1 ? 'a line is' : `${others} lines, from here on, are`} no folded stack and passed over`],
   };
 }
