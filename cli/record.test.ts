@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { needsTool } from '../fixtures/tools.ts';
-import { run } from './testing.ts';
+import { finished, run, start } from './testing.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -14,7 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The kernel may forbid what an installed bpftrace needs: then there is nothing to compare with. */
 function kernelTraces(): boolean {
-  const allowed = spawnSync('bpftrace', ['-e', 'BEGIN { exit(); }']).status === 0;
+  const allowed =
+    spawnSync('bpftrace', ['-e', 'uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc /0/ {} interval:ms:1 { exit(); }']).status === 0;
   if (!allowed) process.stderr.write('SKIPPED: recording with bpftrace, which this kernel or user does not allow\n');
   return allowed;
 }
@@ -42,4 +43,177 @@ test('a recording goes to a file', async () => {
     code: 2,
     stderr: expect.stringContaining('a recording goes to a file'),
   });
+});
+
+/** Four threads with names; each leaks a hundred nodes of 48 bytes through a function of its own, and builds what it frees. */
+const LEAKY = `#include <map>
+#include <pthread.h>
+#include <string>
+#include <thread>
+#include <vector>
+struct Node { char bytes[48]; };
+Node *volatile last;
+__attribute__((noinline)) void leak_node() { last = new Node; }
+__attribute__((noinline)) void work(int id) {
+  pthread_setname_np(pthread_self(), ("worker" + std::to_string(id)).c_str());
+  for (int i = 0; i < 100; i++) leak_node();
+  std::map<int, std::string> freed;
+  for (int i = 0; i < 50; i++) freed[i] = std::string(100, 'x');
+}
+int main() {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; i++) threads.emplace_back(work, i);
+  for (auto &thread : threads) thread.join();
+}
+`;
+const JEMALLOC = '/usr/lib/x86_64-linux-gnu/libjemalloc.a';
+/** bpftrace compiles and attaches some sixty probes. */
+const SLOW_MS = 240_000;
+
+interface Leaks {
+  readonly contexts: readonly { readonly bytes: number; readonly objects: number; readonly stack: readonly string[] }[];
+}
+
+const leaksOf = async (trace: string) => JSON.parse((await run(['leaks', trace, '--json'])).stdout) as Leaks;
+const summaryOf = async (trace: string) =>
+  JSON.parse((await run(['replay', trace, '--json'])).stdout) as {
+    events: number;
+    allocations: number;
+    threads: number;
+    skipped: Record<string, number>;
+  };
+
+function compiled(name: string, ...args: readonly string[]): string {
+  const source = join(folder, 'leaky.cpp');
+  writeFileSync(source, LEAKY);
+  const program = join(folder, name);
+  execFileSync('g++', ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, source, '-pthread', ...args]);
+  return program;
+}
+
+test.for([
+  ['the C library', []],
+  ['jemalloc linked in', ['-static', '-Wl,--whole-archive', JEMALLOC, '-Wl,--no-whole-archive', '-lm']],
+] as const)('bpftrace: a C++ program with threads and %s, its leak to the byte', { timeout: SLOW_MS }, async ([what, args], { skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('g++') || (args.length > 0 && !needsTool('libjemalloc')));
+  const trace = join(folder, 'leaky.trace');
+  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', compiled(what.replaceAll(' ', '_'), ...args)]);
+  expect(code, stderr).toBe(0);
+  const { contexts } = await leaksOf(trace);
+  const nodes = contexts.filter(({ stack }) => stack[0] === 'leak_node()' && stack.includes('work(int)'));
+  expect(nodes.map(({ bytes, objects }) => [bytes, objects])).toEqual([[4 * 100 * 48, 400]]);
+
+  const text = join(folder, 'leaky.ndjson');
+  expect((await run(['convert', trace, '-o', text])).code).toBe(0);
+  const lines = readFileSync(text, 'utf8')
+    .split('\n')
+    .filter((line) => /^{"op":"(?:trace|maps|thread)"/.test(line))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const all = Object.assign({}, ...lines.filter(({ op }) => op === 'trace')) as Record<string, unknown>;
+  expect(all['ncpus']).toBeGreaterThan(0);
+  expect(all['pid']).toBeGreaterThan(0);
+  expect(lines.find(({ op }) => op === 'maps')?.['text']).toContain(what.replaceAll(' ', '_'));
+  const names = lines.filter(({ op }) => op === 'thread').map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(['worker0', 'worker1', 'worker2', 'worker3']));
+});
+
+/** Runs redis-server with clients that keep it busy while `work` runs. */
+async function underLoad(work: (redis: ChildProcess) => Promise<void>): Promise<void> {
+  const port = String(20_000 + (process.pid % 20_000));
+  const redis = spawn('redis-server', ['--port', port, '--save', '', '--dir', folder], { stdio: 'ignore' });
+  const load = spawn('redis-benchmark', ['-p', port, '-n', '100000000', '-c', '2', '-t', 'set,lpush', '-r', '1000', '-d', '100'], {
+    stdio: 'ignore',
+  });
+  try {
+    await work(redis);
+  } finally {
+    load.kill('SIGKILL');
+    redis.kill('SIGKILL');
+  }
+}
+
+const redisFits = () => fit.get('bpftrace') === true && needsTool('redis-server') && needsTool('redis-benchmark');
+
+test('bpftrace: redis-server under load, attached for a second; it runs on, with nothing attached', { timeout: SLOW_MS }, async ({
+  skip,
+}) => {
+  skip(!redisFits());
+  const trace = join(folder, 'redis.trace');
+  await underLoad(async (redis) => {
+    const { code, stderr } = await run(['record', '-p', String(redis.pid), '--duration', '1s', '-o', trace]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/recording with bpftrace \(threads, times and stacks/);
+    expect(readFileSync(`/proc/${redis.pid}/status`, 'utf8')).toMatch(/State:\s+[RS]/);
+    expect(spawnSync('pgrep', ['-f', `pid=${redis.pid} library`]).stdout.toString()).toBe('');
+  });
+  expect(readFileSync(trace, 'utf8')).toContain('libjemalloc');
+  const { allocations, skipped } = await summaryOf(trace);
+  expect(allocations).toBeGreaterThan(100);
+  expect(skipped['unparsed']).toBeUndefined();
+  expect((await leaksOf(trace)).contexts.some(({ stack }) => stack.some((fn) => fn.startsWith('zmalloc')))).toBe(true);
+  const page = join(folder, 'redis.html');
+  expect((await run(['flamegraph', trace, '-o', page])).code).toBe(0);
+  expect(statSync(page).size).toBeGreaterThan(10_000);
+});
+
+test('Ctrl-C ends an attached recording and keeps what there is', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(!redisFits());
+  const trace = join(folder, 'interrupted.trace');
+  await underLoad(async (redis) => {
+    const recording = start(['record', '-p', String(redis.pid), '-o', trace]);
+    while (!existsSync(trace) || !readFileSync(trace, 'latin1').includes(' malloc('))
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    recording.kill('SIGINT');
+    const { code, stderr } = await finished(recording);
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(`/proc/${redis.pid}/status`, 'utf8')).toMatch(/State:\s+[RS]/);
+  });
+  expect((await summaryOf(trace)).allocations).toBeGreaterThan(0);
+});
+
+test.for([
+  ['sqlite3', [':memory:', 'create table t(a); insert into t values (1), (2); select sum(a) from t;'], '3'],
+  ['python3', ['-c', 'print(sum(len([0] * n) for n in range(300)))'], '44850'],
+] as const)('bpftrace: %s', { timeout: SLOW_MS }, async ([tool, args, prints], { skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool(tool));
+  const trace = join(folder, `${tool}.trace`);
+  const { code, stdout, stderr } = await run(['record', '-o', trace, '--', tool, ...args]);
+  expect(code, stderr).toBe(0);
+  expect(stdout.trim()).toBe(prints);
+  expect((await summaryOf(trace)).allocations).toBeGreaterThan(100);
+});
+
+test('--max-events: the recording has so many calls', async ({ skip }) => {
+  skip(!needsTool('ltrace'));
+  const trace = join(folder, 'few.trace');
+  const { code, stderr } = await run(['record', '--with', 'ltrace', '--max-events', '20', '-o', trace, '--', 'ls', '-l', '/']);
+  expect(code, stderr).toBe(0);
+  const { events, skipped } = await summaryOf(trace);
+  const { note: _notes, ...others } = skipped;
+  expect(events + Object.values(others).reduce((sum, count) => sum + count, 0)).toBe(20);
+});
+
+test('the best recorder is said, with what speaks against the others and how to get them', async () => {
+  const tools = join(folder, 'tools');
+  mkdirSync(tools);
+  const env = { PATH: tools };
+  const none = await finished(start(['record', '-o', join(folder, 'none.trace'), '--', '/bin/ls'], env));
+  expect(none).toMatchObject({ code: 2 });
+  expect(none.stderr).toContain('bpftrace is not installed; heaptrack is not installed; ltrace is not installed');
+  expect(none.stderr).toContain('hint: apt-get install bpftrace, or apt-get install heaptrack, or apt-get install ltrace');
+  if (!needsTool('ltrace')) return;
+  symlinkSync('/usr/bin/ltrace', join(tools, 'ltrace'));
+  const last = await finished(start(['record', '-o', join(folder, 'last.trace'), '--', '/bin/true'], env));
+  expect(last.stderr).toContain('recording with ltrace (every call, without privileges');
+  expect(last.stderr).toContain('bpftrace is not installed; heaptrack is not installed');
+});
+
+test.for([
+  [['--duration', '3'], '--duration: "3" is no length of time'],
+  [['--max-events', '0'], '--max-events: "0" is not a whole number from 1 up'],
+  [['--with', 'heaptrack', '--max-events', '5'], 'heaptrack'],
+] as const)('%j is refused', async ([args, message]) => {
+  const { code, stderr } = await run(['record', ...args, '-o', join(folder, 'refused.trace'), '--', 'ls']);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
 });

@@ -34,6 +34,17 @@ export function parseUntil(text: string): Until {
   return { time: Math.round(Number(match[1]) * unit) };
 }
 
+/** Reads a length of time, in ns: `30s`, `1.5m`. */
+export function parseDuration(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-zµ]+)$/.exec(text);
+  const unit = match === null ? undefined : TIME_UNITS_NS.get(match[2] as string);
+  const value = match === null || unit === undefined ? 0 : Math.round(Number(match[1]) * unit);
+  // Timers count milliseconds in 31 bits: 24 days.
+  if (!(value > 0 && value < 2 ** 31 * 1e6))
+    throw new InputError(flag, `"${text}" is no length of time`, `a number with a unit, up to 24 days: ${flag} 30s`);
+  return value;
+}
+
 /** Reads a 64-bit number in hexadecimal, with or without 0x. */
 export function parseHex(flag: string, text: string): bigint {
   const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text);

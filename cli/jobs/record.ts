@@ -1,8 +1,9 @@
 /**
  * Records a trace with a tool of the machine, into a file that every other command reads as it is.
  */
-import { statSync } from 'node:fs';
+import { appendFileSync, statSync, truncateSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
@@ -10,8 +11,10 @@ import { checkOutputs, STANDARD } from '../output.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
 import { ltrace } from '../record/ltrace.ts';
-import { findProgram, type Recorder, type Target } from '../record/recorder.ts';
-import { parseCount } from '../settings.ts';
+import { findProgram, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
+import { showProgress } from '../progress.ts';
+import { Watch } from '../record/watch.ts';
+import { parseCount, parseDuration } from '../settings.ts';
 
 /** The best one first: threads, times and stacks; stacks; calls alone. */
 const RECORDERS: readonly Recorder[] = [bpftrace, heaptrack, ltrace];
@@ -20,6 +23,8 @@ interface RecordArgs {
   readonly output?: string | undefined;
   readonly pid?: string | undefined;
   readonly with?: string | undefined;
+  readonly duration?: string | undefined;
+  readonly 'max-events'?: string | undefined;
   readonly quiet?: boolean | undefined;
   readonly '--'?: unknown;
 }
@@ -31,14 +36,72 @@ export async function record(args: RecordArgs): Promise<void> {
   const file = args.output ?? `${'pid' in target ? target.pid : basename(program[0] as string)}.trace`;
   if (file === STANDARD) throw new InputError('-', 'a recording goes to a file', 'name one with -o FILE');
   checkOutputs([file]);
-  const recorder = choose(args.with, target);
-  printNotes([`recording with ${recorder.name} into ${file}`], args.quiet);
-  const { exitCode, notes } = await interruptible((signal) => recorder.record(target, resolve(file), signal));
+  const durationMs = args.duration === undefined ? undefined : parseDuration('--duration', args.duration) / 1e6;
+  const most = args['max-events'] === undefined ? undefined : parseCount('--max-events', args['max-events'], 1);
+  const [recorder, why] = choose(args.with, target, most !== undefined);
+  printNotes([`recording with ${recorder.name} (${why}) into ${file}`], args.quiet);
+  const limits = { durationMs, most: most ?? Infinity, quiet: args.quiet === true };
+  const { exitCode, notes } = await interruptible((signal) => recordWithin(recorder, target, resolve(file), signal, limits));
   printNotes(notes, args.quiet);
   if (exitCode !== 0) printNotes([`the program ended with exit code ${exitCode}`], args.quiet);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) throw new InputError(recorder.name, 'recorded nothing', 'try another one with --with NAME');
   printNotes([`see it with: jereplay leaks ${file}`], args.quiet);
+}
+
+/** Milliseconds between two looks at a recording that grows. */
+const LOOK_MS = 100;
+
+interface Limits {
+  readonly durationMs: number | undefined;
+  /** Events. */
+  readonly most: number;
+  readonly quiet: boolean;
+}
+
+/** Records until the target ends, the user has enough, or a limit is reached; shows what comes in and what is lost meanwhile. */
+async function recordWithin(recorder: Recorder, target: Target, file: string, signal: AbortSignal, limits: Limits): Promise<Recorded> {
+  const { durationMs, most, quiet } = limits;
+  const { isEvent } = recorder;
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  signal.addEventListener('abort', onSignal, { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  const onStart = () => {
+    if (durationMs !== undefined) timer = setTimeout(onSignal, durationMs);
+  };
+  const watch = isEvent === undefined ? undefined : new Watch(file, isEvent, most);
+  const progress = showProgress(file, quiet);
+  let saidLost = 0;
+  const look = () => {
+    if (watch === undefined) return;
+    watch.look();
+    progress.at(watch.bytes, undefined, watch.events);
+    // Said when it begins, and each time it has become twice as bad.
+    if (watch.lost > 2 * saidLost) {
+      saidLost = watch.lost;
+      progress.done();
+      printNotes(
+        [`${watch.lost} events are lost so far, ${watch.events} recorded: the program allocates faster than they are written`],
+        quiet,
+      );
+    }
+    if (watch.end !== undefined) stop.abort();
+  };
+  const looker = setInterval(look, LOOK_MS);
+  try {
+    const recorded = await recorder.record(target, file, stop.signal, onStart);
+    look();
+    if (watch?.end !== undefined) truncateSync(file, watch.end);
+    if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header));
+    const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
+    return { ...recorded, notes: [...recorded.notes, ...lost] };
+  } finally {
+    progress.done();
+    clearInterval(looker);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onSignal);
+  }
 }
 
 function targetOf(program: readonly string[], pid: string | undefined): Target {
@@ -53,10 +116,20 @@ function targetOf(program: readonly string[], pid: string | undefined): Target {
   return { program: [path, ...program.slice(1)] };
 }
 
-function choose(name: string | undefined, target: Target): Recorder {
-  const wanted = name === undefined ? RECORDERS : RECORDERS.filter((recorder) => recorder.name === name);
-  const fit = wanted.find((recorder) => recorder.unfit(target) === undefined);
-  if (fit !== undefined) return fit;
-  const why = wanted.map((recorder) => `${recorder.name}: ${recorder.unfit(target)}`).join('; ');
-  throw new InputError('jereplay record', `no recorder (${why})`, 'apt-get install heaptrack, or run as root with bpftrace');
+/** The recorder to take, and why that one. */
+function choose(name: string | undefined, target: Target, counting: boolean): [recorder: Recorder, why: string] {
+  const why: string[] = [];
+  const remedies: string[] = [];
+  for (const recorder of RECORDERS) {
+    if (name !== undefined && recorder.name !== name) continue;
+    const unfit =
+      recorder.unfit(target) ??
+      (counting && recorder.isEvent === undefined
+        ? { fact: 'cannot end after a number of events', remedy: 'end it with --duration' }
+        : undefined);
+    if (unfit === undefined) return [recorder, [recorder.gives, ...why].join('; ')];
+    why.push(`${recorder.name} ${unfit.fact}`);
+    remedies.push(unfit.remedy);
+  }
+  throw new InputError('jereplay record', `no recorder: ${why.join('; ')}`, [...new Set(remedies)].join(', or '));
 }

@@ -4,42 +4,63 @@
  * Differs from `bpftrace -c`: that one splits the command line at blanks, and its probes fire in every process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
 import { InputError } from '../../core/trace/input_error.ts';
+import type { TraceHeader } from '../../core/trace/trace.ts';
+import { type Allocator, allocatorOfProcess, allocatorOfProgram, mapsOf } from './allocator.ts';
 import { ended, stateOf, until } from './child.ts';
-import type { Recorded, Recorder } from './recorder.ts';
-import { findProgram } from './recorder.ts';
+import { ATTACHED, DRAINED, scriptFor } from './probes.ts';
+import { findProgram, notInstalled, type Recorded, type Recorder, type Unfit } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
-/** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
-const ATTACHED = 'Attached to the process';
-const DRAINED = 'Attached until here';
 /** Milliseconds for bpftrace to compile and attach, and to write out what it holds. */
 const ATTACH_MS = 60_000;
 const DRAIN_MS = 120_000;
 const KILLED_DRAIN_MS = 3000;
+/** Milliseconds that a program gets to end after Ctrl-C. */
+const LEAVE_MS = 5000;
+/** Milliseconds between two looks at what a process has mapped. */
+const MAPS_MS = 1000;
+const PAGE_BYTES = 4096;
+const NEWLINE = 0x0a;
 
 export const bpftrace: Recorder = {
   name: 'bpftrace',
-  unfit() {
-    if (findProgram('bpftrace') === undefined) return 'not installed';
-    return process.getuid?.() === 0 ? undefined : 'needs root';
-  },
-  record: (target, file, signal) => ('pid' in target ? attach(target.pid, file, signal) : launch(target.program, file, signal)),
+  gives: 'threads, times and stacks, at little cost',
+  unfit,
+  isEvent: (line) => /^\d+ \d+ \d+ (?!thread\()/.test(line),
+  record: (target, file, signal, onStart) =>
+    'pid' in target ? attach(target.pid, file, signal, onStart) : launch(target.program, file, signal, onStart),
 };
 
-async function attach(pid: number, file: string, signal: AbortSignal): Promise<Recorded> {
-  const tracer = await startTracer(pid, librariesOf(pid), false, file);
-  await follow(pid, file, signal);
-  await stopTracer(tracer);
-  return { exitCode: 0, notes: ['the recording starts mid-life: blocks from before it are unknown'] };
+function unfit(): Unfit | undefined {
+  if (findProgram('bpftrace') === undefined) return notInstalled('bpftrace');
+  if (process.getuid?.() !== 0) return { fact: 'needs root', remedy: 'run jereplay record with sudo' };
+  if (!existsSync('/sys/bus/event_source/devices/uprobe')) {
+    return { fact: 'needs uprobes, which this kernel lacks', remedy: 'boot a kernel with CONFIG_UPROBE_EVENTS=y' };
+  }
+  const traceable = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'].some((folder) => existsSync(`${folder}/uprobe_events`));
+  return traceable ? undefined : { fact: 'needs tracefs, which is not mounted', remedy: 'mount -t tracefs nodev /sys/kernel/tracing' };
 }
 
-async function launch(program: readonly string[], file: string, signal: AbortSignal): Promise<Recorded> {
+async function attach(pid: number, file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded> {
+  const process = new Observed(pid);
+  const tracer = await startTracer(pid, allocatorOfProcess(pid), false, file, signal);
+  onStart();
+  try {
+    await follow(process, tracer, file, signal);
+  } finally {
+    await stopTracer(tracer);
+    // It may have reached its end, and been stopped there, after the last look.
+    process.resume();
+  }
+  return { exitCode: 0, notes: ['the recording starts mid-life: blocks from before it are unknown'], header: process.header };
+}
+
+async function launch(program: readonly string[], file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded> {
+  const allocator = allocatorOfProgram(program[0] as string);
   // The shell stops itself, becomes the program when it goes on, and keeps its process id.
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...program], { stdio: 'inherit' });
   const exit = ended(child);
@@ -47,91 +68,105 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
   let tracer: ChildProcess | undefined;
   try {
     await until(() => stateOf(pid) === 'T', 5000);
-    tracer = await startTracer(pid, librariesOf('self'), true, file);
+    tracer = await startTracer(pid, allocator, true, file, signal);
     child.kill('SIGCONT');
-    await follow(pid, file, signal);
-    if (signal.aborted) child.kill('SIGINT');
-    return { exitCode: await exit, notes: [] };
+    onStart();
+    const process = new Observed(pid);
+    await follow(process, tracer, file, signal);
+    if (signal.aborted) await leave(child, process);
+    return { exitCode: await exit, notes: [], header: { ...process.header, command: program.join(' ') } };
   } finally {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     if (tracer !== undefined) await stopTracer(tracer);
   }
 }
 
+/** Ends the program as Ctrl-C at a terminal does; what does not heed that is killed. */
+async function leave(child: ChildProcess, process: Observed): Promise<void> {
+  child.kill('SIGINT');
+  const gone = () => {
+    // The script stops it where it leaves.
+    process.resume();
+    return child.exitCode !== null || child.signalCode !== null;
+  };
+  if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
+}
+
+/** What can be seen of a process while it is there. */
+class Observed {
+  readonly pid: number;
+  #maps: string | undefined;
+  readonly #command: string | undefined;
+  #next = 0;
+
+  constructor(pid: number) {
+    this.pid = pid;
+    try {
+      this.#command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** Looks what it has mapped, from time to time or `now`. */
+  look(now = false): void {
+    if (!now && performance.now() < this.#next) return;
+    this.#next = performance.now() + MAPS_MS;
+    this.#maps = mapsOf(this.pid) || this.#maps;
+  }
+
+  /** Lets it go on if it was stopped. */
+  resume(): void {
+    if (stateOf(this.pid) !== 'T') return;
+    try {
+      process.kill(this.pid, 'SIGCONT');
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  get header(): TraceHeader {
+    const { pid } = this;
+    const maps = this.#maps;
+    return {
+      pid,
+      ncpus: cpus().length,
+      pageSize: PAGE_BYTES,
+      ...(this.#command ? { command: this.#command } : {}),
+      ...(maps === undefined ? {} : { maps }),
+    };
+  }
+}
+
 /** Waits until the process has ended and bpftrace has written what every CPU's ring holds of it; then lets the process go. */
-async function follow(pid: number, file: string, signal: AbortSignal): Promise<void> {
+async function follow(process: Observed, tracer: ChildProcess, file: string, signal: AbortSignal): Promise<void> {
   const rings = cpus().length;
-  const drained = () => signal.aborted || linesWith(file, DRAINED) >= rings;
-  await until(() => drained() || stateOf(pid) === undefined || stateOf(pid) === 'Z', Infinity);
+  const drained = new Lines(file, DRAINED);
+  const over = () => signal.aborted || tracer.exitCode !== null || tracer.signalCode !== null || drained.count() >= rings;
+  const gone = () => {
+    process.look();
+    const state = stateOf(process.pid);
+    return state === undefined || state === 'Z';
+  };
+  await until(() => over() || gone(), Infinity);
   // A process that was killed did not stop where it leaves, and nothing tells when its last calls are written.
-  await until(drained, KILLED_DRAIN_MS);
-  try {
-    process.kill(pid, 'SIGCONT');
-  } catch {
-    // It is gone already.
+  await until(over, KILLED_DRAIN_MS);
+  process.look(true);
+  if (!signal.aborted && (tracer.exitCode !== null || tracer.signalCode !== null)) {
+    process.resume();
+    throw new InputError(
+      'bpftrace',
+      `ended before the program (${tracer.signalCode ?? `exit code ${tracer.exitCode}`})`,
+      `what it wrote until then is in ${file}`,
+    );
   }
+  if (!signal.aborted) process.resume();
 }
 
-/** The allocator that a process uses and its C library. */
-interface Libraries {
-  readonly allocator: string;
-  readonly libc: string;
-}
-
-/** Finds them among the files that a process has mapped; of a program yet to start, those of this one are taken. */
-function librariesOf(pid: number | 'self'): Libraries {
-  let maps: string;
-  try {
-    maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
-  } catch {
-    throw new InputError(`process ${pid}`, 'does not run, or is not yours to look at');
-  }
-  const mapped = (name: RegExp) =>
-    maps
-      .split('\n')
-      .map((line) => line.slice(line.indexOf('/')))
-      .find((path) => name.test(path));
-  const libc = mapped(/\/libc(?:\.so|-[\d.]+\.so)[\d.]*$/);
-  if (libc === undefined)
-    throw new InputError(`process ${pid}`, 'has no C library mapped', 'a statically linked program cannot be recorded this way');
-  return { libc, allocator: mapped(/\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/) ?? libc };
-}
-
-/** The recording script, which users may also run by hand. */
-function recordingScript(): string {
-  const root = dirname(createRequire(import.meta.url).resolve('jereplay/package.json'));
-  return readFileSync(join(root, 'formats/bpftrace/jereplay.bt'), 'utf8');
-}
-
-/**
- * The script for one process, with what a recording needs besides the calls.
- * @param launched the process is the shell that is about to become the program: what it allocates before is not the program's.
- */
-function scriptFor(pid: number, { allocator, libc }: Libraries, launched: boolean): string {
-  const calls = recordingScript()
-    .replaceAll('pid == (uint64)$2', `pid == ${pid}${launched ? ' && @armed' : ''}`)
-    .replaceAll('str($1)', JSON.stringify(allocator))
-    .replaceAll('$1', allocator)
-    .replaceAll('$2', String(pid))
-    // bpftrace takes one END probe: our maps are cleared in the script's.
-    .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked);${launched ? ' clear(@armed);' : ''}`);
-  const lines = [
-    calls,
-    // The first output after the header: bpftrace prints no other before every probe is in place.
-    `interval:ms:10 /!@attached/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
-    // Stops the process where it leaves: once it is gone its stacks have no names.
-    `uprobe:${libc}:_exit /pid == ${pid}/ { @ended = 1; signal("SIGSTOP"); }`,
-    // Then a line in the ring of each CPU: what comes before it is all that the ring held.
-    `profile:hz:10 /@ended && !@marked[cpu]/ { @marked[cpu] = 1; printf("${DRAINED}\\n"); }`,
-  ];
-  if (launched) lines.push(`uprobe:${libc}:__libc_start_main /pid == ${pid}/ { @armed = 1; }`);
-  return lines.join('\n');
-}
-
-async function startTracer(pid: number, libraries: Libraries, launched: boolean, file: string): Promise<ChildProcess> {
+async function startTracer(pid: number, allocator: Allocator, launched: boolean, file: string, signal: AbortSignal): Promise<ChildProcess> {
   const output = openSync(file, 'w');
   // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
-  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', scriptFor(pid, libraries, launched)], {
+  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', scriptFor(pid, allocator, launched)], {
     stdio: ['ignore', output, 'pipe'],
     // One process is recorded, so its symbols are read once and not for every frame.
     env: { ...process.env, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
@@ -144,8 +179,14 @@ async function startTracer(pid: number, libraries: Libraries, launched: boolean,
   tracer.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text.slice(0, 4096)));
   let gone = false;
   void ended(tracer).then(() => (gone = true));
-  const attached = () => linesWith(file, ATTACHED) > 0;
-  await until(() => gone || attached(), ATTACH_MS);
+  const lines = new Lines(file, ATTACHED);
+  const attached = () => lines.count() > 0;
+  await until(() => gone || attached() || signal.aborted, ATTACH_MS);
+  // Stopped before it began: there is nothing to say of it, and nothing to keep.
+  if (signal.aborted && !attached()) {
+    tracer.kill('SIGKILL');
+    throw new InputError('bpftrace', 'was stopped before its probes were in place');
+  }
   if (!attached()) {
     if (!gone) tracer.kill('SIGKILL');
     const lines = complaint.split('\n').filter((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
@@ -163,15 +204,36 @@ async function stopTracer(tracer: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** How many lines of a growing file hold a text; looks at its beginning and its end only. */
-function linesWith(file: string, text: string): number {
-  const fd = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(fd);
-    const part = Buffer.alloc(Math.min(size, 1 << 16));
-    readSync(fd, part, 0, part.length, text === ATTACHED ? 0 : size - part.length);
-    return part.toString('latin1').split(text).length - 1;
-  } finally {
-    closeSync(fd);
+/** Counts the lines of a growing file that are a text, each once. */
+class Lines {
+  #count = 0;
+  #looked = 0;
+  readonly #file: string;
+  readonly #line: Buffer;
+  readonly #part = Buffer.alloc(1 << 20);
+
+  constructor(file: string, line: string) {
+    this.#file = file;
+    this.#line = Buffer.from(`\n${line}\n`);
+  }
+
+  /** How many there are by now. */
+  count(): number {
+    const fd = openSync(this.#file, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      // The last newline is looked at again: the next line may begin behind it.
+      while (size - this.#looked > 1) {
+        const length = readSync(fd, this.#part, 0, this.#part.length, this.#looked);
+        const whole = this.#part.lastIndexOf(NEWLINE, length - 1);
+        if (whole <= 0) break;
+        const text = this.#part.subarray(0, whole + 1);
+        for (let at = text.indexOf(this.#line); at >= 0; at = text.indexOf(this.#line, at + this.#line.length - 1)) this.#count++;
+        this.#looked += whole;
+      }
+      return this.#count;
+    } finally {
+      closeSync(fd);
+    }
   }
 }

@@ -3,6 +3,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { TraceHeader } from '../../core/trace/trace.ts';
 
 /** What is recorded: a program to start, or a process that runs. */
 export type Target = { readonly program: readonly string[] } | { readonly pid: number };
@@ -13,14 +14,31 @@ export interface Recorded {
   readonly exitCode: number;
   /** Messages for the user, one sentence each. */
   readonly notes: readonly string[];
+  /** What there is to know of the process, for a recorder that does not write it down itself. */
+  readonly header?: TraceHeader;
+}
+
+/** Why a recorder cannot do it, and what to do about that: a command to run where there is one. */
+export interface Unfit {
+  readonly fact: string;
+  readonly remedy: string;
 }
 
 export interface Recorder {
   readonly name: string;
+  /** What speaks for it. */
+  readonly gives: string;
   /** Why it cannot record this target here; undefined if it can. */
-  unfit(target: Target): string | undefined;
-  /** Records into `file` until the target ends or the signal fires. */
-  record(target: Target, file: string, signal: AbortSignal): Promise<Recorded>;
+  unfit(target: Target): Unfit | undefined;
+  /** Whether a line of the file is an event; absent if the file cannot be read while it is written. */
+  readonly isEvent?: (line: string) => boolean;
+  /** Records into `file` until the target ends or the signal fires. `onStart` is called once calls are recorded. */
+  record(target: Target, file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded>;
+}
+
+/** A tool that is not there. */
+export function notInstalled(name: string): Unfit {
+  return { fact: 'is not installed', remedy: `apt-get install ${name}` };
 }
 
 /** The path of a program that PATH finds. */

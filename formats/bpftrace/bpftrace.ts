@@ -21,6 +21,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { takeRecordingFact } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
@@ -470,6 +471,10 @@ class BpftraceReader implements TraceReader {
       const count = cursor.decimal();
       if (Number.isNaN(count) || !cursor.eatWord(EVENTS)) return false;
       this.#calls.lose(count);
+      return true;
+    }
+    if (bytes[start] === HASH && takeRecordingFact(this.#trace.header, textOf(bytes, start, end))) {
+      this.#trace.skip('note');
       return true;
     }
     const attaching = isAttaching(bytes, start, end);

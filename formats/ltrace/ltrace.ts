@@ -16,6 +16,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { takeRecordingFact } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { callNamed, isAllocator, isWrapper, Kind, type Call } from './functions.ts';
@@ -72,6 +73,7 @@ const VOID = ascii('<void>');
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
+const HASH = 0x23;
 const OPEN = 0x28;
 const CLOSE = 0x29;
 const COMMA = 0x2c;
@@ -240,6 +242,7 @@ class LtraceReader implements TraceReader {
     let pos = this.#sameSecond(bytes, start, end);
     let tid = this.#prefixTid;
     if (pos < 0) {
+      if (bytes[start] === HASH && takeRecordingFact(this.#trace.header, textOf(bytes, start, end))) return this.#trace.skip('note');
       pos = this.#beginning(bytes, start, end);
       if (pos < 0) return this.#unfit(bytes, start, end);
       tid = this.#tid;

@@ -1,0 +1,127 @@
+/**
+ * Which file holds the allocator that a process uses, and under which names: what there is to put probes on.
+ * Found from what the process has mapped: a library of an allocator, the program itself where one is linked in, else the C library.
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { InputError } from '../../core/trace/input_error.ts';
+import { readElf, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../../profiles/symbols/elf.ts';
+import { symbolHost } from '../symbol_host.ts';
+
+/** The files to probe, as this process reaches them. */
+export interface Allocator {
+  /** Holds malloc and the others. */
+  readonly file: string;
+  /** What stands before the functions' names there: `je_` … where the allocator is linked in under names of its own, else empty. */
+  readonly prefix: string;
+  /** Function -> address before relocation, of `file`. */
+  readonly functions: ReadonlyMap<string, number>;
+  /** Holds operator new where that is another file than the allocator's: probed too, for it hides its caller from a walk of frame pointers. */
+  readonly operators: { readonly file: string; readonly functions: ReadonlyMap<string, number> } | undefined;
+  /** Holds the C library's functions: where a program starts and ends. */
+  readonly libc: string;
+  readonly libcFunctions: ReadonlyMap<string, number>;
+}
+
+const LIBC = /\/libc(?:\.so|-[\d.]+\.so)[\d.]*$/;
+const LIBSTDCXX = /\/libstdc\+\+\.so[\d.]*$/;
+const LIBRARY = /\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/;
+/** Prefixes of allocators that a program was built with (redis: je_). */
+const PREFIXES = ['je_', 'mi_', 'tc_'];
+const STT_FUNC = 2;
+const STT_GNU_IFUNC = 10;
+const SYMBOL_BYTES = 24;
+
+/** Functions that an ELF file defines, by name; none of a file that is no such one. */
+function functionsIn(path: string): Map<string, number> {
+  const functions = new Map<string, number>();
+  const file = symbolHost(undefined).open(path);
+  const image = file === undefined ? undefined : readElf(file);
+  if (image === undefined || !image.is64) return functions;
+  for (const table of image.sections) {
+    if (table.type !== SHT_SYMTAB && table.type !== SHT_DYNSYM) continue;
+    const section = image.sections[table.link];
+    const strings = section === undefined ? undefined : image.content(section);
+    const symbols = image.content(table);
+    if (strings === undefined || symbols === undefined) continue;
+    const view = new DataView(symbols.buffer, symbols.byteOffset, symbols.byteLength);
+    for (let at = 0; at + SYMBOL_BYTES <= view.byteLength; at += SYMBOL_BYTES) {
+      const type = view.getUint8(at + 4) & 15;
+      if ((type !== STT_FUNC && type !== STT_GNU_IFUNC) || view.getUint16(at + 6, image.little) === 0) continue;
+      functions.set(stringAt(strings, view.getUint32(at, image.little)), image.word(view, at + 8));
+    }
+  }
+  return functions;
+}
+
+/** The allocator among the files that are mapped, `program` first. `root` is where this process finds them. */
+function allocatorAmong(files: readonly string[], program: string, root: string, name: string): Allocator {
+  const libc = files.find((path) => LIBC.test(path));
+  const own = functionsIn(root + program);
+  const libcFile = libc === undefined ? program : libc;
+  const libcFunctions = libc === undefined ? own : functionsIn(root + libc);
+  const cxx = files.find((path) => LIBSTDCXX.test(path));
+  const operators = cxx === undefined ? undefined : { file: root + cxx, functions: functionsIn(root + cxx) };
+  const base = { operators, libc: root + libcFile, libcFunctions };
+  const library = files.find((path) => LIBRARY.test(path));
+  // A program that defines malloc itself is asked first by all others, too.
+  if (own.has('malloc')) return { ...base, file: root + program, prefix: '', functions: own };
+  const prefix = PREFIXES.find((known) => own.has(`${known}malloc`) && own.has(`${known}free`));
+  if (prefix !== undefined) return { ...base, file: root + program, prefix, functions: own };
+  if (library !== undefined) return { ...base, file: root + library, prefix: '', functions: functionsIn(root + library) };
+  if (libc !== undefined) return { ...base, file: root + libc, prefix: '', functions: libcFunctions };
+  throw new InputError(
+    name,
+    'is linked statically and has no symbols: its malloc cannot be found',
+    'record a build that is not stripped, or with heaptrack one that uses the shared C library',
+  );
+}
+
+/** @throws InputError for a process that is not there or may not be looked at. */
+export function allocatorOfProcess(pid: number): Allocator {
+  const maps = mapsOf(pid);
+  if (maps === undefined || maps === '')
+    throw new InputError(`process ${pid}`, 'does not run, or is not yours to look at', 'see ps -e; run as root');
+  const files = [...new Set(maps.split('\n').map((line) => line.slice(line.indexOf('/'))))].filter((path) => path.startsWith('/'));
+  const root = `/proc/${pid}/root`;
+  // Its first mapping is the program's.
+  return allocatorAmong(files, files[0] ?? '', root, `process ${pid}`);
+}
+
+/** The allocator of a program yet to start, as the dynamic linker will load it. */
+export function allocatorOfProgram(program: string): Allocator {
+  const [file, loader] = interpreterOf(program);
+  if (!loader) return allocatorAmong([], file, '', program);
+  // The linker lists what it would load, LD_PRELOAD included, and does not start the program.
+  const { stdout } = spawnSync(file, {
+    env: { ...process.env, LD_TRACE_LOADED_OBJECTS: '1' },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const files = [...stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
+  return allocatorAmong(files, file, '', program);
+}
+
+/** The ELF file that runs when a program is started (of a script its interpreter), and whether the dynamic linker loads it. */
+function interpreterOf(program: string, depth = 0): [file: string, loader: boolean] {
+  const head = Buffer.alloc(4096);
+  const fd = openSync(program, 'r');
+  const length = readSync(fd, head, 0, head.length, 0);
+  closeSync(fd);
+  const script = /^#!\s*(\S+)/.exec(head.toString('latin1', 0, length));
+  if (script !== null && depth < 4) return interpreterOf(script[1] as string, depth + 1);
+  // Program headers lie right behind the header; type 3 names the dynamic linker.
+  const count = head.readUInt16LE(56);
+  const start = Number(head.readBigUInt64LE(32));
+  for (let at = start; at < start + count * 56 && at + 56 <= length; at += 56) if (head.readUInt32LE(at) === 3) return [program, true];
+  return [program, false];
+}
+
+/** Text of /proc/PID/maps; undefined if there is none. */
+export function mapsOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/maps`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

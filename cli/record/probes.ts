@@ -1,0 +1,119 @@
+/**
+ * The bpftrace script for one process: jereplay.bt, with the probes that its allocator has, and what a recording needs besides the calls.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Allocator } from './allocator.ts';
+
+/** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
+export const ATTACHED = 'Attached to the process';
+export const DRAINED = 'Attached until here';
+
+/** One probe of jereplay.bt: kind, function, its condition and its actions. */
+const PROBE = /^(uprobe|uretprobe):\$1:(\w+) (\/.*\/)\n(\{\n[\s\S]*?\n\})\n\n?/gm;
+
+/**
+ * Forms of operator new and delete. Allocators other than glibc's define them, and their fast path calls no malloc and no free.
+ * A size comes first; an alignment, if any, second.
+ */
+const NEW = ['_Znwm', '_Znam', '_ZnwmRKSt9nothrow_t', '_ZnamRKSt9nothrow_t'];
+const NEW_ALIGNED = [
+  '_ZnwmSt11align_val_t',
+  '_ZnamSt11align_val_t',
+  '_ZnwmSt11align_val_tRKSt9nothrow_t',
+  '_ZnamSt11align_val_tRKSt9nothrow_t',
+];
+const DELETE = ['_ZdlPv', '_ZdaPv'].flatMap((name) =>
+  ['', 'RKSt9nothrow_t', 'm', 'St11align_val_t', 'mSt11align_val_t', 'St11align_val_tRKSt9nothrow_t'].map((ending) => name + ending),
+);
+/** Numbers of these in the script's @op: above those of malloc and of all that may call it, so that a malloc within is part of them. */
+const OP_NEW = 10;
+const OP_NEW_ALIGNED = 11;
+
+/** A path as bpftrace takes it, whatever is in it (libstdc++). */
+const quoted = (path: string) => JSON.stringify(path);
+
+/** The recording script, which users may also run by hand. */
+function recordingScript(): string {
+  const root = dirname(createRequire(import.meta.url).resolve('jereplay/package.json'));
+  return readFileSync(join(root, 'formats/bpftrace/jereplay.bt'), 'utf8');
+}
+
+/**
+ * The script for one process.
+ * @param launched the process is the shell that is about to become the program: what it allocates before is not the program's.
+ */
+export function scriptFor(pid: number, allocator: Allocator, launched: boolean): string {
+  const { file, prefix, functions, libc, libcFunctions } = allocator;
+  const own = `pid == ${pid}${launched ? ' && @armed' : ''}`;
+  const bodies = new Map<string, string>();
+  // One name of each address: two probes in one place would record a call twice.
+  const taken = new Set<number>();
+  let script = recordingScript().replace(PROBE, (_all, kind: string, name: string, condition: string, body: string) => {
+    bodies.set(`${kind} ${name}`, body);
+    const exit = name === '__call_tls_dtors';
+    const address = exit ? libcFunctions.get(name) : functions.get(prefix + name);
+    if (address === undefined) return '';
+    if (!exit) taken.add(address);
+    return `${kind}:${quoted(exit ? libc : file)}:${exit ? '' : prefix}${name} ${condition}\n${body}\n\n`;
+  });
+  const operators: string[] = [];
+  const addOperators = (place: string, known: ReadonlyMap<string, number>, seen: Set<number>, deletes: readonly string[]) => {
+    const untaken = (name: string): boolean => {
+      const address = known.get(name);
+      if (address === undefined || seen.has(address)) return false;
+      seen.add(address);
+      return true;
+    };
+    const bodyOf = (kind: string, like: string, op: number) =>
+      (bodies.get(`${kind} ${like}`) as string).replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
+    const addNew = (names: readonly string[], op: number, like: string, swap: (body: string) => string) => {
+      for (const name of names.filter(untaken)) {
+        operators.push(`uprobe:${quoted(place)}:${name} /${own}/\n${swap(bodyOf('uprobe', like, op))}`);
+        operators.push(`uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodyOf('uretprobe', like, op)}`);
+      }
+    };
+    // new of nothing asks malloc for one byte.
+    if (bodies.has('uprobe malloc')) addNew(NEW, OP_NEW, 'malloc', (body) => body.replace('= arg0;', '= arg0 == 0 ? 1 : arg0;'));
+    // aligned_alloc takes the alignment first.
+    if (bodies.has('uprobe aligned_alloc')) {
+      addNew(NEW_ALIGNED, OP_NEW_ALIGNED, 'aligned_alloc', (body) =>
+        body.replace('= arg1;', '= SIZE;').replace('= arg0;', '= arg1;').replace('= SIZE;', '= arg0;'),
+      );
+    }
+    for (const name of deletes.filter(untaken)) {
+      operators.push(`uprobe:${quoted(place)}:${name} /${own}/\n{\n\t@del[tid] = arg0;\n${(bodies.get('uprobe free') as string).slice(2)}`);
+      operators.push(`uretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`);
+    }
+  };
+  if (file !== libc || functions.has('_Znwm')) addOperators(file, functions, taken, DELETE);
+  const cxx = allocator.operators;
+  if (cxx !== undefined && !functions.has('_Znwm')) addOperators(cxx.file, cxx.functions, new Set(), []);
+  const deletes = operators.some((probe) => probe.includes('@del'));
+  // A free within a delete is part of it.
+  if (deletes) script = script.replace(/^(uprobe:.*:free \/.*)\/$/m, '$1 && (@del[tid] != arg0 || arg0 == 0)/');
+  script = script
+    .replaceAll('pid == (uint64)$2', own)
+    .replaceAll('str($1)', JSON.stringify(file))
+    .replaceAll('$2', String(pid))
+    // bpftrace takes one END probe: our maps are cleared in the script's.
+    .replace(
+      'END\n{',
+      `END\n{ clear(@attached); clear(@ended); clear(@marked);${deletes ? ' clear(@del);' : ''}${launched ? ' clear(@armed);' : ''}`,
+    );
+  const lines = [
+    script,
+    ...operators,
+    // The first output after the header: bpftrace prints no other before every probe is in place.
+    `interval:ms:10 /!@attached/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
+    // Stops the process where it leaves: once it is gone its stacks have no names.
+    `uprobe:${quoted(libc)}:_exit /pid == ${pid}/ { @ended = 1; signal("SIGSTOP"); }`,
+    // Then a line in the ring of each CPU: what comes before it is all that the ring held.
+    `profile:hz:10 /@ended && !@marked[cpu]/ { @marked[cpu] = 1; printf("${DRAINED}\\n"); }`,
+  ];
+  if (launched) lines.push(`uprobe:${quoted(libc)}:__libc_start_main /pid == ${pid}/ { @armed = 1; }`);
+  const text = lines.join('\n');
+  // A map that no probe fills is unknown to bpftrace.
+  return text.replace(/\bclear\((@\w+)\);/g, (clear, map: string) => (new RegExp(`${map}(?:\\[| = )`).test(text) ? clear : ''));
+}
