@@ -266,8 +266,8 @@ export class EventLine {
       return;
     }
     const value = cursor.decimal();
-    // 2^63 - 1 itself rounds up to 2^63: the digits decide.
-    if (value >= 2 ** 63 && (end - start > 19 || BigInt(Buffer.from(bytes.subarray(start, end)).toString('latin1')) >= TWO_63))
+    // 2^63 - 1 itself rounds up to 2^63: the digits decide. Beyond 64 bits the value is NaN.
+    if (!(value < 2 ** 63) && (end - start > 19 || BigInt(Buffer.from(bytes.subarray(start, end)).toString('latin1')) >= TWO_63))
       this.bad |= key;
     else if (key === Key.tid && value > Number.MAX_SAFE_INTEGER) this.bad |= key;
     else this.set(key, value);
