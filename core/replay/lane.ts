@@ -2,7 +2,7 @@
  * The fast lane of a replay: mallocs and frees that a thread cache serves and after which nothing else is due. Of a program's calls these are nearly
  * all, and nothing happens in them but a region moving between the cache and the live objects (jemalloc 5.3.0: imalloc_fastpath, free_fastpath).
  * Invariant: what a row does here is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
- * Differs: one loop over many calls, with the thread's counters in locals, written back at the end of the stretch.
+ * Differs: one loop over many calls, with the counters in locals, written back at the end of the stretch; a thread's when another one's turn comes.
  */
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from '../thread/cache_bin.ts';
 import type { EdataTable } from '../extent/edata.ts';
@@ -15,12 +15,12 @@ import type { Ledger } from './ledger.ts';
 import { FREE, type LiveObjects, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live.ts';
 
 /**
- * Runs rows from `from` on, to `to` - 1 at most, while they are calls of one thread that its cache serves.
+ * Runs rows from `from` on, to `to` - 1 at most, while they are calls that the caches of their threads serve. The thread of row `from` must be there.
  * `object` numbers the rows' blocks. `event` is the event number of row `from`.
  * @returns The first row that was not run.
  */
 export function runLane(
-  tsd: Tsd,
+  tsds: readonly Tsd[],
   edata: EdataTable,
   live: LiveObjects,
   ledger: Ledger,
@@ -30,16 +30,16 @@ export function runLane(
   to: number,
   event: number,
 ): number {
-  const { tcache } = tsd;
-  if (tcache === null) return from;
-  const { bins, stack: cached } = tcache;
+  const { op, thread, size, stack } = batch;
+  let index = thread[from];
+  let tsd = tsds[index];
+  if (tsd.tcache === null) return from;
+  let { bins, stack: cached } = tsd.tcache;
+  let { allocated, allocEvent, deallocated, deallocEvent } = tsd;
   const { slabClass } = edata;
   const { sizes, words, capacity } = live;
-  const { op, thread, size, stack } = batch;
-  const { index, allocEvent, deallocEvent } = tsd;
   const { contexts } = ledger;
   const { malloc, free } = Op;
-  let { allocated, deallocated } = tsd;
   let mallocs = 0;
   let bytes = 0;
   let liveBytes = ledger.totalLiveBytes;
@@ -47,7 +47,17 @@ export function runLane(
   let peakRow = -1;
   let row = from;
   for (; row < to; row++) {
-    if (thread[row] !== index) break;
+    if (thread[row] !== index) {
+      if (thread[row] >= tsds.length) break;
+      const other = tsds[thread[row]];
+      if (other.tcache === null) break;
+      tsd.allocated = allocated;
+      tsd.deallocated = deallocated;
+      tsd = other;
+      index = thread[row];
+      ({ bins, stack: cached } = other.tcache);
+      ({ allocated, allocEvent, deallocated, deallocEvent } = other);
+    }
     const number = object[row];
     if (number >= capacity) break;
     const word = number * WORDS;

@@ -304,11 +304,12 @@ export class Replay {
     const { heap } = this;
     for (let row = from; row < to; ) {
       const index = thread[row];
-      const tsd = index < heap.tsds.length ? heap.tsds[index] : this.#tsd(heap, index);
-      const stop = runLane(tsd, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
+      if (index >= heap.tsds.length) this.#tsd(heap, index);
+      const stop = runLane(heap.tsds, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
       this.eventCount += stop - row;
       row = stop;
-      if (row === to || thread[row] !== index) continue;
+      if (row === to) break;
+      const tsd = this.#tsd(heap, thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.#now) heap.now = this.#now = time[row];
       this.#step(heap, tsd, numbers, row);
