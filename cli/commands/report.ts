@@ -24,6 +24,7 @@ export const REPORT_FLAGS = {
     interactive: flag('A prompt for all of these'),
     json: flag('The table as JSON'),
     csv: flag('The table as comma-separated values'),
+    error: flag('--text: the standard error of each value, where the profile is of samples'),
     collapsed: flag('Collapsed stacks, for flame graphs'),
     callgrind: flag('Callgrind format, for kcachegrind'),
     speedscope: flag('A file for speedscope'),

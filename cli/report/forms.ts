@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { InputError } from '../../core/trace/input_error.ts';
 import { callTree, peek } from '../../profiles/report/call_tree.ts';
+import { reportErrors } from '../../profiles/report/errors.ts';
 import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart } from '../../profiles/report/report.ts';
 import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
 import { speedscope } from '../../profiles/report/speedscope.ts';
@@ -70,18 +71,17 @@ async function render(
     case 'traces':
       return each((part) => traces(part, granularity, top));
     case 'json':
-      return rowsJson(parts, rows);
+      return rowsJson(parts, rows, reportErrors(source.profiles, options));
     case 'csv':
       return rowsCsv(parts, rows);
     case 'speedscope':
       return speedscope(parts, options.sampleType ?? 'inuse_space', note);
     case 'raw':
       return printRaw(source.profiles, parts, options);
-    case 'text':
-      return firstRows(
-        each((part) => printPart(form, part, options)),
-        top,
-      );
+    case 'text': {
+      const errors = args['error'] === true ? reportErrors(source.profiles, options) : [];
+      return firstRows(parts.map((part, i) => printPart(form, part, { ...options, ...given({ errors: errors[i] }) })).join(''), top);
+    }
     default:
       return each((part) => printPart(form, part, options));
   }

@@ -10,6 +10,7 @@ import { collapsedStacks } from './collapsed.ts';
 import { dotGraph } from './dot.ts';
 import type { Granularity } from './entries.ts';
 import { EntryTable, reduce } from './entries.ts';
+import type { RowErrors } from './errors.ts';
 import { cutAllocator, filterFrames, pattern, selectBacktraces } from './filters.ts';
 import type { Unit } from './numbers.ts';
 import { integer, unitOf } from './numbers.ts';
@@ -54,6 +55,8 @@ export interface ReportOptions {
   readonly symbolSource?: SymbolSource;
   /** The first profile's own text, for --raw. Without it a text is made of the estimates. */
   readonly dumpText?: string;
+  /** Standard errors to be shown in the table of --text, of the part that is printed. */
+  readonly errors?: RowErrors;
   /** Takes messages for the user, one sentence each. */
   readonly note?: (text: string) => void;
 }
@@ -214,8 +217,10 @@ export function printPart(format: Exclude<ReportFormat, 'raw'>, part: ReportPart
   const entries = new EntryTable(addresses, options.granularity ?? 'functions');
   const reduced = reduce(profile, entries);
   if (format === 'text') {
-    const head = total === 0 ? '' : `Total${title}: ${unit.print(total)} ${unit.name}\n`;
-    return head + textTable(addresses, entries, reduced, unit, options.cumulative ?? false);
+    const { errors } = options;
+    const error = errors === undefined ? '' : ` ±${unit.print(errors.total)}`;
+    const head = total === 0 ? '' : `Total${title}: ${unit.print(total)}${error} ${unit.name}\n`;
+    return head + textTable(addresses, entries, reduced, unit, options.cumulative ?? false, errors);
   }
   const limits = {
     nodeCount: options.nodeCount ?? 80,

@@ -4,6 +4,7 @@
  */
 import type { Granularity } from './entries.ts';
 import { EntryTable, reduce } from './entries.ts';
+import type { RowErrors } from './errors.ts';
 import { compareNames } from './names.ts';
 import type { ReportPart } from './report.ts';
 
@@ -46,18 +47,28 @@ function unitName({ unit }: ReportPart): string {
 
 const whole = (value: number) => Math.round(value) + 0;
 
-/** An object with the total and the rows; with `--thread '*'`, an array of them. */
-export function rowsJson(parts: readonly ReportPart[], options: RowOptions = {}): string {
-  const objects = parts.map((part) => {
+/**
+ * An object with the total and the rows; with `--thread '*'`, an array of them.
+ * @param errors standard errors, one a part: each value then has one beside it, `flat_bytes_error`
+ */
+export function rowsJson(parts: readonly ReportPart[], options: RowOptions = {}, errors?: readonly RowErrors[]): string {
+  const objects = parts.map((part, i) => {
     const unit = unitName(part);
+    const error = errors?.[i];
+    const errorsOf = (name: string) => {
+      const { flat = 0, cumulative = 0 } = error?.rows.get(name) ?? {};
+      return error === undefined ? {} : { [`flat_${unit}_error`]: whole(flat), [`cumulative_${unit}_error`]: whole(cumulative) };
+    };
     return {
       program: part.program,
       ...(part.title === '' ? {} : { thread: part.title.replace(/^ \(t|\)$/g, '') }),
       [`total_${unit}`]: whole(part.total),
+      ...(error === undefined ? {} : { [`total_${unit}_error`]: whole(error.total) }),
       rows: reportRows(part, options).map(({ name, flat, cumulative }) => ({
         name,
         [`flat_${unit}`]: whole(flat),
         [`cumulative_${unit}`]: whole(cumulative),
+        ...errorsOf(name),
       })),
     };
   });
