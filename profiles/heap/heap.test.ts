@@ -12,7 +12,7 @@ import { needsTool } from '../../fixtures/tools.ts';
 import { renderReport, renderText } from '../report/report.ts';
 import { findMapping, parseMaps } from './maps.ts';
 import { isHeap, readHeap } from './read.ts';
-import { scaleOf } from './unsample.ts';
+import { unsampled } from './unsample.ts';
 import { heapFileParts, writeHeapFile } from './write.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -251,7 +251,7 @@ test.each([
   ['uniform', 1000, 2, 4000, 1],
   ['none', 1, 5, 5, 1],
 ] as const)('%s sampling at %d: %d objects of %d bytes stand for %d times as many', (method, rate, count, bytes, scale) => {
-  expect(scaleOf({ method, rate }, count, bytes)).toBeCloseTo(scale, 9);
+  expect(unsampled(1, { method, rate }, count, bytes)).toBeCloseTo(scale, 9);
 });
 
 test('mappings', () => {

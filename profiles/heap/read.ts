@@ -17,7 +17,7 @@ import type { Mapping } from './maps.ts';
 import { parseMaps } from './maps.ts';
 import type { SymbolSection } from './symbols.ts';
 import { readSymbolLines } from './symbols.ts';
-import { DEFAULT_UNIFORM_RATE, scaleOf } from './unsample.ts';
+import { DEFAULT_UNIFORM_RATE, unsampled } from './unsample.ts';
 
 /** Sums as the dump's header gives them: samples, not estimates. */
 export interface RawTotals {
@@ -231,10 +231,10 @@ class Reader {
 
   #addRow(into: SampleTable, stack: StackIndex, sampling: Sampling): void {
     const [inuseObjects, inuseBytes, allocObjects, allocBytes] = this.#counts;
-    const inuse = scaleOf(sampling, inuseObjects, inuseBytes);
-    const alloc = scaleOf(sampling, allocObjects, allocBytes);
+    const inuse = (value: number) => unsampled(value, sampling, inuseObjects, inuseBytes);
+    const alloc = (value: number) => unsampled(value, sampling, allocObjects, allocBytes);
     if (allocObjects > 0) this.#accumulated = true;
-    into.add(stack, inuseObjects * inuse, inuseBytes * inuse, allocObjects * alloc, allocBytes * alloc);
+    into.add(stack, inuse(inuseObjects), inuse(inuseBytes), alloc(allocObjects), alloc(allocBytes));
   }
 
   /** Reads `1: 2 [3: 4]` into the four counts and gives the position after it, -1 if the text is something else. */

@@ -10,12 +10,13 @@ import type { Sampling } from '../profile.ts';
 export const DEFAULT_UNIFORM_RATE = 128 * 1024;
 
 /**
- * What a row of `count` objects and `bytes` bytes must be multiplied with.
+ * Estimates `value`, the count or the bytes of a row of `count` objects and `bytes` bytes.
  * With Poisson sampling an object of size s is sampled with probability 1 - exp(-s/rate), and s is taken as the row's mean size.
  */
-export function scaleOf(sampling: Sampling, count: number, bytes: number): number {
-  if (sampling.method === 'none' || count === 0 || bytes === 0) return 1;
+export function unsampled(value: number, sampling: Sampling, count: number, bytes: number): number {
+  if (sampling.method === 'none' || count === 0 || bytes === 0) return value;
   const ratio = bytes / count / sampling.rate;
-  if (sampling.method === 'poisson') return 1 / (1 - Math.exp(-ratio));
-  return ratio < 1 ? 1 / ratio : 1;
+  if (sampling.method === 'poisson') return value * (1 / (1 - Math.exp(-ratio)));
+  // Not times 1 / ratio, which is another number in the last bit: what should be whole would be cut to one less.
+  return ratio < 1 ? value / ratio : value;
 }
