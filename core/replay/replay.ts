@@ -36,6 +36,7 @@ import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
+import { bookLane } from './account_lane.ts';
 import { Ledger } from './ledger.ts';
 import { runLane } from './lane.ts';
 import { LiveObjects, NO_MEMORY } from './live.ts';
@@ -350,29 +351,41 @@ export class Replay {
   }
 
   /** Books the events of the first `rows` rows without a model. */
-  #account({ batch, object, old }: NumberedBatch, rows: number): void {
-    const { op, time, size, extra, stack } = batch;
-    for (let row = 0; row < rows; row++) {
+  #account(numbers: NumberedBatch, rows: number): void {
+    const { batch, object, old } = numbers;
+    const { time } = batch;
+    for (let row = 0; row < rows; ) {
+      const stop = bookLane(this.#live, this.ledger, batch, object, old, row, rows, this.eventCount, this.#now);
+      if (stop > row && time[stop - 1] > this.#now) this.#now = time[stop - 1];
+      this.eventCount += stop - row;
+      row = stop;
+      if (row === rows) break;
       if (time[row] > this.#now) this.#now = time[row];
-      const number = object[row];
-      const kind = op[row];
-      if (kind === Op.free) {
-        if (number === 0 && batch.ptr[row] === 0) this.#skip('free_null');
-        else if (this.#drop(number, batch.ptr[row])) this.ledger.frees++;
-      } else if (kind < Op.free) {
-        const many = kind === Op.calloc || kind === Op.reallocarray;
-        const requested = many ? extra[row] * size[row] : size[row];
-        const moves = kind === Op.realloc || kind === Op.reallocarray;
-        const former = moves ? batch.old[row] : 0;
-        if (number === 0 && (requested !== 0 || former === 0)) {
-          this.#skip('failed');
-        } else {
-          const freed = former !== 0 && this.#drop(old[row], former);
-          if (number !== 0) this.#book(number, requested, stack[row] as StackIndex);
-          else if (freed) this.ledger.frees++;
-        }
-      }
+      this.#accountOne(numbers, row);
       this.eventCount++;
+      row++;
+    }
+  }
+
+  #accountOne({ batch, object, old }: NumberedBatch, row: number): void {
+    const { op, size, extra, stack } = batch;
+    const number = object[row];
+    const kind = op[row];
+    if (kind === Op.free) {
+      if (number === 0 && batch.ptr[row] === 0) this.#skip('free_null');
+      else if (this.#drop(number, batch.ptr[row])) this.ledger.frees++;
+    } else if (kind < Op.free) {
+      const many = kind === Op.calloc || kind === Op.reallocarray;
+      const requested = many ? extra[row] * size[row] : size[row];
+      const moves = kind === Op.realloc || kind === Op.reallocarray;
+      const former = moves ? batch.old[row] : 0;
+      if (number === 0 && (requested !== 0 || former === 0)) {
+        this.#skip('failed');
+      } else {
+        const freed = former !== 0 && this.#drop(old[row], former);
+        if (number !== 0) this.#book(number, requested, stack[row] as StackIndex);
+        else if (freed) this.ledger.frees++;
+      }
     }
   }
 

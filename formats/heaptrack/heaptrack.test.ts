@@ -203,6 +203,24 @@ describe('grammar', () => {
     expect(result.trace.warnings.join()).toContain('attached to a running program');
   });
 
+  test('blocks are numbered where calls name no address, and a file never has both kinds of calls', () => {
+    const interpreted = read('v 10400 3\na 8 0\n+ 8 0 5000\n+ 0\n- 5000\nm 1 -\nx 2 /a\n+ 0\n- 0\n');
+    expect(interpreted.ops).toEqual({ malloc: 2, free: 1 });
+    expect(interpreted.numbers.size).toBe(1);
+    expect({ ...interpreted.trace.skipped }).toEqual({ unparsed: 4 });
+    const early = read('v 10400 3\n+ 8 0 5000\n- 5000\na 8 0\n+ 0\n');
+    expect(early.ops).toEqual({ malloc: 1 });
+    expect({ ...early.trace.skipped }).toEqual({ unparsed: 2 });
+    const raw = read('v 10400 3\nm 1 -\na 8 0\n+ 8 0 5000\n+ 0\n- 5000\n');
+    expect(raw.ops).toEqual({ malloc: 1, free: 1 });
+    const oldest = read('v 10000\n+ 8 0 5000\na 8 0\n- 5000\n');
+    expect(oldest.ops).toEqual({ malloc: 1, free: 1 });
+    expect({ ...oldest.trace.skipped }).toEqual({ unparsed: 1 });
+    const headless = read('- 5000\na 8 0\n');
+    expect(headless.ops).toEqual({ free: 1 });
+    expect({ ...headless.trace.skipped }).toEqual({ unparsed: 1 });
+  });
+
   test('a command with newlines', () => {
     const result = read('v 10400 3\nx 9 /bin/perl\nX perl -e my $a = 1;\na = 5\nm 2\n\nI 1000 5e2990\nm 1 -\nt 10 0\n+ 8 1 5000\n');
     expect(result.trace.header.command).toBe('perl -e my $a = 1;\na = 5\nm 2\n');

@@ -118,6 +118,11 @@ class HeaptrackReader implements TraceReader {
     this.#builder.flush();
   }
 
+  /** Whether calls name blocks by their addresses: raw files, and those from before there were allocation infos. A file never has both kinds. */
+  get #hasAddresses(): boolean {
+    return this.#raw || (this.#version === 0 && this.#infos.length === 0);
+  }
+
   /** Number of the current line, from 1. */
   get #lineNumber(): number {
     return this.#line + this.#infos.lines + this.#addressed.lines;
@@ -127,10 +132,8 @@ class HeaptrackReader implements TraceReader {
     const infos = this.#infos;
     let at = start;
     while (at < end) {
-      at =
-        infos.length > 0 && !this.#raw
-          ? takeCalls(infos, this.#builder, this.#time, bytes, at, end)
-          : takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#time, bytes, at, end);
+      if (infos.length > 0 && !this.#raw) at = takeCalls(infos, this.#builder, this.#time, bytes, at, end);
+      else if (this.#hasAddresses) at = takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#time, bytes, at, end);
       if (at === end) return;
       let newline = at;
       while (bytes[newline] !== NEWLINE) newline++;
@@ -157,10 +160,11 @@ class HeaptrackReader implements TraceReader {
 
   /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` or `takeAddressedCalls` has left. */
   #onCall(mode: number, cursor: ByteCursor): boolean {
+    if (!this.#hasAddresses && (mode === PLUS || this.#infos.length === 0)) return false;
     if (mode === MINUS) {
       const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
       if (Number.isNaN(ptr) || cursor.pos < cursor.end) return false;
-      if (this.#infos.length > 0 && !this.#raw) {
+      if (!this.#hasAddresses) {
         if (ptr >= this.#infos.length) return false;
         this.#trace.skip('free_unknown');
         this.#infos.freed = false;
@@ -182,6 +186,7 @@ class HeaptrackReader implements TraceReader {
       case TRACE:
         return this.#onTrace(cursor);
       case INFO: {
+        if (this.#hasAddresses && !this.#raw && (this.versioned || this.#builder.count > 0)) return false;
         const size = next(cursor);
         const trace = next(cursor);
         const stack = this.#stacks.stackOf(trace);
@@ -206,9 +211,11 @@ class HeaptrackReader implements TraceReader {
         return true;
       }
       case MODULE:
+        if (this.#infos.length > 0 && !this.#raw) return false;
         this.#raw = true;
         return this.#onModule(cursor);
       case EXE: {
+        if (this.#infos.length > 0 && !this.#raw) return false;
         this.#raw = true;
         const path = this.#text(cursor, false);
         if (path !== undefined) this.#exe = path;

@@ -12,17 +12,7 @@
 import { Op } from '../../core/trace/events.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { HEX } from './hex.ts';
-
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const NONE = -1;
-/** Made-up addresses: that of the first block, and the distance of the following ones. */
-const FIRST_ADDRESS = 0x10000;
-const ADDRESS_STEP = 16;
-/** Digits of the largest index taken. */
-const MOST_DIGITS = 7;
+import { ADDRESS_STEP, FIRST_ADDRESS, MINUS, MOST_DIGITS, NEWLINE, NONE, PLUS, SPACE } from './letters.ts';
 
 /** Table of allocation infos and of the blocks that live under them. */
 export class AllocationInfos {
@@ -68,7 +58,7 @@ export class AllocationInfos {
 
 /**
  * Takes the calls that stand in line from `start` on, and gives the position of the first line that is none, names no info, or frees where nothing lives.
- * bytes[end - 1] is a newline. `time` in ns.
+ * bytes[end - 1] is a newline. `time` in ns. Blocks are numbered from 1, for `object` of EventBatch.
  */
 export function takeCalls(
   infos: AllocationInfos,
@@ -80,15 +70,19 @@ export function takeCalls(
 ): number {
   const { batch } = builder;
   const { op, ptr, old, size, stack, time: times, capacity } = batch;
+  const { object, oldObject } = builder.numbered();
   const { length, head, size: sizes, stack: stacks, reallocates } = infos;
+  const { malloc, realloc, free } = Op;
+  const digits = HEX;
   let { next, spare, freed, lines } = infos;
+  let row = batch.length;
   let line = start;
   while (line < end) {
     const sign = bytes[line];
     if ((sign !== PLUS && sign !== MINUS) || bytes[line + 1] !== SPACE) break;
     let at = line + 2;
     let info = 0;
-    for (let digit = HEX[bytes[at]]; digit !== 255; digit = HEX[bytes[++at]]) info = (info << 4) | digit;
+    for (let digit = digits[bytes[at]]; digit !== 255; digit = digits[bytes[++at]]) info = (info << 4) | digit;
     if (bytes[at] !== NEWLINE || at === line + 2 || at > line + 2 + MOST_DIGITS || info >= length) break;
     let block: number;
     if (sign === PLUS) {
@@ -109,35 +103,43 @@ export function takeCalls(
       next[block] = spare;
       spare = block;
     }
-    const address = FIRST_ADDRESS + block * ADDRESS_STEP;
     if (freed && sign === PLUS && reallocates[info] === 1) {
       // The batch still ends with the free: it is handed over only when a further event needs its place.
-      const row = batch.length - 1;
-      op[row] = Op.realloc;
-      old[row] = ptr[row];
-      ptr[row] = address;
-      size[row] = sizes[info];
-      stack[row] = stacks[info];
+      const last = row - 1;
+      op[last] = realloc;
+      old[last] = ptr[last];
+      oldObject[last] = object[last];
+      ptr[last] = FIRST_ADDRESS + block * ADDRESS_STEP;
+      object[last] = block + 1;
+      size[last] = sizes[info];
+      stack[last] = stacks[info];
     } else {
-      if (batch.length === capacity) builder.flush();
-      const row = batch.length++;
+      if (row === capacity) {
+        batch.length = row;
+        builder.flush();
+        row = 0;
+      }
       times[row] = time;
-      ptr[row] = address;
+      ptr[row] = FIRST_ADDRESS + block * ADDRESS_STEP;
+      object[row] = block + 1;
       old[row] = 0;
+      oldObject[row] = 0;
       if (sign === PLUS) {
-        op[row] = Op.malloc;
+        op[row] = malloc;
         size[row] = sizes[info];
         stack[row] = stacks[info];
       } else {
-        op[row] = Op.free;
+        op[row] = free;
         size[row] = 0;
         stack[row] = NONE;
       }
+      row++;
     }
     freed = sign === MINUS;
     line = at + 1;
     lines++;
   }
+  batch.length = row;
   infos.lines = lines;
   infos.spare = spare;
   infos.freed = freed;

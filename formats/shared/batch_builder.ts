@@ -56,6 +56,13 @@ export class BatchBuilder {
     batch.cpu[batch.length] = cpu;
   }
 
+  /** The columns of numbers of blocks, which whoever takes them once fills in every row. */
+  numbered(): { object: Int32Array; oldObject: Int32Array } {
+    const { batch } = this;
+    const { capacity } = batch;
+    return { object: (batch.object ??= new Int32Array(capacity)), oldObject: (batch.oldObject ??= new Int32Array(capacity)) };
+  }
+
   /** Hands over what the batch holds, if anything. */
   flush(): void {
     const { batch } = this;

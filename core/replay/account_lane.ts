@@ -1,0 +1,91 @@
+/**
+ * The fast lane of accounts without a model: calls that allocate, move or free what lives, which are nearly all.
+ * Invariant: what a row does here is what `#account` of replay.ts does; a row that is to be counted as anything else ends the stretch untouched.
+ * Differs: one loop over many calls, with the totals in locals, written back at the end of the stretch.
+ */
+import type { EventBatch } from '../trace/events.ts';
+import { Op } from '../trace/events.ts';
+import type { Ledger } from './ledger.ts';
+import { FREE, type LiveObjects, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live.ts';
+
+/**
+ * Books rows from `from` on, to `to` - 1 at most, as long as they are such calls.
+ * `object` and `oldObject` number the rows' blocks. `event` is the event number of row `from`, `start` the time before it, ns.
+ * @returns The first row that was not booked.
+ */
+export function bookLane(
+  live: LiveObjects,
+  ledger: Ledger,
+  batch: EventBatch,
+  object: Int32Array,
+  oldObject: Int32Array,
+  from: number,
+  to: number,
+  event: number,
+  start: number,
+): number {
+  const { malloc, realloc, free } = Op;
+  const { sizes, words, capacity } = live;
+  const { op, time, size, old, stack } = batch;
+  const { contexts } = ledger;
+  let bytes = 0;
+  let mallocs = 0;
+  let frees = 0;
+  let moves = 0;
+  let liveBytes = ledger.totalLiveBytes;
+  let peakBytes = ledger.totalPeakBytes;
+  let peakTime = start;
+  let peakRow = -1;
+  let now = start;
+  let row = from;
+  for (; row < to; row++) {
+    const kind = op[row];
+    const number = object[row];
+    if (number >= capacity) break;
+    const word = number * WORDS;
+    if (kind === free) {
+      if (words[word + REGION] === FREE) break;
+      const requested = sizes[number * SIZES];
+      words[word + REGION] = FREE;
+      liveBytes -= requested;
+      frees++;
+      if (contexts) ledger.freeContext(words[word + STACK] | 0, requested);
+      continue;
+    }
+    if ((kind !== malloc && kind !== realloc) || number === 0) break;
+    if (kind === realloc && old[row] !== 0) {
+      const former = oldObject[row];
+      if (former >= capacity || words[former * WORDS + REGION] === FREE) break;
+      if (former !== number && words[word + REGION] !== FREE) break;
+      const requested = sizes[former * SIZES];
+      words[former * WORDS + REGION] = FREE;
+      liveBytes -= requested;
+      moves++;
+      if (contexts) ledger.freeContext(words[former * WORDS + STACK] | 0, requested);
+    } else if (words[word + REGION] !== FREE) break;
+    const requested = size[row];
+    const context = stack[row];
+    if (time[row] > now) now = time[row];
+    sizes[number * SIZES] = requested;
+    words[word + REGION] = NO_MEMORY;
+    words[word + STACK] = context;
+    mallocs++;
+    bytes += requested;
+    liveBytes += requested;
+    if (liveBytes > peakBytes) {
+      peakBytes = liveBytes;
+      peakTime = now;
+      peakRow = row;
+    }
+    if (contexts) ledger.allocateContext(context, requested, now);
+  }
+  if (row > from) {
+    ledger.totalObjects += mallocs;
+    ledger.totalBytes += bytes;
+    ledger.totalLiveObjects += mallocs - frees - moves;
+    ledger.totalLiveBytes = liveBytes;
+    ledger.frees += frees;
+    if (peakRow >= 0) ledger.setPeak(peakBytes, peakTime, event + peakRow - from);
+  }
+  return row;
+}
