@@ -76,12 +76,12 @@ function frameKey(frame: Frame): string {
 export class StackTable {
   readonly frames: FrameTable;
   /** StackIndex -> first entry in `entries`; one more element than stacks. */
-  starts = new Uint32Array(1024);
+  starts = new Uint32Array(64);
   /** FrameIndex values, leaf first, stack after stack. */
-  entries = new Int32Array(8192);
+  entries = new Int32Array(512);
   #length = 0;
   /** Open addressing: slot -> StackIndex + 1, 0 for free. */
-  #slots = new Int32Array(2048);
+  #slots = new Int32Array(128);
 
   constructor(frames: FrameTable = new FrameTable()) {
     this.frames = frames;

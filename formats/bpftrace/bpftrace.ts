@@ -19,7 +19,7 @@ import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
-import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { takeRecordingFact } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -377,8 +377,8 @@ class BpftraceReader implements TraceReader {
       if (isResult) {
         returned = true;
         ptr = cursor.address();
+        if (negative) ptr = unsignedOf(ptr);
         if (Number.isNaN(ptr)) return false;
-        if (negative) ptr = -ptr;
       } else if (key === STAR) result = cursor.address();
       else if (key === 0x70 || key === 0x6f)
         old = cursor.address(); // ptr, old

@@ -140,7 +140,10 @@ class LogallocReader implements TraceReader {
 
 /** A block: its address, or for `#12` one made up for its number. */
 function blockOf(cursor: ByteCursor): number {
-  if (cursor.eat(HASH)) return cursor.decimal() * BLOCK_STEP;
+  if (cursor.eat(HASH)) {
+    const address = cursor.decimal() * BLOCK_STEP;
+    return address < 2 ** 64 ? address : NaN;
+  }
   return cursor.eatWord(NIL) ? 0 : cursor.address();
 }
 

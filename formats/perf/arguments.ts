@@ -5,7 +5,7 @@
  */
 import { Op } from '../../core/trace/events.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { type ByteCursor, hasWord, ascii } from '../shared/cursor.ts';
+import { type ByteCursor, hasWord, ascii, unsignedOf } from '../shared/cursor.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 
 const SPACE = 0x20;
@@ -74,9 +74,10 @@ export class UprobeEvent {
       cursor.pos++;
       const negative = cursor.eat(MINUS);
       const isAddress = this.isReturn || (count === 0 && (this.op === Op.free || this.op === Op.realloc || this.op === Op.reallocarray));
-      const value = isAddress ? cursor.address() : cursor.number();
+      const printed = isAddress ? cursor.address() : cursor.number();
+      const value = negative ? unsignedOf(printed) : printed;
       if (Number.isNaN(value)) return false;
-      if (count < values.length) values[count++] = negative ? -value : value;
+      if (count < values.length) values[count++] = value;
       if (cursor.pos < cursor.end && cursor.peek() !== SPACE) return false;
     }
     this.#count = count;

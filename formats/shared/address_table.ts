@@ -8,7 +8,7 @@ const TWO_32 = 2 ** 32;
 /** Table of addresses, open addressing with linear probing. */
 export class AddressTable {
   /** Slot s -> address at 2s (-1 for a free slot), its number at 2s + 1: side by side, so that both are fetched at once. */
-  #slots = new Float64Array(2 * 4096).fill(-1);
+  #slots = new Float64Array(2 * 256).fill(-1);
   /** Slots in use. */
   #used = 0;
 

@@ -6,12 +6,12 @@ import { textOf } from './cursor.ts';
 
 /** Interned byte strings. */
 export class ByteTable {
-  #bytes = new Uint8Array(16384);
+  #bytes = new Uint8Array(1024);
   /** Row -> first byte; one more element than rows. */
-  #starts = new Uint32Array(512);
-  #hashes = new Int32Array(512);
+  #starts = new Uint32Array(64);
+  #hashes = new Int32Array(64);
   /** Open addressing: slot -> row + 1, 0 for free. */
-  #slots = new Int32Array(1024);
+  #slots = new Int32Array(128);
   #length = 0;
 
   get length(): number {

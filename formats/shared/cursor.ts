@@ -81,6 +81,12 @@ export function decimalSize(bytes: Uint8Array, start: number, end: number): numb
   return value > LARGEST ? NaN : roundUp(value);
 }
 
+/** What a 64-bit number is that was printed as a signed one, `-value`; NaN if there is no such. Rounded as numbers are. */
+export function unsignedOf(value: number): number {
+  if (value > 2 ** 63) return NaN;
+  return value === 0 ? 0 : 2 ** 64 - value;
+}
+
 /** True if `word` stands at `start` and ends by `end`. */
 export function hasWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
   const { length } = word;

@@ -10,9 +10,9 @@ export type AddressState = (typeof AddressState)[keyof typeof AddressState];
 /** Open addressing from address to state. */
 export class AddressStates {
   /** Slot -> address, 0 for free. */
-  #keys = new Float64Array(4096);
+  #keys = new Float64Array(256);
   /** Slot -> AddressState. */
-  #states = new Uint8Array(4096);
+  #states = new Uint8Array(256);
   #length = 0;
 
   get(address: number): AddressState {

@@ -150,6 +150,7 @@ export class ProbeCalls {
 
   /** Counts `count` records that the recorder lost. */
   lose(count: number): void {
+    if (count === 0) return;
     this.lost += count;
     this.#trace.skip('lost', count);
   }
