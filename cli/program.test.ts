@@ -277,6 +277,50 @@ describe('leaks', () => {
   });
 });
 
+describe('at a point of the trace', () => {
+  /** 2 temporary objects of 3; most is live after the second event. */
+  const CALLS = `${[
+    '{"op":"stack","id":0,"frames":["work","main"]}',
+    '{"op":"malloc","size":100,"ptr":"0x10","stack":0}',
+    '{"op":"malloc","size":50,"ptr":"0x20","stack":0}',
+    '{"op":"realloc","old":"0x20","size":8,"ptr":"0x30","stack":0}',
+    '{"op":"free","ptr":"0x30"}',
+  ].join('\n')}\n`;
+
+  test.each([
+    ['peak', 150, 'at the peak'],
+    ['3', 108, 'before event 3'],
+  ])('leaks --until %s', async (until, bytes, moment) => {
+    for (const input of ['-', file('calls.ndjson', CALLS)]) {
+      const { stdout } = await run(['leaks', input, '--until', until, '--json'], CALLS);
+      expect(JSON.parse(stdout)).toMatchObject({ total_bytes: bytes, moment });
+    }
+  });
+
+  test('report and flamegraph', async () => {
+    const report = await run(['report', '-', '--until', 'peak', '--json', '--show_bytes'], CALLS);
+    expect(JSON.parse(report.stdout)).toMatchObject({ total_bytes: 150 });
+    expect((await run(['flamegraph', '-', '--until', 'peak'], CALLS)).stdout).toContain('150 B');
+  });
+
+  test('temporary objects', async () => {
+    const { stdout } = await run(['report', '-', '--temporary_objects', '--collapsed'], CALLS);
+    expect(stdout).toBe('main;work 2\n');
+  });
+
+  test('a profile has no such points', async () => {
+    const heap = 'heap_v2/1\n  t*: 2: 64 [0: 0]\n  t0: 2: 64 [0: 0]\n@ 0x401000\n  t*: 2: 64 [0: 0]\n  t0: 2: 64 [0: 0]\n';
+    expect(await run(['leaks', '-', '--until', 'peak'], heap)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('leave --until out'),
+    });
+    expect(await run(['report', '-', '--temporary_objects'], heap)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^--temporary_objects: only a trace tells/),
+    });
+  });
+});
+
 test('report: a table of the trace, sorted, in the unit that was asked for', async () => {
   const { code, stdout } = await run(['report', '-', '--show_bytes', '--cum'], SMALL);
   expect(code).toBe(0);

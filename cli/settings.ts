@@ -34,6 +34,12 @@ export function parseUntil(text: string): Until {
   return { time: Math.round(Number(match[1]) * unit) };
 }
 
+/** What a report says of the point where a trace was stopped. */
+export function momentOf(until: Until): string {
+  if (until === 'peak') return 'at the peak';
+  return 'event' in until ? `before event ${until.event}` : `${until.time} ns after the start`;
+}
+
 /** Reads a length of time, in ns: `30s`, `1.5m`. */
 export function parseDuration(flag: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-zµ]+)$/.exec(text);

@@ -2,50 +2,78 @@
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
  * Invariant: a heap dump is read without loading the trace formats and the core, which would take longer than most dumps.
  */
-import type { Replay } from '../core/replay/replay.ts';
+import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import { openInput, peek, type Source } from '../formats/input.ts';
+import { openInput, peek } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
 import { profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
 import { STANDARD } from './output.ts';
+import { momentOf, parseUntil } from './settings.ts';
 import { standardInput } from './standard_input.ts';
 import type { InputArgs } from './trace_input.ts';
+
+/** Flags of commands about a subject. */
+export interface SubjectArgs extends InputArgs {
+  readonly until?: string | undefined;
+  /** Temporary allocations will be asked for, at once or at a prompt. */
+  readonly temporary_objects?: boolean | undefined;
+  readonly interactive?: boolean | undefined;
+}
 
 /** An input that was read. */
 export interface Subject extends OpenedProfile {
   /** The replay that the profile is the ledger of, if the input was a trace. */
   readonly replay?: Replay;
+  /** Where the trace was stopped, if not at its end: "at the peak". */
+  readonly moment?: string;
 }
 
 /** Decompressed bytes that tell a profile. */
 const HEAD_BYTES = 65536;
 
 /**
- * Reads a trace (to its end), a recording that sums up, or a profile.
- * @throws InputError for what is neither.
+ * Reads a trace (to its end, or up to `--until`), a recording that sums up, or a profile.
+ * @throws InputError for what is neither, and for `--until` with what lists no calls.
  */
-export async function readSubject(path: string, args: InputArgs): Promise<Subject> {
+export async function readSubject(path: string, args: SubjectArgs): Promise<Subject> {
+  const until = args.until === undefined ? undefined : parseUntil(args.until);
   const kept: Uint8Array[] = [];
   const standard = path === STANDARD ? standardInput() : undefined;
   const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
   const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
   if (args.from === undefined) {
-    if (isHeap(head)) return openProfile(chunks, path);
+    const listsCalls = () => {
+      if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
+    };
+    if (isHeap(head)) {
+      listsCalls();
+      return openProfile(chunks, path);
+    }
     const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
     const readSums = contextSumsReader(head);
-    if (readSums !== undefined) return { profile: profileFromContextSums(await readSums(chunks, path)) };
+    if (readSums !== undefined) {
+      listsCalls();
+      return { profile: profileFromContextSums(await readSums(chunks, path)) };
+    }
     // Folded stacks are like many a text: what is a trace is none.
-    if (sniffFormat(head) === undefined && isProfile(head)) return openProfile(chunks, path);
+    if (sniffFormat(head) === undefined && isProfile(head)) {
+      listsCalls();
+      return openProfile(chunks, path);
+    }
   }
   // A trace is read from its start again: the file, or what was taken from standard input and the rest of it.
-  let source: Source | undefined;
+  let source: AsyncGenerator<Uint8Array> | undefined;
   if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
   else source = following(kept, standard);
-  const { runTrace } = await import('./trace_run.ts');
-  const replay = await runTrace(path, args, { model: false }, source);
-  return { profile: profileFromLedger(replay.trace, replay.ledger), replay };
+  const { runTrace, withUntil } = await import('./trace_run.ts');
+  const temporaries = args.temporary_objects === true || args.interactive === true;
+  const run = (at: string, end: ReplayOptions['until']) =>
+    runTrace(at, args, { model: false, temporaries, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
+  const replay = await withUntil(path, args, until, run, source);
+  const moment = until === undefined ? undefined : momentOf(until);
+  return { profile: profileFromLedger(replay.trace, replay.ledger, moment), replay, ...(moment === undefined ? {} : { moment }) };
 }
 
 async function openProfile(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Subject> {

@@ -1,11 +1,18 @@
 /**
  * A whole trace through the jemalloc core: the run that several commands are made of.
  */
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { UnsupportedOption } from '../core/conf/boot.ts';
 import { Replay, type ReplayOptions } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import { Trace } from '../core/trace/trace.ts';
 import type { Source } from '../formats/index.ts';
+import { STANDARD } from './output.ts';
+import type { Until } from './settings.ts';
+import { standardInput } from './standard_input.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
 /**
@@ -39,4 +46,32 @@ export async function runTrace(
     throw error;
   }
   return replay;
+}
+
+/**
+ * Runs `use` with the point where `--until` ends, and the path to read: for `peak`, the trace is read once to find the event that most bytes are
+ * live after, and standard input is kept in a temporary file for the second reading.
+ */
+export async function withUntil<T>(
+  path: string,
+  args: InputArgs,
+  until: Until | undefined,
+  use: (path: string, until: ReplayOptions['until']) => Promise<T>,
+  source: AsyncIterable<Uint8Array> | undefined = path === STANDARD ? standardInput() : undefined,
+): Promise<T> {
+  if (until !== 'peak') return use(path, until);
+  const spool = source === undefined ? undefined : await spoolInput(source);
+  try {
+    const { ledger } = await runTrace(spool ?? path, args, { model: false, contexts: false });
+    return await use(spool ?? path, { event: ledger.totalPeakEvent + 1 });
+  } finally {
+    if (spool !== undefined) rmSync(dirname(spool), { recursive: true, force: true });
+  }
+}
+
+/** Standard input as a file of its own, because it is read twice. */
+async function spoolInput(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const path = join(mkdtempSync(join(tmpdir(), 'jereplay-')), 'trace');
+  await pipeline(source, createWriteStream(path));
+  return path;
 }

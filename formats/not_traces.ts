@@ -46,6 +46,11 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['<!doctype html', 'an HTML page'],
   ['<html', 'an HTML page'],
   ['#!', 'a script', 'record it first: jereplay record -- PROGRAM'],
+  [
+    'Attaching to pid ',
+    'what bcc’s memleak says before its first table, and no table',
+    'memleak --combined-only crashes before it prints; record with memleak -t',
+  ],
   ['uprobe:', 'a bpftrace script', 'run it first, and hand over its output'],
   ['event,address,', 'a comma-separated table'],
 ];

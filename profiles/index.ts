@@ -15,7 +15,7 @@ export { formatLeaks } from './leaks/leaks_text.ts';
 export { isPprof, readPprof } from './pprof/read.ts';
 export { writePprof } from './pprof/write.ts';
 export type { Profile, Sampling, ThreadSamples } from './profile.ts';
-export { profileFromLedger, SAMPLE_TYPES, SampleTable } from './profile.ts';
+export { profileFromLedger, SAMPLE_TYPES, SampleTable, TEMPORARY } from './profile.ts';
 export type { ReportFormat, ReportOptions } from './report/report.ts';
 export { renderReport } from './report/report.ts';
 export { sumProfiles } from './sum.ts';

@@ -10,7 +10,9 @@ import type { FrameIndex, StackIndex } from '../core/units.ts';
 
 /** What a sample counts; pprof's names for the columns of a SampleTable, in pprof's order. */
 export const SAMPLE_TYPES = ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'] as const;
-export type SampleType = (typeof SAMPLE_TYPES)[number];
+/** What only a trace can tell besides: objects freed by the very next call (heaptrack's temporary allocations). */
+export const TEMPORARY = 'temporary_objects';
+export type SampleType = (typeof SAMPLE_TYPES)[number] | typeof TEMPORARY;
 
 /** Values per stack. Two rows may have the same stack (a dump may list a context twice): whoever shows them adds them up. */
 export class SampleTable {
@@ -26,6 +28,8 @@ export class SampleTable {
   allocObjects: Float64Array;
   /** Bytes of those. */
   allocBytes: Float64Array;
+  /** Objects of `allocObjects` whose free was the next call; 0 throughout if the source is no trace. */
+  temporaryObjects: Float64Array;
 
   constructor(capacity = 64) {
     this.stack = new Int32Array(capacity);
@@ -33,10 +37,11 @@ export class SampleTable {
     this.inuseBytes = new Float64Array(capacity);
     this.allocObjects = new Float64Array(capacity);
     this.allocBytes = new Float64Array(capacity);
+    this.temporaryObjects = new Float64Array(capacity);
   }
 
   /** Appends a row. */
-  add(stack: StackIndex, inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number): void {
+  add(stack: StackIndex, inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number, temporaryObjects = 0): void {
     if (this.length === this.stack.length) this.#grow();
     const row = this.length++;
     this.stack[row] = stack;
@@ -44,6 +49,7 @@ export class SampleTable {
     this.inuseBytes[row] = inuseBytes;
     this.allocObjects[row] = allocObjects;
     this.allocBytes[row] = allocBytes;
+    this.temporaryObjects[row] = temporaryObjects;
   }
 
   /** The column that a sample type names. Rows 0..length-1 are in use. */
@@ -57,6 +63,8 @@ export class SampleTable {
         return this.inuseObjects;
       case 'inuse_space':
         return this.inuseBytes;
+      case TEMPORARY:
+        return this.temporaryObjects;
     }
   }
 
@@ -82,6 +90,7 @@ export class SampleTable {
     this.inuseBytes = grow(this.inuseBytes);
     this.allocObjects = grow(this.allocObjects);
     this.allocBytes = grow(this.allocBytes);
+    this.temporaryObjects = grow(this.temporaryObjects);
   }
 }
 
@@ -139,11 +148,13 @@ export interface Profile {
 
 /**
  * Makes a profile of what the program asked for: requested bytes, every allocation counted.
- * The profile shares the trace's stack table.
+ * The profile shares the trace's stack table. `moment` says where the ledger was stopped, if not at the trace's end.
  */
-export function profileFromLedger(trace: Trace, ledger: Ledger): Profile {
+export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string): Profile {
   const samples = new SampleTable();
-  for (const row of ledger.rows()) samples.add(row.stack, row.liveObjects, row.liveBytes, row.allocObjects, row.allocBytes);
+  for (const row of ledger.rows()) {
+    samples.add(row.stack, row.liveObjects, row.liveBytes, row.allocObjects, row.allocBytes, row.temporaryObjects);
+  }
   const { command, maps } = trace.header;
   return {
     kind: 'heap',
@@ -153,6 +164,7 @@ export function profileFromLedger(trace: Trace, ledger: Ledger): Profile {
     threads: [],
     sampling: { method: 'none', rate: 1 },
     accumulated: true,
+    ...(moment === undefined ? {} : { moment }),
     requested: true,
     symbolized: true,
     ...(command === undefined ? {} : { binary: command }),

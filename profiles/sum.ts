@@ -42,7 +42,8 @@ function addProfile({ stacks: from, samples }: Profile, stacks: StackTable, into
     const stack = samples.stack[row];
     if (stack >= 0 && known[stack] < 0)
       known[stack] = stacks.intern(Array.from(from.framesOf(stack as StackIndex), (frame) => frames[frame]));
-    const { inuseObjects, inuseBytes, allocObjects, allocBytes } = samples;
-    into.add((stack < 0 ? -1 : known[stack]) as StackIndex, inuseObjects[row], inuseBytes[row], allocObjects[row], allocBytes[row]);
+    const { inuseObjects, inuseBytes, allocObjects, allocBytes, temporaryObjects } = samples;
+    const index = (stack < 0 ? -1 : known[stack]) as StackIndex;
+    into.add(index, inuseObjects[row], inuseBytes[row], allocObjects[row], allocBytes[row], temporaryObjects[row]);
   }
 }

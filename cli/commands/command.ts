@@ -40,6 +40,11 @@ function settled<T extends object>(args: T): T {
   ) as T;
 }
 
+/** Of commands that show what is in use: when. */
+export const UNTIL_FLAG = {
+  until: { type: 'string', describe: 'Of a trace: as it is there, at an event number, a time such as 1.5s, or peak', requiresArg: true },
+} as const;
+
 /** What reports are made of, for --help. */
 export const PROFILE_KINDS =
   'heap dumps of jemalloc and gperftools, pprof profiles, collapsed stacks, output of DHAT, Massif and memleak, any trace';

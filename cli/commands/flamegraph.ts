@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
@@ -17,6 +17,7 @@ export default command(
         base: { type: 'string', describe: 'Show what grew and shrank since this trace or profile', requiresArg: true },
         title: { type: 'string', describe: "The page's heading (default: the inputs' names)", requiresArg: true },
         allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks' },
+        ...UNTIL_FLAG,
         ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
       }),

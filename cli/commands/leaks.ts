@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
@@ -18,6 +18,7 @@ export default command(
         top: { type: 'string', describe: 'Contexts shown (default: 20)', requiresArg: true },
         allocators: { type: 'boolean', describe: 'Keep allocation functions at the head of stacks' },
         'fail-on-leak': { type: 'string', describe: 'Exit with 1 if more than these bytes are live, for example 64k', requiresArg: true },
+        ...UNTIL_FLAG,
         ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
       }),

@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS, PROFILE_KINDS } from './command.ts';
+import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 /** A flag without a value. */
@@ -43,6 +43,8 @@ export const REPORT_FLAGS = {
     inuse_objects: flag('Objects in use'),
     alloc_space: flag('Bytes ever allocated'),
     alloc_objects: flag('Objects ever allocated'),
+    temporary_objects: flag('Of a trace: objects freed by the very next call'),
+    ...UNTIL_FLAG,
     show_bytes: flag('Bytes, not megabytes'),
     base: value('FILE: a profile to subtract'),
     drop_negative: flag('After --base, less than nothing is nothing'),

@@ -6,11 +6,10 @@ import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { sumProfiles } from '../../profiles/sum.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
-import { readSubject } from '../subject.ts';
+import { readSubject, type SubjectArgs } from '../subject.ts';
 import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
-import type { InputArgs } from '../trace_input.ts';
 
-interface FlameGraphArgs extends InputArgs, SymbolArgs {
+interface FlameGraphArgs extends SubjectArgs, SymbolArgs {
   readonly inputs: readonly string[];
   readonly output?: string | undefined;
   readonly base?: string | undefined;

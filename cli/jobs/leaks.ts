@@ -10,12 +10,11 @@ import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseBytes, parseCount } from '../settings.ts';
-import { readSubject } from '../subject.ts';
+import { readSubject, type SubjectArgs } from '../subject.ts';
 import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
-import type { InputArgs } from '../trace_input.ts';
 
-interface LeaksArgs extends InputArgs, SymbolArgs {
+interface LeaksArgs extends SubjectArgs, SymbolArgs {
   readonly inputs: readonly string[];
   readonly output?: string | undefined;
   readonly json?: boolean | undefined;
@@ -35,12 +34,12 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   if (input === undefined || more.length > 0)
     throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
   const symbolizer = symbolizerOf(args, program);
-  const { profile, replay } = await readSubject(input, args);
+  const { profile, replay, moment } = await readSubject(input, args);
   if (profile.freedOnly)
     throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
   nameProfile(profile, symbolizer);
   const foldAllocators = args.allocators !== true;
-  const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators);
+  const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators, moment);
   printNotes([...report.warnings, ...symbolizer.notes()], args.quiet);
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
@@ -50,9 +49,10 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
 }
 
-/** The report of what is live at the end of a replay. */
-export function leaksOfReplay(replay: Replay, foldAllocators = true): LeakReport {
-  return leaksFromLedger(replay.trace, replay.ledger, { endTime: replay.endTime, foldAllocators });
+/** The report of what is live at the end of a replay, which was stopped at `moment` if that is given. */
+export function leaksOfReplay(replay: Replay, foldAllocators = true, moment?: string): LeakReport {
+  const { trace, ledger, endTime } = replay;
+  return leaksFromLedger(trace, ledger, { endTime, foldAllocators, ...(moment === undefined ? {} : { moment }) });
 }
 
 /** The report as a file of JSON. */

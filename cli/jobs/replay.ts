@@ -2,10 +2,7 @@
  * Runs a trace through the jemalloc core and writes what is asked for.
  * Invariant: results are taken in one order, statistics before the dump, because taking one can change the next as it does in a program.
  */
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { basename, join } from 'node:path';
 import type { Replay, ReplayOptions, ReplaySummary } from '../../core/replay/replay.ts';
 import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
@@ -21,13 +18,12 @@ import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, makeFolder, Output, STANDARD, writeResult } from '../output.ts';
 import { openPlacements } from '../placements.ts';
-import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
+import { parseCount, parseHex, parseUntil } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
 import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
-import { standardInput } from '../standard_input.ts';
-import { runTrace } from '../trace_run.ts';
+import { runTrace, withUntil } from '../trace_run.ts';
 import { leaksJson, leaksOfReplay } from './leaks.ts';
 
 /** Results that a replay can write, and their names in the folder of `-o`. */
@@ -72,9 +68,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
   const summaryPath = args.json === true ? [STANDARD] : [];
   checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath]);
 
-  const spool = until === 'peak' && args.trace === STANDARD ? await spoolInput() : undefined;
-  try {
-    const end = until === 'peak' ? await peakOf(spool ?? args.trace, args, options) : until;
+  await withUntil(args.trace, args, until, async (path, end) => {
     const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
     const trace = new Trace();
     const settings = {
@@ -84,7 +78,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
       ...(placements === undefined ? {} : { placement: placements.add }),
       openFile: (name: string) => dumpFile(name, args.output, trace),
     };
-    const done = await runTrace(spool ?? args.trace, args, settings, undefined, trace);
+    const done = await runTrace(path, args, settings, undefined, trace);
     placements?.close();
     const summary = done.summary();
     const emptyDump = writeModelResults(done, paths);
@@ -92,9 +86,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
     writeLedgerResults(done, summary, emptyDump, paths, symbolizer, args);
     if (done.confError) process.exitCode = EXIT_BAD_INPUT;
-  } finally {
-    if (spool !== undefined) rmSync(dirname(spool), { recursive: true, force: true });
-  }
+  });
 }
 
 /** Whether the summary for people goes to standard output. */
@@ -124,19 +116,6 @@ function resultPaths(args: ReplayArgs): Map<Result, string> {
     if (path !== undefined) paths.set(result, path);
   }
   return paths;
-}
-
-/** The point just after the event at which most bytes are live: a first run over the trace. */
-async function peakOf(path: string, args: ReplayArgs, options: ReplayOptions): Promise<Exclude<Until, 'peak'>> {
-  const first = await runTrace(path, args, { ...options, model: false, contexts: false });
-  return { event: first.ledger.totalPeakEvent + 1 };
-}
-
-/** Standard input as a file of its own, because it is read twice. */
-async function spoolInput(): Promise<string> {
-  const path = join(mkdtempSync(join(tmpdir(), 'jereplay-')), 'trace');
-  await pipeline(standardInput(), createWriteStream(path));
-  return path;
 }
 
 /** A dump or log that the model writes of itself (prof_final, prof_gdump, lg_prof_interval, prof_log), where jemalloc would put it. */

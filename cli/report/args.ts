@@ -3,13 +3,13 @@
  * Invariant: what is wrong with a flag is known before anything is read.
  */
 import { InputError } from '../../core/trace/input_error.ts';
-import { SAMPLE_TYPES, type SampleType } from '../../profiles/profile.ts';
+import { SAMPLE_TYPES, type SampleType, TEMPORARY } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
 import { pattern } from '../../profiles/report/filters.ts';
 import { REPORT_FORMATS, type ReportOptions } from '../../profiles/report/report.ts';
 import { parseCount } from '../settings.ts';
+import type { SubjectArgs } from '../subject.ts';
 import type { SymbolArgs } from '../symbols.ts';
-import type { InputArgs } from '../trace_input.ts';
 
 /** What a report may be; `list`, `disasm` and `peek` have a pattern. */
 export const FORMS = [
@@ -37,7 +37,7 @@ export const GRANULARITIES: readonly Granularity[] = ['functions', 'lines', 'fil
 type Text = string | undefined;
 
 /** Flags of REPORT_FLAGS. */
-export interface ReportArgs extends InputArgs, SymbolArgs {
+export interface ReportArgs extends SubjectArgs, SymbolArgs {
   readonly profiles: readonly string[];
   readonly output?: Text;
   readonly base?: Text;
@@ -72,7 +72,7 @@ export function reportSettings(args: ReportArgs): Omit<ReportOptions, 'base' | '
     const text = args[flag];
     if (typeof text === 'string') pattern(text, `--${flag}`);
   }
-  const sampleType: SampleType | undefined = chosen(args, SAMPLE_TYPES, undefined);
+  const sampleType = chosen<SampleType, undefined>(args, [...SAMPLE_TYPES, TEMPORARY], undefined);
   return {
     granularity: chosen(args, GRANULARITIES, 'functions'),
     cumulative: args.cum === true,

@@ -2,7 +2,8 @@
  * What reports are made of: the profiles of a command line, read once, and the names of their addresses.
  * Invariant: a profile to subtract is read once, however often it is asked for.
  */
-import type { Profile } from '../../profiles/profile.ts';
+import { InputError } from '../../core/trace/input_error.ts';
+import { type Profile, TEMPORARY } from '../../profiles/profile.ts';
 import type { ReportOptions } from '../../profiles/report/report.ts';
 import type { SymbolSource } from '../../profiles/report/symbols.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
@@ -57,6 +58,8 @@ export class ReportSource {
   /** Options of a report with these flags. A `base` must have been read. @throws InputError for a value that is none */
   options(args: ReportArgs, note: (text: string) => void): ReportOptions {
     const settings = reportSettings(args);
+    if (settings.sampleType === TEMPORARY && this.#subjects.some(({ replay }) => replay === undefined))
+      throw new InputError(`--${TEMPORARY}`, 'only a trace tells which objects the next call freed', 'leave profiles out');
     const isFreedOnly = this.profiles.every(({ freedOnly }) => freedOnly);
     return {
       sampleType: isFreedOnly ? 'alloc_space' : 'inuse_space',

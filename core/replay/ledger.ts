@@ -31,6 +31,8 @@ export interface LedgerRow {
   /** Most bytes that were live at once, and when that was first reached, ns. */
   readonly peakBytes: number;
   readonly peakTime: number;
+  /** Objects that the very next call freed: heaptrack's temporary allocations. 0 unless the replay was asked to tell. */
+  readonly temporaryObjects: number;
 }
 
 /** Accounts by stack. */
@@ -39,6 +41,8 @@ export class Ledger {
   readonly contexts: boolean;
   /** Row s + 1 is stack s, row 0 the empty backtrace; FIELDS numbers each. */
   #fields = new Float64Array(64 * FIELDS);
+  /** Row -> temporary objects: apart from the rest, which few frees need. */
+  #temporary = new Float64Array(64);
 
   constructor(contexts = true) {
     this.contexts = contexts;
@@ -55,6 +59,7 @@ export class Ledger {
   totalPeakTime = -0;
   totalPeakEvent = -1;
 
+  totalTemporaryObjects = 0;
   /** Frees of live objects; objects that a realloc replaced are not counted. */
   frees = 0;
   /** True from a new peak until `atPeak` says that it is taken note of. */
@@ -95,6 +100,12 @@ export class Ledger {
     }
   }
 
+  /** Books that the object of `stack` that is being freed was a temporary one. */
+  freeTemporary(stack: StackIndex): void {
+    this.#temporary[stack + 1]++;
+    this.totalTemporaryObjects++;
+  }
+
   /** Books that an object of `bytes`, allocated under `stack`, is gone. */
   free(stack: StackIndex, bytes: number): void {
     this.totalLiveObjects--;
@@ -125,6 +136,7 @@ export class Ledger {
         lastTime: fields[at + LAST_TIME],
         peakBytes: fields[at + PEAK_BYTES],
         peakTime: fields[at + PEAK_TIME],
+        temporaryObjects: this.#temporary[at / FIELDS],
       };
     }
   }
@@ -133,5 +145,8 @@ export class Ledger {
     const larger = new Float64Array(Math.max(this.#fields.length * 2, at + FIELDS));
     larger.set(this.#fields);
     this.#fields = larger;
+    const temporary = new Float64Array(larger.length / FIELDS);
+    temporary.set(this.#temporary);
+    this.#temporary = temporary;
   }
 }

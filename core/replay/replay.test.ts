@@ -66,6 +66,19 @@ describe('accounts', () => {
     });
   });
 
+  test.each([
+    ['its free comes next', ['malloc 1 8', 'free 1'], 1],
+    ['a realloc frees it', ['malloc 1 8', 'realloc 1 2 9', 'realloc 2 2 10', 'free 2'], 3],
+    ['another is allocated before', ['malloc 1 8', 'malloc 2 8', 'free 1', 'free 2'], 0],
+    ['another is freed before', ['malloc 2 8', 'malloc 1 8', 'free 2', 'free 1'], 0],
+    ['what changes nothing does not come between', ['malloc 1 8', 'free 0', 'free 9', 'malloc 0 8', 'free 1'], 1],
+    ['a row of the table that is used again', ['malloc 1 8', 'free 1', 'malloc 2 8', 'malloc 3 8', 'free 2'], 1],
+  ])('an allocation is temporary if the next call frees it: %s', (_, calls, temporary) => {
+    const { ledger } = run(calls, { model: false, temporaries: true });
+    expect(ledger.totalTemporaryObjects).toBe(temporary);
+    expect([...ledger.rows()].reduce((sum, { temporaryObjects }) => sum + temporaryObjects, 0)).toBe(temporary);
+  });
+
   test('realloc(p, 0) that gives NULL is a free, realloc(NULL, n) a malloc, a failed one nothing', () => {
     const replay = run(['realloc 0 1 10', 'realloc 1 0 20', 'realloc 1 0 0', 'realloc 0 0 5']);
     expect(accounts(replay)).toMatchObject({ allocations: 1, frees: 1, objects_live: 0, skipped: { failed: 2 } });

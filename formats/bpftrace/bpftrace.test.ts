@@ -268,6 +268,14 @@ describe('lines', () => {
     expect(result.events).toBe(1);
   });
 
+  test('what bpftrace says on stderr, in the middle of a stack', () => {
+    const result = read(
+      "ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace\nAttaching 11 probes...\n10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 __GI___libc_malloc+0 (/lib/libc.so.6)\nERROR: failed to look up stack id 0 (pid 0): -2\nLost 18 events\n\n12 7 7 malloc(9) = 0x2000\n",
+    );
+    expect(result.ops).toEqual({ malloc: 2 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 3, lost: 18 });
+  });
+
   test('a thread exits after its destructors have freed what they free', () => {
     const result = read(
       '10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n12 7 8 thread(worker)\n12 7 8 thread_exit()\n13 7 8 free(0x2000)\n14 7 8 free(0x2000)\n15 7 8 free(0x9990)\n16 7 7 thread_exit()\n17 7 7 free(0x1000)\n',

@@ -67,12 +67,14 @@ const GROWING = { lastPart: 0.1, held: 0.9 };
 export interface LeakOptions {
   /** Time of the trace's last event, ns since its start. */
   readonly endTime: number;
+  /** Where the replay was stopped, if not at the end: "at the peak". */
+  readonly moment?: string;
   /** Fold allocation functions away. Default true. */
   readonly foldAllocators?: boolean;
 }
 
 /** What is live at the end of a replay, in requested bytes. */
-export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, foldAllocators = true }: LeakOptions): LeakReport {
+export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment, foldAllocators = true }: LeakOptions): LeakReport {
   const gather = new Gather(new CallPaths(trace.stacks, { foldAllocators }));
   let startTime = endTime;
   for (const { firstTime } of ledger.rows()) startTime = Math.min(startTime, firstTime);
@@ -91,6 +93,7 @@ export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, foldAll
     totalObjects: ledger.totalLiveObjects,
     allocatedBytes: ledger.totalBytes,
     allocatedObjects: ledger.totalObjects,
+    ...(moment === undefined ? {} : { moment }),
     requested: true,
     sampled: false,
     timed: trace.header.timed !== false,
