@@ -4,7 +4,7 @@
  * or their bit in `bad` is set.
  * Differs from JSON.parse: strings and nested values of unknown keys are stepped over, not checked; who needs to know parses the line.
  */
-import { Op } from '../../core/trace/events.ts';
+import { Op, OP_NAMES } from '../../core/trace/events.ts';
 import { ByteCursor, HEX, ascii, hasWord } from '../shared/cursor.ts';
 
 /** Bits of `present` and `bad`. */
@@ -21,6 +21,20 @@ export const Key = {
   start_ts: 512,
   cpu: 1024,
 } as const;
+
+/** Keys that an operation needs, by op number. */
+export const NEEDS = new Uint16Array(OP_NAMES.length);
+NEEDS[Op.malloc] = Key.size | Key.ptr;
+NEEDS[Op.calloc] = Key.count | Key.size | Key.ptr;
+NEEDS[Op.realloc] = Key.old | Key.size | Key.ptr;
+NEEDS[Op.reallocarray] = Key.old | Key.count | Key.size | Key.ptr;
+NEEDS[Op.posix_memalign] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.aligned_alloc] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.memalign] = Key.alignment | Key.size | Key.ptr;
+NEEDS[Op.valloc] = Key.size | Key.ptr;
+NEEDS[Op.pvalloc] = Key.size | Key.ptr;
+NEEDS[Op.free] = Key.ptr;
+NEEDS[Op.malloc_usable_size] = Key.ptr;
 
 /** What a line's `op` says besides the operations of core: negative, so that the two do not meet. */
 export const Line = { unknown: -1, trace: -2, maps: -3, stack: -4, thread: -5 } as const;
@@ -97,7 +111,7 @@ export class EventLine {
   stack = 0;
   /** True if parts of the line were stepped over that may not be JSON. */
   unchecked = false;
-  /** Where the numbers of the line lie, as LineShape takes them; `spanCount` is -1 if the line holds more that varies. */
+  /** Where the numbers of the line lie, as LineShapes takes them; `spanCount` is -1 if the line holds more that varies. */
   readonly spans = new Int32Array(4 * 16);
   spanCount = 0;
   readonly #cursor = new ByteCursor();

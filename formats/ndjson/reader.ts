@@ -14,7 +14,8 @@ import { textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
-import { EventLine, Key, Line } from './event_line.ts';
+import { runEventLane } from './event_lane.ts';
+import { EventLine, Key, Line, NEEDS } from './event_line.ts';
 import { LineShapes } from './line_shape.ts';
 
 /** Longest line taken, bytes. */
@@ -23,20 +24,9 @@ const LONGEST_LINE = 8 * 1024 * 1024;
 /** Stack ids below this are looked up by place. */
 const SMALL_IDS = 1 << 22;
 const UNDEFINED = -2;
+/** Thread ids that are told apart by place; a power of two. */
+const THREAD_SLOTS = 1024;
 
-/** Keys that an operation needs, by op number. */
-const NEEDS = new Uint16Array(OP_NAMES.length);
-NEEDS[Op.malloc] = Key.size | Key.ptr;
-NEEDS[Op.calloc] = Key.count | Key.size | Key.ptr;
-NEEDS[Op.realloc] = Key.old | Key.size | Key.ptr;
-NEEDS[Op.reallocarray] = Key.old | Key.count | Key.size | Key.ptr;
-NEEDS[Op.posix_memalign] = Key.alignment | Key.size | Key.ptr;
-NEEDS[Op.aligned_alloc] = Key.alignment | Key.size | Key.ptr;
-NEEDS[Op.memalign] = Key.alignment | Key.size | Key.ptr;
-NEEDS[Op.valloc] = Key.size | Key.ptr;
-NEEDS[Op.pvalloc] = Key.size | Key.ptr;
-NEEDS[Op.free] = Key.ptr;
-NEEDS[Op.malloc_usable_size] = Key.ptr;
 /** Keys that any event may have. */
 const ALWAYS = Key.ts | Key.tid | Key.stack | Key.cpu;
 
@@ -74,17 +64,22 @@ class NdjsonReader implements TraceReader {
   readonly #line = new EventLine();
   readonly #shapes = new LineShapes();
   readonly #origin = new TimeOrigin();
-  /** Stack ids of the file -> StackIndex, UNDEFINED for ids that were not defined; below SMALL_IDS, and others. */
-  #smallStacks = new Int32Array(1024).fill(UNDEFINED);
+  /** Rows of threads, and small stack ids of the file -> StackIndex, UNDEFINED for ids that were not defined. */
+  readonly #tables = {
+    tids: new Float64Array(THREAD_SLOTS).fill(-1),
+    rows: new Int32Array(THREAD_SLOTS),
+    stacks: new Int32Array(1024).fill(UNDEFINED),
+  };
+  /** Stack ids from SMALL_IDS on. */
   readonly #stacks = new Map<number, StackIndex>();
   /** What `thread` lines said of threads that have had no event since. */
   readonly #facts = new Map<number, ThreadFacts>();
   readonly #threads = new Map<number, ThreadIndex>();
   #lastTid = -1;
   #lastThread = 0;
-  /** Rows of the threads whose ids came last in their slot. */
-  readonly #threadTids = new Float64Array(64).fill(-1);
-  readonly #threadRows = new Int32Array(64);
+  /** The bytes taken ahead from last, and a view of them. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
@@ -115,11 +110,23 @@ class NdjsonReader implements TraceReader {
     if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
   }
 
-  /** Takes an event line of a shape that was seen before; gives the position of its newline, -1 for another line. */
+  /** Takes event lines of shapes that were seen before; gives the start of the first that is another. */
   #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
-    const end = this.#shapes.take(bytes, start, limit, this.#line);
-    if (end >= 0) this.#event(bytes, start, end);
-    return end;
+    if (this.#shapes.count === 0) return start;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    const builder = this.#builder;
+    const { batch } = builder;
+    let line = start;
+    for (;;) {
+      const { length } = batch;
+      line = runEventLane(this.#shapes, this.#tables, this.#origin, builder, bytes, this.#view, line, limit, builder.count);
+      this.#lines.line += batch.length - length;
+      if (batch.length < batch.capacity) return line;
+      builder.flush();
+    }
   }
 
   #take(bytes: Uint8Array, start: number, end: number, last: boolean): void {
@@ -160,12 +167,14 @@ class NdjsonReader implements TraceReader {
 
     const tid = (present & Key.tid) !== 0 ? line.tid : 0;
     let thread = this.#lastThread;
-    if (tid !== this.#lastTid) thread = this.#threadTids[tid & 63] === tid ? this.#threadRows[tid & 63] : this.#threadOf(tid);
+    if (tid !== this.#lastTid)
+      thread = this.#tables.tids[tid & (THREAD_SLOTS - 1)] === tid ? this.#tables.rows[tid & (THREAD_SLOTS - 1)] : this.#threadOf(tid);
 
     let stack = NO_STACK;
     if ((present & Key.stack) !== 0) {
       if (line.stack !== this.#lastId) {
-        const found = line.stack < this.#smallStacks.length ? this.#smallStacks[line.stack] : (this.#stacks.get(line.stack) ?? UNDEFINED);
+        const found =
+          line.stack < this.#tables.stacks.length ? this.#tables.stacks[line.stack] : (this.#stacks.get(line.stack) ?? UNDEFINED);
         if (found === UNDEFINED) throw this.#error(`stack ${line.stack} was not defined before`);
         this.#lastId = line.stack;
         this.#lastStack = found as StackIndex;
@@ -196,7 +205,7 @@ class NdjsonReader implements TraceReader {
     this.#trace.threads.forget(tid);
     this.#threads.delete(tid);
     this.#lastTid = -1;
-    this.#threadTids[tid & 63] = -1;
+    this.#tables.tids[tid & (THREAD_SLOTS - 1)] = -1;
   }
 
   /** The first event: the trace's start, unless a header gave another, is its time. */
@@ -224,8 +233,8 @@ class NdjsonReader implements TraceReader {
     }
     this.#lastTid = tid;
     this.#lastThread = thread;
-    this.#threadTids[tid & 63] = tid;
-    this.#threadRows[tid & 63] = thread;
+    this.#tables.tids[tid & (THREAD_SLOTS - 1)] = tid;
+    this.#tables.rows[tid & (THREAD_SLOTS - 1)] = thread;
     return thread;
   }
 
@@ -439,12 +448,12 @@ class NdjsonReader implements TraceReader {
       this.#stacks.set(id, stack);
       return;
     }
-    if (id >= this.#smallStacks.length) {
-      const grown = new Int32Array(Math.min(SMALL_IDS, Math.max(2 * this.#smallStacks.length, id + 1))).fill(UNDEFINED);
-      grown.set(this.#smallStacks);
-      this.#smallStacks = grown;
+    if (id >= this.#tables.stacks.length) {
+      const grown = new Int32Array(Math.min(SMALL_IDS, Math.max(2 * this.#tables.stacks.length, id + 1))).fill(UNDEFINED);
+      grown.set(this.#tables.stacks);
+      this.#tables.stacks = grown;
     }
-    this.#smallStacks[id] = stack;
+    this.#tables.stacks[id] = stack;
   }
 
   /** A frame: an address, a name, or an object of both and more. */

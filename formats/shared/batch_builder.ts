@@ -11,7 +11,8 @@ export class BatchBuilder {
   readonly #sink: BatchSink;
   /** Events handed over with earlier batches. */
   #before = 0;
-  #lastTime = -Infinity;
+  /** Time of the event appended last, ns; a double from the start, as the later ones are. */
+  lastTime = -Infinity;
   /** Events whose time was raised to that of the event before. */
   raised = 0;
 
@@ -32,11 +33,11 @@ export class BatchBuilder {
   append(op: Op, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
     const { batch } = this;
     const row = batch.length;
-    if (time < this.#lastTime) {
-      time = this.#lastTime;
+    if (time < this.lastTime) {
+      time = this.lastTime;
       this.raised++;
     }
-    this.#lastTime = time;
+    this.lastTime = time;
     batch.op[row] = op;
     batch.thread[row] = thread;
     batch.time[row] = time;

@@ -14,14 +14,14 @@ export const LONGEST_LINE = 16 * 1024 * 1024;
 export type OnLine = (bytes: Uint8Array, start: number, end: number) => void;
 
 /**
- * Takes the line at `start` if it can tell its end as it goes, and gives the position of its newline; -1 to have the line found and
- * handed over in the usual way. There is a newline at `limit`, at or after the line's own.
+ * Takes lines from `start` on as long as it can tell their ends as it goes, and gives the start of the first that it leaves to be found
+ * and handed over in the usual way. It adds those it has taken to the scanner's `line`. There is a newline at `limit`, the chunk's last.
  */
 export type TakeAhead = (bytes: Uint8Array, start: number, limit: number) => number;
 
 /** Line scanner over chunks. */
 export class LineScanner {
-  /** Number of the line being handed over, or handed over last, from 1. */
+  /** Number of the line being handed over or taken ahead, or of the last that was, from 1. */
   line = 0;
   readonly #name: string;
   readonly #onLine: OnLine;
@@ -67,15 +67,7 @@ export class LineScanner {
     const takeAhead = this.#takeAhead;
     const limit = takeAhead === undefined ? 0 : searched.lastIndexOf(NEWLINE);
     while (start < length) {
-      if (takeAhead !== undefined && start < limit) {
-        this.line++;
-        const taken = takeAhead(bytes, start, limit);
-        if (taken >= 0) {
-          start = taken + 1;
-          continue;
-        }
-        this.line--;
-      }
+      if (takeAhead !== undefined && start < limit) start = takeAhead(bytes, start, limit);
       const end = searched.indexOf(NEWLINE, start);
       if (end < 0) break;
       this.line++;
