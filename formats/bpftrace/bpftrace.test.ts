@@ -309,6 +309,44 @@ describe('any input', () => {
     );
   });
 
+  test('lines are the same taken many at once as one by one, whole or damaged', async () => {
+    const recorded = new TextDecoder().decode((await fixtureBytes('mt4_600_nostack.txt.zst')).subarray(0, 20000)).split('\n');
+    const line = fc.oneof(
+      { weight: 6, arbitrary: fc.nat(recorded.length - 2).map((at) => recorded[at]) },
+      fc.constantFrom(
+        '772218247019 18355 18355 malloc(24) = 0x5577804dc2a0 ra=0x557a8042a6a5 main',
+        '772218247019 18355 18355 malloc(24) = 0',
+        '772218247019 18355 18355 malloc(24) = 0x',
+        '772218247019 18355 18355 malloc(99999999999) = 0x10',
+        '772218247019 18355 1835500000 free(0x10)',
+        '772218247019 18355 18355 free(0x1234567890123)',
+        '1772218247019000 18355 18355 free(0x10)',
+        '772218247019 18355 18355 free(10)',
+        '\t5577804dc2a0 f+16 (/bin/a)',
+        'Lost 3 events',
+      ),
+    );
+    const places = fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'09af x)(=-\r\t/,')), { maxLength: 6 });
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 1, maxLength: 60 }), places, (lines, hurts) => {
+        const text = [...`${lines.join('\n')}\n`];
+        for (const [place, letter] of hurts) text[place % text.length] = letter;
+        const bytes = utf8.encode(text.join(''));
+        const each = text
+          .join('')
+          .split(/(?<=\n)/)
+          .map(({ length }) => length);
+        const together = tally(bpftrace, bytes, {}, [bytes.length]);
+        const single = tally(bpftrace, bytes, {}, each);
+        expect(together.text).toEqual(single.text);
+        expect({ ...together.trace.skipped }).toEqual({ ...single.trace.skipped });
+        expect(together.trace.warnings).toEqual(single.trace.warnings);
+        expect(together.trace.header).toEqual(single.trace.header);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test.each(samples)('%s is recognised from its head alone', async (name) => {
     const bytes = await fixtureBytes(name);
     expect(bpftrace.sniff(bytes.subarray(0, 65536))).toBeGreaterThan(0.9);

@@ -20,13 +20,15 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
 import { takeRecordingFact } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { opNamed } from '../uprobes/call_names.ts';
-import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ProbeCalls, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import { ASTRAY, BpftraceFrames, NOT_A_FRAME } from './frames.ts';
 import { JsonLine } from './json_text.ts';
+import { WholeLines, takeWholeLines } from './whole_lines.ts';
 
 const TAB = 0x09;
 const NEWLINE = 0x0a;
@@ -79,6 +81,7 @@ class BpftraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #frames: BpftraceFrames;
   readonly #strangers: Unparsed;
+  readonly #whole = new WholeLines();
   /** The call whose stack lines may still follow. */
   #open = false;
   #kind = 0;
@@ -106,7 +109,7 @@ class BpftraceReader implements TraceReader {
     const onLine = this.#onLine.bind(this);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'bpftrace', Infinity);
-    this.#lines = new LineScanner(options.name, onLine);
+    this.#lines = new LineScanner(options.name, onLine, LONGEST_LINE, this.#takeWholeLines.bind(this));
     this.#text = new LineScanner(options.name, onLine);
     this.#frames = new BpftraceFrames(trace.stacks.frames);
   }
@@ -139,6 +142,20 @@ class BpftraceReader implements TraceReader {
     }
     this.#trace.skip('torn');
     this.#trace.partial = true;
+  }
+
+  /** Lines of calls without stacks, as many as there are in line; every other one goes to `#onLine`. */
+  #takeWholeLines(bytes: Uint8Array, start: number, limit: number): number {
+    const digit = bytes[start] - ZERO;
+    if (digit < 0 || digit > 9) return start;
+    this.#commit();
+    const next = takeWholeLines(this.#whole, this.#calls, bytes, start, limit);
+    if (next === start) return start;
+    const { taken } = this.#whole;
+    this.calls += taken;
+    this.#strangers.fits();
+    this.#lines.line += taken;
+    return next;
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {

@@ -918,7 +918,13 @@ function needsThree(kind: Kind): boolean {
 }
 
 function needsTwo(kind: Kind): boolean {
-  return kind === Kind.calloc || kind === Kind.new_aligned || (kind >= Kind.realloc && kind <= Kind.memalign) || kind === Kind.libc_calloc || kind === Kind.libc_realloc;
+  return (
+    kind === Kind.calloc ||
+    kind === Kind.new_aligned ||
+    (kind >= Kind.realloc && kind <= Kind.memalign) ||
+    kind === Kind.libc_calloc ||
+    kind === Kind.libc_realloc
+  );
 }
 
 /**

@@ -60,7 +60,9 @@ class MallocDebugReader implements TraceReader {
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
     this.#strangers = new Unparsed(trace, options, 'malloc debug’s');
-    this.#reorder = new Reorder(this.#onRecord.bind(this), options.reorderWindow);
+    this.#reorder = new Reorder((rows, count) => {
+      for (let row = 0; row < count; row++) this.#onRecord(rows, row);
+    }, options.reorderWindow);
   }
 
   write(chunk: Uint8Array): void {

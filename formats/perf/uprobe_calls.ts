@@ -7,7 +7,8 @@ import { Op } from '../../core/trace/events.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { ProbePlaces } from '../uprobes/probe_places.ts';
-import { ENTRY, ProbeCalls, RETURN, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ProbeCalls, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import type { UprobeEvent } from './arguments.ts';
 

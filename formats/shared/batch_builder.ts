@@ -50,6 +50,14 @@ export class BatchBuilder {
     if (batch.length === batch.capacity) this.flush();
   }
 
+  /** Says that so many rows behind `batch.length` are filled, in order of time, the first not before the last event. */
+  appended(rows: number): void {
+    const { batch } = this;
+    batch.length += rows;
+    this.lastTime = batch.time[batch.length - 1];
+    if (batch.length === batch.capacity) this.flush();
+  }
+
   /** Says on which CPU the event ran that is appended next, 0 to MOST_CPU. */
   ranOn(cpu: number): void {
     const { batch } = this;

@@ -6,8 +6,8 @@
  */
 import { EventBatch } from '../../core/trace/events.ts';
 
-/** Takes row `row` of `rows`, the next record in order of time. */
-export type OnRecord = (rows: EventBatch, row: number) => void;
+/** Takes the first `count` rows of `rows`, the next records in order of time; those behind them will follow. */
+export type OnRecords = (rows: EventBatch, count: number) => void;
 
 /** Default window, records. */
 export const REORDER_WINDOW = 1 << 18;
@@ -17,7 +17,7 @@ export class Reorder {
   /** Records that came too late to be put in order. */
   late = 0;
   readonly #window: number;
-  readonly #onRecord: OnRecord;
+  readonly #onRecords: OnRecords;
   #rows: EventBatch;
   /** What `#rows` is put in order into. */
   #other: EventBatch | undefined;
@@ -27,25 +27,16 @@ export class Reorder {
   #sorted = true;
   #lastTime = -Infinity;
 
-  constructor(onRecord: OnRecord, window = REORDER_WINDOW) {
+  constructor(onRecords: OnRecords, window = REORDER_WINDOW) {
     this.#window = Math.max(1, window);
-    this.#onRecord = onRecord;
+    this.#onRecords = onRecords;
     this.#rows = new EventBatch(Math.min(4096, 2 * this.#window));
   }
 
   /** Adds a record; `cpu` is -1 if it does not say on which CPU it was made. */
   push(op: number, thread: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number, cpu = -1): void {
-    let rows = this.#rows;
-    let row = rows.length;
-    if (row === rows.capacity) {
-      if (row < 2 * this.#window) rows = this.#rows = enlarge(rows, Math.min(2 * row, 2 * this.#window));
-      else {
-        this.#emit(row - this.#window);
-        rows = this.#rows;
-        row = rows.length;
-      }
-    }
-    if (row > 0 && time < rows.time[row - 1]) this.#sorted = false;
+    const rows = this.room();
+    const row = rows.length;
     rows.op[row] = op;
     rows.thread[row] = thread;
     rows.time[row] = time;
@@ -56,7 +47,23 @@ export class Reorder {
     rows.stack[row] = stack;
     if (cpu >= 0) rows.cpu ??= new Int16Array(rows.capacity).fill(-1);
     if (rows.cpu !== undefined) rows.cpu[row] = cpu;
-    rows.length = row + 1;
+    this.filled(row + 1, row === 0 || time >= rows.time[row - 1]);
+  }
+
+  /** The records held, with room for one more at least: whoever fills rows from `length` on says so by `filled`. */
+  room(): EventBatch {
+    const rows = this.#rows;
+    const { length } = rows;
+    if (length < rows.capacity) return rows;
+    if (length < 2 * this.#window) this.#rows = enlarge(rows, Math.min(2 * length, 2 * this.#window));
+    else this.#emit(length - this.#window);
+    return this.#rows;
+  }
+
+  /** Says that the rows before `length` are filled, and whether each new one comes in order behind the one before it. */
+  filled(length: number, inOrder: boolean): void {
+    this.#rows.length = length;
+    if (!inOrder) this.#sorted = false;
   }
 
   /** Passes on all records held. */
@@ -80,12 +87,9 @@ export class Reorder {
     }
     const sorted = this.#rows;
     const { time } = sorted;
-    const onRecord = this.#onRecord;
-    for (let row = 0; row < count; row++) {
-      if (time[row] < this.#lastTime) this.late++;
-      else this.#lastTime = time[row];
-      onRecord(sorted, row);
-    }
+    for (let row = 0; row < count && time[row] < this.#lastTime; row++) this.late++;
+    if (count > 0) this.#lastTime = Math.max(this.#lastTime, time[count - 1]);
+    this.#onRecords(sorted, count);
     for (const column of columnsOf(sorted)) column.copyWithin(0, count, length);
     sorted.cpu?.copyWithin(0, count, length);
     sorted.length = length - count;

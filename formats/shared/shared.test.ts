@@ -187,13 +187,19 @@ test('BatchBuilder hands over every event once, in order of time', () => {
 });
 
 describe('Reorder', () => {
+  const each = (take: (time: number, ptr: number) => void) => (rows: EventBatch, count: number) => {
+    for (let row = 0; row < count; row++) take(rows.time[row], rows.ptr[row]);
+  };
   const sortedBy = (times: number[]) => times.map((time, i) => [time, i]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 
   test('a window that holds everything sorts, and is stable', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(30), { maxLength: 300 }), (times) => {
         const got: number[][] = [];
-        const reorder = new Reorder((rows, row) => got.push([rows.time[row], rows.ptr[row]]), 400);
+        const reorder = new Reorder(
+          each((time, ptr) => got.push([time, ptr])),
+          400,
+        );
         times.forEach((time, i) => reorder.push(0, 0, time, i, 0, 0, 0, -1));
         reorder.flush();
         expect(got).toEqual(sortedBy(times));
@@ -208,7 +214,10 @@ describe('Reorder', () => {
         // Record i claims a time up to `window` records before its own place.
         const times = jitter.map((j, i) => i - (j % (window + 1)));
         const got: number[][] = [];
-        const reorder = new Reorder((rows, row) => got.push([rows.time[row], rows.ptr[row]]), window);
+        const reorder = new Reorder(
+          each((time, ptr) => got.push([time, ptr])),
+          window,
+        );
         times.forEach((time, i) => reorder.push(0, 0, time, i, 0, 0, 0, -1));
         reorder.flush();
         expect(got).toEqual(sortedBy(times));
@@ -219,7 +228,10 @@ describe('Reorder', () => {
 
   test('later ones are passed on and counted', () => {
     const got: number[] = [];
-    const reorder = new Reorder((rows, row) => got.push(rows.time[row]), 2);
+    const reorder = new Reorder(
+      each((time) => got.push(time)),
+      2,
+    );
     for (const time of [5, 6, 7, 8, 9, 1]) reorder.push(0, 0, time, 0, 0, 0, 0, -1);
     reorder.flush();
     expect(got.length).toBe(6);

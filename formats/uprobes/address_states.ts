@@ -4,35 +4,36 @@
  */
 
 /** State of an address: the values of the `states` column. */
-export const AddressState = { unseen: 0, live: 1, freed: 2 } as const;
-export type AddressState = (typeof AddressState)[keyof typeof AddressState];
+export const UNSEEN = 0;
+export const LIVE = 1;
+export const FREED = 2;
 
 /** Open addressing from address to state. */
 export class AddressStates {
   /** Slot -> address, 0 for free. */
-  #keys = new Float64Array(256);
+  keys = new Float64Array(256);
   /** Slot -> AddressState. */
-  #states = new Uint8Array(256);
+  states = new Uint8Array(256);
   #length = 0;
 
-  get(address: number): AddressState {
-    return this.#states[this.#slotOf(address)] as AddressState;
+  get(address: number): number {
+    return this.states[this.#slotOf(address)];
   }
 
-  set(address: number, state: AddressState): void {
+  set(address: number, state: number): void {
     const slot = this.#slotOf(address);
-    if (this.#keys[slot] === 0) {
-      if (state === AddressState.unseen) return;
-      this.#keys[slot] = address;
-      this.#states[slot] = state;
-      if (++this.#length * 2 > this.#keys.length) this.#rehash();
+    if (this.keys[slot] === 0) {
+      if (state === UNSEEN) return;
+      this.keys[slot] = address;
+      this.states[slot] = state;
+      if (++this.#length * 2 > this.keys.length) this.#rehash();
       return;
     }
-    this.#states[slot] = state;
+    this.states[slot] = state;
   }
 
   #slotOf(address: number): number {
-    const keys = this.#keys;
+    const { keys } = this;
     const mask = keys.length - 1;
     // Allocators give multiples of 16, so the low bits say nothing; those above 2^32 repeat within a heap.
     let slot = Math.imul((address / 16) | 0, 0x9e3779b1) >>> 8;
@@ -42,15 +43,15 @@ export class AddressStates {
   }
 
   #rehash(): void {
-    const keys = this.#keys;
-    const states = this.#states;
-    this.#keys = new Float64Array(keys.length * 2);
-    this.#states = new Uint8Array(keys.length * 2);
+    const { keys } = this;
+    const { states } = this;
+    this.keys = new Float64Array(keys.length * 2);
+    this.states = new Uint8Array(keys.length * 2);
     for (let old = 0; old < keys.length; old++) {
       if (keys[old] === 0) continue;
       const slot = this.#slotOf(keys[old]);
-      this.#keys[slot] = keys[old];
-      this.#states[slot] = states[old];
+      this.keys[slot] = keys[old];
+      this.states[slot] = states[old];
     }
   }
 }

@@ -20,19 +20,12 @@ import type { BatchSink, ReadOptions } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { Reorder } from '../shared/reorder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
-import { AddressState, AddressStates } from './address_states.ts';
+import { AddressStates, FREED, LIVE, UNSEEN } from './address_states.ts';
+import { CONSUMED, ENTRY, MISLABELLED, NESTED, RETURN } from './record_kinds.ts';
+import { type Clock, takeLane } from './take_lane.ts';
 
-/** Added to an Op: this record is the entry of the call; `ptr` holds the probe's number, `old`, `size`, `extra` the arguments. */
-export const ENTRY = 16;
-/** Added to an Op: this record is the return of the call; `ptr` holds the result, `old` the probe's number. */
-export const RETURN = 32;
 /** Result of a call that gave a block whose address the recorder could not see. */
 export const UNSEEN_ADDRESS = -1;
-
-/** Kinds that records turn into while they are held; they stay in the `op` column. */
-const CONSUMED = 64;
-const NESTED = 65;
-const MISLABELLED = 66;
 
 /** A realloc is looked for this far behind the allocation that took its old block: records, and ns. */
 const AHEAD_RECORDS = 8192;
@@ -42,8 +35,6 @@ const AHEAD_TIME = 100e6;
 interface Process {
   /** What tells it from the others: its pid, or a negative number where the recording has none. */
   readonly key: number;
-  /** Whole calls and returns. */
-  records: number;
 }
 
 /** A thread, by process and tid. */
@@ -78,18 +69,24 @@ export class ProbeCalls {
   readonly #options: ReadOptions;
   readonly #builder: BatchBuilder;
   readonly #reorder: Reorder;
-  readonly #origin = new TimeOrigin();
+  /** What the records' times are counted from; known from the first one on. */
+  readonly origin = new TimeOrigin();
   readonly #states = new AddressStates();
   readonly #processes = new Map<number, Process>();
   readonly #threads: ProbedThread[] = [];
+  /** Thread's index -> its whole calls and returns. An entry says little of a process: its return may not be recorded. */
+  records = new Float64Array(16);
   /** Thread by tid: the one that used the id last. */
   readonly #byTid = new Map<number, ProbedThread>();
   #thread: ProbedThread | undefined;
   /** The process that is taken; undefined until the first record leaves the window. */
   #chosen: Process | undefined;
+  /** Thread's index -> its row in the trace's threads while its records may be taken by `takeLane`, else -1. */
+  #laneRow = new Int32Array(16).fill(-1);
   /** Row -> the same thread's next record, -1 for none. */
   #next = new Int32Array(0);
-  #lastTime = -Infinity;
+  /** Time of the last record taken that was not late. */
+  readonly #clock: Clock = { lastTime: -Infinity };
   /** Time of the first event, ns from the origin. */
   #startTime = 0;
   /** Return stack + 1 and leaf frame of an entry's -> joined stack. */
@@ -105,7 +102,7 @@ export class ProbeCalls {
     this.#trace = trace;
     this.#options = options;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#reorder = new Reorder((rows, row) => this.#take(rows, row), options.reorderWindow);
+    this.#reorder = new Reorder((rows, count) => this.#takeAll(rows, count), options.reorderWindow);
   }
 
   /**
@@ -126,11 +123,28 @@ export class ProbeCalls {
   ): void {
     let thread = this.#thread;
     if (thread === undefined || thread.tid !== tid || thread.process.key !== process) thread = this.#threadOf(process, tid);
-    // An entry says little of a process: its return may not be recorded.
-    if (kind < ENTRY || kind >= RETURN) thread.process.records++;
-    const origin = this.#origin;
+    if (kind < ENTRY || kind >= RETURN) this.records[thread.index]++;
+    const origin = this.origin;
     if (!origin.known) origin.set(seconds, nanos);
     this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack, this.#cpu);
+  }
+
+  /** Place of a thread in `records`, and in the column of threads of what `room` gives. */
+  threadIndex(process: number, tid: number): number {
+    return this.#threadOf(process, tid).index;
+  }
+
+  /**
+   * Columns with room for a record at `length` at least, for readers that add many at once. They fill every column, count in `records`,
+   * and say so by `filled`.
+   */
+  room(): EventBatch {
+    return this.#reorder.room();
+  }
+
+  /** Says that the rows before `length` are filled, and whether the new ones are in order of time, each behind the one before it. */
+  filled(length: number, inOrder: boolean): void {
+    this.#reorder.filled(length, inOrder);
   }
 
   /** Says on which CPU the records added from now on were made; a number that no CPU has stands for not known. */
@@ -168,8 +182,8 @@ export class ProbeCalls {
     const chosen = this.#chosen ?? (this.#processes.size > 0 ? this.#choose() : undefined);
     const others = [...this.#processes.values()].filter((process) => process !== chosen);
     if (chosen !== undefined && others.length > 0) {
-      const also = others.map(describeProcess).join(', ');
-      if (pid !== undefined && chosen.records === 0) throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
+      const also = others.map((other) => this.#describe(other)).join(', ');
+      if (pid !== undefined && this.#recordsOf(chosen) === 0) throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
       const taken = chosen.key > 0 ? `process ${chosen.key}` : 'the process with the most events';
       warnings.push(`only ${taken} is replayed; the recording also has ${also}`);
     }
@@ -178,16 +192,26 @@ export class ProbeCalls {
     if (late > 0) warnings.push(`${late} events came too late to be put in order`);
     for (const thread of this.#threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
     if (chosen !== undefined && chosen.key > 0) header.pid ??= chosen.key;
-    if (this.#origin.known) header.startTime ??= this.#origin.toBigInt() + BigInt(this.#startTime);
+    if (this.origin.known) header.startTime ??= this.origin.toBigInt() + BigInt(this.#startTime);
   }
 
   #threadOf(key: number, tid: number): ProbedThread {
     let thread = this.#byTid.get(tid);
     if (thread === undefined || thread.process.key !== key) {
       let process = this.#processes.get(key);
-      if (process === undefined) this.#processes.set(key, (process = { key, records: 0 }));
+      if (process === undefined) this.#processes.set(key, (process = { key }));
       thread = this.#threads.find((other) => other.tid === tid && other.process === process);
-      if (thread === undefined) this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
+      if (thread === undefined) {
+        this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
+        if (this.#threads.length > this.records.length) {
+          const larger = new Float64Array(this.records.length * 2);
+          larger.set(this.records);
+          this.records = larger;
+          const rows = new Int32Array(larger.length).fill(-1);
+          rows.set(this.#laneRow);
+          this.#laneRow = rows;
+        }
+      }
       this.#byTid.set(tid, thread);
     }
     this.#thread = thread;
@@ -201,11 +225,23 @@ export class ProbeCalls {
     if (pid !== undefined) {
       return this.#processes.get(pid) ?? this.#threads.find(({ tid }) => tid === pid)?.process ?? this.#addProcess(pid);
     }
-    return processes.reduce((best, process) => (process.records > best.records ? process : best));
+    return processes.reduce((best, process) => (this.#recordsOf(process) > this.#recordsOf(best) ? process : best));
+  }
+
+  /** Whole calls and returns of a process. */
+  #recordsOf(process: Process): number {
+    let sum = 0;
+    for (const thread of this.#threads) if (thread.process === process) sum += this.records[thread.index];
+    return sum;
+  }
+
+  #describe(process: Process): string {
+    const calls = this.#recordsOf(process);
+    return process.key > 0 ? `process ${process.key} (${calls} calls)` : `another process (${calls} calls)`;
   }
 
   #addProcess(key: number): Process {
-    const process = { key, records: 0 };
+    const process = { key };
     this.#processes.set(key, process);
     return process;
   }
@@ -313,10 +349,19 @@ export class ProbeCalls {
     return joined;
   }
 
-  /** Takes the next record in order of time. */
-  #take(rows: EventBatch, row: number): void {
-    if (row === 0) this.#prepare(rows);
+  /** Takes the first `count` records, the next in order of time. */
+  #takeAll(rows: EventBatch, count: number): void {
+    if (count === 0) return;
+    this.#prepare(rows);
     this.#chosen ??= this.#choose();
+    for (let row = 0; row < count; ) {
+      const stop = takeLane(rows, row, count, this.#laneRow, this.#states, this.#builder, this.#clock, this.#startTime);
+      row = stop;
+      if (row < count) this.#take(rows, row++);
+    }
+  }
+
+  #take(rows: EventBatch, row: number): void {
     const trace = this.#trace;
     const kind = rows.op[row];
     const thread = this.#threads[rows.thread[row]];
@@ -326,41 +371,47 @@ export class ProbeCalls {
     if (kind === MISLABELLED) return trace.skip('mislabelled');
     if (kind >= RETURN) return trace.skip('no_entry');
     if (kind >= ENTRY) return trace.skip('no_return');
-    if (rows.time[row] < this.#lastTime) return trace.skip('late');
-    this.#lastTime = rows.time[row];
+    if (rows.time[row] < this.#clock.lastTime) return trace.skip('late');
+    this.#clock.lastTime = rows.time[row];
     if (thread.row < 0) {
-      if (trace.threads.length === 0) this.#startTime = this.#lastTime;
+      if (trace.threads.length === 0) this.#startTime = this.#clock.lastTime;
       thread.row = trace.threads.intern(thread.tid);
+      this.#admit(thread);
     }
     if (kind === Op.thread_exit) {
       // The main thread's is that of the process, and the handlers of exit() still run in it.
       if (thread.tid === thread.process.key) return trace.skip('note');
       thread.exiting = true;
+      this.#admit(thread);
     } else if (kind === Op.free) {
       if (this.#isPhantom(rows, row, thread)) trace.skip('phantom_free');
       else {
         const address = rows.ptr[row];
-        if (address !== 0 && this.#states.get(address) === AddressState.live) this.#states.set(address, AddressState.freed);
+        if (address !== 0 && this.#states.get(address) === LIVE) this.#states.set(address, FREED);
         this.#emit(rows, row, thread);
       }
     } else this.#allocate(rows, row, thread);
     // What a thread's exit still frees is its last: the exit comes after it.
     if (thread.exiting && this.#next[row] < 0) {
       thread.exiting = false;
+      this.#admit(thread);
       this.#builder.append(Op.thread_exit, thread.row, rows.time[row] - this.#startTime, 0, 0, 0, 0, NO_STACK);
     }
   }
 
   #allocate(rows: EventBatch, row: number, thread: ProbedThread): void {
     const states = this.#states;
-    thread.flushing = false;
+    if (thread.flushing) {
+      thread.flushing = false;
+      this.#admit(thread);
+    }
     const address = rows.ptr[row];
     const from = rows.old[row];
     if (address === UNSEEN_ADDRESS) return this.#trace.skip('no_address');
-    if (from !== 0 && from !== address && (address !== 0 || rows.size[row] === 0)) states.set(from, AddressState.freed);
+    if (from !== 0 && from !== address && (address !== 0 || rows.size[row] === 0)) states.set(from, FREED);
     if (address !== 0) {
-      if (address !== from && states.get(address) === AddressState.live) this.#takeMover(rows, row, address);
-      states.set(address, AddressState.live);
+      if (address !== from && states.get(address) === LIVE) this.#takeMover(rows, row, address);
+      states.set(address, LIVE);
     }
     this.#emit(rows, row, thread);
   }
@@ -377,8 +428,8 @@ export class ProbeCalls {
         // The realloc was under way at `row` only if its thread did nothing else in between.
         const mover = this.#threads[thread[ahead]];
         if (seen.has(mover.index) || mover.process !== this.#chosen || mover.row < 0) return;
-        this.#states.set(address, AddressState.freed);
-        if (ptr[ahead] > 0) this.#states.set(ptr[ahead], AddressState.live);
+        this.#states.set(address, FREED);
+        if (ptr[ahead] > 0) this.#states.set(ptr[ahead], LIVE);
         this.#emit(rows, ahead, mover, time[row]);
         op[ahead] = CONSUMED;
         return;
@@ -399,27 +450,29 @@ export class ProbeCalls {
     const states = this.#states;
     if (ptr[row] === 0) return false;
     const state = states.get(ptr[row]);
-    if (state === AddressState.live) return false;
+    if (state === LIVE) return false;
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
     if (thread.row === 0 || thread.tid === thread.process.key || row < thread.lastAllocation) return false;
     if (thread.flushing) return true;
     // The cache goes back as a whole, at the very end: from here on none of the thread's frees is of a live block. At least one of
     // them has been freed before; others never were blocks of the program but remainders that the C library split off and cached.
-    let freed = thread.exiting || state === AddressState.freed;
+    let freed = thread.exiting || state === FREED;
     for (let ahead = this.#next[row]; ahead >= 0; ahead = this.#next[ahead]) {
       if (ptr[ahead] === 0) return false;
       const later = states.get(ptr[ahead]);
-      if (later === AddressState.live) return false;
-      if (later === AddressState.freed) freed = true;
+      if (later === LIVE) return false;
+      if (later === FREED) freed = true;
     }
-    if (!freed || (state === AddressState.unseen && this.lost > 0 && !thread.exiting)) return false;
+    if (!freed || (state === UNSEEN && this.lost > 0 && !thread.exiting)) return false;
     thread.flushing = true;
+    this.#admit(thread);
     return true;
   }
-}
 
-function describeProcess({ key, records }: Process): string {
-  return key > 0 ? `process ${key} (${records} calls)` : `another process (${records} calls)`;
+  /** Notes whether a thread's records may be taken by `takeLane`: it is of the chosen process, since it has a row, and is not ending. */
+  #admit(thread: ProbedThread): void {
+    this.#laneRow[thread.index] = thread.exiting || thread.flushing ? -1 : thread.row;
+  }
 }
 
 /** Bytes that a call asks for. */
