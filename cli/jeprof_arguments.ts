@@ -32,7 +32,7 @@ const PPROF_FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 const NAMES = [...FLAGS, ...VALUES, ...IDLE_FLAGS, ...IDLE_VALUES, ...REFUSED.keys(), 'version'];
 /** Flags of ours that jeprof does not have. */
-const OURS = 'quiet nearest error tree traces json csv speedscope output from pid debug-dir peek top fail-over'.split(' ');
+const OURS = 'quiet nearest error tree traces json csv speedscope pprof output from pid debug-dir peek top fail-over'.split(' ');
 const OUR_VALUES = new Set(['output', 'from', 'pid', 'debug-dir', 'peek', 'top', 'fail-over']);
 
 /**

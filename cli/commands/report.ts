@@ -28,6 +28,7 @@ export const REPORT_FLAGS = {
     collapsed: flag('Collapsed stacks, for flame graphs'),
     callgrind: flag('Callgrind format, for kcachegrind'),
     speedscope: flag('A file for speedscope'),
+    pprof: flag('A profile for go tool pprof, of all that is counted'),
     raw: flag('The profile with its symbols'),
     dot: flag('The call graph for Graphviz'),
     svg: flag('The call graph drawn'),

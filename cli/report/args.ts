@@ -26,6 +26,7 @@ export const FORMS = [
   'json',
   'csv',
   'speedscope',
+  'pprof',
 ] as const;
 export type Form = (typeof FORMS)[number];
 

@@ -3,8 +3,10 @@
  */
 import { spawnSync } from 'node:child_process';
 import { InputError } from '../../core/trace/input_error.ts';
+import type { Profile } from '../../profiles/profile.ts';
 import { callTree, peek } from '../../profiles/report/call_tree.ts';
 import { reportErrors } from '../../profiles/report/errors.ts';
+import { writePprof } from '../../profiles/pprof/write.ts';
 import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart } from '../../profiles/report/report.ts';
 import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
 import { speedscope } from '../../profiles/report/speedscope.ts';
@@ -76,6 +78,8 @@ async function render(
       return rowsCsv(parts, rows);
     case 'speedscope':
       return speedscope(parts, options.sampleType ?? 'inuse_space', note);
+    case 'pprof':
+      return writePprof(wholeProfile(source, args));
     case 'raw':
       return printRaw(source.profiles, parts, options);
     case 'text': {
@@ -85,6 +89,25 @@ async function render(
     default:
       return each((part) => printPart(form, part, options));
   }
+}
+
+/** Flags that take something of a profile away, which pprof does itself. */
+const PARTS_OF_PPROF = {
+  base: 'write both, and subtract with go tool pprof -base',
+  thread: 'pprof does not tell threads apart: leave it out',
+  focus: 'go tool pprof -focus does it',
+  ignore: 'go tool pprof -ignore does it',
+  retain: 'go tool pprof -show does it',
+  exclude: 'go tool pprof -hide does it',
+};
+const SELECTIONS = Object.keys(PARTS_OF_PPROF) as (keyof typeof PARTS_OF_PPROF)[];
+
+/** The sum of the profiles with all that it counts. @throws InputError for a flag that would have no effect on it */
+function wholeProfile(source: ReportSource, args: ReportArgs): Profile {
+  const selection = SELECTIONS.find((flag) => args[flag] !== undefined && args[flag] !== '');
+  if (selection !== undefined)
+    throw new InputError('--pprof', `writes the whole profile, of which --${selection} takes a part`, PARTS_OF_PPROF[selection]);
+  return source.sum();
 }
 
 /** What a search came to; that it came to nothing is said. */

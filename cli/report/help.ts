@@ -14,7 +14,7 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ['web, gv, evince [N] [RE]', 'the call graph in a window, N nodes at most'],
   ['dot, svg, ps, pdf, gif [N] [RE]', 'the call graph, for > FILE'],
   ['callgrind [FILE]', 'a file for kcachegrind, or kcachegrind'],
-  ['json, csv, collapsed, speedscope, raw', 'other forms, for > FILE'],
+  ['json, csv, collapsed, speedscope, pprof, raw', 'other forms, for > FILE'],
   ['help [COMMAND]', 'this text'],
   ['quit', 'ends, as Ctrl-D does; Ctrl-C clears the line'],
 ];

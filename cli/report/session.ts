@@ -135,8 +135,13 @@ export class Session {
     const args = this.#reportArgs(name, form, patterns);
     if (viewer !== undefined && output !== undefined)
       throw new InputError(name, 'the drawing is shown, not written', `${form} > FILE writes it`);
-    if (['svg', 'ps', 'pdf', 'gif'].includes(form) && viewer === undefined && output === undefined && process.stdout.isTTY === true)
-      throw new InputError(name, 'a drawing is not for a terminal', `${name} > FILE writes it, web shows it`);
+    if (
+      ['svg', 'ps', 'pdf', 'gif', 'pprof'].includes(form) &&
+      viewer === undefined &&
+      output === undefined &&
+      process.stdout.isTTY === true
+    )
+      throw new InputError(name, 'not for a terminal', `${name} > FILE writes it${form === 'pprof' ? '' : ', web shows it'}`);
     if (output !== undefined) checkOutputs([output]);
     await this.#readBase(args);
     const notes: string[] = [];

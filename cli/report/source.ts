@@ -7,8 +7,9 @@ import { type Profile, TEMPORARY } from '../../profiles/profile.ts';
 import type { ReportOptions } from '../../profiles/report/report.ts';
 import type { SymbolSource } from '../../profiles/report/symbols.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
+import { sumProfiles } from '../../profiles/sum.ts';
 import { readSubject, type Subject } from '../subject.ts';
-import { nearestNames, reportNames, splitProgram, symbolizerOf } from '../symbols.ts';
+import { nameProfile, nearestNames, reportNames, splitProgram, symbolizerOf } from '../symbols.ts';
 import { given, type ReportArgs, reportSettings } from './args.ts';
 
 /** The profiles of `report`, `jeprof` or a session. */
@@ -42,6 +43,12 @@ export class ReportSource {
   /** What the user should know of the profiles. */
   get warnings(): readonly string[] {
     return this.profiles.flatMap(({ warnings }) => warnings);
+  }
+
+  /** All profiles as one, its addresses named. */
+  sum(): Profile {
+    for (const profile of this.profiles) nameProfile(profile, this.symbolizer);
+    return sumProfiles(this.profiles);
   }
 
   /** Makes a profile ready to be `base` of `options`. @throws InputError if it is none */

@@ -36,6 +36,9 @@ const DROP_FRAMES =
   '__builtin_(vec_)?(delete|new)|operator new(\\[\\])?|malloc_zone_(malloc|calloc|valloc|realloc|memalign|free)|' +
   '__(start|stop)_(google_malloc|malloc_hook)|.*TCMalloc.*|tcmalloc::.*)';
 
+/** What jeprof puts behind a name of a symbol section, to tell functions of one name apart: their address, which locations have here. */
+const JEPROF_ADDRESS = /<[0-9a-f]{16}>$/;
+
 /** The message before encoding. */
 export function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
   const { samples, stacks } = profile;
@@ -155,7 +158,7 @@ class MessageWriter {
     if (id === undefined) {
       id = this.message.function.length + 1;
       this.#functions.set(key, id);
-      const index = this.strings.index(name);
+      const index = this.strings.index(name.replace(JEPROF_ADDRESS, ''));
       this.message.function.push({ id, name: index, systemName: index, filename: file === undefined ? 0 : this.strings.index(file) });
     }
     return id;
