@@ -1,16 +1,18 @@
 /**
- * `report --pprof` of the kept dumps, shown by `go tool pprof` and by our own reports side by side.
+ * `report --pprof` of the kept dumps and Go's own profiles, shown by `go tool pprof` and by our own reports side by side.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectRoot } from '../fixtures/root.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { SAMPLE_TYPES } from '../profiles/profile.ts';
 import { symbolName } from '../profiles/report/symbols.ts';
 import { run } from './program.ts';
+import { run as jereplay } from './testing.ts';
 
 const PROFILES = join(projectRoot(), 'fixtures/profiles');
 const DUMPS = readdirSync(PROFILES).filter((name) => /\.heap(\.zst)?$/.test(name));
@@ -98,4 +100,122 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     },
     60000,
   );
+
+  const KINDS: readonly (readonly [string, readonly string[]])[] = [
+    ['cpu', ['samples/count', 'cpu/nanoseconds']],
+    ['mutex', ['contentions/count', 'delay/nanoseconds']],
+    ['block', ['contentions/count', 'delay/nanoseconds']],
+    ['goroutine', ['goroutine/count']],
+    ['threadcreate', ['threadcreate/count']],
+    ['heap', ['alloc_objects/count', 'alloc_space/bytes', 'inuse_objects/count', 'inuse_space/bytes']],
+  ];
+
+  test.each(KINDS)(
+    "Go's %s profile opens, with pprof's rows in its own units",
+    async (kind, types) => {
+      const path = join(PROFILES, `go/${kind}.pb.gz`);
+      // What a writer puts first is its own affair: here a time stands before the sample types.
+      const reordered = join(folder, 'reordered.pb');
+      writeFileSync(reordered, Buffer.concat([Buffer.from([0x48, 1]), gunzipSync(readFileSync(path))]));
+      for (const [type, unit] of types.map((each) => each.split('/'))) {
+        const flags = ['-symbolize=none', '-top', '-nodecount=100000', '-nodefraction=0', `-unit=${UNITS[unit]}`];
+        const top = execFileSync('go', ['tool', 'pprof', ...flags, `-sample_index=${type}`, path], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        const name = unit === 'count' ? (kind === 'heap' ? 'objects' : type) : unit;
+        for (const input of [path, reordered]) {
+          const { rows, ...head } = JSON.parse(
+            readFileSync(await ours('ours.json', '--json', '--sample_index', type, input), 'utf8'),
+          ) as OurReport;
+          expect(String(head[`total_${name}`])).toBe(/ of (\d+)\w* total/.exec(top)?.[1]);
+          const theirs = [...top.matchAll(/^ *(\d+)\w* +\S+ +\S+ +(\d+)\w* +\S+ +(.*?)(?: \((?:partial-)?inline\))?$/gm)];
+          // Ours shows names without their arguments: sync.(*Mutex).Lock as sync..Lock. pprof has no row for what has no backtrace.
+          const numbers = (list: readonly (readonly [unknown, unknown])[]) => list.map((pair) => pair.join(' ')).sort();
+          const named = rows.filter((row) => row.name !== '[no backtrace]');
+          expect(numbers(named.map((row) => [row[`flat_${name}`], row[`cumulative_${name}`]]))).toEqual(
+            numbers(
+              theirs.filter(([, flat, cumulative]) => flat !== '0' || cumulative !== '0').map(([, flat, cumulative]) => [flat, cumulative]),
+            ),
+          );
+        }
+      }
+    },
+    60000,
+  );
+});
+
+/** pprof's words for units that are not to be scaled. */
+const UNITS: Readonly<Record<string, string>> = { bytes: 'B', nanoseconds: 'ns', count: 'count' };
+
+describe('profiles of something else than memory', () => {
+  const cpu = join(PROFILES, 'go/cpu.pb.gz');
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'pprof-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('show what they count, each sample type by its name', async () => {
+    expect((await jereplay(['report', cpu])).stdout).toBe(
+      'Total: 30000000 nanoseconds\n30000000 100.0% 100.0% 30000000 100.0% main.spin\n       0   0.0% 100.0% 30000000 100.0% main.main\n       0   0.0% 100.0% 30000000 100.0% runtime.main\n',
+    );
+    expect((await jereplay(['report', '--sample_index', 'samples', '--top', '1', cpu])).stdout).toBe(
+      'Total: 3 samples\n       3 100.0% 100.0%        3 100.0% main.spin\n',
+    );
+    expect((await jereplay(['report', '-i', cpu], 'sample_index=samples\ntop 1\n')).stdout).toContain('Total: 3 samples\n');
+  });
+
+  test('are written as what they are', async () => {
+    const path = join(folder, 'again.pb.gz');
+    expect(await jereplay(['report', '--pprof', '-o', path, cpu, cpu])).toMatchObject({ code: 0, stderr: '' });
+    expect((await jereplay(['report', '--top', '1', path])).stdout).toBe(
+      'Total: 60000000 nanoseconds\n60000000 100.0% 100.0% 60000000 100.0% main.spin\n',
+    );
+  });
+
+  test.each([
+    [
+      ['report', '--inuse_space', cpu],
+      '--sample_index inuse_space: a profile has no such sample type, but cpu, samples\nhint: name one of those\n',
+    ],
+    [
+      ['report', '--sample_index', 'x', join(PROFILES, 'go/heap.pb.gz')],
+      '--sample_index x: a profile has no such sample type, but alloc_objects, alloc_space, inuse_objects, inuse_space\nhint: name one of those\n',
+    ],
+    [['report', '--raw', cpu], '--raw: the profile is not of memory, and jeprof reads no other\nhint: --pprof writes it\n'],
+    [['leaks', cpu], `${cpu}: is no profile of memory, so nothing in it leaks\nhint: see it with jereplay report FILE\n`],
+    [['flamegraph', cpu], `${cpu}: is no profile of memory\nhint: jereplay report --speedscope -o FILE.json shows it in speedscope\n`],
+    [
+      ['report', '--pprof', '--focus', 'main', cpu],
+      '--pprof: writes the whole profile, of which --focus takes a part\nhint: go tool pprof -focus does it\n',
+    ],
+  ])('%s is refused', async (args, message) => {
+    const { code, stderr } = await jereplay(args);
+    expect(stderr).toBe(message);
+    expect(code).toBe(2);
+  });
+
+  const words = (values: readonly number[], size: 4 | 8) => {
+    const bytes = Buffer.alloc(values.length * size);
+    values.forEach((value, i) => (size === 4 ? bytes.writeUInt32BE(value, i * 4) : bytes.writeBigUInt64LE(BigInt(value), i * 8)));
+    return bytes;
+  };
+  test.each([
+    ['a CPU profile', words([0, 3, 0, 10000, 0, 1, 1, 0x401000, 0, 1, 0], 8)],
+    ['a CPU profile', words([0, 3, 1, 10000, 0, 1, 1, 0x401000, 0, 1, 0], 4)],
+    ['a contention profile', Buffer.from('--- contentionz 1 ---\nformat = java\n 100 1 @ 0x1 0x2\n')],
+    ['a profile of threads', Buffer.from('--- threadz 1 ---\n\n--- Thread 7eff (name: main/1) stack: ---\n  PC: 0x1\n')],
+    ['a Java heap profile', Buffer.from('--- heapz 1 ---\nformat = java\nresolution = bytes\n 7048 1 @ 0x3 0x4\n')],
+    ['a profile of thread creation', Buffer.from('threadcreate profile: total 1\n1 @ 0x1 0x2\n')],
+    ['a profile of goroutines', Buffer.from('goroutine profile: total 1\n1 @ 0x1 0x2\n')],
+  ])('%s of an older format is refused by name', async (name, bytes) => {
+    const path = join(folder, 'legacy');
+    writeFileSync(path, bytes);
+    const { code, stderr } = await jereplay(['report', path]);
+    expect(stderr).toBe(
+      `${path}: ${name} of a format older than pprof's own\nhint: go tool pprof -proto FILE > FILE.pb.gz makes one of it that opens here\n`,
+    );
+    expect(code).toBe(2);
+  });
 });

@@ -3,6 +3,7 @@
  * Invariant: every column of a SampleTable has `length` rows in use, and every stack in it is a row of `Profile.stacks` or NO_STACK.
  * Differs from a heap dump: values are estimates of what the program did (sampling already undone), in fractions where the estimate has them.
  */
+import { InputError } from '../core/trace/input_error.ts';
 import type { Ledger } from '../core/replay/ledger.ts';
 import type { Frame, StackTable } from '../core/trace/stacks.ts';
 import type { Trace } from '../core/trace/trace.ts';
@@ -94,6 +95,16 @@ export class SampleTable {
   }
 }
 
+/** A sample type that is none of memory, as a pprof profile of CPU time has them. */
+export interface Measure {
+  /** Its name: `cpu`, `contentions`. */
+  readonly type: string;
+  /** Of its values: `nanoseconds`, `bytes`; `count` for a number of what the name says. Word characters and `%/.-` only. */
+  readonly unit: string;
+  /** Values by row of `Profile.samples`. */
+  readonly values: Float64Array;
+}
+
 /** What one thread allocated. */
 export interface ThreadSamples {
   /** The number after `t` in a heap dump: jemalloc's thread uid. */
@@ -115,13 +126,15 @@ export interface Sampling {
 
 /** Values per allocation context, and what is known of where they come from. */
 export interface Profile {
-  /** `heap`: memory the program asked for; `growth`: memory the allocator asked the system for. */
-  readonly kind: 'heap' | 'growth';
+  /** `heap`: memory the program asked for; `growth`: memory the allocator asked the system for; `other`: no memory, only `measures`. */
+  readonly kind: 'heap' | 'growth' | 'other';
   /** What was read: "replay", "heap_v2", "heap profile", "pprof", "collapsed". */
   readonly source: string;
   readonly stacks: StackTable;
   /** All threads together. */
   readonly samples: SampleTable;
+  /** What else is counted; of kind `other` at least one, and the first is what is shown where nothing else is asked for. */
+  readonly measures?: readonly Measure[];
   /** By thread, in the order of the source; empty if it does not tell threads apart. */
   readonly threads: readonly ThreadSamples[];
   readonly sampling: Sampling;
@@ -171,6 +184,27 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
     ...(maps === undefined ? {} : { maps }),
     warnings: [],
   };
+}
+
+/** True for the sample types that profiles of memory have. */
+export function isMemoryType(type: string): type is SampleType {
+  return type === TEMPORARY || (SAMPLE_TYPES as readonly string[]).includes(type);
+}
+
+/**
+ * The values of a sample type by row of `samples`: those of the profile, or of one of its threads.
+ * @throws InputError if the profile has no such sample type
+ */
+export function valuesOf(profile: Profile, type: string, samples: SampleTable = profile.samples): Float64Array {
+  const measure = profile.measures?.find((known) => known.type === type);
+  if (measure !== undefined && samples === profile.samples) return measure.values;
+  if (isMemoryType(type) && profile.kind !== 'other') return samples.column(type);
+  const known = [...(profile.kind === 'other' ? [] : SAMPLE_TYPES), ...(profile.measures ?? []).map((each) => printable(each.type))];
+  throw new InputError(
+    `--sample_index ${printable(type)}`,
+    `a profile has no such sample type, but ${known.join(', ')}`,
+    'name one of those',
+  );
 }
 
 /** A name as one line of text: control characters, line ends of any script and halves of surrogate pairs become `?`. */

@@ -3,7 +3,9 @@
  * Invariant: at most one format takes a file; folded stacks, which any text of numbered lines resembles, are asked last.
  */
 import { collapsedText, isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
+import { InputError } from '../core/trace/input_error.ts';
 import { isHeap, readHeap } from './heap/read.ts';
+import { legacyProfile } from './pprof/legacy.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
 import { isDhat, readDhat } from './valgrind/dhat.ts';
@@ -17,7 +19,7 @@ export interface OpenedProfile {
 
 /** True if the beginning of a file (64 KiB do) looks like a heap dump, a pprof profile, DHAT's or Massif's output, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
-  return isHeap(head) || isPprof(head) || isDhat(head) || isMassif(head) || isCollapsed(head);
+  return isHeap(head) || isPprof(head) || isDhat(head) || isMassif(head) || legacyProfile(head) !== undefined || isCollapsed(head);
 }
 
 /**
@@ -34,6 +36,13 @@ export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | un
   if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
   if (isDhat(bytes)) return { profile: readDhat(bytes, name).profile };
   if (isMassif(bytes)) return { profile: readMassif(bytes, name).profile };
+  const legacy = legacyProfile(bytes);
+  if (legacy !== undefined)
+    throw new InputError(
+      name,
+      `${legacy} of a format older than pprof's own`,
+      'go tool pprof -proto FILE > FILE.pb.gz makes one of it that opens here',
+    );
   if (isCollapsed(bytes)) return { profile: readCollapsed(collapsedText(bytes), name) };
   return undefined;
 }

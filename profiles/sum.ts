@@ -5,7 +5,7 @@
  */
 import { StackTable } from '../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../core/units.ts';
-import { type Profile, SampleTable } from './profile.ts';
+import { type Measure, type Profile, SampleTable } from './profile.ts';
 
 /** The sum of at least one profile; a single one is returned as it is. */
 export function sumProfiles(profiles: readonly Profile[]): Profile {
@@ -14,13 +14,15 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   const stacks = new StackTable();
   const samples = new SampleTable();
   for (const profile of profiles) addProfile(profile, stacks, samples);
+  const shared = sharedMeasures(profiles);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
-  const { binary, maps, freedOnly: _, moment, ...rest } = first;
+  const { binary, maps, freedOnly: _, measures: __, moment, ...rest } = first;
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
     stacks,
     samples,
+    ...(shared.length === 0 ? {} : { measures: shared }),
     threads: [],
     sampling: rates.size === 1 ? first.sampling : (profiles.find(({ sampling }) => sampling.method !== 'none') ?? first).sampling,
     accumulated: profiles.every((profile) => profile.accumulated),
@@ -32,6 +34,15 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     ...(same && maps !== undefined ? { maps } : {}),
     warnings: profiles.flatMap((profile) => profile.warnings),
   };
+}
+
+/** The measures that all profiles have, the values of one profile behind those of the other, as their samples are. */
+function sharedMeasures([first, ...more]: readonly Profile[]): Measure[] {
+  return (first.measures ?? []).flatMap(({ type, unit, values }) => {
+    const others = more.map(({ measures }) => measures?.find((measure) => measure.type === type && measure.unit === unit)?.values);
+    if (others.includes(undefined)) return [];
+    return [{ type, unit, values: Float64Array.from([values, ...(others as Float64Array[])].flatMap((part) => [...part])) }];
+  });
 }
 
 function addProfile({ stacks: from, samples }: Profile, stacks: StackTable, into: SampleTable): void {

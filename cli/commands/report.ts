@@ -46,6 +46,7 @@ export const REPORT_FLAGS = {
     alloc_objects: flag('Objects ever allocated'),
     temporary_objects: flag('Of a trace: objects freed by the very next call'),
     ...UNTIL_FLAG,
+    sample_index: value('NAME: a sample type of a pprof profile, also of none of memory'),
     show_bytes: flag('Bytes, not megabytes'),
     base: value('FILE: a profile to subtract'),
     drop_negative: flag('After --base, less than nothing is nothing'),

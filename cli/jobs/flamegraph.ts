@@ -2,6 +2,7 @@
  * Flame graph pages.
  */
 import { basename } from 'node:path';
+import { InputError } from '../../core/trace/input_error.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { sumProfiles } from '../../profiles/sum.ts';
 import { printNotes } from '../notes.ts';
@@ -25,6 +26,13 @@ export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   const symbolizer = symbolizerOf(args, program);
   const profiles = [];
   for (const input of inputs) profiles.push((await readSubject(input, args)).profile);
+  const other = profiles.findIndex(({ kind }) => kind === 'other');
+  if (other >= 0)
+    throw new InputError(
+      inputs[other] ?? '',
+      'is no profile of memory',
+      'jereplay report --speedscope -o FILE.json shows it in speedscope',
+    );
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
   for (const profile of base === undefined ? profiles : [...profiles, base]) nameProfile(profile, symbolizer);
   const profile = sumProfiles(profiles);

@@ -35,6 +35,8 @@ export async function leaks(args: LeaksArgs): Promise<void> {
     throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
   const symbolizer = symbolizerOf(args, program);
   const { profile, replay, moment } = await readSubject(input, args);
+  if (profile.kind === 'other')
+    throw new InputError(input, 'is no profile of memory, so nothing in it leaks', 'see it with jereplay report FILE');
   if (profile.freedOnly)
     throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
   nameProfile(profile, symbolizer);

@@ -3,7 +3,7 @@
  * Invariant: what is wrong with a flag is known before anything is read.
  */
 import { InputError } from '../../core/trace/input_error.ts';
-import { SAMPLE_TYPES, type SampleType, TEMPORARY } from '../../profiles/profile.ts';
+import { SAMPLE_TYPES, TEMPORARY } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
 import { pattern } from '../../profiles/report/filters.ts';
 import { REPORT_FORMATS, type ReportOptions } from '../../profiles/report/report.ts';
@@ -42,6 +42,7 @@ export interface ReportArgs extends SubjectArgs, SymbolArgs {
   readonly profiles: readonly string[];
   readonly output?: Text;
   readonly base?: Text;
+  readonly sample_index?: Text;
   readonly cum?: boolean | undefined;
   readonly show_bytes?: boolean | undefined;
   readonly drop_negative?: boolean | undefined;
@@ -73,7 +74,7 @@ export function reportSettings(args: ReportArgs): Omit<ReportOptions, 'base' | '
     const text = args[flag];
     if (typeof text === 'string') pattern(text, `--${flag}`);
   }
-  const sampleType = chosen<SampleType, undefined>(args, [...SAMPLE_TYPES, TEMPORARY], undefined);
+  const sampleType = chosen(args, [...SAMPLE_TYPES, TEMPORARY, 'sample_index'] as const, undefined);
   return {
     granularity: chosen(args, GRANULARITIES, 'functions'),
     cumulative: args.cum === true,
@@ -81,7 +82,7 @@ export function reportSettings(args: ReportArgs): Omit<ReportOptions, 'base' | '
     dropNegative: args.drop_negative === true,
     heapcheck: args.heapcheck === true,
     ...given({
-      sampleType,
+      sampleType: sampleType === 'sample_index' ? args.sample_index : sampleType,
       focus: args.focus,
       ignore: args.ignore,
       retain: args.retain,

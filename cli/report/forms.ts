@@ -5,9 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Profile } from '../../profiles/profile.ts';
 import { callTree, peek } from '../../profiles/report/call_tree.ts';
-import { reportErrors } from '../../profiles/report/errors.ts';
+import { hasErrors, reportErrors } from '../../profiles/report/errors.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
-import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart } from '../../profiles/report/report.ts';
+import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart, sampleTypeOf } from '../../profiles/report/report.ts';
 import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
 import { speedscope } from '../../profiles/report/speedscope.ts';
 import { traces } from '../../profiles/report/traces.ts';
@@ -73,17 +73,22 @@ async function render(
     case 'traces':
       return each((part) => traces(part, granularity, top));
     case 'json':
-      return rowsJson(parts, rows, reportErrors(source.profiles, options));
+      return rowsJson(parts, rows, hasErrors(source.profiles, options) ? reportErrors(source.profiles, options) : undefined);
     case 'csv':
       return rowsCsv(parts, rows);
     case 'speedscope':
-      return speedscope(parts, options.sampleType ?? 'inuse_space', note);
+      return speedscope(parts, sampleTypeOf(source.profiles[0], options), note);
     case 'pprof':
       return writePprof(wholeProfile(source, args));
     case 'raw':
+      if (source.profiles[0]?.kind === 'other')
+        throw new InputError('--raw', 'the profile is not of memory, and jeprof reads no other', '--pprof writes it');
       return printRaw(source.profiles, parts, options);
     case 'text': {
-      const errors = args['error'] === true ? reportErrors(source.profiles, options) : [];
+      const asked = args['error'] === true;
+      const known = asked && hasErrors(source.profiles, options);
+      if (asked && !known) note('--error: how these values were sampled is not known, so their errors are not');
+      const errors = known ? reportErrors(source.profiles, options) : [];
       return firstRows(parts.map((part, i) => printPart(form, part, { ...options, ...given({ errors: errors[i] }) })).join(''), top);
     }
     default:

@@ -223,7 +223,7 @@ export class Session {
     const args: Settings = this.#args as unknown as Settings;
     const one = (names: readonly string[], otherwise: string) => names.find((name) => args[name] === true) ?? otherwise;
     const lines = [
-      ['sample_index', one(SAMPLE_TYPES, 'inuse_space')],
+      ['sample_index', args['sample_index'] ?? one(SAMPLE_TYPES, 'inuse_space')],
       ['granularity', one(GRANULARITIES, 'functions')],
       ['sort', args['cum'] === true ? 'cum' : 'flat'],
       ...SWITCHES.filter((name) => name !== 'cum').map((name) => [name, args[name] === true ? 'on' : 'off']),
@@ -255,7 +255,11 @@ function settingOf(word: string, args: ReportArgs): ReportArgs | undefined {
   const [, name = '', value] = /^-{0,2}([a-z_]+)(?:=(.*))?$/s.exec(word) ?? [];
   if (value !== undefined) {
     if ((VALUES as readonly string[]).includes(name)) return { ...args, [name]: value === '' ? undefined : value };
-    if (PPROF_SETTINGS.includes(name)) return settingOf(value, args) ?? undefined;
+    const choice = PPROF_SETTINGS.includes(name) ? settingOf(value, args) : undefined;
+    // A sample type that only the profile knows.
+    if (name === 'sample_index' && choice === undefined)
+      return { ...args, ...off(SAMPLE_TYPES), sample_index: value === '' ? undefined : value };
+    if (PPROF_SETTINGS.includes(name)) return choice;
     return undefined;
   }
   if (name === 'flat') return { ...args, cum: false };
@@ -263,5 +267,7 @@ function settingOf(word: string, args: ReportArgs): ReportArgs | undefined {
   if (switched !== undefined) return { ...args, [switched]: name === switched };
   const choice = CHOICES.find((names) => names.includes(name));
   if (choice === undefined) return undefined;
-  return { ...args, ...Object.fromEntries(choice.map((other) => [other, other === name])) };
+  return { ...args, ...off(choice), ...(choice === SAMPLE_TYPES ? { sample_index: undefined } : {}), [name]: true };
 }
+
+const off = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, false]));

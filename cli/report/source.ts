@@ -69,7 +69,7 @@ export class ReportSource {
       throw new InputError(`--${TEMPORARY}`, 'only a trace tells which objects the next call freed', 'leave profiles out');
     const isFreedOnly = this.profiles.every(({ freedOnly }) => freedOnly);
     return {
-      sampleType: isFreedOnly ? 'alloc_space' : 'inuse_space',
+      ...(isFreedOnly ? { sampleType: 'alloc_space' } : {}),
       ...settings,
       note,
       ...given({

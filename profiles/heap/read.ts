@@ -43,7 +43,7 @@ const BRACKET = 91;
 export function isHeap(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
   const first = text.split('\n').find((line) => !line.startsWith('%')) ?? '';
-  return /^(--- *(symbol|heap|growth)|heap profile:|heap_v2\/\d)/.test(first);
+  return /^(--- *(symbol|heap(?!z \d)|growth)|heap profile:|heap_v2\/\d)/.test(first);
 }
 
 /**

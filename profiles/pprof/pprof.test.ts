@@ -191,13 +191,13 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
   });
 });
 
-describe('what is no memory profile', () => {
+describe('what is no profile', () => {
   test.each([
     ['no message', () => new TextEncoder().encode('not a profile at all'), 'no pprof profile'],
     ['cut off', () => gunzipSync(writePprof(profileOf([[{ fn: 'main' }]]))).subarray(0, 40), 'no pprof profile'],
     ['a broken archive', () => writePprof(profileOf([[{ fn: 'main' }]])).subarray(0, 40), 'cannot be decompressed'],
-    ['empty', () => new Uint8Array(0), 'no memory profile: its sample types are none'],
-    ['gzip of nothing', () => gzipSync(''), 'no memory profile'],
+    ['empty', () => new Uint8Array(0), 'no pprof profile: it has no sample types'],
+    ['gzip of nothing', () => gzipSync(''), 'it has no sample types'],
   ])('%s is an input error', (_, bytes, fact) => {
     expect(() => readPprof(bytes(), 'a.pb.gz')).toThrow(InputError);
     expect(() => readPprof(bytes(), 'a.pb.gz')).toThrow(fact);

@@ -9,44 +9,68 @@ import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
-import type { Profile, SampleType } from '../profile.ts';
-import { SampleTable } from '../profile.ts';
+import type { Measure, Profile, SampleType } from '../profile.ts';
+import { isMemoryType, SampleTable, TEMPORARY } from '../profile.ts';
 import type { Int64, PprofProfile } from './schema.ts';
 import { decodeProfile, toBigInt, toNumber } from './schema.ts';
 
+/** Wire types of the fields 1 to 15 of a Profile (index 0 is none): 0 a number, 2 what has a length. */
+const WIRE_TYPES = [-1, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+/** `comment`, of which writers may put all numbers into one field. */
+const COMMENT = 13;
+
 /**
- * True if bytes look like a pprof file: gzipped, or a message that opens with a sample type, as every writer's does.
+ * True if bytes look like a pprof file: gzipped, or a message with a profile's fields as far as they go, in whatever order.
  * Any gzipped file passes.
  */
 export function isPprof(head: Uint8Array): boolean {
   if (head.length > 2 && head[0] === 0x1f && head[1] === 0x8b) return true;
-  // Field 1, length-delimited, holding a ValueType: two varint fields 1 and 2 in up to 24 bytes.
-  return head.length > 3 && head[0] === 0x0a && head[1] > 0 && head[1] <= 24 && (head[2] === 0x08 || head[2] === 0x10);
+  let hasType = false;
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let shift = 0; shift < 70 && at < head.length; shift += 7) {
+      const byte = head[at++];
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    return -1;
+  };
+  while (at < head.length) {
+    const tag = head[at++];
+    const field = tag >> 3;
+    const wire = tag & 7;
+    if (tag > 0x7f || (WIRE_TYPES[field] !== wire && !(field === COMMENT && wire === 2))) return false;
+    const value = varint();
+    // The head may end within a field.
+    if (value < 0) return hasType && at >= head.length;
+    if (wire === 0) continue;
+    // Sample types and the period's type: up to two numbers.
+    if (field === 1 || field === 11) {
+      if (value > 24 || (value > 0 && head[at] !== 0x08 && head[at] !== 0x10)) return false;
+      hasType = true;
+    }
+    at += value;
+  }
+  return hasType;
 }
 
 /**
- * Reads a profile of allocated or used memory.
+ * Reads a profile, of memory or of anything else.
  * @param name what errors call it
- * @throws InputError if it is no pprof profile, or one of something else than memory
+ * @throws InputError if it is no pprof profile
  */
 export function readPprof(bytes: Uint8Array, name: string): Profile {
   const message = decode(bytes, name);
   const text = (index: Int64 | undefined) => message.stringTable[toNumber(index)] ?? '';
-  const columns = sampleColumns(message, text);
-  if (columns.size === 0) {
-    const types = message.sampleType.map(({ type }) => text(type)).join(', ');
-    throw new InputError(
-      name,
-      `no memory profile: its sample types are ${types || 'none'}`,
-      'one of alloc_objects, alloc_space, inuse_objects, inuse_space is needed',
-    );
-  }
+  const { memory, others } = sampleColumns(message, text);
+  if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
   const frameOf = frameReader(message, stacks, text);
   const samples = new SampleTable(message.sample.length);
   const value = (sample: PprofProfile['sample'][number], type: SampleType) => {
-    const column = columns.get(type);
+    const column = memory.get(type);
     return column === undefined ? 0 : toNumber(sample.value[column]);
   };
   let path = new Int32Array(256);
@@ -68,18 +92,20 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
       value(sample, 'alloc_objects'),
       value(sample, 'alloc_space'),
     );
+    for (const { column, values } of others) values[samples.length - 1] = toNumber(sample.value[column]);
   }
 
   const period = toNumber(message.period);
   const binary = message.mapping.length > 0 ? text(message.mapping[0].filename) : '';
   return {
-    kind: 'heap',
+    kind: memory.size > 0 ? 'heap' : 'other',
     source: 'pprof',
     stacks,
     samples,
+    ...(others.length === 0 ? {} : { measures: others.map(({ type, unit, values }) => ({ type, unit, values })) }),
     threads: [],
-    sampling: period > 1 ? { method: 'poisson', rate: period } : { method: 'none', rate: 1 },
-    accumulated: columns.has('alloc_objects') || columns.has('alloc_space'),
+    sampling: memory.size > 0 && period > 1 ? { method: 'poisson', rate: period } : { method: 'none', rate: 1 },
+    accumulated: memory.has('alloc_objects') || memory.has('alloc_space'),
     requested: false,
     symbolized: message.function.length > 0,
     ...(binary === '' ? {} : { binary }),
@@ -105,16 +131,38 @@ function decode(bytes: Uint8Array, name: string): PprofProfile {
   }
 }
 
-/** Index of each sample type that the model has. `objects` and `space` are what pprof makes of dumps without freed objects. */
-function sampleColumns(message: PprofProfile, text: (index: Int64 | undefined) => string): Map<SampleType, number> {
-  const columns = new Map<SampleType, number>();
-  message.sampleType.forEach(({ type }, column) => {
+/** A sample type that is none of memory, and where its values are. */
+interface OtherColumn extends Measure {
+  readonly column: number;
+}
+
+/**
+ * The column of each sample type. `objects` and `space` are what pprof makes of dumps without freed objects.
+ * Of other types the one that is shown where none is asked for comes first: the file's own choice, else its last (pprof, SampleIndexByName).
+ */
+function sampleColumns(
+  message: PprofProfile,
+  text: (index: Int64 | undefined) => string,
+): { readonly memory: Map<SampleType, number>; readonly others: OtherColumn[] } {
+  const memory = new Map<SampleType, number>();
+  const others: OtherColumn[] = [];
+  message.sampleType.forEach(({ type, unit }, column) => {
     const name = text(type);
-    if (name === 'alloc_objects' || name === 'alloc_space' || name === 'inuse_objects' || name === 'inuse_space') columns.set(name, column);
-    else if (name === 'objects' && !columns.has('inuse_objects')) columns.set('inuse_objects', column);
-    else if (name === 'space' && !columns.has('inuse_space')) columns.set('inuse_space', column);
+    if (isMemoryType(name) && name !== TEMPORARY) memory.set(name, column);
+    else if (name === 'objects' && !memory.has('inuse_objects')) memory.set('inuse_objects', column);
+    else if (name === 'space' && !memory.has('inuse_space')) memory.set('inuse_space', column);
+    else
+      others.push({
+        type: name,
+        unit: text(unit).replace(/[^\w%/.-]/g, '_') || 'count',
+        column,
+        values: new Float64Array(message.sample.length),
+      });
   });
-  return columns;
+  const wanted = text(message.defaultSampleType);
+  const first = others.findIndex(({ type }) => wanted !== '' && type === wanted);
+  others.unshift(...others.splice(first, 1));
+  return { memory, others };
 }
 
 /** Gives the frame of a location id, -1 if the file has no such location. */

@@ -1,6 +1,6 @@
 /**
  * Writes pprof profiles (github.com/google/pprof, proto/profile.proto), as `go tool pprof` reads them.
- * Invariant: ids are rows counted from 1; the four values of a sample are rounded to whole objects and bytes.
+ * Invariant: ids are rows counted from 1; the values of a sample are rounded to whole objects and bytes.
  * Differs: a made-up address is not written (0: unknown); frames of the allocator are in the profile and named in `drop_frames`,
  * so that pprof leaves them out as jeprof does.
  */
@@ -9,7 +9,7 @@ import type { Frame } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import type { Mapping } from '../heap/maps.ts';
 import { findMapping, parseMaps } from '../heap/maps.ts';
-import type { Profile } from '../profile.ts';
+import type { Measure, Profile } from '../profile.ts';
 import { SAMPLE_TYPES, printable } from '../profile.ts';
 import type { PprofProfile } from './schema.ts';
 import { encodeProfile, uint64 } from './schema.ts';
@@ -23,7 +23,7 @@ export interface PprofOptions {
   readonly comments?: readonly string[];
 }
 
-/** The file: a gzipped message with sample types alloc_objects, alloc_space, inuse_objects and inuse_space. */
+/** The file: a gzipped message with sample types alloc_objects, alloc_space, inuse_objects and inuse_space, then the profile's own. */
 export function writePprof(profile: Profile, options: PprofOptions = {}): Uint8Array {
   return gzipSync(encodeProfile(pprofMessage(profile, options)), { level: 6 });
 }
@@ -44,19 +44,22 @@ export function pprofMessage(profile: Profile, options: PprofOptions): PprofProf
   const { samples, stacks } = profile;
   const writer = new MessageWriter(profile);
   const { message, strings } = writer;
-  for (const type of SAMPLE_TYPES)
-    message.sampleType.push({ type: strings.index(type), unit: strings.index(type.endsWith('space') ? 'bytes' : 'count') });
-  message.defaultSampleType = strings.index('inuse_space');
-  message.periodType = { type: strings.index('space'), unit: strings.index('bytes') };
-  message.period = profile.sampling.rate;
-  message.dropFrames = strings.index(DROP_FRAMES);
+  const isMemory = profile.kind !== 'other';
+  const memory = SAMPLE_TYPES.map((type) => ({ type, unit: type.endsWith('space') ? 'bytes' : 'count', values: samples.column(type) }));
+  const columns: readonly Measure[] = [...(isMemory ? memory : []), ...(profile.measures ?? [])];
+  for (const { type, unit } of columns) message.sampleType.push({ type: strings.index(type), unit: strings.index(unit) });
+  message.defaultSampleType = strings.index(isMemory ? 'inuse_space' : (columns[0]?.type ?? ''));
+  if (isMemory) {
+    message.periodType = { type: strings.index('space'), unit: strings.index('bytes') };
+    message.period = profile.sampling.rate;
+  }
+  if (isMemory) message.dropFrames = strings.index(DROP_FRAMES);
   if (options.timeNanos !== undefined) message.timeNanos = uint64(options.timeNanos);
   if (options.durationNanos !== undefined) message.durationNanos = options.durationNanos;
   message.comment = (options.comments ?? []).map((comment) => strings.index(comment));
 
-  const { allocObjects, allocBytes, inuseObjects, inuseBytes } = samples;
   for (let row = 0; row < samples.length; row++) {
-    const value = [Math.round(allocObjects[row]), Math.round(allocBytes[row]), Math.round(inuseObjects[row]), Math.round(inuseBytes[row])];
+    const value = columns.map(({ values }) => Math.round(values[row]));
     if (value.every((part) => part === 0)) continue;
     const stack = samples.stack[row] as StackIndex;
     const locationId: number[] = [];

@@ -6,7 +6,7 @@
  */
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
-import type { Profile, SampleTable, SampleType } from '../profile.ts';
+import { type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import type { SymbolName, SymbolSource } from './symbols.ts';
 import { frameSymbols, symbolName } from './symbols.ts';
 
@@ -105,11 +105,11 @@ export function addSamples(
   addresses: AddressTable,
   profile: Profile,
   samples: SampleTable,
-  type: SampleType,
+  type: string,
   emptyBacktrace: number,
 ): void {
   const rows = addressRows(profile, addresses);
-  const values = samples.column(type);
+  const values = valuesOf(profile, type, samples);
   let path = new Int32Array(256);
   for (let i = 0; i < samples.length; i++) {
     const frames = profile.stacks.framesOf(samples.stack[i] as StackIndex);

@@ -7,15 +7,20 @@
  * Differs from the truth where a row mixes sizes: as for the estimate itself, s is taken as the mean size of the row.
  * The first tcmalloc's uniform intervals are taken as Poisson ones of the same mean, whose error is larger.
  */
-import { type Profile, type SampleTable as Samples, SampleTable } from '../profile.ts';
+import { isMemoryType, type Profile, type SampleTable as Samples, SampleTable } from '../profile.ts';
 import { EntryTable, reduce } from './entries.ts';
-import { prepareReport, type ReportOptions } from './report.ts';
+import { prepareReport, type ReportOptions, sampleTypeOf } from './report.ts';
 
 /** Standard errors of a report's rows, in bytes or objects. */
 export interface RowErrors {
   readonly total: number;
   /** Name of the row -> errors of its two values; a row of no variance may be missing. */
   readonly rows: ReadonlyMap<string, { readonly flat: number; readonly cumulative: number }>;
+}
+
+/** False of values that were not taken by sampling bytes, of which nothing is known here. */
+export function hasErrors([first]: readonly Profile[], options: ReportOptions): boolean {
+  return first !== undefined && isMemoryType(sampleTypeOf(first, options));
 }
 
 /** Errors of the parts that prepareReport makes of the same profiles and options, in the same order. */

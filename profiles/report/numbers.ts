@@ -2,7 +2,6 @@
  * Numbers as C's printf writes them, which is how jeprof prints.
  * Invariant: a value that lies exactly between two roundings goes to the even digit (262144 bytes are 0.2 MB).
  */
-import type { SampleType } from '../profile.ts';
 
 /** `%.Nf`. JavaScript's toFixed differs in exact ties, which powers of two divided by 1048576 often are, and in -0. */
 export function fixed(value: number, digits: number): string {
@@ -32,14 +31,20 @@ export function percent(part: number, whole: number): string {
 
 /** How values of one sample type are printed (jeprof, Unparse and Units). */
 export interface Unit {
-  /** `MB` (of 1048576 bytes), `B` or `objects`. */
+  /** `MB` (of 1048576 bytes), `B`, `objects`, or what a profile calls its own. */
   readonly name: string;
+  /** Of values that are not scaled: `bytes`, `objects`, or what a profile calls its own. */
+  readonly base: string;
   readonly print: (value: number) => string;
 }
 
-/** The unit of a sample type; `showBytes` prints bytes instead of megabytes. */
-export function unitOf(type: SampleType, showBytes: boolean): Unit {
-  if (type.endsWith('objects')) return { name: 'objects', print: integer };
-  if (showBytes) return { name: 'B', print: integer };
-  return { name: 'MB', print: (value) => fixed(value / 1048576, 1) };
+/**
+ * The unit of a sample type; `showBytes` prints bytes instead of megabytes.
+ * @param own the profile's word for it, of a type that is none of memory's; things that are counted are called as the type is
+ */
+export function unitOf(type: string, showBytes: boolean, own?: string): Unit {
+  const base = own === undefined ? (type.endsWith('objects') ? 'objects' : 'bytes') : own === 'count' ? type : own;
+  if (base !== 'bytes') return { name: base, base, print: integer };
+  if (showBytes) return { name: 'B', base, print: integer };
+  return { name: 'MB', base, print: (value) => fixed(value / 1048576, 1) };
 }

@@ -3,7 +3,7 @@
  * Invariant: the same rows, numbers and order as jeprof, wherever jeprof's own are not those of a hash table.
  * Differs: a dump's rows without backtrace are left out with a note (jeprof says nothing); profiles that are no dump show them as a row.
  */
-import type { Profile, SampleTable, SampleType } from '../profile.ts';
+import { isMemoryType, type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import { AddressProfile, AddressTable, addSamples, subtract } from './address_profile.ts';
 import { callgrind } from './callgrind.ts';
 import { collapsedStacks } from './collapsed.ts';
@@ -24,8 +24,8 @@ export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
 /** jeprof's flags; every one may be left out. */
 export interface ReportOptions {
-  /** `--inuse_space` (default), `--inuse_objects`, `--alloc_space`, `--alloc_objects` */
-  readonly sampleType?: SampleType;
+  /** `--inuse_space` (default), `--inuse_objects`, `--alloc_space`, `--alloc_objects`, or one of the profile's own measures */
+  readonly sampleType?: string;
   /** `--functions` (default), `--lines`, `--files`, `--addresses` */
   readonly granularity?: Granularity;
   /** `--cum`: sort by cumulative value */
@@ -84,6 +84,11 @@ export function printRaw([first]: readonly Profile[], [part]: readonly ReportPar
   return symbolSection(programName(first, options), part.addresses, first.kind) + (options.dumpText ?? profileText(first));
 }
 
+/** The sample type of a report: that of the options, else memory in use, else the first that the profile has. */
+export function sampleTypeOf({ kind, measures }: Profile, { sampleType }: ReportOptions): string {
+  return sampleType ?? (kind === 'other' ? measures?.[0]?.type : undefined) ?? 'inuse_space';
+}
+
 /** What a report is made of: values per backtrace, filtered, of the whole or of one thread. */
 export interface ReportPart {
   readonly profile: AddressProfile;
@@ -104,10 +109,11 @@ export function prepareReport(profiles: readonly Profile[], options: ReportOptio
   const [first] = profiles;
   const { whole, threads, addresses } = gathered(profiles, options);
   const program = programName(first, options);
-  const unit = unitOf(options.sampleType ?? 'inuse_space', options.showBytes ?? false);
+  const type = sampleTypeOf(first, options);
+  const unit = unitOf(type, options.showBytes ?? false, first.measures?.find((measure) => measure.type === type)?.unit);
   const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
   return parts.map(({ profile, title }) => ({
-    profile: filtered(profile, addresses, options),
+    profile: filtered(isMemoryType(type) ? cutAllocator(profile, addresses) : profile, addresses, options),
     addresses,
     title,
     program,
@@ -120,7 +126,7 @@ export function prepareReport(profiles: readonly Profile[], options: ReportOptio
 function gathered(list: readonly Profile[], options: ReportOptions) {
   const [first] = list;
   const { base } = options;
-  const type = options.sampleType ?? 'inuse_space';
+  const type = sampleTypeOf(first, options);
   const addresses = new AddressTable();
   const gather = new Gatherer(addresses, type, options.note ?? (() => {}));
 
@@ -154,11 +160,11 @@ const UNKNOWN_PROGRAM = '(unknown)';
 /** Puts samples into address profiles and counts those that are left out. */
 class Gatherer {
   readonly #addresses: AddressTable;
-  readonly #type: SampleType;
+  readonly #type: string;
   readonly #note: (text: string) => void;
   #emptyBacktrace = -1;
 
-  constructor(addresses: AddressTable, type: SampleType, note: (text: string) => void) {
+  constructor(addresses: AddressTable, type: string, note: (text: string) => void) {
     this.#addresses = addresses;
     this.#type = type;
     this.#note = note;
@@ -166,8 +172,8 @@ class Gatherer {
 
   add(into: AddressProfile, profile: Profile, samples: SampleTable): void {
     const isDump = profile.source.startsWith('heap');
-    const omitted = emptyTotal(samples, this.#type);
-    if (isDump && omitted !== 0) {
+    const omitted = isDump ? emptyTotal(samples, valuesOf(profile, this.#type, samples)) : 0;
+    if (omitted !== 0) {
       const unit = this.#type.endsWith('objects') ? 'objects' : 'bytes';
       this.#note(`${integer(omitted)} ${unit} have no backtrace in the dump and are in no row`);
     }
@@ -178,8 +184,7 @@ class Gatherer {
   }
 }
 
-function emptyTotal(samples: SampleTable, type: SampleType): number {
-  const values = samples.column(type);
+function emptyTotal(samples: SampleTable, values: Float64Array): number {
   let sum = 0;
   for (let row = 0; row < samples.length; row++) if (samples.stack[row] < 0) sum += values[row];
   return sum;
@@ -197,11 +202,10 @@ function chosenThreads(profile: Profile, thread: string, note: (text: string) =>
   return [...chosen].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
-/** What `--retain`, `--exclude`, `--focus` and `--ignore` leave, from the allocator's first caller on. */
+/** What `--retain`, `--exclude`, `--focus` and `--ignore` leave. */
 function filtered(whole: AddressProfile, addresses: AddressTable, options: ReportOptions): AddressProfile {
   const optional = (text: string | undefined, flag: string) => (text === undefined || text === '' ? undefined : pattern(text, flag));
-  let profile = cutAllocator(whole, addresses);
-  profile = filterFrames(profile, addresses, optional(options.retain, '--retain'), optional(options.exclude, '--exclude'));
+  let profile = filterFrames(whole, addresses, optional(options.retain, '--retain'), optional(options.exclude, '--exclude'));
   const focus = optional(options.focus, '--focus');
   if (focus !== undefined) profile = selectBacktraces(profile, addresses, focus, true);
   const ignore = optional(options.ignore, '--ignore');

@@ -40,11 +40,6 @@ export function reportRows({ profile, addresses }: ReportPart, { granularity, cu
   return top === undefined ? rows : rows.slice(0, top);
 }
 
-/** `bytes` or `objects`. */
-function unitName({ unit }: ReportPart): string {
-  return unit.name === 'objects' ? 'objects' : 'bytes';
-}
-
 const whole = (value: number) => Math.round(value) + 0;
 
 /**
@@ -53,7 +48,7 @@ const whole = (value: number) => Math.round(value) + 0;
  */
 export function rowsJson(parts: readonly ReportPart[], options: RowOptions = {}, errors?: readonly RowErrors[]): string {
   const objects = parts.map((part, i) => {
-    const unit = unitName(part);
+    const unit = part.unit.base;
     const error = errors?.[i];
     const errorsOf = (name: string) => {
       const { flat = 0, cumulative = 0 } = error?.rows.get(name) ?? {};
@@ -77,7 +72,7 @@ export function rowsJson(parts: readonly ReportPart[], options: RowOptions = {},
 
 /** A line of headings and one per row; with threads, their number comes first. */
 export function rowsCsv(parts: readonly ReportPart[], options: RowOptions = {}): string {
-  const unit = parts[0] === undefined ? 'bytes' : unitName(parts[0]);
+  const unit = parts[0]?.unit.base ?? 'bytes';
   const hasThreads = parts.some(({ title }) => title !== '');
   let text = `${hasThreads ? 'thread,' : ''}name,flat_${unit},cumulative_${unit}\r\n`;
   for (const part of parts) {

@@ -8,6 +8,9 @@ import type { ReportPart } from './report.ts';
 
 const SCHEMA = 'https://www.speedscope.app/file-format-schema.json';
 
+/** What the format has units for. */
+const UNITS: ReadonlySet<string> = new Set(['bytes', 'nanoseconds', 'microseconds', 'milliseconds', 'seconds']);
+
 interface Frame {
   readonly name: string;
   readonly file?: string;
@@ -48,7 +51,7 @@ export function speedscope(parts: readonly ReportPart[], sampleType: string, not
     return {
       type: 'sampled',
       name: `${sampleType}${title}`,
-      unit: unit.name === 'objects' ? 'none' : 'bytes',
+      unit: UNITS.has(unit.base) ? unit.base : 'none',
       startValue: 0,
       endValue: weights.reduce((sum, weight) => sum + weight, 0),
       samples,
