@@ -35,7 +35,7 @@ function violations(file: unknown): string[] {
     for (const [key, isGood] of Object.entries(must)) check(Object.hasOwn(parts, key) && isGood(parts[key]), `${place}.${key}`);
     for (const key of Object.keys(parts)) {
       const isGood = must[key] ?? may[key];
-      check(isGood !== undefined && isGood(parts[key]), `${place}.${key}`);
+      check(isGood?.(parts[key]) === true, `${place}.${key}`);
     }
     return parts;
   };
