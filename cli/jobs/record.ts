@@ -93,7 +93,7 @@ async function recordWithin(recorder: Recorder, target: Target, file: string, si
     const recorded = await recorder.record(target, file, stop.signal, onStart);
     look();
     if (watch?.end !== undefined) truncateSync(file, watch.end);
-    if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header));
+    if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header, recorded.threads));
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
     return { ...recorded, notes: [...recorded.notes, ...lost] };
   } finally {

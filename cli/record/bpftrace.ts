@@ -7,23 +7,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
-import type { TraceHeader } from '../../core/trace/trace.ts';
-import { type Allocator, allocatorOfProcess, allocatorOfProgram, mapsOf } from './allocator.ts';
+import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { ended, stateOf, until } from './child.ts';
+import { Observed } from './observed.ts';
 import { ATTACHED, DRAINED, scriptFor } from './probes.ts';
 import { findProgram, notInstalled, type Recorded, type Recorder, type Unfit } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
-/** Milliseconds for bpftrace to compile and attach, and to write out what it holds. */
-const ATTACH_MS = 60_000;
+/** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more, and to write out what it holds. */
+const ATTACH_MS = 180_000;
 const DRAIN_MS = 120_000;
 const KILLED_DRAIN_MS = 3000;
 /** Milliseconds that a program gets to end after Ctrl-C. */
 const LEAVE_MS = 5000;
-/** Milliseconds between two looks at what a process has mapped. */
-const MAPS_MS = 1000;
-const PAGE_BYTES = 4096;
 const NEWLINE = 0x0a;
 
 export const bpftrace: Recorder = {
@@ -90,52 +87,6 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
     return child.exitCode !== null || child.signalCode !== null;
   };
   if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
-}
-
-/** What can be seen of a process while it is there. */
-class Observed {
-  readonly pid: number;
-  #maps: string | undefined;
-  readonly #command: string | undefined;
-  #next = 0;
-
-  constructor(pid: number) {
-    this.pid = pid;
-    try {
-      this.#command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-    } catch {
-      // It is gone already.
-    }
-  }
-
-  /** Looks what it has mapped, from time to time or `now`. */
-  look(now = false): void {
-    if (!now && performance.now() < this.#next) return;
-    this.#next = performance.now() + MAPS_MS;
-    this.#maps = mapsOf(this.pid) || this.#maps;
-  }
-
-  /** Lets it go on if it was stopped. */
-  resume(): void {
-    if (stateOf(this.pid) !== 'T') return;
-    try {
-      process.kill(this.pid, 'SIGCONT');
-    } catch {
-      // It is gone already.
-    }
-  }
-
-  get header(): TraceHeader {
-    const { pid } = this;
-    const maps = this.#maps;
-    return {
-      pid,
-      ncpus: cpus().length,
-      pageSize: PAGE_BYTES,
-      ...(this.#command ? { command: this.#command } : {}),
-      ...(maps === undefined ? {} : { maps }),
-    };
-  }
 }
 
 /** Waits until the process has ended and bpftrace has written what every CPU's ring holds of it; then lets the process go. */

@@ -3,10 +3,13 @@
  * Differs from the others: its trace has no threads and coarse times.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
+import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { ended } from './child.ts';
+import { childrenOf, machineFacts } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
 export const heaptrack: Recorder = {
@@ -36,6 +39,7 @@ export const heaptrack: Recorder = {
       const exitCode = await ended(tracer);
       const written = ['.zst', '.gz'].map((ending) => base + ending).find((path) => existsSync(path));
       if (written === undefined) throw new InputError('heaptrack', 'wrote no trace', 'its own messages above say why');
+      appendFileSync(written, packed(written, Buffer.from(recordingFacts(machineFacts()))));
       renameSync(written, file);
       return { exitCode, notes: ['heaptrack does not tell threads apart: all calls are in one'] };
     } finally {
@@ -46,9 +50,18 @@ export const heaptrack: Recorder = {
 
 /** Ends the program that heaptrack runs, not heaptrack, which then writes the rest. */
 function endProgramOf(heaptrackPid: number): void {
-  const children = readFileSync(`/proc/${heaptrackPid}/task/${heaptrackPid}/children`, 'utf8').trim().split(' ').map(Number);
   // Its other child reads the program's recording from a pipe.
-  for (const pid of children) {
-    if (pid > 0 && !/^heaptrack_\w+$/.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim())) process.kill(pid, 'SIGINT');
+  for (const pid of childrenOf(heaptrackPid)) {
+    if (!/^heaptrack_\w+$/.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim())) process.kill(pid, 'SIGINT');
   }
+}
+
+/** Bytes to append to a compressed file: a gzip member, or a zstd frame (RFC 8878) of one block that is stored as it is, for Node 20 has no zstd. */
+function packed(file: string, bytes: Buffer): Buffer {
+  if (file.endsWith('.gz')) return gzipSync(bytes);
+  // Magic number; descriptor: one segment, content size in four bytes; that size; the block's header: last, raw, size.
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32LE(bytes.length, 5);
+  head.writeUIntLE(1 | (bytes.length << 3), 9, 3);
+  return Buffer.concat([head, bytes]);
 }

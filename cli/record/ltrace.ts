@@ -2,12 +2,14 @@
  * Recording with ltrace: needs no privileges, slows the program down about a thousandfold, and sees no stacks.
  */
 import { spawn } from 'node:child_process';
-import { cpus } from 'node:os';
-import { mapsOf } from './allocator.ts';
 import { ended } from './child.ts';
+import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
 const FUNCTIONS = 'malloc+calloc+realloc+free+memalign+posix_memalign+aligned_alloc+valloc+pvalloc+reallocarray+strdup+strndup';
+
+/** Milliseconds between two looks at the process: a thread that lives shorter keeps no name, but few do at this pace. */
+const LOOK_MS = 50;
 
 export const ltrace: Recorder = {
   name: 'ltrace',
@@ -22,16 +24,31 @@ export const ltrace: Recorder = {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
     onStart();
-    const header = { ncpus: cpus().length, pageSize: 4096 };
-    const maps = 'pid' in target ? mapsOf(target.pid) : undefined;
-    const exitCode = await ended(tracer);
-    const notes = ['ltrace sees no stacks, and not what posix_memalign gives'];
-    return 'pid' in target
-      ? {
-          exitCode: 0,
-          notes: [...notes, 'the recording starts mid-life: blocks from before it are unknown'],
-          header: { ...header, pid: target.pid, ...(maps === undefined ? {} : { maps }) },
-        }
-      : { exitCode, notes, header: { ...header, command: target.program.join(' ') } };
+    let observed = 'pid' in target ? new Observed(target.pid) : undefined;
+    const look = () => {
+      observed ??= startedBy(tracer.pid as number);
+      observed?.look();
+      observed?.lookAtThreads();
+    };
+    look();
+    const looker = setInterval(look, LOOK_MS);
+    try {
+      const exitCode = await ended(tracer);
+      const notes = ['ltrace sees no stacks, and not what posix_memalign gives'];
+      const header = observed?.header ?? machineFacts();
+      const facts = { threads: observed?.threads ?? new Map<number, string>() };
+      return 'pid' in target
+        ? { exitCode: 0, notes: [...notes, 'the recording starts mid-life: blocks from before it are unknown'], header, ...facts }
+        : { exitCode, notes, header: { ...header, command: target.program.join(' ') }, ...facts };
+    } finally {
+      clearInterval(looker);
+    }
   },
 };
+
+/** The program that ltrace has started, once it is that program and no longer a copy of ltrace. */
+function startedBy(tracer: number): Observed | undefined {
+  const own = programOf(tracer);
+  const pid = childrenOf(tracer).find((child) => ![undefined, own].includes(programOf(child)));
+  return pid === undefined ? undefined : new Observed(pid);
+}

@@ -34,6 +34,16 @@ const OP_NEW_ALIGNED = 11;
 /** A path as bpftrace takes it, whatever is in it (libstdc++). */
 const quoted = (path: string) => JSON.stringify(path);
 
+/** Bytes of a string in a script, with the NUL that ends it (bpftrace's default of BPFTRACE_STRLEN). */
+const STRING_BYTES = 64;
+
+/** A file's name for people: as its process has it, and only the end of a long one. */
+function shown(path: string): string {
+  let name = path.replace(/^\/proc\/\d+\/root(?=\/)/, '');
+  while (Buffer.byteLength(name) >= STRING_BYTES) name = name.slice(1);
+  return name;
+}
+
 /** The recording script, which users may also run by hand. */
 function recordingScript(): string {
   const root = dirname(createRequire(import.meta.url).resolve('jereplay/package.json'));
@@ -95,7 +105,7 @@ export function scriptFor(pid: number, allocator: Allocator, launched: boolean):
   if (deletes) script = script.replace(/^(uprobe:.*:free \/.*)\/$/m, '$1 && (@del[tid] != arg0 || arg0 == 0)/');
   script = script
     .replaceAll('pid == (uint64)$2', own)
-    .replaceAll('str($1)', JSON.stringify(file))
+    .replaceAll('str($1)', JSON.stringify(shown(file)))
     .replaceAll('$2', String(pid))
     // bpftrace takes one END probe: our maps are cleared in the script's.
     .replace(

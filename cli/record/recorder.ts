@@ -16,6 +16,8 @@ export interface Recorded {
   readonly notes: readonly string[];
   /** What there is to know of the process, for a recorder that does not write it down itself. */
   readonly header?: TraceHeader;
+  /** Thread id -> name, where the recorder does not write them down. */
+  readonly threads?: ReadonlyMap<number, string>;
 }
 
 /** Why a recorder cannot do it, and what to do about that: a command to run where there is one. */

@@ -119,6 +119,16 @@ describe('CPUs', () => {
     expect(arenas(run(lines, { ncpus: 3 }, false, [2, -1, -1]))).toEqual([1]);
   });
 
+  test.each([0, 32769, 999_999_999])('%d of them are refused', (ncpus) => {
+    expect(() => run(lines, { ncpus })).toThrowError(
+      expect.objectContaining({ place: '--ncpus', fact: expect.stringContaining(`${ncpus} CPUs`) }),
+    );
+  });
+
+  test('32768 of them are not', () => {
+    expect(run(lines, { ncpus: 32768 }).heap.conf.ncpus).toBe(32768);
+  });
+
   test('one that the model has not is an error that says what to pass', () => {
     const conf = 'percpu_arena:percpu';
     expect(() => run(lines, { conf, ncpus: 3, name: 't' }, false, [0, 3, 0])).toThrowError(

@@ -27,7 +27,7 @@ import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { EventBatch } from '../trace/events.ts';
-import { Op } from '../trace/events.ts';
+import { MOST_CPU, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
 import type { StackIndex } from '../units.ts';
@@ -171,7 +171,12 @@ export class Replay {
     if (parsed.aborted)
       throw new InputError('--conf', 'jemalloc ends the process here: abort_conf:true, and something in the string is wrong');
     this.confError = parsed.hadError;
-    const conf = bootConf(parsed.options, { ncpus: this.#options.ncpus ?? header.ncpus ?? 4 }, message);
+    const ncpus = this.#options.ncpus ?? header.ncpus ?? 4;
+    if (!(ncpus >= 1 && ncpus <= MOST_CPU + 1)) {
+      const place = this.#options.ncpus === undefined ? 'header of the trace' : '--ncpus';
+      throw new InputError(place, `${ncpus} CPUs, where a system has 1 to ${MOST_CPU + 1}`, 'pass --ncpus with the number that there are');
+    }
+    const conf = bootConf(parsed.options, { ncpus }, message);
     const heap = new Heap({
       conf,
       mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,

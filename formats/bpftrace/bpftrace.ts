@@ -21,7 +21,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
-import { takeRecordingFact } from '../shared/recording_facts.ts';
+import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 import { ProbeCalls, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
@@ -81,6 +81,7 @@ class BpftraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #frames: BpftraceFrames;
   readonly #strangers: Unparsed;
+  readonly #facts: RecordingFacts;
   readonly #whole = new WholeLines();
   /** The call whose stack lines may still follow. */
   #open = false;
@@ -109,6 +110,7 @@ class BpftraceReader implements TraceReader {
     const onLine = this.#onLine.bind(this);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'bpftrace', Infinity);
+    this.#facts = new RecordingFacts(trace);
     this.#lines = new LineScanner(options.name, onLine, LONGEST_LINE, this.#takeWholeLines.bind(this));
     this.#text = new LineScanner(options.name, onLine);
     this.#frames = new BpftraceFrames(trace.stacks.frames);
@@ -126,6 +128,7 @@ class BpftraceReader implements TraceReader {
     this.#strangers.end();
     this.#commit();
     this.#calls.end();
+    this.#facts.end();
   }
 
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
@@ -490,10 +493,7 @@ class BpftraceReader implements TraceReader {
       this.#calls.lose(count);
       return true;
     }
-    if (bytes[start] === HASH && takeRecordingFact(this.#trace.header, textOf(bytes, start, end))) {
-      this.#trace.skip('note');
-      return true;
-    }
+    if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return true;
     const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
     if (!attaching && !isMap(bytes, start) && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note)))

@@ -25,6 +25,7 @@ import { InputError } from '../format.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, textOf } from '../shared/cursor.ts';
+import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
 import { LineBlocks } from './blocks.ts';
@@ -70,6 +71,7 @@ class HeaptrackReader implements TraceReader {
   /** Raw code address -> FrameIndex, as long as the modules stay. */
   readonly #rawFrames = new Map<number, number>();
   readonly #strangers: Unparsed;
+  readonly #facts: RecordingFacts;
   /** Number of the line, without those that `takeCalls` and `takeAddressedCalls` have taken. */
   #line = 0;
   #heaptrack = 0;
@@ -92,6 +94,7 @@ class HeaptrackReader implements TraceReader {
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
     this.#strangers = new Unparsed(trace, options, 'heaptrack’s');
+    this.#facts = new RecordingFacts(trace);
   }
 
   write(chunk: Uint8Array): void {
@@ -254,6 +257,7 @@ class HeaptrackReader implements TraceReader {
         if (!cursor.eat(SPACE)) return false;
         break;
       case COMMENT:
+        if (this.#facts.take(textOf(cursor.bytes, cursor.pos - 1, cursor.end))) return true;
         break;
       default:
         return false;

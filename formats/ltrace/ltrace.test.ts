@@ -608,3 +608,21 @@ describe('input that is not what it seems', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => attempt(noise, [7])));
   });
 });
+
+describe('lines that jereplay record appends', () => {
+  const call = '7 1.000001 a->malloc(1) = 0x1000\n';
+  const facts = `# jereplay ncpus 2\n${'# jereplay map 55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /a\n'.repeat(40)}# jereplay thread 7 worker\n`;
+
+  test('tell of the process and name its threads', () => {
+    const { trace, events } = read(`${call}# jereplay thread 8 nobody\n${facts}`);
+    expect(events).toBe(1);
+    expect(trace.header.ncpus).toBe(2);
+    expect(trace.header.maps?.split('\n')).toHaveLength(41);
+    expect(trace.threads.names).toEqual(['worker']);
+    expect(trace.skipped).toEqual({ note: 43 });
+  });
+
+  test('say nothing of the format, however few calls there are', () => {
+    expect(ltrace.sniff(Buffer.from(call + facts))).toBe(ltrace.sniff(Buffer.from(call)));
+  });
+});

@@ -16,7 +16,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
-import { takeRecordingFact } from '../shared/recording_facts.ts';
+import { FACT_PREFIX, RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { callNamed, isAllocator, isWrapper, Kind, type Call } from './functions.ts';
@@ -44,7 +44,8 @@ function sniff(head: Uint8Array): number {
   let own = false;
   let seen = 0;
   for (const line of lines) {
-    if (line.trim() === '') continue;
+    // What is appended to a recording says nothing of its format; of a short one it is most.
+    if (line.trim() === '' || line.startsWith(FACT_PREFIX)) continue;
     seen++;
     if (line.length < 4000 && LINE.test(line)) {
       fits++;
@@ -153,6 +154,7 @@ class LtraceReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #processes: Processes;
   readonly #unparsed: Unparsed;
+  readonly #facts: RecordingFacts;
   readonly #cursor = new ByteCursor();
   readonly #names = new ByteTable();
   readonly #nameFacts: Name[] = [];
@@ -195,6 +197,7 @@ class LtraceReader implements TraceReader {
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
     this.#unparsed = new Unparsed(trace, options, 'ltrace');
+    this.#facts = new RecordingFacts(trace);
     this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#line(bytes, start, end));
     trace.header.source = 'ltrace';
   }
@@ -217,6 +220,7 @@ class LtraceReader implements TraceReader {
     for (const calls of this.#open.values()) this.#drop(calls, 0);
     this.#processes.end();
     this.#builder.flush();
+    this.#facts.end();
     trace.header.timed = this.#timed;
     trace.header.startTime = this.#origin.toBigInt();
     trace.header.startTimeGiven = false;
@@ -242,7 +246,7 @@ class LtraceReader implements TraceReader {
     let pos = this.#sameSecond(bytes, start, end);
     let tid = this.#prefixTid;
     if (pos < 0) {
-      if (bytes[start] === HASH && takeRecordingFact(this.#trace.header, textOf(bytes, start, end))) return this.#trace.skip('note');
+      if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return;
       pos = this.#beginning(bytes, start, end);
       if (pos < 0) return this.#unfit(bytes, start, end);
       tid = this.#tid;

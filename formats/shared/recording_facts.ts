@@ -6,36 +6,71 @@
  *     # jereplay ncpus 2
  *     # jereplay page_size 4096
  *     # jereplay map 55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server
+ *     # jereplay thread 4243 bio_close_file
  */
-import type { TraceHeader } from '../../core/trace/trace.ts';
+import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 
-const FACT = /^# jereplay (command|pid|ncpus|page_size|map) (.*)$/;
+/** What these lines begin with. */
+export const FACT_PREFIX = '# jereplay ';
+const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/;
 
-/** Takes such a line into the header; false if it is none. */
-export function takeRecordingFact(header: TraceHeader, line: string): boolean {
-  const match = FACT.exec(line);
-  if (match === null) return false;
-  const [, key, value] = match as unknown as [string, string, string];
-  if (key === 'command') header.command = value;
-  else if (key === 'map') header.maps = `${header.maps ?? ''}${value}\n`;
-  else {
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
-    if (number === 0) return false;
-    if (key === 'pid') header.pid = number;
-    else if (key === 'ncpus') header.ncpus = number;
-    else header.pageSize = number;
+/** Takes such lines into a trace. */
+export class RecordingFacts {
+  readonly #trace: Trace;
+  /** Thread id -> name; the last one given stays. */
+  readonly #names = new Map<number, string>();
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
   }
-  return true;
+
+  /** Takes a line, which is counted as a note; false if it is none of these. */
+  take(line: string): boolean {
+    const match = FACT.exec(line);
+    if (match === null || !this.#takeFact(...(match.slice(1) as [string, string]))) return false;
+    this.#trace.skip('note');
+    return true;
+  }
+
+  /** Names the threads that have no name yet, once all their rows are there. */
+  end(): void {
+    const { tids, names } = this.#trace.threads;
+    for (const [row, tid] of tids.entries()) names[row] ??= this.#names.get(tid);
+  }
+
+  #takeFact(key: string, value: string): boolean {
+    const { header } = this.#trace;
+    if (key === 'command') header.command = value;
+    else if (key === 'map') header.maps = `${header.maps ?? ''}${value}\n`;
+    else if (key === 'thread') {
+      const [, tid, name] = /^(\d{1,9}) (.+)$/.exec(value) ?? [];
+      if (name === undefined) return false;
+      this.#names.set(Number(tid), name);
+    } else {
+      const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+      if (number === 0) return false;
+      if (key === 'pid') header.pid = number;
+      else if (key === 'ncpus') header.ncpus = number;
+      else header.pageSize = number;
+    }
+    return true;
+  }
 }
 
-/** The lines for a header. */
-export function recordingFacts({ command, pid, ncpus, pageSize, maps }: TraceHeader): string {
+/** The lines for a header and the names of threads by id. */
+export function recordingFacts(
+  { command, pid, ncpus, pageSize, maps }: TraceHeader,
+  threads: ReadonlyMap<number, string> = new Map(),
+): string {
   const lines = [
-    ['command', command?.replace(/[\0-\x1f]+/g, ' ')],
+    ['command', command],
     ['pid', pid],
     ['ncpus', ncpus],
     ['page_size', pageSize],
     ...(maps ?? '').split('\n').map((line) => ['map', line === '' ? undefined : line]),
+    ...[...threads].map(([tid, name]) => ['thread', `${tid} ${name}`]),
   ];
-  return lines.map(([key, value]) => (value === undefined ? '' : `# jereplay ${key} ${value}\n`)).join('');
+  return lines
+    .map(([key, value]) => (value === undefined ? '' : `${FACT_PREFIX}${key} ${String(value).replace(/[\0-\x1f]+/g, ' ')}\n`))
+    .join('');
 }

@@ -1,0 +1,98 @@
+/**
+ * What the system shows of a process while it is there: what it has mapped, its threads' names, its command line.
+ * Invariant: what was seen last stays known when the process is gone.
+ */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { cpus } from 'node:os';
+import type { TraceHeader } from '../../core/trace/trace.ts';
+import { mapsOf } from './allocator.ts';
+import { stateOf } from './child.ts';
+
+/** Milliseconds between two looks at what a process has mapped. */
+const MAPS_MS = 1000;
+const PAGE_BYTES = 4096;
+
+/** What is known of any process that is recorded here. */
+export const machineFacts = (): TraceHeader => ({ ncpus: cpus().length, pageSize: PAGE_BYTES });
+
+/** Text of a file of /proc; undefined once the process is gone. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes that a process has started and that are still there. */
+export function childrenOf(pid: number): number[] {
+  return (textOf(`/proc/${pid}/task/${pid}/children`) ?? '')
+    .split(' ')
+    .map(Number)
+    .filter((child) => child > 0);
+}
+
+/** The file that a process runs; undefined if it is gone. */
+export function programOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process that is recorded. */
+export class Observed {
+  readonly pid: number;
+  /** Thread id -> name, of all threads that were seen. */
+  readonly threads = new Map<number, string>();
+  #maps: string | undefined;
+  readonly #command: string | undefined;
+  #next = 0;
+
+  constructor(pid: number) {
+    this.pid = pid;
+    this.#command = textOf(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
+  }
+
+  /** Looks what it has mapped, from time to time or `now`. */
+  look(now = false): void {
+    if (!now && performance.now() < this.#next) return;
+    this.#next = performance.now() + MAPS_MS;
+    this.#maps = mapsOf(this.pid) || this.#maps;
+  }
+
+  /** Looks what its threads are called. */
+  lookAtThreads(): void {
+    let tids: string[];
+    try {
+      tids = readdirSync(`/proc/${this.pid}/task`);
+    } catch {
+      return;
+    }
+    for (const tid of tids) {
+      const name = textOf(`/proc/${this.pid}/task/${tid}/comm`)?.trimEnd();
+      if (name) this.threads.set(Number(tid), name);
+    }
+  }
+
+  /** Lets it go on if it was stopped. */
+  resume(): void {
+    if (stateOf(this.pid) !== 'T') return;
+    try {
+      process.kill(this.pid, 'SIGCONT');
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  get header(): TraceHeader {
+    const maps = this.#maps;
+    return {
+      pid: this.pid,
+      ...machineFacts(),
+      ...(this.#command ? { command: this.#command } : {}),
+      ...(maps === undefined ? {} : { maps }),
+    };
+  }
+}
