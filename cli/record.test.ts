@@ -167,7 +167,7 @@ async function underLoad([tool, ...args]: readonly [string, ...string[]], work: 
   }
 }
 
-const redisFits = () => fit.get('bpftrace') === true && needsTool('redis-server') && needsTool('redis-benchmark');
+const redisFits = () => fit.get('bpftrace') === true && needsTool('redis-server') && needsTool('redis-benchmark') && needsTool('redis-cli');
 
 test('bpftrace: redis-server under load, attached for a while; it runs on, with nothing attached', { timeout: SLOW_MS }, async ({
   skip,
