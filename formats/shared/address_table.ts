@@ -1,9 +1,11 @@
 /**
  * Addresses and a number for each: which blocks are live, since when, and which were freed.
  * Invariant: an address with a positive number is live, one with a negative number was live and is not; 0 is never stored.
- * Freed addresses are forgotten whenever the table grows, so that it stays in proportion to the live ones.
+ * Freed addresses are forgotten whenever the table grows beyond KEPT, so that it stays in proportion to the live ones.
  */
 const TWO_32 = 2 ** 32;
+/** Numbers of a table that is small enough to keep what was freed. */
+const KEPT = 2 * 4096;
 
 /** Table of addresses, open addressing with linear probing. */
 export class AddressTable {
@@ -65,17 +67,19 @@ export class AddressTable {
     return at;
   }
 
-  /** Forgets freed addresses, and grows until at most a quarter of the places are taken. */
+  /** Forgets freed addresses unless the table is small, and grows until at most a quarter of the places are taken. */
   #rehash(): void {
     const former = this.#slots;
-    let live = 0;
-    for (let at = 0; at < former.length; at += 2) if (former[at] >= 0 && former[at + 1] > 0) live++;
+    const keepsFreed = former.length < KEPT;
+    const stays = (at: number) => former[at] >= 0 && (keepsFreed || former[at + 1] > 0);
+    let staying = 0;
+    for (let at = 0; at < former.length; at += 2) if (stays(at)) staying++;
     let { length } = former;
-    while (live * 8 > length) length *= 2;
+    while (staying * 8 > length) length *= 2;
     this.#slots = new Float64Array(length).fill(-1);
-    this.#used = live;
+    this.#used = staying;
     for (let from = 0; from < former.length; from += 2) {
-      if (former[from] < 0 || former[from + 1] <= 0) continue;
+      if (!stays(from)) continue;
       const at = this.#find(former[from]);
       this.#slots[at] = former[from];
       this.#slots[at + 1] = former[from + 1];

@@ -34,8 +34,9 @@ export function dotGraph(
   limits: DotLimits,
   note: (text: string) => void,
 ): string | undefined {
-  const nodeLimit = Math.trunc(limits.nodeFraction * total);
-  const edgeLimit = Math.trunc(limits.edgeFraction * total);
+  // Perl's int has no negative zero
+  const nodeLimit = Math.trunc(limits.nodeFraction * total) + 0;
+  const edgeLimit = Math.trunc(limits.edgeFraction * total) + 0;
   const order: number[] = [];
   for (let i = 0; i < entries.names.length; i++) if (present[i] === 1) order.push(i);
   order.sort((a, b) => Math.abs(cumulative[b]) - Math.abs(cumulative[a]) || compareNames(entries.names[a], entries.names[b]));
