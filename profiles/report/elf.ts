@@ -204,6 +204,8 @@ class ElfReader {
     for (const { type, offset, size, link } of sections) {
       if (type !== SHT_GNU_VERDEF && type !== SHT_GNU_VERNEED) continue;
       const strings = sections[link];
+      // A broken file may name a section that it does not have.
+      if (strings === undefined) continue;
       for (let at = offset, next = -1; at < offset + size && next !== 0; at += next) {
         next = this.#u32(at + (type === SHT_GNU_VERDEF ? 16 : 12));
         if (type === SHT_GNU_VERDEF) {
