@@ -34,43 +34,48 @@ export const NOT_A_SLAB = 255;
 export class EdataTable {
   /** Rows in use or on the free list, row 0 included. */
   length = 1;
-  capacity = 1024;
+  capacity = 512;
   /** Address of the first page. (base, pages, sn: whole numbers, as doubles because addresses and huge mappings pass 2^32.) */
-  base = new Float64Array(1024);
-  pages = new Float64Array(1024);
+  base = new Float64Array(512);
+  pages = new Float64Array(512);
   /** Serial number: the age of the mapping in its arena. */
-  sn = new Float64Array(1024);
-  arena = new Uint16Array(1024);
+  sn = new Float64Array(512);
+  arena = new Uint16Array(512);
   /** State */
-  state = new Uint8Array(1024);
+  state = new Uint8Array(512);
   /** Bits of Flag */
-  flags = new Uint8Array(1024);
+  flags = new Uint8Array(512);
   /** SizeClass of the object or of the slab's regions; meaningless unless active. */
-  szind = new Uint8Array(1024);
+  szind = new Uint8Array(512);
   /** SizeClass of the regions of an active slab; NOT_A_SLAB for any other extent. */
-  slabClass = new Uint8Array(1024);
+  slabClass = new Uint8Array(512);
   /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */
-  offset = new Uint16Array(1024);
+  offset = new Uint16Array(512);
   /** Slab -> shard of its bin. */
-  shard = new Uint8Array(1024);
+  shard = new Uint8Array(512);
   /** Slab -> free regions, 0..512. */
-  freeCount = new Uint16Array(1024);
+  freeCount = new Uint16Array(512);
   /** Slab -> SLAB_WORDS words; a set bit is a free region. Words beyond the slab's last region hold what they held. */
-  freeBits = new Uint32Array(1024 * SLAB_WORDS);
+  freeBits = new Uint32Array(512 * SLAB_WORDS);
   /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
-  sample = new Int32Array(1024);
+  sample = new Int32Array(512);
   /** Extents that touch this one in memory, NO_EXTENT for none. */
-  below = new Int32Array(1024);
-  above = new Int32Array(1024);
+  below = new Int32Array(512);
+  above = new Int32Array(512);
   /** Links of the heap that holds this extent (ph.ts). */
-  prev = new Int32Array(1024);
-  next = new Int32Array(1024);
-  child = new Int32Array(1024);
+  prev = new Int32Array(512);
+  next = new Int32Array(512);
+  child = new Int32Array(512);
   /** Links of the LRU list, or of the list of large objects of a manual arena. */
-  older = new Int32Array(1024);
-  younger = new Int32Array(1024);
+  older = new Int32Array(512);
+  younger = new Int32Array(512);
   /** First row of the free list, chained through `next`. */
   #free = 0;
+
+  constructor() {
+    // compiled code takes a column that was never replaced for a constant, and is thrown away when it is: so it happens once before
+    this.#grow();
+  }
 
   /** Takes a free row. Its columns hold what they held. */
   take(): Extent {

@@ -19,11 +19,16 @@ export const SIZES = 2;
 /** Objects by number. Number 0 is NULL and never lives. */
 export class LiveObjects {
   /** Rows that there is room for. */
-  capacity = 1024;
+  capacity = 512;
   /** Requested bytes: row * SIZES. */
   sizes: Float64Array<ArrayBuffer> = new Float64Array(this.capacity * SIZES);
   /** The same memory: row * WORDS + REGION or STACK. */
   words: Uint32Array<ArrayBuffer> = new Uint32Array(this.sizes.buffer);
+
+  constructor() {
+    // compiled code takes a field that was never replaced for a constant, and is thrown away when it is: so it happens once before
+    this.reach(this.capacity);
+  }
 
   /** Whether an object has this number. */
   has(number: number): boolean {
