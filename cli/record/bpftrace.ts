@@ -4,7 +4,7 @@
  * Differs from `bpftrace -c`: that one splits the command line at blanks, and its probes fire in every process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
 import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
