@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['{cli,core,formats,profiles,fixtures}/**/*.test.ts'],
     globalSetup: './fixtures/bundle_cli.ts',
     benchmark: { include: ['{cli,core,formats,profiles,fixtures}/**/*.bench.ts'] },
+    // All processors: most tests wait for programs they started, and the default leaves one of two idle.
+    maxWorkers: '100%',
     // Files run beside each other on as few as two slow cores, and some of them start compilers and browsers.
     testTimeout: 60_000,
     hookTimeout: 120_000,
