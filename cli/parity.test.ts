@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { callgrindCalls } from '../fixtures/callgrind.ts';
 import { type KnownProgram, type RandomCase, randomCase } from '../fixtures/profiles/random_case.ts';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
@@ -109,20 +110,6 @@ function comparable(form: string, text: string): string {
     default:
       return text.split('\n').sort().join('\n');
   }
-}
-
-/** Calls of a callgrind file with their names in full, sorted. */
-function callgrindCalls(text: string): string {
-  const names = new Map<string, string>();
-  const full = text.replace(
-    /^(c?)(fl|fn)=(\((\d+)\))?(?: (.*)|(.*))$/gm,
-    (_line, called: string, key: string, _n, number: string | undefined, first: string | undefined, short: string | undefined) => {
-      if (number === undefined) return `${called}${key}=${first ?? short}`;
-      if (first !== undefined) names.set(key + number, first);
-      return `${called}${key}=${names.get(key + number)}`;
-    },
-  );
-  return full.split('\n\n').sort().join('\n\n');
 }
 
 /** The first lines that differ. */

@@ -1,6 +1,6 @@
 /**
  * The fast lane of accounts without a model: calls that allocate, move or free what lives, which are nearly all.
- * Invariant: what a row does here is what `#account` of replay.ts does; a row that is to be counted as anything else ends the stretch untouched.
+ * Invariant: what a row does here is what `#accountOne` of replay.ts does; a row that is to be counted as anything else ends the stretch untouched.
  * Differs: one loop over many calls, with the totals in locals, written back at the end of the stretch.
  */
 import type { EventBatch } from '../trace/events.ts';
@@ -80,11 +80,7 @@ export function bookLane(
     if (contexts) ledger.allocateContext(context, requested, now);
   }
   if (row > from) {
-    ledger.totalObjects += mallocs;
-    ledger.totalBytes += bytes;
-    ledger.totalLiveObjects += mallocs - frees - moves;
-    ledger.totalLiveBytes = liveBytes;
-    ledger.frees += frees;
+    ledger.addTotals(mallocs, bytes, frees, moves, liveBytes);
     if (peakRow >= 0) ledger.setPeak(peakBytes, peakTime, event + peakRow - from);
   }
   return row;

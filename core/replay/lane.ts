@@ -107,12 +107,7 @@ export function runLane(
   if (row > from) {
     tsd.allocated = allocated;
     tsd.deallocated = deallocated;
-    const frees = row - from - mallocs;
-    ledger.totalObjects += mallocs;
-    ledger.totalBytes += bytes;
-    ledger.totalLiveObjects += mallocs - frees;
-    ledger.totalLiveBytes = liveBytes;
-    ledger.frees += frees;
+    ledger.addTotals(mallocs, bytes, row - from - mallocs, 0, liveBytes);
     if (peakRow >= 0) ledger.setPeak(peakBytes, batch.time[peakRow], event + peakRow - from);
   }
   return row;

@@ -62,7 +62,7 @@ export class Ledger {
   totalTemporaryObjects = 0;
   /** Frees of live objects; objects that a realloc replaced are not counted. */
   frees = 0;
-  /** True from a new peak until `atPeak` says that it is taken note of. */
+  /** True from a new peak on; whoever takes note of it sets it back. */
   newPeak = false;
 
   /** Books an allocation of `bytes` under `stack` at `time`, event number `event`. */
@@ -73,6 +73,18 @@ export class Ledger {
     this.totalLiveBytes += bytes;
     if (this.totalLiveBytes > this.totalPeakBytes) this.setPeak(this.totalLiveBytes, time, event);
     if (this.contexts) this.allocateContext(stack, bytes, time);
+  }
+
+  /**
+   * Books the totals of a stretch of calls at once: its allocations and their bytes, the objects that frees and reallocs ended, and the bytes live after
+   * it. Its peak and its contexts are booked apart.
+   */
+  addTotals(allocations: number, bytes: number, frees: number, moves: number, liveBytes: number): void {
+    this.totalObjects += allocations;
+    this.totalBytes += bytes;
+    this.totalLiveObjects += allocations - frees - moves;
+    this.totalLiveBytes = liveBytes;
+    this.frees += frees;
   }
 
   /** Notes the most bytes that have been live at once. */

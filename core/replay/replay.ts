@@ -143,7 +143,6 @@ export class Replay {
   #outOfMemory = 0;
   /** Counted here and not on the trace, so that a trace can be replayed twice. */
   readonly #skipped: Skipped = Object.create(null) as Skipped;
-  readonly #placement: NonNullable<ReplayOptions['placement']> | null;
   #peak: ModelBytes | null = null;
   /** An event has told its CPU to a model with arenas of CPUs. */
   #cpusKnown = false;
@@ -154,7 +153,6 @@ export class Replay {
   constructor(trace: Trace, options: ReplayOptions = {}) {
     this.trace = trace;
     this.#options = options;
-    this.#placement = options.placement ?? null;
     this.ledger = new Ledger(options.contexts ?? true);
   }
 
@@ -313,8 +311,8 @@ export class Replay {
     const { thread, time } = batch;
     const { heap } = this;
     for (let row = from; row < to; ) {
-      const index = thread[row];
-      if (index >= heap.tsds.length) this.#tsd(heap, index);
+      // the lane starts no thread
+      this.#tsd(heap, thread[row]);
       const stop = runLane(heap.tsds, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
       this.eventCount += stop - row;
       row = stop;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
+import { callgrindCalls } from '../../fixtures/callgrind.ts';
 import { randomDump } from '../../fixtures/profiles/random_dump.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { readHeap } from '../heap/read.ts';
@@ -168,20 +169,6 @@ function comparable(format: ReportFormat, text: string): string {
   if (format === 'text') return text;
   if (format === 'callgrind') return callgrindCalls(text);
   return text.split('\n').sort().join('\n');
-}
-
-/** Calls of a callgrind file with their names in full, sorted. */
-function callgrindCalls(text: string): string {
-  const names = new Map<string, string>();
-  const full = text.replace(
-    /^(c?)(fl|fn)=(\((\d+)\))?(?: (.*)|(.*))$/gm,
-    (_line, called: string, key: string, _n, number: string | undefined, first: string | undefined, short: string | undefined) => {
-      if (number === undefined) return `${called}${key}=${first ?? short}`;
-      if (first !== undefined) names.set(key + number, first);
-      return `${called}${key}=${names.get(key + number)}`;
-    },
-  );
-  return full.split('\n\n').sort().join('\n\n');
 }
 
 test('rows without backtrace are left out of a dump, with a note', () => {
