@@ -26,6 +26,9 @@ export interface ReadOptions {
   readonly batchEvents?: number;
 }
 
+/** Settings for a reader that only looks at an input's head to say how sure it is: its events go nowhere, so few are kept at once. */
+export const SNIFFING: ReadOptions = { name: '-', batchEvents: 64, reorderWindow: 64 };
+
 /** A reader under way: bytes in, batches and trace tables out. */
 export interface TraceReader {
   /**

@@ -68,6 +68,7 @@ export function sniffFormat(head: Uint8Array): TraceFormat | undefined {
       surest = sure;
       best = format;
     }
+    if (surest === 1) break;
   }
   return best;
 }

@@ -12,7 +12,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { InputError } from '../format.ts';
+import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
@@ -186,7 +186,7 @@ function eatString(cursor: ByteCursor): number {
 export function isMemleakTable(head: Uint8Array): boolean {
   const heading = findWord(head, 0, head.length, SUMMARY_HEADING);
   if (heading < 0) return false;
-  const reader = new MemleakReader(new Trace(), () => {}, { name: '-' }, true);
+  const reader = new MemleakReader(new Trace(), () => {}, SNIFFING, true);
   reader.write(head.subarray(0, heading));
   return reader.events === 0 && memleak.sniff(head) > 0;
 }
@@ -196,7 +196,7 @@ export const memleak: TraceFormat = {
   name: 'memleak',
   title: "trace of bcc's memleak -t",
   sniff(head) {
-    const reader = new MemleakReader(new Trace(), () => {}, { name: '-' }, true);
+    const reader = new MemleakReader(new Trace(), () => {}, SNIFFING, true);
     reader.write(head);
     const { events, unparsed, summaries } = reader;
     if (events + summaries === 0) return 0;

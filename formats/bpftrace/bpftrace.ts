@@ -18,7 +18,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
@@ -535,7 +535,7 @@ export const bpftrace: TraceFormat = {
   name: 'bpftrace',
   title: 'output of a bpftrace script that probes the allocator, text or JSON',
   sniff(head) {
-    const reader = new BpftraceReader(new Trace(), () => {}, { name: '-' });
+    const reader = new BpftraceReader(new Trace(), () => {}, SNIFFING);
     // A head may end in mid-line.
     reader.write(head);
     const { calls, unparsed, opened } = reader;

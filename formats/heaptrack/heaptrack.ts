@@ -21,7 +21,7 @@
  */
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { InputError } from '../format.ts';
+import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, textOf } from '../shared/cursor.ts';
@@ -403,7 +403,7 @@ export const heaptrack: TraceFormat = {
   title: 'recording by heaptrack, interpreted or raw',
   sniff(head) {
     if (head[0] !== VERSION) return 0;
-    const reader = new HeaptrackReader(new Trace(), () => {}, { name: '-' });
+    const reader = new HeaptrackReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);
     } catch (error) {

@@ -13,7 +13,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
@@ -152,7 +152,7 @@ export const logalloc: TraceFormat = {
   name: 'logalloc',
   title: "Firefox's allocation log (MALLOC_LOG)",
   sniff(head) {
-    const reader = new LogallocReader(new Trace(), () => {}, { name: '-' });
+    const reader = new LogallocReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);
     } catch {

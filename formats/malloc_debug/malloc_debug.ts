@@ -16,7 +16,7 @@ import type { EventBatch } from '../../core/trace/events.ts';
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
@@ -160,7 +160,7 @@ export const mallocDebug: TraceFormat = {
   name: 'malloc_debug',
   title: "allocation records of Android's malloc debug (record_allocs)",
   sniff(head) {
-    const reader = new MallocDebugReader(new Trace(), () => {}, { name: '-' });
+    const reader = new MallocDebugReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);
     } catch {

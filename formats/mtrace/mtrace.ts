@@ -18,7 +18,7 @@ import { Op } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
@@ -204,7 +204,7 @@ export const mtrace: TraceFormat = {
   title: "recording by glibc's mtrace (MALLOC_TRACE)",
   sniff(head) {
     if (head[0] !== AT && !hasWord(head, 0, head.length, START)) return 0;
-    const reader = new MtraceReader(new Trace(), () => {}, { name: '-' });
+    const reader = new MtraceReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);
     } catch {

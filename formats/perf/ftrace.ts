@@ -10,7 +10,7 @@
  */
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -162,7 +162,7 @@ export const ftrace: TraceFormat = {
   name: 'ftrace',
   title: "the kernel's trace file with uprobe events on the allocator",
   sniff(head) {
-    const reader = new FtraceReader(new Trace(), () => {}, { name: '-' });
+    const reader = new FtraceReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { events, unparsed } = reader;
     const opened = hasWord(head, 0, head.length, ascii('# tracer: '));

@@ -12,7 +12,7 @@
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -240,7 +240,7 @@ export const perfScript: TraceFormat = {
   name: 'perf',
   title: 'output of perf script for a recording with uprobes on the allocator',
   sniff(head) {
-    const reader = new PerfScriptReader(new Trace(), () => {}, { name: '-' });
+    const reader = new PerfScriptReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { events, unparsed } = reader;
     return events === 0 ? 0 : 0.97 * (events / (events + unparsed));

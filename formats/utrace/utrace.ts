@@ -13,7 +13,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
@@ -171,7 +171,7 @@ export const utrace: TraceFormat = {
   name: 'utrace',
   title: "jemalloc's utrace records as kdump prints them (FreeBSD)",
   sniff(head) {
-    const reader = new UtraceReader(new Trace(), () => {}, { name: '-' });
+    const reader = new UtraceReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { taken, unparsed } = reader;
     return taken === 0 ? 0 : 0.95 * (taken / (taken + unparsed));

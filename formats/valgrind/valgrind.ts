@@ -16,7 +16,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
@@ -260,7 +260,7 @@ export const valgrind: TraceFormat = {
   name: 'valgrind',
   title: "Valgrind's log with --trace-malloc=yes",
   sniff(head) {
-    const reader = new ValgrindReader(new Trace(), () => {}, { name: '-' });
+    const reader = new ValgrindReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { calls, unparsed } = reader;
     // A program may print more than it allocates.
