@@ -94,10 +94,14 @@ function printsSummary(args: ReplayArgs, paths: ReadonlyMap<Result, string>): bo
   return args.json !== true && args.quiet !== true && ![...paths.values(), args.placements].includes(STANDARD);
 }
 
+/** A configuration that says itself whether profiling is on. */
+const SETS_PROF = /(?:^|,)prof:/;
+
 /** The model's settings. Profiling is on where its dump is asked for, unless the configuration says otherwise. */
 function modelOptions(args: ReplayArgs): ReplayOptions {
   const dumps = args.heap !== undefined || args.output !== undefined;
-  const conf = dumps ? ['prof:true', args.conf ?? ''].filter((part) => part !== '').join(',') : args.conf;
+  const given = args.conf ?? '';
+  const conf = dumps && !SETS_PROF.test(given) ? ['prof:true', given].filter((part) => part !== '').join(',') : args.conf;
   return {
     ...(conf === undefined ? {} : { conf }),
     ...(args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) }),

@@ -251,7 +251,7 @@ describe('errors name the line', () => {
     ['"skipped":{"lost":-1}', '"lost" is not an integer'],
     ['"partial":1', '"partial" is neither true nor false'],
     ['"timed":null', '"timed" is neither true nor false'],
-    ['"start_ts":"0"', '"start_ts" is not an integer'],
+    ['"clock_start":7', '"clock_start" is not a string of up to 19 digits'],
   ])('an end with %s', (field, message) => {
     expect(() => read(`{"op":"trace","version":1}\n${good}{"op":"trace","version":1,"end":true,${field}}\n`)).toThrow(`t:3: ${message}`);
   });
@@ -496,7 +496,7 @@ describe('what a recording says late', () => {
 {"op":"thread","tid":10,"nth":0,"name":"main"}
 {"op":"thread","tid":11,"nth":3,"prng_seed":"0x8000000000000000"}
 {"op":"thread","tid":13,"nth":4}
-{"op":"trace","version":1,"clock":"ns","end":true,"pid":10,"x":2,"start_ts":1784000000123456789,"skipped":{"lost":3},"notes":["lost some"],"partial":true}
+{"op":"trace","version":1,"clock":"ns","end":true,"pid":10,"x":2,"clock_start":"1784000000123456789","skipped":{"lost":3},"notes":["lost some"],"partial":true}
 `);
   });
 

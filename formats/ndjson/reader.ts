@@ -343,8 +343,9 @@ class NdjsonReader implements TraceReader {
           header.pageSize = this.#natural(fields, key);
           break;
         case 'start_ts':
+          if (ends) break;
           if ((line.bad & Key.start_ts) !== 0) throw this.#error(`"start_ts" is not an integer of nanoseconds`);
-          this.#startTime(ends);
+          this.#startTime();
           break;
         case 'mmap_top':
           header.mmapTop = this.#hex(fields, key);
@@ -362,14 +363,13 @@ class NdjsonReader implements TraceReader {
     if (Object.keys(other).length > 0) header.other = ends ? Object.assign(other, { ...header.other, ...other }) : other;
   }
 
-  /** The time that events count from; at the end, only what the recording's own clock showed then. */
-  #startTime(ends: boolean): void {
+  /** The time that events count from. */
+  #startTime(): void {
     const { header } = this.#trace;
     const { startSeconds, startNanos } = this.#line;
     const start = new TimeOrigin();
     start.set(startSeconds, startNanos);
     header.startTime = start.toBigInt();
-    if (ends) return;
     this.#origin.set(startSeconds, startNanos);
     header.startTimeGiven = true;
   }
@@ -380,6 +380,10 @@ class NdjsonReader implements TraceReader {
     const value = fields[key];
     switch (key) {
       case 'end':
+        return true;
+      case 'clock_start':
+        if (typeof value !== 'string' || !/^\d{1,19}$/.test(value)) throw this.#error('"clock_start" is not a string of up to 19 digits');
+        trace.header.startTime = BigInt(value);
         return true;
       case 'timed':
         if (typeof value !== 'boolean') throw this.#error('"timed" is neither true nor false');

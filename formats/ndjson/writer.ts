@@ -279,13 +279,12 @@ export class NdjsonWriter {
     const timed = header.timed !== false;
     if (this.#timed && !timed) news['timed'] = false;
     const start = timed && this.#timed && (header.startTime ?? 0n) !== this.#start ? header.startTime : undefined;
-    if (start !== undefined) news['start_ts'] = 0;
+    if (start !== undefined) news['clock_start'] = String(start);
     if (Object.keys(skipped).length > 0) news['skipped'] = skipped;
     if (warnings.length > 0) news['notes'] = warnings;
     if (partial) news['partial'] = true;
     if (Object.keys(news).length === 0) return;
-    const line = withoutOverwriting({ ...TRACE_LINE, end: true }, news);
-    this.#object(line, start === undefined ? undefined : { key: 'start_ts', digits: String(start) });
+    this.#object(withoutOverwriting({ ...TRACE_LINE, end: true }, news));
   }
 
   /** `nth`: the line says which row it is, because no event shows it, or because events have already shown it. */
