@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { randomNumbers } from '../fixtures/profiles/random_dump.ts';
 import { projectRoot } from '../fixtures/root.ts';
-import { needsTool } from '../fixtures/tools.ts';
+import { needsTool, PPROF_PROFILES } from '../fixtures/tools.ts';
 import { SAMPLE_TYPES } from '../profiles/profile.ts';
 import { symbolName } from '../profiles/report/symbols.ts';
 import { run } from './program.ts';
@@ -18,7 +19,7 @@ const PROFILES = join(projectRoot(), 'fixtures/profiles');
 const DUMPS = readdirSync(PROFILES).filter((name) => /\.heap(\.zst)?$/.test(name));
 const FORMS = ['top', 'tree', 'peek', 'traces'] as const;
 /** A row of a table: value, cumulative value, name. */
-const ROW = /^ *(-?\d+)B? +[\d.]+% +[\d.]+% +(-?\d+)B? +[\d.]+% +(?:\| +)?(.*?)(?: \((?:partial-)?inline\))?$/;
+const ROW = /^ *(-?\d+)B? +[-\d.e]+% +[-\d.e]+% +(-?\d+)B? +[-\d.e]+% +(?:\| +)?(.*?)(?: \((?:partial-)?inline\))?$/;
 
 interface OurReport {
   readonly rows: readonly { readonly name: string; readonly [value: string]: number | string }[];
@@ -206,7 +207,6 @@ describe('profiles of something else than memory', () => {
     ['a CPU profile', words([0, 3, 1, 10000, 0, 1, 1, 0x401000, 0, 1, 0], 4)],
     ['a contention profile', Buffer.from('--- contentionz 1 ---\nformat = java\n 100 1 @ 0x1 0x2\n')],
     ['a profile of threads', Buffer.from('--- threadz 1 ---\n\n--- Thread 7eff (name: main/1) stack: ---\n  PC: 0x1\n')],
-    ['a Java heap profile', Buffer.from('--- heapz 1 ---\nformat = java\nresolution = bytes\n 7048 1 @ 0x3 0x4\n')],
     ['a profile of thread creation', Buffer.from('threadcreate profile: total 1\n1 @ 0x1 0x2\n')],
     ['a profile of goroutines', Buffer.from('goroutine profile: total 1\n1 @ 0x1 0x2\n')],
   ])('%s of an older format is refused by name', async (name, bytes) => {
@@ -219,3 +219,149 @@ describe('profiles of something else than memory', () => {
     expect(code).toBe(2);
   });
 });
+
+/** Rows of `go tool pprof -top` as our --json has them, by name: each function's own value and its cumulative one. */
+function pprofTop(path: string, sampleType: string): { readonly total: number; readonly rows: ReadonlyMap<string, string> } {
+  const flags = ['-symbolize=none', '-top', '-nodecount=100000', '-nodefraction=0', '-unit=B', `-sample_index=${sampleType}`];
+  const top = execFileSync('go', ['tool', 'pprof', ...flags, path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const rows = top.split('\n').flatMap((line) => {
+    const match = ROW.exec(line);
+    return match === null ? [] : [[match[3], `${match[1]} ${match[2]}`] as const];
+  });
+  return { total: Number(/ of (\d+)B? total/.exec(top)?.[1]), rows: new Map(rows) };
+}
+
+/** The same of ours. */
+async function ourTop(path: string, sampleType: 'inuse_objects' | 'inuse_space') {
+  const { code, stdout, stderr } = await jereplay(['report', '--json', `--${sampleType}`, path]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { rows, ...head } = JSON.parse(stdout) as OurReport;
+  const unit = sampleType === 'inuse_space' ? 'bytes' : 'objects';
+  return {
+    total: head[`total_${unit}`],
+    rows: new Map(rows.map((row) => [row.name, `${row[`flat_${unit}`]} ${row[`cumulative_${unit}`]}`])),
+  };
+}
+
+describe.skipIf(!needsTool('go'))('Java heap profiles', () => {
+  let path: string;
+  beforeAll(() => {
+    path = join(mkdtempSync(join(tmpdir(), 'pprof-')), 'java.heap');
+  });
+  afterAll(() => rmSync(join(path, '..'), { recursive: true }));
+
+  const PLACES = ['(Source.java:10)', '(Source.java:-1)', '(/usr/lib/jvm/libjvm.so)', '(generated stub/JIT)'];
+
+  test('drawn at random have the rows of pprof', async () => {
+    for (const seed of [1, 2, 3]) {
+      const random = randomNumbers(seed * 0x9e3779b1);
+      let text = '--- heapz 1 ---\nformat = java\nresolution = bytes\n';
+      const locations = 2 + random(40);
+      const id = (i: number) => `0x${(i + 1).toString(16).padStart(random(2) * 8, '0')}`;
+      for (let i = random(30); i >= 0; i--) {
+        const count = 1 + random(2 ** random(12));
+        const stack = Array.from({ length: 1 + random(20) }, () => id(random(locations)));
+        text += `  ${count * (1 + random(2 ** random(22)))}     ${count} @ ${stack.join(' ')}\n`;
+      }
+      text += '\n';
+      for (let i = 0; i < locations; i++)
+        text += ` ${id(i)} ${random(9) === 0 ? `state ${i}` : `com.example.Class${i}.run${i} ${PLACES[random(PLACES.length)]}`}\n`;
+      writeFileSync(path, text);
+      for (const type of ['inuse_space', 'inuse_objects'] as const)
+        expect(await ourTop(path, type), `seed ${seed}`).toEqual(pprofTop(path, type));
+    }
+  }, 60000);
+
+  test.each([
+    ['format = java', 'format = cpp', ":2: a heap profile of format cpp, which is not Java's\n"],
+    ['resolution = bytes', 'resolution = kilobytes', ':3: a heap profile that counts kilobytes, not bytes\n'],
+    [' 7048 1 @', ' 7048 0 @', ':4: 7048 bytes of no objects\n'],
+  ])('%s as %s is refused', async (good, bad, message) => {
+    const text = '--- heapz 1 ---\nformat = java\nresolution = bytes\n 7048 1 @ 0x3 0x4\n';
+    writeFileSync(path, text.replace(good, bad));
+    expect(await jereplay(['report', path])).toMatchObject({ code: 2, stdout: '', stderr: path + message });
+  });
+
+  test('name what their table lacks by its number, and pass over other lines with a note', async () => {
+    writeFileSync(path, '--- heapz 1 ---\nformat = java\nresolution = bytes\n 524288000 1000 @ 0x3 0x00004\nso\n 0x3 a.b (c)\n');
+    const { stdout, stderr } = await jereplay(['report', '--inuse_objects', path]);
+    expect(stdout).toMatch(/^Total: \d+ objects\n.* a\.b\n.* \[location 0x4\]\n$/);
+    expect(stderr).toBe(`note: ${path}:5: a line is no part of a Java heap profile and passed over\n`);
+  });
+});
+
+describe.skipIf(![needsTool('go'), needsTool('jeprof'), needsTool('pprof-profiles')].every(Boolean))("pprof's own test profiles", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'pprof-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const at = (name: string) => join(PPROF_PROFILES, name);
+  /** The others: what they must give when they are converted, or made of Go. */
+  const OTHERS: readonly (readonly [string, string, string])[] = [
+    ['cppbench.contention', 'a contention profile', 'delay'],
+    ['cppbench.cpu', 'a CPU profile', 'cpu'],
+    ['cppbench.thread', 'a profile of threads', 'thread'],
+    ['cppbench.thread.all', 'a profile of threads', 'thread'],
+    ['cppbench.thread.none', 'a profile of threads', 'thread'],
+    ['go.crc32.cpu', 'a CPU profile', 'cpu'],
+    ['go.godoc.thread', 'a profile of thread creation', 'threadcreate'],
+    ['gobench.cpu', 'a CPU profile', 'cpu'],
+    ['java.contention', 'a contention profile', 'delay'],
+    ['java.cpu', 'a CPU profile', 'cpu'],
+  ];
+
+  test('are all in this table', () => {
+    const known = [...OTHERS.map(([name]) => name), 'cppbench.growth', 'cppbench.heap', 'gobench.heap', 'java.heap'];
+    expect(readdirSync(PPROF_PROFILES).filter((name) => !name.endsWith('.string'))).toEqual(known.sort());
+  });
+
+  test('java.heap has the rows of pprof', async () => {
+    for (const type of ['inuse_space', 'inuse_objects'] as const)
+      expect(await ourTop(at('java.heap'), type)).toEqual(pprofTop(at('java.heap'), type));
+  });
+
+  test.each(['cppbench.heap', 'cppbench.growth', 'gobench.heap'])('%s has the rows of jeprof', async (name) => {
+    const program = join(folder, 'unreadable');
+    writeFileSync(program, '\x7fELF, and no more\n');
+    // Of what has been freed altogether jeprof makes a division by zero.
+    const live = join(folder, name);
+    writeFileSync(live, readFileSync(at(name), 'latin1').replace(/^0: 0 .*\n/gm, ''));
+    for (const type of ['--inuse_space', '--alloc_objects']) {
+      const args = ['--text', '--show_bytes', type, program];
+      const theirs = execFileSync('jeprof', [...args, live], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      expect((await jereplay(['jeprof', ...args, live])).stdout).toBe(theirs);
+      const [total] = (await jereplay(['jeprof', ...args, at(name)])).stdout.split('\n', 1);
+      if (type.startsWith('--inuse')) expect(total).toBe(theirs.split('\n', 1)[0]);
+    }
+  });
+
+  test.each(OTHERS)('%s is %s: named, and what the hint says makes it open', async (name, kind, measure) => {
+    const { code, stderr } = await jereplay(['report', at(name)]);
+    const hint = 'go tool pprof -proto FILE > FILE.pb.gz';
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `${at(name)}: ${kind} of a format older than pprof's own\nhint: ${hint} makes one of it that opens here\n`,
+    });
+    const converted = join(folder, `${name}.pb.gz`);
+    const raw = join(folder, `${name}.raw`);
+    execFileSync('go', ['tool', 'pprof', '-symbolize=none', at(name)], {
+      input: `proto > ${converted}\nraw > ${raw}\n`,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...process.env, PPROF_TMPDIR: folder, PPROF_BINARY_PATH: folder },
+    });
+    const { stdout } = await jereplay(['report', '--json', '--sample_index', measure, converted]);
+    const report = JSON.parse(stdout) as OurReport;
+    const total = Object.entries(report).find(([key]) => key.startsWith('total_'))?.[1];
+    expect(total).toBe(rawTotal(readFileSync(raw, 'utf8'), measure));
+  });
+});
+
+/** Sum of a sample type in what `go tool pprof -raw` prints. */
+function rawTotal(raw: string, type: string): number {
+  const [, samples = ''] = /^Samples:\n([\s\S]*?)^Locations$/m.exec(raw) ?? [];
+  const [types, ...lines] = samples.split('\n');
+  const column = types.split(' ').findIndex((each) => each.startsWith(`${type}/`));
+  const rows = lines.flatMap((line) => /^ *([\d ]+):[\d ]*$/.exec(line)?.[1] ?? []);
+  return rows.reduce((sum, values) => sum + Number(values.trim().split(/ +/)[column]), 0);
+}

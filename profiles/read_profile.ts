@@ -4,6 +4,7 @@
  */
 import { collapsedText, isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
 import { InputError } from '../core/trace/input_error.ts';
+import { isJavaHeap, readJavaHeap } from './heap/java.ts';
 import { isHeap, readHeap } from './heap/read.ts';
 import { legacyProfile } from './pprof/legacy.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
@@ -17,13 +18,21 @@ export interface OpenedProfile {
   readonly dumpText?: string;
 }
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a pprof profile, DHAT's or Massif's output, or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
-  return isHeap(head) || isPprof(head) || isDhat(head) || isMassif(head) || legacyProfile(head) !== undefined || isCollapsed(head);
+  return (
+    isHeap(head) ||
+    isJavaHeap(head) ||
+    isPprof(head) ||
+    isDhat(head) ||
+    isMassif(head) ||
+    legacyProfile(head) !== undefined ||
+    isCollapsed(head)
+  );
 }
 
 /**
- * Reads a heap dump, a pprof profile, DHAT's or Massif's output, or folded stacks.
+ * Reads a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks.
  * @param name what errors call it
  * @returns undefined if the file is none of them
  * @throws InputError if it looks like one and is broken
@@ -33,6 +42,7 @@ export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | un
     const { profile, text } = readHeap(bytes, name);
     return { profile, dumpText: new TextDecoder().decode(text) };
   }
+  if (isJavaHeap(bytes)) return { profile: readJavaHeap(bytes, name) };
   if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
   if (isDhat(bytes)) return { profile: readDhat(bytes, name).profile };
   if (isMassif(bytes)) return { profile: readMassif(bytes, name).profile };

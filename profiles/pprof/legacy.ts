@@ -1,13 +1,12 @@
 /**
  * The profiles that came before pprof's protobuf (github.com/google/pprof, profile/legacy_profile.go), told apart so that an error can name them.
- * Differs: heap and growth profiles of this age are read (`heap/read.ts`); the others are left to pprof, which turns them into protobuf.
+ * Differs: heap and growth profiles of this age are read (`heap/read.ts`, `heap/java.ts`); the others are left to pprof, which turns them into protobuf.
  */
 
 /** First lines of the textual ones. */
 const FIRST_LINES: readonly (readonly [RegExp, string])[] = [
   [/^--- ?contention/, 'a contention profile'],
   [/^--- ?threadz? /, 'a profile of threads'],
-  [/^--- ?heapz? \d/, 'a Java heap profile'],
   [/^threadcreate profile:/, 'a profile of thread creation'],
   [/^goroutine profile:/, 'a profile of goroutines'],
 ];
