@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import type { Builder } from 'flatbuffers';
-import { COLUMNS, MARK, VERSION, type Block, type Column } from './columns.ts';
+import { COLUMNS, MARK, VERSION, type Block, type Column, type ElementType } from './columns.ts';
 
 /** Bytes before a message's metadata: a continuation marker and the metadata's length. */
 export const PREFIX_BYTES = 8;
@@ -28,7 +28,6 @@ const PRECISION_DOUBLE = 2;
 
 /** Buffers of a column: validity, then offsets where the length varies, then the elements (those of a list with their own validity). */
 const BUFFERS = { value: 2, text: 3, bytes: 3, list: 4 } as const;
-const BUFFER_COUNT = COLUMNS.reduce((sum, { shape }) => sum + BUFFERS[shape], 0);
 
 interface Library {
   readonly flatbuffers: typeof import('flatbuffers');
@@ -70,52 +69,72 @@ function library(): Library {
 
 const padded = (bytes: number) => (bytes + 7) & ~7;
 
-/** The message that a stream begins with: the columns and the format's name. */
-export function encodeSchema(): Uint8Array {
+/** The message that a stream begins with: its columns and the format's name. */
+export function encodeSchema(columns: readonly Column[]): Uint8Array {
   const { flatbuffers, Schema, KeyValue } = library();
   const builder = new flatbuffers.Builder(2048);
   const mark = KeyValue.createKeyValue(builder, builder.createString(MARK), builder.createString(VERSION));
   const metadata = Schema.createCustomMetadataVector(builder, [mark]);
-  const fields = Schema.createFieldsVector(
-    builder,
-    COLUMNS.map((column) => encodeField(builder, column)),
-  );
+  const fields = Schema.createFieldsVector(builder, encodeFields(builder, columns));
   const features = Schema.createFeaturesVector(builder, []);
   return framed(builder, MESSAGE_SCHEMA, Schema.createSchema(builder, 0, fields, metadata, features), 0);
 }
 
-function encodeField(builder: Builder, { name, shape, elements }: Column): number {
+/** The fields of the columns. Types that several have stand in the bytes once, as do names. */
+function encodeFields(builder: Builder, columns: readonly Column[]): number[] {
   const { Int, FloatingPoint, List, Binary, Utf8, Field } = library();
-  const field = (label: string, kind: number, type: number, children: number[]): number => {
-    const labelAt = builder.createString(label);
-    const childrenAt = Field.createChildrenVector(builder, children);
+  const written = new Map<string | ElementType, number>();
+  const once = (type: string | ElementType, write: () => number): number => {
+    const at = written.get(type) ?? write();
+    written.set(type, at);
+    return at;
+  };
+  const noChildren = Field.createChildrenVector(builder, []);
+  const field = (name: string, kind: number, type: number, children = noChildren): number => {
+    const nameAt = builder.createSharedString(name);
     Field.startField(builder);
-    Field.addName(builder, labelAt);
+    Field.addName(builder, nameAt);
     Field.addNullable(builder, false);
     Field.addTypeType(builder, kind);
     Field.addType(builder, type);
-    Field.addChildren(builder, childrenAt);
+    Field.addChildren(builder, children);
     return Field.endField(builder);
   };
-  const plain = (label: string): number => {
-    if (elements === Float64Array)
-      return field(label, TYPE_FLOATING_POINT, FloatingPoint.createFloatingPoint(builder, PRECISION_DOUBLE), []);
-    return field(label, TYPE_INT, Int.createInt(builder, elements.BYTES_PER_ELEMENT * 8, false), []);
+  const numbers = (name: string, elements: ElementType): number => {
+    if (elements === Float64Array) {
+      const type = once(elements, () => FloatingPoint.createFloatingPoint(builder, PRECISION_DOUBLE));
+      return field(name, TYPE_FLOATING_POINT, type);
+    }
+    const type = once(elements, () => Int.createInt(builder, elements.BYTES_PER_ELEMENT * 8, false));
+    return field(name, TYPE_INT, type);
   };
-  switch (shape) {
-    case 'text':
-      return field(name, TYPE_UTF8, Utf8.createUtf8(builder), []);
-    case 'bytes':
-      return field(name, TYPE_BINARY, Binary.createBinary(builder), []);
-    case 'value':
-      return plain(name);
-    case 'list':
-      return field(name, TYPE_LIST, List.createList(builder), [plain('item')]);
-  }
+  return columns.map(({ name, shape, elements }) => {
+    switch (shape) {
+      case 'text':
+        return field(
+          name,
+          TYPE_UTF8,
+          once(shape, () => Utf8.createUtf8(builder)),
+        );
+      case 'bytes':
+        return field(
+          name,
+          TYPE_BINARY,
+          once(shape, () => Binary.createBinary(builder)),
+        );
+      case 'value':
+        return numbers(name, elements);
+      case 'list': {
+        const type = once(shape, () => List.createList(builder));
+        const items = once(`list of ${elements.name}`, () => Field.createChildrenVector(builder, [numbers('item', elements)]));
+        return field(name, TYPE_LIST, type, items);
+      }
+    }
+  });
 }
 
-/** The message of one block. */
-export function encodeBlock(block: Block): Uint8Array {
+/** The message of one block in a file of these columns, which hold all that the block has. */
+export function encodeBlock(block: Block, columns: readonly Column[]): Uint8Array {
   const { flatbuffers, RecordBatch, FieldNode, Buffer } = library();
   const builder = new flatbuffers.Builder(2048);
   const buffers: { at: number; bytes: Uint8Array }[] = [];
@@ -126,8 +145,9 @@ export function encodeBlock(block: Block): Uint8Array {
     bodyBytes += padded(bytes.length);
   };
   const none = new Uint8Array(0);
-  for (const { name, shape } of COLUMNS) {
-    const column = block[name];
+  for (const { name, shape, elements } of columns) {
+    const given = block[name];
+    const column = given.constructor === elements ? given : elements.from(given);
     const bytes = new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
     nodes.push(1);
     add(none);
@@ -175,33 +195,31 @@ function framed(builder: Builder, kind: number, header: number, bodyBytes: numbe
 
 /** What a message is, from its metadata. */
 export type Message =
-  | { readonly kind: 'schema'; readonly bodyBytes: number; readonly version: string | undefined }
+  | { readonly kind: 'schema'; readonly bodyBytes: number; readonly version: string | undefined; readonly columns: readonly Column[] }
   | { readonly kind: 'block'; readonly bodyBytes: number; readonly buffers: Float64Array };
 
 /**
  * Reads a message's metadata.
+ * @param columns those of the file; none before its schema
  * @throws Error for what is none of this format: untrusted bytes may make the accessors throw anything.
  */
-export function decodeMessage(metadata: Uint8Array): Message {
+export function decodeMessage(metadata: Uint8Array, columns: readonly Column[]): Message {
   const { flatbuffers, Message, Schema, RecordBatch } = library();
   const message = Message.getRootAsMessage(new flatbuffers.ByteBuffer(metadata));
   const bodyBytes = Number(message.bodyLength());
   if (!(bodyBytes >= 0)) throw new Error('a body of negative length');
   if (message.headerType() === MESSAGE_SCHEMA) {
     const schema = message.header(new Schema()) as InstanceType<Library['Schema']>;
-    let version: string | undefined;
-    for (let i = Math.min(schema.customMetadataLength(), 64) - 1; i >= 0; i--) {
-      const pair = schema.customMetadata(i);
-      if (pair?.key() === MARK) version = pair.value() ?? '';
-    }
-    return { kind: 'schema', bodyBytes, version };
+    const version = versionOf(schema);
+    return { kind: 'schema', bodyBytes, version, columns: version === VERSION ? decodeFields(schema) : [] };
   }
   if (message.headerType() !== MESSAGE_RECORD_BATCH) throw new Error('a message of another kind');
   const batch = message.header(new RecordBatch()) as InstanceType<Library['RecordBatch']>;
-  if (batch.length() !== 1n || batch.buffersLength() !== BUFFER_COUNT) throw new Error('a batch of another shape');
+  const count = columns.reduce((sum, { shape }) => sum + BUFFERS[shape], 0);
+  if (batch.length() !== 1n || batch.buffersLength() !== count) throw new Error('a batch of another shape');
   if (batch.compression() !== null) throw new Error('compressed buffers');
-  const buffers = new Float64Array(BUFFER_COUNT * 2);
-  for (let i = 0; i < BUFFER_COUNT; i++) {
+  const buffers = new Float64Array(count * 2);
+  for (let i = 0; i < count; i++) {
     const buffer = batch.buffers(i);
     buffers[2 * i] = Number(buffer?.offset());
     buffers[2 * i + 1] = Number(buffer?.length());
@@ -209,14 +227,46 @@ export function decodeMessage(metadata: Uint8Array): Message {
   return { kind: 'block', bodyBytes, buffers };
 }
 
+/** The version of the format that a schema names; undefined if it is another's. */
+function versionOf(schema: InstanceType<Library['Schema']>): string | undefined {
+  for (let i = 0; i < Math.min(schema.customMetadataLength(), 64); i++) {
+    const pair = schema.customMetadata(i);
+    if (pair?.key() === MARK) return pair.value() ?? '';
+  }
+  return undefined;
+}
+
+/** The columns that a schema names, some of COLUMNS in their order. @throws Error for any other. */
+function decodeFields(schema: InstanceType<Library['Schema']>): Column[] {
+  const columns: Column[] = [];
+  let at = 0;
+  for (const column of COLUMNS) {
+    const field = at < schema.fieldsLength() ? schema.fields(at) : null;
+    if (field === null || field.name() !== column.name) continue;
+    at++;
+    columns.push(column.shape === 'list' ? { ...column, elements: decodeElements(field, column) } : column);
+  }
+  if (at !== schema.fieldsLength()) throw new Error('a column that is not known');
+  return columns;
+}
+
+/** The elements of a list's field: those of its column, or bytes. @throws Error for any other. */
+function decodeElements(field: InstanceType<Library['Field']>, { elements }: Column): ElementType {
+  const bits = (field.children(0)?.type(new (library().Int)()) as InstanceType<Library['Int']> | null | undefined)?.bitWidth();
+  if (bits === 8) return Uint8Array;
+  if (bits !== elements.BYTES_PER_ELEMENT * 8) throw new Error('a column of another type');
+  return elements;
+}
+
 /**
- * The columns of a block, as views of its body, which begins at a multiple of 8 of its buffer.
+ * The columns of a block, as views of its body, which begins at a multiple of 8 of its buffer. Those that the file does not have are empty or 0.
  * @throws Error for buffers that lie outside the body.
  */
-export function decodeBlock(body: Uint8Array, buffers: Float64Array): Block {
+export function decodeBlock(body: Uint8Array, buffers: Float64Array, columns: readonly Column[]): Block {
   const block: Partial<Record<keyof Block, unknown>> = {};
+  for (const { name, shape, elements } of COLUMNS) block[name] = elements.from(shape === 'value' ? [0] : []);
   let at = 0;
-  for (const { name, shape, elements } of COLUMNS) {
+  for (const { name, shape, elements } of columns) {
     at += BUFFERS[shape];
     const offset = buffers[2 * at - 2];
     const bytes = buffers[2 * at - 1];

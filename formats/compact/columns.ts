@@ -4,10 +4,10 @@
  * An Arrow IPC stream (https://arrow.apache.org/docs/format/Columnar.html): pandas, polars and DuckDB open it as a table. A column of a
  * table has one width for the whole file, which either wastes bytes or cannot hold what comes later; a block as a row of lists has
  * narrow lists for what is usual and wide ones for the exceptions, and tables only for what is new.
- * Measured on the recordings of fixtures/traces with more than 1500 events, uncompressed: 4.7 to 10.2 bytes an event where NDJSON takes 56
- * to 98, that is 7.2 to 12 times fewer; the columns of a row an event would come to 25. It is read at some 20 million events a second
- * on a core that reads 1.2 million of NDJSON. A file takes 1.1 kB for its schema and a block 1.2 kB besides its columns, so that recordings
- * of 400 to 1500 events are 4.4 to 8.8 times smaller, and traces of a hundred events gain nothing.
+ * Measured on the recordings of fixtures/traces, uncompressed: those of more than 1500 events take 3.5 to 11 bytes an event where NDJSON takes
+ * 57 to 98, 7.5 to 16 times fewer, and those of 400 to 1500 events are 6.2 to 12 times smaller; the columns of a row an event would come to
+ * 25. It is read at some 20 million events a second on a core that reads 1.2 million of NDJSON. A file of one block takes 1.4 kB besides its
+ * columns, so that traces of 200 to 350 events are 5 to 6 times smaller and those of a hundred events half as large; each further block 1.2 kB.
  *
  * What is said once: stacks, frames, threads and header (`tables`, JSON); calls, that is combinations of operation, thread, size,
  * count or alignment, and stack (`calls`); addresses (`addresses`). Events name them by number.
@@ -77,14 +77,21 @@ export interface Block {
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
+/** What a column is made of. */
+export interface ElementType {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, start: number, length: number): Elements;
+  from(elements: ArrayLike<number>): Elements;
+}
+
 /** A column of the table: its name, its shape, and the elements of the list or value. */
 export interface Column {
   readonly name: keyof Block;
   readonly shape: 'text' | 'bytes' | 'value' | 'list';
-  readonly elements: { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, start: number, length: number): Elements };
+  readonly elements: ElementType;
 }
 
-/** The columns in the order of the file. */
+/** All columns, in the order of the file. */
 export const COLUMNS: readonly Column[] = [
   { name: 'tables', shape: 'text', elements: Uint8Array },
   { name: 'first', shape: 'value', elements: Float64Array },
@@ -103,3 +110,18 @@ export const COLUMNS: readonly Column[] = [
   { name: 'old', shape: 'bytes', elements: Uint8Array },
   { name: 'cpus', shape: 'bytes', elements: Uint8Array },
 ];
+
+/**
+ * The columns of a file of one block: without empty lists and values of 0, and of lists with a byte an element where that is enough.
+ * A reader takes a column that is not there for an empty one. Files of more blocks have all columns, as any block may need any.
+ */
+export function columnsOfOnly(block: Block): readonly Column[] {
+  const columns: Column[] = [];
+  for (const column of COLUMNS) {
+    const elements = block[column.name];
+    if (column.shape === 'value' ? elements[0] === 0 : elements.length === 0) continue;
+    const narrow = column.shape === 'list' && elements.every((element) => element < 256);
+    columns.push(narrow ? { ...column, elements: Uint8Array } : column);
+  }
+  return columns;
+}

@@ -10,7 +10,7 @@ import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ascii, findWord } from '../shared/cursor.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
-import { CALL_KINDS, MARK, MOST_CALLS, VERSION, WIDE, type Block } from './columns.ts';
+import { CALL_KINDS, MARK, MOST_CALLS, VERSION, WIDE, type Block, type Column } from './columns.ts';
 import { TablesReader } from './tables.ts';
 import { VarintReader } from './varint.ts';
 
@@ -55,7 +55,8 @@ class CompactReader implements TraceReader {
   #message: Message | undefined;
   /** Position in the file of the message under way. */
   #at = 0;
-  #schema = false;
+  /** Those of the file; undefined before its schema. */
+  #columns: readonly Column[] | undefined;
   #over = false;
 
   #events = 0;
@@ -132,7 +133,7 @@ class CompactReader implements TraceReader {
     }
     if (this.#message === undefined) {
       const metadata = this.#bytes.slice(PREFIX_BYTES, this.#wanted);
-      const message = this.#sound(() => decodeMessage(metadata));
+      const message = this.#sound(() => decodeMessage(metadata, this.#columns ?? []));
       if (message.bodyBytes > LONGEST_BODY) throw this.#error('is damaged here: a message of impossible length');
       this.#message = message;
       this.#wanted += message.bodyBytes;
@@ -154,22 +155,23 @@ class CompactReader implements TraceReader {
 
   #take(message: Message): void {
     if (message.kind === 'schema') {
-      if (this.#schema)
+      if (this.#columns !== undefined)
         throw this.#error('a second trace begins here', 'join the parts as they were recorded: jereplay convert PART1 PART2 -o OUT');
-      const { version } = message;
+      const { version, columns } = message;
       if (version === undefined) throw this.#error('an Arrow table, but not a trace');
       if (version !== VERSION)
         throw this.#error(
           `version ${JSON.stringify(version.slice(0, 20))} of the compact trace is not known; this program reads version ${VERSION}`,
         );
-      this.#schema = true;
+      this.#columns = columns;
       return;
     }
-    if (!this.#schema) throw this.#error('is damaged: events before the schema');
+    const columns = this.#columns;
+    if (columns === undefined) throw this.#error('is damaged: events before the schema');
     if (this.#tables.ended) throw this.#error('is damaged here: events after the end');
     const body = this.#bytes.subarray(PREFIX_BYTES + this.#metadataBytes, this.#wanted);
     const block = this.#sound(() => {
-      const decoded = decodeBlock(body, message.buffers);
+      const decoded = decodeBlock(body, message.buffers, columns);
       this.#tables.add(decoded.tables);
       this.#takeCalls(decoded);
       this.#takeReleased(decoded);

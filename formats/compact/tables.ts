@@ -1,6 +1,8 @@
 /**
  * What a trace says besides its events, as the JSON that goes with a block: only what is new since the block before.
  * Invariant: rows are appended in order, so that row numbers of the file are those of the tables it was written from.
+ * What stacks and frames repeat is said once: a text in a frame that an earlier frame has said stands as its number, counted from 0 in
+ * order of appearance; the outermost frames that a stack has in common with the stack before stand as minus their count, at its end.
  * Header and threads are written as they were before the first event that they have to do with; what changes after that stands at the end,
  * so that whoever reads learns it when it was learnt.
  */
@@ -14,10 +16,13 @@ const PLAIN_FIELDS = ['source', 'command', 'pid', 'ncpus', 'pageSize', 'startTim
 const NUMBERS: ReadonlySet<string> = new Set(['pid', 'ncpus', 'pageSize']);
 const FLAGS: ReadonlySet<string> = new Set(['startTimeGiven', 'timed']);
 
-/** A thread's row, id, name and PRNG state. */
-type ThreadJson = [row: number, tid: number, name: string | null, seed: string | null];
+/** A thread's row, id, name and PRNG state; cut after the last one that is there. */
+type ThreadJson = unknown[];
 /** pc, fn, file, line, module, offset, inlined; cut after the last one that is there. */
 type FrameJson = unknown[];
+
+/** Outermost frames that a stack may take from the one before, at most: so that a few bytes never become many frames. */
+const MOST_SHARED = 127;
 
 interface TablesJson {
   header?: Record<string, unknown>;
@@ -25,7 +30,7 @@ interface TablesJson {
   frames?: FrameJson[];
   stacks?: number[][];
   /** Stands at the end of a whole trace, and holds from there on. */
-  end?: { header?: Record<string, unknown>; threads?: ThreadJson[]; skipped: [string, number][]; warnings: string[]; partial: boolean };
+  end?: { header?: Record<string, unknown>; threads?: ThreadJson[]; skipped?: [string, number][]; warnings?: string[]; partial?: true };
 }
 
 /** The writing side. */
@@ -39,6 +44,8 @@ export class TablesWriter {
   #started = false;
   #frames = 0;
   #stacks = 0;
+  /** Texts of frames -> their numbers. */
+  readonly #texts = new Map<string, number>();
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -71,14 +78,47 @@ export class TablesWriter {
     this.#newHeader = undefined;
     if (this.#newThreads.length > 0) json.threads = this.#newThreads;
     this.#newThreads = [];
-    if (this.#frames < stacks.frames.length) json.frames = stacks.frames.frames.slice(this.#frames).map(frameJson);
+    if (this.#frames < stacks.frames.length) json.frames = stacks.frames.frames.slice(this.#frames).map((frame) => this.#frameJson(frame));
     this.#frames = stacks.frames.length;
     if (this.#stacks < stacks.length) {
       json.stacks = [];
-      for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(Array.from(stacks.framesOf(this.#stacks as StackIndex)));
+      for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(this.#stackJson(this.#stacks));
     }
     if (end) json.end = this.#end();
     return Object.keys(json).length === 0 ? new Uint8Array(0) : Buffer.from(JSON.stringify(json));
+  }
+
+  #frameJson({ pc, fn, file, line, module, offset, inlined }: Frame): FrameJson {
+    const json: FrameJson = [
+      pc === undefined ? null : hex(pc),
+      this.#text(fn),
+      this.#text(file),
+      line ?? null,
+      this.#text(module),
+      offset ?? null,
+    ];
+    if (inlined !== undefined) return [...json, inlined.map((inner) => [this.#text(inner.fn), this.#text(inner.file), inner.line ?? null])];
+    return cut(json);
+  }
+
+  /** The text, or its number if it has been written before. */
+  #text(text: string | undefined): string | number | null {
+    if (text === undefined) return null;
+    const number = this.#texts.get(text);
+    if (number !== undefined) return number;
+    this.#texts.set(text, this.#texts.size);
+    return text;
+  }
+
+  #stackJson(row: number): number[] {
+    const { stacks } = this.#trace;
+    const frames = Array.from(stacks.framesOf(row as StackIndex));
+    const before = row === 0 ? [] : stacks.framesOf((row - 1) as StackIndex);
+    const most = Math.min(frames.length, before.length, MOST_SHARED);
+    let shared = 0;
+    while (shared < most && frames[frames.length - 1 - shared] === before[before.length - 1 - shared]) shared++;
+    if (shared > 0) frames.splice(-shared, shared, -shared);
+    return frames;
   }
 
   #end(): NonNullable<TablesJson['end']> {
@@ -88,9 +128,9 @@ export class TablesWriter {
     return {
       ...(header === undefined ? {} : { header }),
       ...(late.length === 0 ? {} : { threads: late }),
-      skipped: Object.entries(skipped),
-      warnings,
-      partial,
+      ...(Object.keys(skipped).length === 0 ? {} : { skipped: Object.entries(skipped) }),
+      ...(warnings.length === 0 ? {} : { warnings }),
+      ...(partial ? { partial } : {}),
     };
   }
 
@@ -117,7 +157,7 @@ export class TablesWriter {
       const seed = prngSeeds[row];
       if (known !== undefined && known.name === name && known.seed === seed) continue;
       this.#threads[row] = { name, seed };
-      news.push([row, tids[row], name ?? null, seed === undefined ? null : hex(seed)]);
+      news.push(cut([row, tids[row], name ?? null, seed === undefined ? null : hex(seed)]));
     }
     return news;
   }
@@ -130,6 +170,9 @@ export class TablesReader {
   readonly #frames: number[] = [];
   readonly stacks: StackIndex[] = [];
   readonly threads: ThreadIndex[] = [];
+  /** Texts of frames by their numbers, and the stack that was read last, as rows of the trace. */
+  readonly #texts: string[] = [];
+  #stackBefore: readonly number[] = [];
   #end: Record<string, unknown> | undefined;
 
   constructor(trace: Trace) {
@@ -147,14 +190,11 @@ export class TablesReader {
     const json = record(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')), 'the tables');
     this.#headerAndThreads(json);
     const { stacks } = this.#trace;
-    for (const frame of list(json['frames'] ?? [], 'frames')) this.#frames.push(stacks.frames.intern(frameOf(list(frame, 'a frame'))));
+    for (const frame of list(json['frames'] ?? [], 'frames')) this.#frames.push(stacks.frames.intern(this.#frame(list(frame, 'a frame'))));
     for (const stack of list(json['stacks'] ?? [], 'stacks')) {
-      const rows = list(stack, 'a stack').map((row) => {
-        const frame = this.#frames[natural(row)];
-        if (frame === undefined) throw new Error('a stack of a frame that is not there');
-        return frame;
-      });
+      const rows = list(stack, 'a stack').flatMap((row, at, all) => this.#framesAt(row, at === all.length - 1));
       this.stacks.push(stacks.intern(rows));
+      this.#stackBefore = rows;
     }
     if (json['end'] !== undefined) this.#end = record(json['end'], 'the end');
   }
@@ -165,12 +205,52 @@ export class TablesReader {
     if (json === undefined) return;
     const trace = this.#trace;
     this.#headerAndThreads(json);
-    for (const entry of list(json['skipped'], 'skip counts')) {
+    for (const entry of list(json['skipped'] ?? [], 'skip counts')) {
       const [reason, count] = list(entry, 'a skip count');
       trace.skip(text(reason) as SkipReason, natural(count));
     }
-    for (const warning of list(json['warnings'], 'warnings')) trace.warnings.push(text(warning));
-    if (flag(json['partial'])) trace.partial = true;
+    for (const warning of list(json['warnings'] ?? [], 'warnings')) trace.warnings.push(text(warning));
+    if (flag(json['partial'] ?? false)) trace.partial = true;
+  }
+
+  /** What an entry of a stack stands for: a frame, or the outermost frames of the stack before. */
+  #framesAt(entry: unknown, last: boolean): number | readonly number[] {
+    if (last && typeof entry === 'number' && entry < 0) {
+      const count = natural(-entry);
+      if (count > Math.min(this.#stackBefore.length, MOST_SHARED)) throw new Error('a stack of frames that are not there');
+      return this.#stackBefore.slice(-count);
+    }
+    const frame = this.#frames[natural(entry)];
+    if (frame === undefined) throw new Error('a stack of a frame that is not there');
+    return frame;
+  }
+
+  #frame([pc, fn, file, line, module, offset, inlined]: readonly unknown[]): Frame {
+    return {
+      ...(given(pc) ? { pc: wide(pc) } : {}),
+      ...(given(fn) ? { fn: this.#text(fn) } : {}),
+      ...(given(file) ? { file: this.#text(file) } : {}),
+      ...(given(line) ? { line: natural(line) } : {}),
+      ...(given(module) ? { module: this.#text(module) } : {}),
+      ...(given(offset) ? { offset: natural(offset) } : {}),
+      ...(given(inlined) ? { inlined: list(inlined, 'inlined frames').map((inner) => this.#inlined(inner)) } : {}),
+    };
+  }
+
+  #inlined(json: unknown): InlinedFrame {
+    const [fn, file, line] = list(json, 'an inlined frame');
+    return { fn: this.#text(fn), ...(given(file) ? { file: this.#text(file) } : {}), ...(given(line) ? { line: natural(line) } : {}) };
+  }
+
+  /** A frame's text: written out, and then the next number's, or by its number. */
+  #text(value: unknown): string {
+    if (typeof value === 'number') {
+      const known = this.#texts[natural(value)];
+      if (known === undefined) throw new Error('a text that is not there');
+      return known;
+    }
+    this.#texts.push(text(value));
+    return this.#texts.at(-1) as string;
   }
 
   #headerAndThreads(json: Record<string, unknown>): void {
@@ -199,37 +279,20 @@ export class TablesReader {
       this.threads.push(threads.intern(natural(tid)));
     }
     const thread = this.threads[at];
-    threads.names[thread] = name === null ? undefined : text(name);
-    threads.prngSeeds[thread] = seed === null ? undefined : wide(seed);
+    threads.names[thread] = given(name) ? text(name) : undefined;
+    threads.prngSeeds[thread] = given(seed) ? wide(seed) : undefined;
   }
 }
 
-const hex = (value: bigint) => `0x${value.toString(16)}`;
-
-function frameJson({ pc, fn, file, line, module, offset, inlined }: Frame): FrameJson {
-  const json: FrameJson = [pc === undefined ? null : hex(pc), fn ?? null, file ?? null, line ?? null, module ?? null, offset ?? null];
-  if (inlined !== undefined) return [...json, inlined.map((inner) => [inner.fn, inner.file ?? null, inner.line ?? null])];
+/** Without what is null at the end. */
+function cut(json: unknown[]): unknown[] {
   while (json.length > 0 && json.at(-1) === null) json.pop();
   return json;
 }
 
-function frameOf([pc, fn, file, line, module, offset, inlined]: readonly unknown[]): Frame {
-  const given = (value: unknown) => value !== undefined && value !== null;
-  return {
-    ...(given(pc) ? { pc: wide(pc) } : {}),
-    ...(given(fn) ? { fn: text(fn) } : {}),
-    ...(given(file) ? { file: text(file) } : {}),
-    ...(given(line) ? { line: natural(line) } : {}),
-    ...(given(module) ? { module: text(module) } : {}),
-    ...(given(offset) ? { offset: natural(offset) } : {}),
-    ...(given(inlined) ? { inlined: list(inlined, 'inlined frames').map(inlinedOf) } : {}),
-  };
-}
+const hex = (value: bigint) => `0x${value.toString(16)}`;
 
-function inlinedOf(json: unknown): InlinedFrame {
-  const [fn, file, line] = list(json, 'an inlined frame');
-  return { fn: text(fn), ...(file === null ? {} : { file: text(file) }), ...(line === null ? {} : { line: natural(line) }) };
-}
+const given = (value: unknown) => value !== undefined && value !== null;
 
 function record(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is not an object`);

@@ -5,7 +5,7 @@
 import { Op, type EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { encodeBlock, encodeSchema, END_OF_STREAM } from './arrow.ts';
-import { BLOCK_EVENTS, MOST_CALLS, WIDE } from './columns.ts';
+import { BLOCK_EVENTS, COLUMNS, columnsOfOnly, MOST_CALLS, WIDE, type Block, type Column } from './columns.ts';
 import { AddressNumbers, CallNumbers } from './numbers.ts';
 import { TablesWriter } from './tables.ts';
 import { VarintWriter } from './varint.ts';
@@ -38,7 +38,8 @@ export class CompactWriter {
   #first = 0;
   #base = 0;
   #released: readonly number[] = [];
-  #started = false;
+  /** Those of the file; undefined before its first block. */
+  #columns: readonly Column[] | undefined;
 
   constructor(trace: Trace, out: (bytes: Uint8Array) => void, { blockEvents = BLOCK_EVENTS, spareNumbers }: CompactOptions = {}) {
     this.#out = out;
@@ -91,8 +92,6 @@ export class CompactWriter {
   }
 
   #flush(end: boolean): void {
-    if (!this.#started) this.#out(encodeSchema());
-    this.#started = true;
     const events = this.#length;
     const { start, unit, time, timeWide } = splitTimes(this.#times.subarray(0, events));
     const objects = this.#objects.subarray(0, events);
@@ -105,7 +104,7 @@ export class CompactWriter {
         objectWide.push(objects[i]);
       }
     }
-    const message = encodeBlock({
+    const block: Block = {
       tables: this.#tables.take(end),
       first: Float64Array.of(this.#first),
       events: Uint32Array.of(events),
@@ -122,9 +121,13 @@ export class CompactWriter {
       objectWide: Uint32Array.from(objectWide),
       old: this.#old.take(),
       cpus: this.#cpus === undefined ? new Uint8Array(0) : cpuRuns(this.#cpus.subarray(0, events)),
-    });
+    };
+    if (this.#columns === undefined) {
+      this.#columns = end ? columnsOfOnly(block) : COLUMNS;
+      this.#out(encodeSchema(this.#columns));
+    }
+    this.#out(encodeBlock(block, this.#columns));
     this.#cpus?.fill(0);
-    this.#out(message);
     this.#first += events;
     this.#length = 0;
     if (this.#calls.length + this.#blockEvents > MOST_CALLS) this.#calls.clear();
