@@ -1,12 +1,13 @@
 /**
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
- * Invariant: a heap dump is read without loading the trace formats and the core, which would take longer than most dumps.
+ * Invariant: a heap dump or a pprof profile is read without loading the trace formats and the core, which would take longer than most dumps.
  */
 import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import { openInput, peek } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
+import { isPprof } from '../profiles/pprof/read.ts';
 import { profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
 import { STANDARD } from './output.ts';
@@ -47,7 +48,7 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
     const listsCalls = () => {
       if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
     };
-    if (isHeap(head)) {
+    if (isHeap(head) || isPprof(head)) {
       listsCalls();
       return openProfile(chunks, path);
     }

@@ -17,6 +17,8 @@ import type { Profile } from '../profile.ts';
 import { SAMPLE_TYPES, profileFromLedger } from '../profile.ts';
 import { renderText } from '../report/report.ts';
 import { isPprof, readPprof } from './read.ts';
+import { PprofSamples } from './samples.ts';
+import { decodeProfile, encodeProfile } from './schema.ts';
 import { writePprof } from './write.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../../fixtures/profiles/${name}`, import.meta.url));
@@ -209,5 +211,63 @@ describe('what is no profile', () => {
     expect(isPprof(gunzipSync(file))).toBe(true);
     expect(isPprof(new TextEncoder().encode('\n'))).toBe(false);
     expect(isPprof(new TextEncoder().encode('heap_v2/1'))).toBe(false);
+  });
+});
+
+describe('samples straight from the bytes', () => {
+  const uint64Field = fc.oneof(
+    fc.nat({ max: 300 }).map(BigInt),
+    fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    fc.constantFrom(2n ** 28n, 2n ** 32n - 1n, 2n ** 53n, 2n ** 63n),
+  );
+  const asField = (value: bigint) => ({
+    low: Number(BigInt.asIntN(32, value)),
+    high: Number(BigInt.asIntN(32, value >> 32n)),
+    unsigned: true,
+  });
+  const idOf = (value: bigint) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value);
+
+  test('are what the schema makes of them, and the rest of the message is whole', () => {
+    const sample = fc.record({ ids: fc.array(uint64Field, { maxLength: 6 }), values: fc.array(uint64Field, { maxLength: 4 }) });
+    fc.assert(
+      fc.property(fc.array(sample, { maxLength: 8 }), fc.array(fc.string(), { maxLength: 3 }), (samples, strings) => {
+        const bytes = encodeProfile({
+          sampleType: [{ type: 1, unit: 2 }],
+          sample: samples.map(({ ids, values }) => ({ locationId: ids.map(asField), value: values.map(asField) })),
+          mapping: [],
+          location: [],
+          function: [],
+          stringTable: ['', ...strings],
+          period: 7,
+        });
+        const found: { ids: unknown[]; values: number[] }[] = [];
+        const read = new PprofSamples(bytes);
+        read.forEach((ids, values) => found.push({ ids: [...ids], values: [...values] }));
+        expect(read.count).toBe(samples.length);
+        expect(found).toEqual(
+          samples.map(({ ids, values }) => ({ ids: ids.map(idOf), values: values.map((value) => Number(BigInt.asIntN(64, value))) })),
+        );
+        expect(decodeProfile(read.rest)).toEqual({ ...decodeProfile(bytes), sample: [] });
+      }),
+    );
+  });
+
+  test('numbers that are fields of their own, labels, and fields that no schema has', () => {
+    // location_id 5, value -1, a label, a fixed32 of field 9, location_id 6
+    const body = [0x08, 5, 0x10, ...Array<number>(9).fill(0xff), 1, 0x1a, 2, 0x08, 1, 0x4d, 1, 2, 3, 4, 0x08, 6];
+    const found: unknown[] = [];
+    new PprofSamples(Uint8Array.from([0x12, body.length, ...body])).forEach((ids, values) => found.push([...ids], [...values]));
+    expect(found).toEqual([[5, 6], [-1]]);
+  });
+
+  test.each([
+    ['within a number', [0x12, 2, 0x08, 0x80]],
+    ['within a length', [0x12, 0x80]],
+    ['before its end', [0x12, 9, 0x08]],
+    ['packed numbers beyond the sample', [0x12, 3, 0x0a, 9, 1]],
+    ['a number of eleven bytes', [0x12, 13, 0x08, ...Array<number>(11).fill(0x80), 0]],
+    ['no wire type', [0x12, 1, 0x0f]],
+  ])('%s is an error', (_, bytes) => {
+    expect(() => new PprofSamples(Uint8Array.from(bytes)).forEach(() => {})).toThrow(/at byte/);
   });
 });

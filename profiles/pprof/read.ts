@@ -11,6 +11,7 @@ import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
 import type { Measure, Profile, SampleType } from '../profile.ts';
 import { isMemoryType, SampleTable, TEMPORARY } from '../profile.ts';
+import { type Id, PprofSamples } from './samples.ts';
 import type { Int64, PprofProfile } from './schema.ts';
 import { decodeProfile, toBigInt, toNumber } from './schema.ts';
 
@@ -61,39 +62,33 @@ export function isPprof(head: Uint8Array): boolean {
  * @throws InputError if it is no pprof profile
  */
 export function readPprof(bytes: Uint8Array, name: string): Profile {
-  const message = decode(bytes, name);
+  const { message, samples: taken } = decode(bytes, name);
   const text = (index: Int64 | undefined) => message.stringTable[toNumber(index)] ?? '';
-  const { memory, others } = sampleColumns(message, text);
+  const { memory, others } = sampleColumns(message, taken.count, text);
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
-  const frameOf = frameReader(message, stacks, text);
-  const samples = new SampleTable(message.sample.length);
-  const value = (sample: PprofProfile['sample'][number], type: SampleType) => {
-    const column = memory.get(type);
-    return column === undefined ? 0 : toNumber(sample.value[column]);
-  };
+  const frames = framesOf(message, stacks, text);
+  const samples = new SampleTable(taken.count);
+  const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
   let path = new Int32Array(256);
   let unknown = 0;
-  for (const sample of message.sample) {
-    if (sample.locationId.length > path.length) path = new Int32Array(sample.locationId.length * 2);
+  const take = (locations: readonly Id[], values: readonly number[]) => {
+    if (locations.length > path.length) path = new Int32Array(locations.length * 2);
     let depth = 0;
-    for (const id of sample.locationId) {
-      const frame = frameOf(id);
-      if (frame < 0) unknown++;
+    for (const id of locations) {
+      const frame = frames.get(id);
+      if (frame === undefined) unknown++;
       else path[depth++] = frame;
     }
     // The row that stands for samples without a backtrace.
     if (depth === 1 && stacks.frames.frames[path[0]].fn === '[no backtrace]') depth = 0;
-    samples.add(
-      stacks.intern(path, depth),
-      value(sample, 'inuse_objects'),
-      value(sample, 'inuse_space'),
-      value(sample, 'alloc_objects'),
-      value(sample, 'alloc_space'),
-    );
-    for (const { column, values } of others) values[samples.length - 1] = toNumber(sample.value[column]);
-  }
+    const [inuseObjects, inuseBytes, allocObjects, allocBytes] = columns;
+    const value = (column: number) => values[column] ?? 0;
+    samples.add(stacks.intern(path, depth), value(inuseObjects), value(inuseBytes), value(allocObjects), value(allocBytes));
+    for (const { column, values: own } of others) own[samples.length - 1] = value(column);
+  };
+  orRefuse(name, () => taken.forEach(take));
 
   const period = toNumber(message.period);
   const binary = message.mapping.length > 0 ? text(message.mapping[0].filename) : '';
@@ -114,7 +109,8 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   };
 }
 
-function decode(bytes: Uint8Array, name: string): PprofProfile {
+/** The samples, and the rest as a message without any. */
+function decode(bytes: Uint8Array, name: string): { readonly message: PprofProfile; readonly samples: PprofSamples } {
   const isGzip = bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
   let plain = bytes;
   if (isGzip) {
@@ -124,8 +120,16 @@ function decode(bytes: Uint8Array, name: string): PprofProfile {
       throw new InputError(name, `cannot be decompressed: ${(error as Error).message}`);
     }
   }
+  return orRefuse(name, () => {
+    const samples = new PprofSamples(plain);
+    return { samples, message: decodeProfile(samples.rest) };
+  });
+}
+
+/** Does a piece of reading. @throws InputError for what it throws */
+function orRefuse<T>(name: string, read: () => T): T {
   try {
-    return decodeProfile(plain);
+    return read();
   } catch (error) {
     throw new InputError(name, `no pprof profile: ${(error as Error).message}`);
   }
@@ -142,6 +146,7 @@ interface OtherColumn extends Measure {
  */
 function sampleColumns(
   message: PprofProfile,
+  count: number,
   text: (index: Int64 | undefined) => string,
 ): { readonly memory: Map<SampleType, number>; readonly others: OtherColumn[] } {
   const memory = new Map<SampleType, number>();
@@ -156,7 +161,7 @@ function sampleColumns(
         type: name,
         unit: text(unit).replace(/[^\w%/.-]/g, '_') || 'count',
         column,
-        values: new Float64Array(message.sample.length),
+        values: new Float64Array(count),
       });
   });
   const wanted = text(message.defaultSampleType);
@@ -165,13 +170,13 @@ function sampleColumns(
   return { memory, others };
 }
 
-/** Gives the frame of a location id, -1 if the file has no such location. */
-function frameReader(message: PprofProfile, stacks: StackTable, text: (index: Int64 | undefined) => string): (id: Int64) => number {
-  const functions = new Map<number | bigint, PprofProfile['function'][number]>();
+/** The frame of each location id. */
+function framesOf(message: PprofProfile, stacks: StackTable, text: (index: Int64 | undefined) => string): Map<Id, FrameIndex> {
+  const functions = new Map<Id, PprofProfile['function'][number]>();
   for (const fn of message.function) functions.set(idKey(fn.id), fn);
-  const modules = new Map<number | bigint, string>();
+  const modules = new Map<Id, string>();
   for (const mapping of message.mapping) modules.set(idKey(mapping.id), text(mapping.filename));
-  const frames = new Map<number | bigint, FrameIndex>();
+  const frames = new Map<Id, FrameIndex>();
   for (const location of message.location) {
     const lines: InlinedFrame[] = location.line.map(({ functionId, line }) => {
       const fn = functions.get(idKey(functionId));
@@ -190,13 +195,13 @@ function frameReader(message: PprofProfile, stacks: StackTable, text: (index: In
     };
     frames.set(idKey(location.id), stacks.frames.intern(frame));
   }
-  return (id) => frames.get(idKey(id)) ?? -1;
+  return frames;
 }
 
 /** An id as a key: ids are any 64-bit numbers, mostly small ones. */
-function idKey(id: Int64): number | bigint {
-  if (typeof id === 'number') return id;
-  return id.high === 0 ? id.low >>> 0 : toBigInt(id);
+function idKey(id: Int64): Id {
+  const key = toBigInt(id);
+  return key <= Number.MAX_SAFE_INTEGER ? Number(key) : key;
 }
 
 /** The mappings as /proc/PID/maps would print them: those that have addresses are all taken as executable. */
