@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { memleak } from './memleak.ts';
 import { MemleakSummaryReader, type OutstandingContext } from './memleak_summary.ts';
@@ -64,27 +64,12 @@ describe('memleak -t', () => {
 
   test('reads the same however it is cut', async () => {
     const bytes = (await fixtureBytes('leaky_trace_t.txt.zst')).subarray(0, 60000);
-    const whole = tally(memleak, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(memleak, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(memleak, bytes);
   });
 
   test('rubbish is counted, never taken', async () => {
     const good = (await fixtureBytes('leaky_trace_t.txt.zst')).subarray(0, 4000);
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 3999 }), (noise, at) => {
-        expect(tally(memleak, noise).events).toBe(0);
-        const broken = good.slice();
-        broken.set(noise.subarray(0, broken.length - at), at);
-        tally(memleak, broken);
-      }),
-    );
+    neverTakesRubbish(memleak, good);
   });
 });
 

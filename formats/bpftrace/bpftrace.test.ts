@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveOfSize, liveUnder, tally } from '../../fixtures/tally.ts';
 import { bpftrace } from './bpftrace.ts';
 
@@ -297,16 +298,7 @@ describe('any input', () => {
 
   test.each(samples)('%s reads the same however it is cut', async (name) => {
     const bytes = (await fixtureBytes(name)).subarray(0, 60000);
-    const whole = tally(bpftrace, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(bpftrace, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(bpftrace, bytes);
   });
 
   test('lines are the same taken many at once as one by one, whole or damaged', async () => {
@@ -369,13 +361,6 @@ describe('any input', () => {
 
   test('rubbish is counted or refused, never taken', async () => {
     const good = (await fixtureBytes('leaky_ra.txt.zst')).subarray(0, 4000);
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat({ max: 3999 }), (noise, at) => {
-        expect(tally(bpftrace, noise).events).toBe(0);
-        const broken = good.slice();
-        broken.set(noise.subarray(0, broken.length - at), at);
-        tally(bpftrace, broken);
-      }),
-    );
+    neverTakesRubbish(bpftrace, good);
   });
 });

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveOfSize, liveUnder, tally } from '../../fixtures/tally.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { FORMATS, sniffFormat } from '../index.ts';
@@ -251,16 +252,7 @@ describe('grammar', () => {
 describe('any input', () => {
   test.each(SAMPLES)('%s reads the same however it is cut', async (name) => {
     const bytes = (await fixtureBytes(name)).subarray(0, 40000);
-    const whole = tally(heaptrack, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(heaptrack, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(heaptrack, bytes);
   });
 
   test.each(SAMPLES)('%s is recognised from its head, and only as what it is', async (name) => {
@@ -289,23 +281,7 @@ describe('any input', () => {
 
   test('rubbish is counted, never taken', async () => {
     const good = (await fixtureBytes('edge.heaptrack.zst')).slice();
-    const attempt = (bytes: Uint8Array) => {
-      try {
-        return tally(heaptrack, bytes);
-      } catch (error) {
-        // A byte may make a later version of it, or a run of strange lines.
-        expect(error).toBeInstanceOf(InputError);
-        return undefined;
-      }
-    };
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
-        expect(attempt(noise)?.events ?? 0).toBe(0);
-        const broken = good.slice();
-        broken.set(noise.subarray(0, broken.length - at), at);
-        attempt(broken);
-      }),
-    );
+    neverTakesRubbish(heaptrack, good, { refuses: true });
   });
 
   test('every line of a damaged recording is an event, a definition or counted', async () => {

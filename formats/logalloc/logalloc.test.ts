@@ -1,6 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../core/trace/input_error.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
 import { FORMATS, sniffFormat } from '../index.ts';
@@ -89,15 +88,7 @@ describe('a real program', () => {
 
   test('however it is cut', async () => {
     const bytes = (await written()).bytes.subarray(0, 20000);
-    const whole = tally(logalloc, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(logalloc, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(logalloc, bytes);
   });
 
   test('it is recognised, and only as what it is', async () => {
@@ -120,21 +111,6 @@ describe('a real program', () => {
 });
 
 test('rubbish is counted, never taken', () => {
-  const attempt = (bytes: Uint8Array) => {
-    try {
-      return tally(logalloc, bytes);
-    } catch (error) {
-      expect(error).toBeInstanceOf(InputError);
-      return undefined;
-    }
-  };
   const good = utf8.encode(EXAMPLE);
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
-      expect(attempt(noise)?.events ?? 0).toBe(0);
-      const broken = good.slice();
-      broken.set(noise.subarray(0, broken.length - at), at);
-      attempt(broken);
-    }),
-  );
+  neverTakesRubbish(logalloc, good, { refuses: true });
 });

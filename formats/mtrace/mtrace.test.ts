@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveUnder, tally, type Tally } from '../../fixtures/tally.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { FORMATS, sniffFormat } from '../index.ts';
@@ -129,16 +129,7 @@ describe('lines', () => {
 describe('any input', () => {
   test.each(SAMPLES)('%s reads the same however it is cut', async (name) => {
     const bytes = (await fixtureBytes(name)).subarray(0, 40000);
-    const whole = tally(mtrace, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(mtrace, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-        expect(parts.trace.stacks.frames.frames).toEqual(whole.trace.stacks.frames.frames);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(mtrace, bytes);
   });
 
   test.each(SAMPLES)('%s is recognised from its head, and only as what it is', async (name) => {
@@ -166,21 +157,6 @@ describe('any input', () => {
 
   test('rubbish is counted, never taken', async () => {
     const good = (await fixtureBytes('mtr.mtrace')).slice(0, 3000);
-    const attempt = (bytes: Uint8Array) => {
-      try {
-        return tally(mtrace, bytes);
-      } catch (error) {
-        expect(error).toBeInstanceOf(InputError);
-        return undefined;
-      }
-    };
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
-        expect(attempt(noise)?.events ?? 0).toBe(0);
-        const broken = good.slice();
-        broken.set(noise.subarray(0, broken.length - at), at);
-        attempt(broken);
-      }),
-    );
+    neverTakesRubbish(mtrace, good, { refuses: true });
   });
 });

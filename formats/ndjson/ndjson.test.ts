@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EventBatch, Op, OP_NAMES } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
+import { NDJSON_EXAMPLE } from '../../fixtures/ndjson_example.ts';
+import { withOtherBytes } from '../../fixtures/properties.ts';
 import { EventLine } from './event_line.ts';
 import { ndjson } from './reader.ts';
 import { NdjsonWriter } from './writer.ts';
@@ -37,7 +39,7 @@ function read(text: string | Uint8Array, cuts: readonly number[] = []): { trace:
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const trace = new Trace();
   const rows: Row[] = [];
-  const reader = ndjson.open(trace, (batch) => void rows.push(...rowsOf(batch)), { name: 't' });
+  const reader = ndjson.open(trace, (batch) => void rows.push(...rowsOf(batch)), { name: 't', batchEvents: 64 });
   let start = 0;
   for (const cut of [...cuts, bytes.length]) {
     // A copy that is overwritten afterwards: chunks may be reused by whoever wrote them.
@@ -58,21 +60,9 @@ function write(trace: Trace, batches: readonly EventBatch[]): string {
   return Buffer.concat(pieces).toString('utf8');
 }
 
-const EXAMPLE = `{"op":"trace","version":1,"clock":"ns","command":"redis-server --port 7000","pid":4242,"ncpus":2,"page_size":4096,"start_ts":0,"mmap_top":"0x7ffff7c00000","prng_seed":"0x7ffff7cd3b78","source":"bpftrace"}
-{"op":"maps","text":"55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server\\n"}
-{"op":"stack","id":0,"frames":["0x55d0c0001234",{"pc":"0x55d0c0002000","fn":"main","file":"server.c","line":12,"module":"/usr/bin/redis-server"},"plain_name"]}
-{"op":"thread","tid":7,"name":"bio_close_file","prng_seed":"0x7ffff261ec78"}
-{"op":"malloc","ts":10,"tid":0,"size":24,"ptr":"0x7f001000","stack":0}
-{"op":"calloc","ts":11,"tid":0,"count":3,"size":8,"ptr":"0x7f002000","stack":0}
-{"op":"realloc","ts":12,"tid":0,"old":"0x7f001000","size":64,"ptr":"0x7f003000","stack":0}
-{"op":"posix_memalign","ts":13,"tid":7,"alignment":64,"size":100,"ptr":"0x7f004000"}
-{"op":"free","ts":14,"tid":7,"ptr":"0x7f002000"}
-{"op":"thread_exit","ts":15,"tid":7}
-`;
-
 describe('reading', () => {
   test('the example of the format', () => {
-    const { trace, rows } = read(EXAMPLE);
+    const { trace, rows } = read(NDJSON_EXAMPLE);
     const row = { thread: 0, old: 0, extra: 0, stack: -1, cpu: -1 };
     expect(rows).toEqual([
       { ...row, op: 'malloc', time: 10, size: 24, ptr: 0x7f001000, stack: 0 },
@@ -274,7 +264,7 @@ describe('the last line', () => {
   });
 
   test('torn anywhere', () => {
-    const lines = EXAMPLE.trimEnd().split('\n');
+    const lines = NDJSON_EXAMPLE.trimEnd().split('\n');
     for (let length = 1; length < lines[9].length; length++) {
       const { trace, rows } = read(`${lines.slice(0, 9).join('\n')}\n${lines[9].slice(0, length)}`);
       expect([rows.length, trace.partial, trace.skipped.torn]).toEqual([5, true, 1]);
@@ -284,14 +274,14 @@ describe('the last line', () => {
 
 describe('properties', () => {
   test('the cuts between chunks do not matter', () => {
-    const whole = read(EXAMPLE);
-    for (let cut = 0; cut <= EXAMPLE.length; cut++) {
-      const parts = read(EXAMPLE, [cut]);
+    const whole = read(NDJSON_EXAMPLE);
+    for (let cut = 0; cut <= NDJSON_EXAMPLE.length; cut++) {
+      const parts = read(NDJSON_EXAMPLE, [cut]);
       expect(parts.rows).toEqual(whole.rows);
     }
     const bytewise = read(
-      EXAMPLE,
-      Array.from({ length: EXAMPLE.length }, (_, i) => i),
+      NDJSON_EXAMPLE,
+      Array.from({ length: NDJSON_EXAMPLE.length }, (_, i) => i),
     );
     expect(bytewise.rows).toEqual(whole.rows);
     expect(bytewise.trace).toEqual(whole.trace);
@@ -317,21 +307,15 @@ describe('properties', () => {
   });
 
   test('random bytes and damaged lines give InputError or rows, nothing else', () => {
-    const bytes = Buffer.from(EXAMPLE);
+    const bytes = Buffer.from(NDJSON_EXAMPLE);
     fc.assert(
-      fc.property(
-        fc.array(fc.record({ at: fc.nat(bytes.length - 1), byte: fc.nat(255) }), { minLength: 1, maxLength: 8 }),
-        fc.boolean(),
-        (edits, cut) => {
-          const damaged = Uint8Array.from(bytes);
-          for (const { at, byte } of edits) damaged[at] = byte;
-          try {
-            read(damaged, cut ? [edits[0].at] : []);
-          } catch (error) {
-            expect((error as Error).name).toBe('InputError');
-          }
-        },
-      ),
+      fc.property(withOtherBytes(bytes, 8), fc.option(fc.nat(bytes.length - 1)), (damaged, cut) => {
+        try {
+          read(damaged, cut === null ? [] : [cut]);
+        } catch (error) {
+          expect((error as Error).name).toBe('InputError');
+        }
+      }),
       { numRuns: 500 },
     );
     fc.assert(

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
 import { FORMATS, sniffFormat } from '../index.ts';
@@ -94,15 +95,7 @@ describe('a real program', () => {
 
   test('however it is cut', async () => {
     const bytes = (await written()).bytes.subarray(0, 20000);
-    const whole = tally(utrace, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(utrace, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(utrace, bytes);
   });
 
   test('it is recognised, and only as what it is', async () => {

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, liveOfSize, tally } from '../../fixtures/tally.ts';
 import { FORMATS, sniffFormat } from '../index.ts';
 import { signatureOf } from './calls.ts';
@@ -122,15 +122,7 @@ describe('lines', () => {
 describe('any input', () => {
   test.each(SAMPLES)('%s reads the same however it is cut', async (name) => {
     const bytes = (await fixtureBytes(name)).subarray(0, 40000);
-    const whole = tally(valgrind, bytes, {}, [bytes.length]);
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), (sizes) => {
-        const parts = tally(valgrind, bytes, {}, sizes);
-        expect(parts.text).toEqual(whole.text);
-        expect(parts.trace.skipped).toEqual(whole.trace.skipped);
-      }),
-      { numRuns: 12 },
-    );
+    readsTheSameHoweverCut(valgrind, bytes);
   });
 
   test.each(SAMPLES)('%s is recognised from its head, and only as what it is', async (name) => {
@@ -159,20 +151,16 @@ describe('any input', () => {
 
   test('every line of any input is an event, part of one or counted', async () => {
     const good = (await fixtureBytes('calls.valgrind.txt')).slice(0, 2000);
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), (noise, at) => {
-        expect(tally(valgrind, noise).events).toBe(0);
-        const broken = good.slice();
-        broken.set(noise.subarray(0, broken.length - at), at);
-        const result = tally(valgrind, broken);
+    neverTakesRubbish(valgrind, good, {
+      check: (damaged, { events, trace }) => {
         const count = new TextDecoder('latin1')
-          .decode(broken)
+          .decode(damaged)
           .split('\n')
           .filter((line) => line !== '').length;
-        const skipped = Object.values(result.trace.skipped).reduce((sum, n) => sum + n, 0);
+        const skipped = Object.values(trace.skipped).reduce((sum, n) => sum + n, 0);
         // A call and its result may be on lines of their own.
-        expect(result.events + skipped).toBeGreaterThanOrEqual(count - result.events - (result.trace.skipped.nested ?? 0));
-      }),
-    );
+        expect(events + skipped).toBeGreaterThanOrEqual(count - events - (trace.skipped.nested ?? 0));
+      },
+    });
   });
 });
