@@ -15,11 +15,13 @@ import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { FACT_PREFIX, RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
+import { type LaneClock, LaneNames, runCallLane } from './call_lane.ts';
 import { callNamed, isAllocator, isWrapper, Kind, type Call } from './functions.ts';
+import { LinePrefix } from './line_prefix.ts';
 import { Processes } from './processes.ts';
 
 export const ltrace: TraceFormat = {
@@ -162,10 +164,10 @@ class LtraceReader implements TraceReader {
   /** The bytes that hold the current line, and a view of them. */
   #bytes: Uint8Array = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
-  /** The line's beginning before its microseconds, as it was on the line before: words, length, id, seconds. */
-  readonly #prefix = new Int32Array(8);
-  #prefixLength = 0;
-  #prefixTid = 0;
+  /** The line's beginning before its microseconds, as it was on the line before. */
+  readonly #prefix = new LinePrefix();
+  readonly #laneNames = new LaneNames();
+  readonly #laneClock: LaneClock = { begin: NaN, originNanos: NaN, nanos: NaN };
   #tid = 0;
   readonly #open = new Map<number, OpenCall[]>();
   #openCalls = 0;
@@ -198,7 +200,12 @@ class LtraceReader implements TraceReader {
     this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
     this.#unparsed = new Unparsed(trace, options, 'ltrace');
     this.#facts = new RecordingFacts(trace);
-    this.#lines = new LineScanner(options.name, (bytes, start, end) => this.#line(bytes, start, end));
+    this.#lines = new LineScanner(
+      options.name,
+      (bytes, start, end) => this.#line(bytes, start, end),
+      LONGEST_LINE,
+      (bytes, start, limit) => this.#takeAhead(bytes, start, limit),
+    );
     trace.header.source = 'ltrace';
   }
 
@@ -237,14 +244,46 @@ class LtraceReader implements TraceReader {
       trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
   }
 
-  #line(bytes: Uint8Array, start: number, end: number): void {
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  /** Takes whole calls of malloc and free of a lone thread; gives the start of the first line that is another. */
+  #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
+    const prefix = this.#prefix;
+    const names = this.#laneNames;
+    const processes = this.#processes;
+    const origin = this.#origin;
+    if (prefix.count === 0 || names.count === 0 || this.#openCalls > 0 || this.#unparsed.running || !origin.known) return start;
+    const thread = processes.loneThread(prefix.tid);
+    if (thread < 0) return start;
+    this.#look(bytes);
+    const clock = this.#laneClock;
+    clock.begin = origin.since(this.#seconds, origin.nanos);
+    clock.originNanos = origin.nanos;
+    clock.nanos = this.#nanos;
+    const builder = this.#builder;
+    const { batch } = builder;
+    let line = start;
+    for (;;) {
+      const { length } = batch;
+      line = runCallLane(prefix, names, clock, thread, builder, bytes, this.#view, line, limit);
+      processes.appended(batch, length);
+      this.#lines.line += batch.length - length;
+      this.#nanos = clock.nanos;
+      if (batch.length < batch.capacity) return line;
+      builder.flush();
     }
+  }
+
+  /** Turns to other bytes. */
+  #look(bytes: Uint8Array): void {
+    if (bytes === this.#bytes) return;
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  #line(bytes: Uint8Array, start: number, end: number): void {
+    this.#look(bytes);
     if (end > start && bytes[end - 1] === 0x0d) end--;
     let pos = this.#sameSecond(bytes, start, end);
-    let tid = this.#prefixTid;
+    let { tid } = this.#prefix;
     if (pos < 0) {
       if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return;
       pos = this.#beginning(bytes, start, end);
@@ -276,14 +315,10 @@ class LtraceReader implements TraceReader {
    * Gives the position after the time, or -1 if this line begins otherwise.
    */
   #sameSecond(bytes: Uint8Array, start: number, end: number): number {
-    const length = this.#prefixLength;
-    const after = start + length;
-    if (length === 0 || after + 7 >= end) return -1;
-    const view = this.#view;
     const prefix = this.#prefix;
-    const last = length - 4;
-    if (view.getInt32(start + last) !== prefix[7]) return -1;
-    for (let at = 0, word = 0; at < last; at += 4) if (view.getInt32(start + at) !== prefix[word++]) return -1;
+    const view = this.#view;
+    const after = start + prefix.length;
+    if (after + 7 >= end || !prefix.begins(view, start)) return -1;
     const first = fourDigits(view, after);
     const fifth = bytes[after + 4] - ZERO;
     const sixth = bytes[after + 5] - ZERO;
@@ -291,17 +326,6 @@ class LtraceReader implements TraceReader {
     if (bytes[after + 6] !== SPACE) return -1;
     this.#nanos = (first * 100 + fifth * 10 + sixth) * 1000;
     return after + 7;
-  }
-
-  /** Keeps the line's beginning up to `end`, after the point of its seconds, for the next line. */
-  #keepPrefix(start: number, end: number): void {
-    const length = end - start;
-    this.#prefixLength = 0;
-    if (length < 8 || length > 32) return;
-    for (let at = 0, word = 0; at < length - 4; at += 4) this.#prefix[word++] = this.#view.getInt32(start + at);
-    this.#prefix[7] = this.#view.getInt32(end - 4);
-    this.#prefixLength = length;
-    this.#prefixTid = this.#tid;
   }
 
   /** Takes a line's id (into `#tid`) and time; gives the position after them, -1 if they do not fit. */
@@ -367,7 +391,7 @@ class LtraceReader implements TraceReader {
     } else {
       this.#seconds = seconds;
       this.#nanos = micros * 1000;
-      this.#keepPrefix(lineStart, from);
+      this.#prefix.keep(this.#view, lineStart, from, this.#tid);
     }
     return pos + 1;
   }
@@ -495,6 +519,8 @@ class LtraceReader implements TraceReader {
     this.#processes.see(tid, this.#lines.line);
     if (ending === Ending.returned) {
       const calls = this.#openCalls === 0 ? undefined : this.#open.get(tid);
+      if ((kind === Kind.malloc || kind === Kind.free) && this.#processes.loneThread(tid) >= 0)
+        this.#laneNames.add(name.words, name.bytes.length, kind === Kind.free, name.stack);
       this.#finish(
         tid,
         name,

@@ -12,7 +12,7 @@
  * Invariant: events of an id are held back, and all later ones with them, until it is decided; they leave in the order they came.
  * Where nothing decides within HELD events, the number of weaker signs does; without any, it is a thread.
  */
-import { Op } from '../../core/trace/events.ts';
+import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { AddressTable } from '../shared/address_table.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
@@ -186,6 +186,16 @@ export class Processes {
     }
     if (this.#heldFrom < this.#held.length) this.#hold(op, tid, time, ptr, old, size, extra, stack);
     else this.#append(op, tid, time, ptr, old, size, extra, stack);
+  }
+
+  /** The row of thread `tid` while it is alone and has had events, else -1. */
+  loneThread(tid: number): number {
+    return this.#alone && tid === this.#lastOwn ? this.#lastThread : -1;
+  }
+
+  /** Tells of mallocs and frees of the lone thread that others have appended to the batch, from row `from` on. */
+  appended({ length, op, ptr, size }: EventBatch, from: number): void {
+    for (let row = from; row < length; row++) this.#note(op[row] as Op, ptr[row], 0, size[row]);
   }
 
   /** Notes what a lone thread's event does to the blocks, to be settled when that matters. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type EventBatch, Op } from '../../core/trace/events.ts';
-import { Trace } from '../../core/trace/trace.ts';
+import { Op } from '../../core/trace/events.ts';
+import { readingOf } from '../../fixtures/reading.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { runEventLane } from './event_lane.ts';
@@ -9,26 +9,6 @@ import { EventLine } from './event_line.ts';
 import { LineShapes } from './line_shape.ts';
 import { ndjson } from './reader.ts';
 import { LONGEST_FIT } from './shape_plan.ts';
-
-/** All that a reader makes of a text in chunks of at most so many bytes, the error included. */
-function resultOf(text: Buffer, chunk: number): unknown {
-  const trace = new Trace();
-  const columns: unknown[] = [];
-  const take = ({ length, op, thread, time, ptr, old, size, extra, stack, cpu }: EventBatch) => {
-    for (let row = 0; row < length; row++)
-      columns.push([op[row], thread[row], time[row], ptr[row], old[row], size[row], extra[row], stack[row], cpu?.[row] ?? -1]);
-  };
-  const reader = ndjson.open(trace, take, { name: 't', batchEvents: 7 });
-  let error = '';
-  try {
-    for (let at = 0; at < text.length; at += chunk) reader.write(text.subarray(at, at + chunk));
-    reader.end();
-  } catch (thrown) {
-    error = String(thrown);
-  }
-  const { header, threads, skipped, warnings, partial } = trace;
-  return { columns, error, header, tids: [...threads.tids], skipped, warnings, partial };
-}
 
 const digits = (most: number) =>
   fc.integer({ min: 1, max: most }).chain((length) => fc.bigInt({ min: 0n, max: 10n ** BigInt(length) - 1n }).map(String));
@@ -72,7 +52,7 @@ test('lines in the fast lane give what the general path gives, damaged ones too'
         const text = Buffer.from(`${HEAD}${lines.join('\n')}\n`);
         for (const [at, byte] of damage) text[HEAD.length + (at % (text.length - HEAD.length))] = byte;
         // The lane needs so many bytes before it, so that shorter chunks take every line in the general way.
-        expect(resultOf(text, text.length)).toEqual(resultOf(text, LONGEST_FIT - 1));
+        expect(readingOf(ndjson, text, text.length)).toEqual(readingOf(ndjson, text, LONGEST_FIT - 1));
       },
     ),
     { numRuns: 300 },

@@ -46,6 +46,11 @@ export class Unparsed {
     this.#longest = longest;
   }
 
+  /** True while the lines before fit no rule: one that does must be told of. */
+  get running(): boolean {
+    return this.#run > 0;
+  }
+
   /** Says that a line fits. @throws InputError if the lines before it are of another format. */
   fits(): void {
     if (this.#run > 0) this.end();
