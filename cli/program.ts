@@ -12,13 +12,14 @@ import leaks from './commands/leaks.ts';
 import record from './commands/record.ts';
 import replay from './commands/replay.ts';
 import report from './commands/report.ts';
+import sweep from './commands/sweep.ts';
 import synth from './commands/synth.ts';
 import { explain } from './failure.ts';
 import { jeprofArguments } from './jeprof_arguments.ts';
 import { ReaderGone, STANDARD, writeResult } from './output.ts';
 
 /** The commands, in the order of --help. */
-const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, report, leaks, flamegraph, jeprof];
+const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, sweep, report, leaks, flamegraph, jeprof];
 
 /**
  * Runs one command line and sets the exit code.

@@ -27,7 +27,7 @@ export function hideDashes(args: readonly string[]): string[] {
 }
 
 /** Arguments that are lists, and the program after `--`. */
-const LISTS = new Set(['inputs', 'profiles', 'leak', '_', '--']);
+const LISTS = new Set(['inputs', 'profiles', 'confs', 'leak', '_', '--']);
 
 /** The arguments with dashes as they were; of a flag that was given several times, the last. */
 function settled<T extends object>(args: T): T {

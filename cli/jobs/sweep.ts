@@ -1,0 +1,132 @@
+/**
+ * One recording under several option strings: what the allocator would have held, and what it would have given back.
+ * Invariant: a row says what `replay --conf` of the same string says; the first row is the default options.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UnsupportedOption } from '../../core/conf/boot.ts';
+import { modelBytes, Replay, type ReplayOptions } from '../../core/replay/replay.ts';
+import { InputError } from '../../core/trace/input_error.ts';
+import { Trace } from '../../core/trace/trace.ts';
+import { PAGE } from '../../core/sizes/sc.ts';
+import { EXIT_BAD_INPUT } from '../failure.ts';
+import { printNotes } from '../notes.ts';
+import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { ResidentBytes } from '../resident_bytes.ts';
+import { parseCount } from '../settings.ts';
+import { sweepTable, type SweepRun } from '../sweep_table.ts';
+import { type InputArgs, readInput } from '../trace_input.ts';
+import { traceOutput } from '../trace_output.ts';
+
+interface SweepArgs extends InputArgs {
+  readonly trace: string;
+  readonly confs: readonly string[];
+  readonly 'confs-from'?: string | undefined;
+  readonly ncpus?: string | undefined;
+  readonly output?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Replays the trace under each option string and prints a row for each. Exit code 2 if jemalloc or the replay refuses one of them. */
+export async function sweep(args: SweepArgs): Promise<void> {
+  const path = args.output ?? STANDARD;
+  const ncpus = args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) };
+  const confs = [...new Set(['', ...args.confs, ...confsOf(args['confs-from'])])];
+  checkOutputs([path]);
+  const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
+  try {
+    const prepared = await prepare(args, join(folder, 'trace.jrt'));
+    const runs: SweepRun[] = [];
+    for (const conf of confs) runs.push(await runUnder(conf, prepared, ncpus));
+    const notes = [...prepared.notes, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
+    printNotes(notes, args.quiet);
+    if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
+    writeResult(path, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The option strings of a file. */
+function confsOf(path: string | undefined): string[] {
+  if (path === undefined) return [];
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InputError(path, `cannot be read: ${(error as Error).message}`, '--confs-from takes a file of option strings, one a line');
+  }
+  const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
+  return lines.filter((line) => line !== '');
+}
+
+/** A recording in the compact form, which is read once for each option string. */
+interface Prepared {
+  readonly path: string;
+  readonly notes: readonly string[];
+}
+
+async function prepare(args: SweepArgs, path: string): Promise<Prepared> {
+  const trace = new Trace();
+  const writer = traceOutput(path, 'compact').open(trace);
+  const write = (batch: Parameters<typeof writer.batch>[0]) => {
+    writer.batch(batch);
+    return true;
+  };
+  await readInput(args.trace, trace, write, args);
+  writer.end();
+  return { path, notes: trace.warnings };
+}
+
+async function runUnder(conf: string, { path }: Prepared, options: ReplayOptions): Promise<SweepRun> {
+  const messages: string[] = [];
+  const trace = new Trace();
+  const replay = new Replay(trace, {
+    ...options,
+    conf,
+    contexts: false,
+    name: path,
+    message: (text) => messages.push(text),
+    // what a run would dump on the way is not what is asked
+    openFile: () => ({ write() {}, close() {} }),
+  });
+  const resident = new ResidentBytes();
+  const row = { conf: conf === '' ? '(default)' : conf };
+  try {
+    await readInput(
+      path,
+      trace,
+      (batch) => {
+        const goesOn = replay.take(batch);
+        resident.at(replay.heap.now, modelBytes(replay.heap).resident);
+        return goesOn;
+      },
+      { quiet: true },
+    );
+    replay.finish(trace.partial);
+  } catch (error) {
+    if (error instanceof UnsupportedOption) return { ...row, messages: [error.message] };
+    throw error;
+  }
+  const { events, requested_bytes_peak, model } = replay.summary();
+  const purged = replay.heap.arenas.flatMap((arena) => (arena === undefined ? [] : [arena.decayDirty, arena.decayMuzzy]));
+  const sum = (of: (decay: (typeof purged)[number]) => number) => purged.reduce((total, decay) => total + of(decay), 0);
+  return {
+    ...row,
+    messages: replay.confError ? messages.flatMap((text) => text.split('\n').filter((line) => line.startsWith('<jemalloc>'))) : [],
+    result: {
+      events,
+      requested_bytes_peak,
+      resident_bytes: {
+        peak: model.peak.resident,
+        mean: resident.mean,
+        most: Math.max(resident.most, model.peak.resident, model.end.resident),
+        end: model.end.resident,
+      },
+      model,
+      purged_bytes: sum((decay) => decay.purged) * PAGE,
+      madvise_calls: sum((decay) => decay.nmadvise),
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * sweep from outside: each row is what replay says of the same option string.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ReplaySummary } from '../core/replay/replay.ts';
+import { ResidentBytes } from './resident_bytes.ts';
+import type { SweepRun } from './sweep_table.ts';
+import { run } from './testing.ts';
+
+const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_clean_perf.txt.zst', import.meta.url));
+const EXAMPLE = '{"op":"malloc","size":5000000,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jereplay-sweep-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = (name: string) => join(folder, name);
+
+/** Sums a counter over the arenas of a malloc_stats_print document. */
+function sumOf(stats: string, names: readonly string[]): number {
+  const arenas = (JSON.parse(stats) as { jemalloc: { 'stats.arenas': Record<string, Record<string, number>> } }).jemalloc['stats.arenas'];
+  const numbered = Object.entries(arenas).filter(([name]) => /^\d+$/.test(name));
+  return numbered.reduce((sum, [, arena]) => names.reduce((total, name) => total + arena[name], sum), 0);
+}
+
+describe('sweep', () => {
+  test('rows are what replay says', async () => {
+    const confs = ['dirty_decay_ms:0,narenas:1', 'tcache:false'];
+    const { code, stdout } = await run(['sweep', LEAKY, ...confs, '--json', '--quiet']);
+    expect(code).toBe(0);
+    const { runs } = JSON.parse(stdout) as { runs: Required<SweepRun>[] };
+    expect(runs.map(({ conf }) => conf)).toEqual(['(default)', ...confs]);
+    for (const [at, conf] of ['', ...confs].entries()) {
+      const replayed = await run(['replay', LEAKY, '--conf', conf, '--json', '--quiet', '--stats', path('stats.json')]);
+      const summary = JSON.parse(replayed.stdout) as ReplaySummary;
+      const { result } = runs[at];
+      expect(result.model).toEqual(summary.model);
+      expect(result).toMatchObject({ events: summary.events, requested_bytes_peak: summary.requested_bytes_peak });
+      const { peak, mean, most, end } = result.resident_bytes;
+      expect([peak, end]).toEqual([summary.model.peak.resident, summary.model.end.resident]);
+      expect(most).toBeGreaterThanOrEqual(Math.max(peak, end, mean));
+      const stats = readFileSync(path('stats.json'), 'utf8');
+      expect(result.purged_bytes).toBe(4096 * sumOf(stats, ['dirty_purged', 'muzzy_purged']));
+      expect(result.madvise_calls).toBe(sumOf(stats, ['dirty_nmadvise', 'muzzy_nmadvise']));
+    }
+    expect(runs[1].result.purged_bytes).toBeGreaterThan(runs[0].result.purged_bytes);
+  });
+
+  test('option strings of a file, a trace on standard input, the table', async () => {
+    writeFileSync(path('confs'), '# decay\ndirty_decay_ms:0,muzzy_decay_ms:0   # at once\n\ntcache:false\n');
+    const { code, stdout, stderr } = await run(['sweep', '-', 'tcache:false', '--confs-from', path('confs')], EXAMPLE);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [asked, , , header, ...rows] = stdout.split('\n');
+    expect(asked).toBe('2 events, 4.77 MiB requested at the peak');
+    expect(header.trim().split(/ +/)).toEqual(['at', 'peak', 'mean', 'most', 'end', 'purged', 'calls', 'options']);
+    expect(rows.map((row) => row.trim().split(/  +/).at(-1))).toEqual([
+      '(default)',
+      'tcache:false',
+      'dirty_decay_ms:0,muzzy_decay_ms:0',
+      '',
+    ]);
+    expect(rows[2]).toContain('5.00 MiB      1  ');
+  });
+
+  test('a string that is refused is said so, and the others run', async () => {
+    const { code, stdout, stderr } = await run(['sweep', '-', 'hpa:true', 'no_such:1', 'narenas:2'], EXAMPLE);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/refused +hpa:true\n/);
+    expect(stdout).toMatch(/ narenas:2\n/);
+    expect(stderr).toContain('note: hpa:true: ');
+    expect(stderr).toContain('note: no_such:1: <jemalloc>: Invalid conf pair: no_such:1');
+  });
+
+  test('a file of strings that is not there', async () => {
+    const { code, stderr } = await run(['sweep', '-', '--confs-from', path('none')], EXAMPLE);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/none: cannot be read: .*\nhint: --confs-from takes/);
+  });
+});
+
+test('what is resident counts until the next look', () => {
+  const resident = new ResidentBytes();
+  for (const [time, bytes] of [
+    [100, 4096],
+    [200, 8192],
+    [500, 0],
+  ])
+    resident.at(time, bytes);
+  expect(resident.mean).toBe((100 * 4096 + 300 * 8192) / 400);
+  expect(resident.most).toBe(8192);
+  const still = new ResidentBytes();
+  still.at(7, 4096);
+  expect(still.mean).toBe(4096);
+});
