@@ -18,9 +18,6 @@ import type { InputArgs } from './trace_input.ts';
 /** Flags of commands about a subject. */
 export interface SubjectArgs extends InputArgs {
   readonly until?: string | undefined;
-  /** Temporary allocations will be asked for, at once or at a prompt. */
-  readonly temporary_objects?: boolean | undefined;
-  readonly interactive?: boolean | undefined;
 }
 
 /** An input that was read. */
@@ -69,9 +66,8 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
   else source = following(kept, standard);
   const { runTrace, withUntil } = await import('./trace_run.ts');
-  const temporaries = args.temporary_objects === true || args.interactive === true;
   const run = (at: string, end: ReplayOptions['until']) =>
-    runTrace(at, args, { model: false, temporaries, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
+    runTrace(at, args, { model: false, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
   const replay = await withUntil(path, args, until, run, source);
   const moment = until === undefined ? undefined : momentOf(until);
   return { profile: profileFromLedger(replay.trace, replay.ledger, moment), replay, ...(moment === undefined ? {} : { moment }) };

@@ -36,6 +36,7 @@ export function bookLane(
   let peakBytes = ledger.totalPeakBytes;
   let peakTime = start;
   let peakRow = -1;
+  let latest = live.latest;
   let now = start;
   let row = from;
   for (; row < to; row++) {
@@ -49,6 +50,8 @@ export function bookLane(
       words[word + REGION] = FREE;
       liveBytes -= requested;
       frees++;
+      if (number === latest) ledger.freeTemporary(words[word + STACK] | 0);
+      latest = 0;
       if (contexts) ledger.freeContext(words[word + STACK] | 0, requested);
       continue;
     }
@@ -61,6 +64,7 @@ export function bookLane(
       words[former * WORDS + REGION] = FREE;
       liveBytes -= requested;
       moves++;
+      if (former === latest) ledger.freeTemporary(words[former * WORDS + STACK] | 0);
       if (contexts) ledger.freeContext(words[former * WORDS + STACK] | 0, requested);
     } else if (words[word + REGION] !== FREE) break;
     const requested = size[row];
@@ -69,6 +73,7 @@ export function bookLane(
     sizes[number * SIZES] = requested;
     words[word + REGION] = NO_MEMORY;
     words[word + STACK] = context;
+    latest = number;
     mallocs++;
     bytes += requested;
     liveBytes += requested;
@@ -80,6 +85,7 @@ export function bookLane(
     if (contexts) ledger.allocateContext(context, requested, now);
   }
   if (row > from) {
+    live.latest = latest;
     ledger.addTotals(mallocs, bytes, frees, moves, liveBytes);
     if (peakRow >= 0) ledger.setPeak(peakBytes, peakTime, event + peakRow - from);
   }

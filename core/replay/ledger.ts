@@ -31,7 +31,7 @@ export interface LedgerRow {
   /** Most bytes that were live at once, and when that was first reached, ns. */
   readonly peakBytes: number;
   readonly peakTime: number;
-  /** Objects that the very next call freed: heaptrack's temporary allocations. 0 unless the replay was asked to tell. */
+  /** Objects that the very next call freed: heaptrack's temporary allocations. 0 where a model was replayed. */
   readonly temporaryObjects: number;
 }
 
@@ -113,8 +113,8 @@ export class Ledger {
   }
 
   /** Books that the object of `stack` that is being freed was a temporary one. */
-  freeTemporary(stack: StackIndex): void {
-    this.#temporary[stack + 1]++;
+  freeTemporary(stack: number): void {
+    if (this.contexts) this.#temporary[stack + 1]++;
     this.totalTemporaryObjects++;
   }
 

@@ -20,6 +20,8 @@ export const SIZES = 2;
 export class LiveObjects {
   /** Rows that there is room for. */
   capacity = 512;
+  /** Number of the object that the latest call has allocated, 0 after a free: freed now, it was a temporary one. Kept without a model only. */
+  latest = 0;
   /** Requested bytes: row * SIZES. */
   sizes: Float64Array<ArrayBuffer> = new Float64Array(this.capacity * SIZES);
   /** The same memory: row * WORDS + REGION or STACK. */

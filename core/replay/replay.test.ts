@@ -43,11 +43,41 @@ function run(lines: readonly string[], options: ReplayOptions = {}, numbered = f
   return replay;
 }
 
-/** What the program's side of a replay comes to. */
+/** What the program's side of a replay comes to; temporary objects, which a model does not tell, apart. */
 function accounts(replay: Replay): unknown {
   const { model, ...rest } = replay.summary();
   void model;
-  return { ...rest, skipped: { ...rest.skipped }, rows: [...replay.ledger.rows()], end: replay.endTime };
+  const rows = [...replay.ledger.rows()].map((row) => ({ ...row, temporaryObjects: undefined }));
+  return { ...rest, skipped: { ...rest.skipped }, rows, end: replay.endTime };
+}
+
+/** Lines of allocations that the next call that did anything ended, found by looking at each call alone. */
+function temporaryLines(lines: readonly string[]): number[] {
+  const lineOf = new Map<number, number>();
+  const found: number[] = [];
+  let latest: number | undefined;
+  const end = (address: number) => {
+    const line = lineOf.get(address);
+    if (line === undefined) return;
+    if (line === latest) found.push(line);
+    latest = undefined;
+    lineOf.delete(address);
+  };
+  for (const [at, line] of lines.entries()) {
+    const [op, ...numbers] = line.split(' ');
+    const [a = 0, b = 0, c = 0] = numbers.map(Number);
+    if (op === 'free') end(a);
+    else if (op !== 'realloc' || b !== 0 || (a !== 0 && c === 0)) {
+      const address = op === 'realloc' ? b : a;
+      if (op === 'realloc') end(a);
+      if (address === 0) continue;
+      // What was live there has lost its free.
+      end(address);
+      lineOf.set(address, at);
+      latest = at;
+    }
+  }
+  return found;
 }
 
 describe('accounts', () => {
@@ -74,9 +104,11 @@ describe('accounts', () => {
     ['what changes nothing does not come between', ['malloc 1 8', 'free 0', 'free 9', 'malloc 0 8', 'free 1'], 1],
     ['a row of the table that is used again', ['malloc 1 8', 'free 1', 'malloc 2 8', 'malloc 3 8', 'free 2'], 1],
   ])('an allocation is temporary if the next call frees it: %s', (_, calls, temporary) => {
-    const { ledger } = run(calls, { model: false, temporaries: true });
+    const { ledger } = run(calls, { model: false });
     expect(ledger.totalTemporaryObjects).toBe(temporary);
     expect([...ledger.rows()].reduce((sum, { temporaryObjects }) => sum + temporaryObjects, 0)).toBe(temporary);
+    const totals = run(calls, { model: false, contexts: false }).ledger;
+    expect([totals.totalTemporaryObjects, ...totals.rows()]).toEqual([temporary]);
   });
 
   test('realloc(p, 0) that gives NULL is a free, realloc(NULL, n) a malloc, a failed one nothing', () => {
@@ -94,6 +126,34 @@ describe('accounts', () => {
     fc.tuple(fc.nat(9), fc.nat(9), fc.nat(40_000)).map(([old, p, size]) => `realloc ${old} ${p} ${size % 3 === 0 ? 0 : size}`),
     fc.nat(9).map((p) => `free ${p}`),
   );
+
+  const runs = fc.array(
+    fc.oneof(
+      line.map((one) => [one]),
+      fc.tuple(fc.nat(9), fc.nat(99)).map(([p, size]) => [`malloc ${p} ${size}`, `free ${p}`]),
+    ),
+    { maxLength: 60 },
+  );
+
+  test('temporary allocations are those that a look at each call finds, in the fast lane and between its stretches', () => {
+    fc.assert(
+      fc.property(runs, fc.boolean(), (parts, numbered) => {
+        const lines = parts.flat();
+        const found = temporaryLines(lines);
+        const { ledger } = run(lines, { model: false }, numbered);
+        expect(ledger.totalTemporaryObjects).toBe(found.length);
+        const rows = [...ledger.rows()].filter(({ temporaryObjects }) => temporaryObjects > 0);
+        const named = found.filter((at) => at % 3 === 0).length;
+        expect(rows.map(({ stack, temporaryObjects }) => [stack as number, temporaryObjects])).toEqual(
+          [
+            [-1, found.length - named],
+            [0, named],
+          ].filter(([, count]) => count > 0),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   test('are the same with the allocator and without it, by address and by number', () => {
     fc.assert(

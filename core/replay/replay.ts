@@ -56,8 +56,6 @@ export interface ReplayOptions {
   readonly unmatched?: 'count' | 'error';
   /** False: no allocator, only the accounts of the program (ledger, counts, what was skipped), at a fraction of the time. */
   readonly model?: boolean;
-  /** Without a model: tell the allocations that the very next call freed, event by event. */
-  readonly temporaries?: boolean;
   /** Whether the ledger has an account for each context (default), or, at a fraction of the time, only the totals. */
   readonly contexts?: boolean;
   /** Check every table after every event. */
@@ -129,8 +127,6 @@ export class Replay {
   confError = false;
   readonly #options: ReplayOptions;
   readonly #live = new LiveObjects();
-  /** Number of the object that the latest call has allocated, 0 after a free: freed now, it was a temporary one. */
-  #latest = 0;
   /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
   readonly #addresses = new AddressNumbers();
   #object = new Int32Array(0);
@@ -361,10 +357,8 @@ export class Replay {
   #account(numbers: NumberedBatch, rows: number): void {
     const { batch, object, old } = numbers;
     const { time } = batch;
-    const temporaries = this.#options.temporaries === true;
     for (let row = 0; row < rows; ) {
-      // the lane does not say which call came last
-      const stop = temporaries ? row : bookLane(this.#live, this.ledger, batch, object, old, row, rows, this.eventCount, this.#now);
+      const stop = bookLane(this.#live, this.ledger, batch, object, old, row, rows, this.eventCount, this.#now);
       if (stop > row && time[stop - 1] > this.#now) this.#now = time[stop - 1];
       this.eventCount += stop - row;
       row = stop;
@@ -415,7 +409,7 @@ export class Replay {
       this.#forget(number);
     }
     live.put(number, NO_MEMORY, requested, stack);
-    this.#latest = number;
+    live.latest = number;
     this.ledger.allocate(stack, requested, this.#now, this.eventCount);
   }
 
@@ -506,8 +500,8 @@ export class Replay {
   #forget(number: number): number {
     const live = this.#live;
     const stack = live.stack(number) as StackIndex;
-    if (number === this.#latest && this.#options.temporaries === true) this.ledger.freeTemporary(stack);
-    this.#latest = 0;
+    if (number === live.latest) this.ledger.freeTemporary(stack);
+    live.latest = 0;
     this.ledger.free(stack, live.size(number));
     const region = live.region(number);
     live.remove(number);
