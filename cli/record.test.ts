@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
+import { ATTACHED } from './record/probes.ts';
 import { finished, run, start } from './testing.ts';
 
 let folder = '';
@@ -212,18 +213,42 @@ test('Ctrl-C ends an attached recording and keeps what there is', { timeout: SLO
   expect((await summaryOf(trace)).allocations).toBeGreaterThan(0);
 });
 
-test.for([
-  ['sqlite3', [':memory:', 'create table t(a); insert into t values (1), (2); select sum(a) from t;'], '3'],
-  ['python3', ['-IS', '-c', 'print(sum(len([0] * n) for n in range(300)))'], '44850'],
-] as const)('bpftrace: %s', { timeout: SLOW_MS }, async ([tool, args, prints], { skip }) => {
-  skip(fit.get('bpftrace') !== true || !needsTool(tool));
-  const trace = join(folder, `${tool}.trace`);
-  const { code, stdout, stderr } = await run(['record', '-o', trace, '--', tool, ...args]);
+/** A table of 200 rows, sorted and summed. */
+const SQL = `create table t(a, b); with recursive n(x) as (select 1 union all select x + 1 from n where x < 200)
+insert into t select x, hex(x) from n; select sum(a) from (select a from t order by b);`;
+
+test('bpftrace: sqlite3, started', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('sqlite3'));
+  const trace = join(folder, 'sqlite3.trace');
+  const { code, stdout, stderr } = await run(['record', '-o', trace, '--', 'sqlite3', ':memory:', SQL]);
   expect(code, stderr).toBe(0);
-  expect(stdout.trim()).toBe(prints);
+  expect(stdout.trim()).toBe('20100');
   const { events, allocations } = await summaryOf(trace);
-  expect(allocations).toBeGreaterThan(100);
+  expect(allocations).toBeGreaterThan(200);
   expect(events).toBeGreaterThan(allocations);
+  expect((await factsOf(trace)).maps).toContain('libsqlite3');
+});
+
+/**
+ * Keeps 300 lists of 100 to 399 elements, of 8 bytes each, and leaves without tidying up. Once asked: to start takes an interpreter
+ * fifteen thousand calls, which would be most of the recording.
+ */
+const LISTS = 'import posix; input(); kept = [[0] * n for n in range(100, 400)]; print(len(kept), flush=True); posix._exit(0)';
+const LISTS_BYTES = (300 * 8 * (100 + 399)) / 2;
+
+test('bpftrace: python3, attached, what it keeps to the byte', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('python3'));
+  const trace = join(folder, 'python3.trace');
+  const python = spawn('python3', ['-ISc', LISTS], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const recording = start(['record', '--with', 'bpftrace', '-p', String(python.pid), '-o', trace]);
+  const result = finished(recording);
+  const attached = () => existsSync(trace) && readFileSync(trace, 'latin1').includes(ATTACHED);
+  await until(() => recording.exitCode !== null || attached(), SLOW_MS);
+  python.stdin.end('\n');
+  const { code, stderr } = await result;
+  expect(code, stderr).toBe(0);
+  const { contexts } = await leaksOf(trace);
+  expect(contexts.map(({ bytes, objects }) => [bytes, objects])).toContainEqual([LISTS_BYTES, 300]);
 });
 
 test('--max-events: the recording has so many calls', async ({ skip }) => {
