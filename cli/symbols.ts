@@ -1,7 +1,7 @@
 /**
  * Names of bare addresses from the binaries of this machine, for what is read without names.
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
@@ -60,13 +60,7 @@ export function nearestNames([first]: readonly Profile[], args: SymbolArgs, prog
   const host = symbolHost(args.tools);
   const local = (path: string) => (program !== undefined && path.startsWith('/') && basename(path) === basename(program) ? program : path);
   return elfSymbolSource(first.maps, {
-    readFile: (path) => {
-      try {
-        return readFileSync(local(path));
-      } catch {
-        return undefined;
-      }
-    },
+    open: (path) => host.open(local(path)),
     run: (tool, toolArgs, input) => {
       const output = host.run(tool, toolArgs.map(local), input);
       return output === undefined ? undefined : Buffer.from(output).toString();

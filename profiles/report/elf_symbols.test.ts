@@ -6,9 +6,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { needsTool } from '../../fixtures/tools.ts';
 import { readHeap } from '../heap/read.ts';
-import { findSymbol, readElf } from './elf.ts';
+import { readElf } from '../symbols/elf.ts';
+import type { SymbolFile } from '../symbols/host.ts';
 import type { Surroundings } from './elf_symbols.ts';
 import { elfSymbolSource } from './elf_symbols.ts';
+import { findSymbol, nearestSymbols } from './nearest.ts';
 import type { ReportFormat, ReportOptions } from './report.ts';
 import { renderReport } from './report.ts';
 
@@ -30,6 +32,11 @@ __attribute__((noinline)) static void *leak(int n) { return calloc(n, n); }
 void *other(int n) { return (char *)leak(n) + 2; }
 `;
 
+const inMemory = (bytes: Uint8Array): SymbolFile => ({
+  size: bytes.length,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});
+
 describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own', () => {
   let folder: string;
   beforeAll(() => {
@@ -43,9 +50,9 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const surroundings: Surroundings = {
-    readFile: (path) => {
+    open: (path) => {
       try {
-        return readFileSync(path);
+        return inMemory(readFileSync(path));
       } catch {
         return undefined;
       }
@@ -55,17 +62,18 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
 
   /** A dump with a context of each second address of the program's code, mapped at 0x555500000000 as the system would. */
   function dumpOf(program: string): string {
-    const elf = readElf(readFileSync(program));
+    const elf = readElf(inMemory(readFileSync(program)));
     const code = elf?.segments[1];
-    if (code === undefined) throw new Error('no code');
-    const base = 0x555500000000n;
-    const fini = elf?.starts[elf.names.indexOf('_fini')] ?? 0n;
+    if (elf === undefined || code === undefined) throw new Error('no code');
+    const base = 0x555500000000;
+    const { starts, names } = nearestSymbols(elf);
+    const fini = starts[names.indexOf('_fini')] ?? 0;
     // Up to the function that jeprof cannot look up.
-    const size = fini > code.address ? fini - code.address : code.size - 64n;
+    const size = fini > code.address ? fini - code.address : code.size - 64;
     let text = 'heap_v2/1\n  t*: 0: 0 [0: 0]\n';
-    for (let at = 0n, i = 1; at < size; at += 2n, i++)
-      text += `@ 0x${(base + code.address + at).toString(16)} 0x${(base + code.address + 1n).toString(16)}\n  t*: 1: ${1000 + i} [0: 0]\n`;
-    const hex = (value: bigint) => value.toString(16);
+    for (let at = 0, i = 1; at < size; at += 2, i++)
+      text += `@ 0x${(base + code.address + at).toString(16)} 0x${(base + code.address + 1).toString(16)}\n  t*: 1: ${1000 + i} [0: 0]\n`;
+    const hex = (value: number) => value.toString(16);
     return `${text}\nMAPPED_LIBRARIES:\n${hex(base + code.address)}-${hex(base + code.address + code.size)} r-xp ${code.offset.toString(16).padStart(8, '0')} fe:00 123 ${program}\n`;
   }
 
@@ -74,14 +82,15 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
       ['debug', []],
       ['stripped', ['-D']],
     ] as const) {
-      const elf = readElf(readFileSync(join(folder, name)));
-      if (elf === undefined) throw new Error('no ELF file');
+      const image = readElf(inMemory(readFileSync(join(folder, name))));
+      if (image === undefined) throw new Error('no ELF file');
+      const elf = nearestSymbols(image);
       const theirs = execFileSync('nm', [...flags, '-n', join(folder, name)], { encoding: 'utf8' });
       let compared = 0;
       for (const [, start, type, symbol] of theirs.matchAll(/^([0-9a-f]+) (\w) (.*)$/gm)) {
         if (type !== 'T' && type !== 't') continue;
-        const index = findSymbol(elf, BigInt(`0x${start}`));
-        expect(elf.starts[index]).toBe(BigInt(`0x${start}`));
+        const index = findSymbol(elf, Number(`0x${start}`));
+        expect(elf.starts[index]).toBe(Number(`0x${start}`));
         if (!elf.shared[index]) expect(elf.names[index] + elf.versions[index]).toBe(symbol);
         compared++;
       }
@@ -122,7 +131,7 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
   test('without addr2line there are the names of the symbol table', () => {
     const { profile } = readHeap(new TextEncoder().encode(dumpOf(join(folder, 'debug'))), 'a');
     const report = renderReport('text', profile, {
-      symbolSource: elfSymbolSource(profile.maps ?? '', { readFile: surroundings.readFile }),
+      symbolSource: elfSymbolSource(profile.maps ?? '', { open: surroundings.open }),
     });
     expect(report).toContain(' main\n');
     expect(report).toContain(' _ZN4shop4leakEi\n');
@@ -139,8 +148,8 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
         (changes, length, headerOnly) => {
           const broken = Uint8Array.from(bytes.subarray(0, length < 4000 ? length : undefined));
           for (const [at, value] of changes) broken[headerOnly ? 16 + (at % 48) : at % broken.length] = value;
-          const elf = readElf(broken);
-          if (elf !== undefined) findSymbol(elf, 0x1234n);
+          const image = readElf(inMemory(broken));
+          if (image !== undefined) findSymbol(nearestSymbols(image), 0x1234);
         },
       ),
       { numRuns: 300 },
@@ -151,6 +160,6 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
 test.each([new Uint8Array(0), new Uint8Array(100), new TextEncoder().encode('#!/bin/sh\n'.repeat(20))])(
   'what is no ELF file has no symbols',
   (bytes) => {
-    expect(readElf(bytes)).toBe(undefined);
+    expect(readElf(inMemory(bytes))).toBe(undefined);
   },
 );

@@ -6,15 +6,17 @@
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
 import { findMapping, parseMaps } from '../heap/maps.ts';
-import type { ElfFile } from './elf.ts';
-import { findSymbol, readElf } from './elf.ts';
+import type { ElfImage } from '../symbols/elf.ts';
+import { readElf } from '../symbols/elf.ts';
+import type { SymbolHost } from '../symbols/host.ts';
 import { shortFunctionName } from './names.ts';
+import type { NearestSymbols } from './nearest.ts';
+import { findSymbol, nearestSymbols } from './nearest.ts';
 import type { SymbolName, SymbolSource } from './symbols.ts';
 
 /** What the source takes from its surroundings. */
 export interface Surroundings {
-  /** Gives a file's content, undefined if it cannot be read. */
-  readonly readFile: (path: string) => Uint8Array | undefined;
+  readonly open: SymbolHost['open'];
   /**
    * Runs `addr2line` or `c++filt` with these arguments and standard input and gives its standard output; undefined if that fails.
    * Without it names stay mangled, and there are no lines and no inlined functions.
@@ -26,11 +28,11 @@ export interface Surroundings {
 interface Image {
   /** The file that has the symbols: the mapped one, or its debug file. */
   readonly path: string;
-  readonly file: ElfFile;
-  readonly symbols: ElfFile;
+  readonly file: ElfImage;
+  readonly symbols: NearestSymbols;
   /** Index in the looked-up addresses, and the address in the file before relocation. */
   readonly rows: number[];
-  readonly addresses: bigint[];
+  readonly addresses: number[];
 }
 
 /** Between addresses: addr2line gives any number of lines for an address, and this function's name for this one. */
@@ -40,7 +42,7 @@ const SEPARATOR = '_fini';
  * Names from the files that a profile's maps name, and from their debug files in /usr/lib/debug, by path and by build id.
  * @param maps text of /proc/PID/maps
  */
-export function elfSymbolSource(maps: string, { readFile, run }: Surroundings): SymbolSource {
+export function elfSymbolSource(maps: string, { open, run }: Surroundings): SymbolSource {
   const mappings = parseMaps(maps);
   const images = new Map<string, Image | undefined>();
   return {
@@ -51,9 +53,9 @@ export function elfSymbolSource(maps: string, { readFile, run }: Surroundings): 
         if (index < 0) return;
         const { path, start, offset } = mappings[index];
         if (!path.startsWith('/')) return;
-        if (!images.has(path)) images.set(path, openImage(path, readFile));
+        if (!images.has(path)) images.set(path, openImage(path, open));
         const image = images.get(path);
-        const inFile = address - start + offset;
+        const inFile = Number(address - start + offset);
         const segment = image?.file.segments.find((part) => inFile >= part.offset && inFile < part.offset + part.size);
         if (image === undefined || segment === undefined) return;
         image.rows.push(row);
@@ -73,22 +75,27 @@ export function elfSymbolSource(maps: string, { readFile, run }: Surroundings): 
   };
 }
 
-function openImage(path: string, readFile: Surroundings['readFile']): Image | undefined {
-  const open = (candidate: string) => {
-    const bytes = readFile(candidate);
-    return bytes === undefined ? undefined : readElf(bytes);
+function openImage(path: string, open: Surroundings['open']): Image | undefined {
+  const imageOf = (candidate: string): ElfImage | undefined => {
+    const file = open(candidate);
+    return file === undefined ? undefined : readElf(file);
   };
-  const file = open(path);
+  const file = imageOf(path);
   if (file === undefined) return undefined;
+  const symbolsOf = (candidate: string): NearestSymbols | undefined => {
+    const image = imageOf(candidate);
+    return image === undefined ? undefined : nearestSymbols(image);
+  };
   const { buildId = '' } = file;
   const debugPaths = [`/usr/lib/debug${path}`, `/usr/lib/debug${path}.debug`];
   for (const debugPath of debugPaths) {
-    const symbols = open(debugPath);
+    const symbols = symbolsOf(debugPath);
     if (symbols !== undefined && symbols.starts.length > 0) return { path: debugPath, file, symbols, rows: [], addresses: [] };
   }
   // addr2line finds the debug file of a build id by itself, and jeprof asks nm about the mapped file only.
-  const symbols = file.starts.length > 0 ? file : open(`/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`);
-  return { path, file, symbols: symbols ?? file, rows: [], addresses: [] };
+  const own = nearestSymbols(file);
+  const symbols = own.starts.length > 0 ? own : symbolsOf(`/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`);
+  return { path, file, symbols: symbols ?? own, rows: [], addresses: [] };
 }
 
 /** Names from the symbol table, by row of the image; an address that it has no symbol for is its own name. */
@@ -113,7 +120,7 @@ function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[
 /** Names, files and lines from debug information, outermost function first; undefined if addr2line does not run. */
 function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable<Surroundings['run']>): SymbolName[][] | undefined {
   const separator = image.symbols.names.indexOf(SEPARATOR);
-  const hex = (address: bigint) => address.toString(16).padStart(16, '0');
+  const hex = (address: number) => address.toString(16).padStart(16, '0');
   const after = separator < 0 ? '' : `${hex(image.symbols.starts[separator])}\n`;
   const result: SymbolName[][] = image.addresses.map(() => []);
   // The separator's own addresses cannot be asked for.

@@ -50,7 +50,7 @@ export class FunctionTable {
 
   constructor(image: ElfImage, table: ElfSection, strings: Uint8Array) {
     this.#strings = strings;
-    this.#versionOf = table.type === SHT_DYNSYM ? (guarded(() => versions(image)) ?? noVersion) : noVersion;
+    this.#versionOf = symbolVersions(image, table);
     const { little, is64, sections } = image;
     const size = is64 ? 24 : 16;
     const count = Math.floor(table.size / size);
@@ -155,6 +155,11 @@ export function functionsOf(image: ElfImage): FunctionTable | undefined {
 }
 
 const noVersion = () => '';
+
+/** Gives the version of a table's symbol by its row; those of a full table, and of a broken one, have none. */
+export function symbolVersions(image: ElfImage, table: ElfSection): (row: number) => string {
+  return table.type === SHT_DYNSYM ? (guarded(() => versions(image)) ?? noVersion) : noVersion;
+}
 
 /** Gives the version of a dynamic symbol by its row (Linux Standard Base, "Symbol Versioning"). */
 function versions(image: ElfImage): (row: number) => string {
