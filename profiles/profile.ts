@@ -8,6 +8,7 @@ import type { Ledger } from '../core/replay/ledger.ts';
 import type { Frame, StackTable } from '../core/trace/stacks.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import type { FrameIndex, StackIndex } from '../core/units.ts';
+import { printable } from './printable.ts';
 
 /** What a sample counts; pprof's names for the columns of a SampleTable, in pprof's order. */
 export const SAMPLE_TYPES = ['alloc_objects', 'alloc_space', 'inuse_objects', 'inuse_space'] as const;
@@ -206,13 +207,6 @@ export function valuesOf(profile: Profile, type: string, samples: SampleTable = 
     'name one of those',
   );
 }
-
-/** A name as one line of text: control characters, line ends of any script and halves of surrogate pairs become `?`. */
-export function printable(name: string): string {
-  return UNPRINTABLE.test(name) ? name.replace(new RegExp(UNPRINTABLE, 'gu'), '?') : name;
-}
-
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/u;
 
 /** What a frame is called in reports: its function, else its address as `0x…`. The text is untrusted. */
 export function frameName(stacks: StackTable, index: FrameIndex): string {

@@ -24,8 +24,8 @@ test('root first, equal names on one line', () => {
     [{ fn: 'f', inlined: [{ fn: 'innermost' }, { fn: 'inner' }] }, { pc: 0x401000n }],
     [{ fn: 'a;b\nc 12' }, { fn: '' }],
   ]);
-  expect(writeCollapsed(profile)).toBe('[no backtrace] 3\nmain;leak 3\n0x401000;f;inner;innermost 4\n??;a:b?c 12 5\n');
-  expect(writeCollapsed(profile, 'alloc_objects')).toBe('[no backtrace] 1\nmain;leak 2\n0x401000;f;inner;innermost 1\n??;a:b?c 12 1\n');
+  expect(writeCollapsed(profile)).toBe('[no backtrace] 3\nmain;leak 3\n0x401000;f;inner;innermost 4\n??;a:b\\nc 12 5\n');
+  expect(writeCollapsed(profile, 'alloc_objects')).toBe('[no backtrace] 1\nmain;leak 2\n0x401000;f;inner;innermost 1\n??;a:b\\nc 12 1\n');
 });
 
 test('what is written reads back the same', () => {

@@ -7,8 +7,9 @@
 import { InputError } from '../../core/trace/input_error.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { printable } from '../printable.ts';
 import type { Profile, SampleType } from '../profile.ts';
-import { SampleTable, frameName, printable } from '../profile.ts';
+import { SampleTable, frameName } from '../profile.ts';
 
 /** What an empty backtrace is called. */
 const NO_BACKTRACE = '[no backtrace]';

@@ -8,7 +8,7 @@ import type { StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { formatBytes, formatCount, formatShare } from '../format_units.ts';
 import { CallPaths } from '../leaks/call_paths.ts';
-import { printable } from '../leaks/terminal_text.ts';
+import { printable } from '../printable.ts';
 import type { Profile, SampleTable, SampleType } from '../profile.ts';
 import { FlameTreeBuilder, MAX_DEPTH, type FlameTree } from './flame_tree.ts';
 import { pageLibraries } from './libraries.ts';

@@ -59,7 +59,7 @@ describe('writing', () => {
     source.trace.header.maps = '1000-3000 r-xp 00000000 fe:00 123 /bin/a';
     source.trace.header.command = 'a\n--b';
     const text = writeHeapFile(source);
-    expect(text).toContain('--- symbol\nbinary=a?- -b\n0x1000 outer--inner--innermost\n---\n--- heap\nheap_v2/1\n');
+    expect(text).toContain('--- symbol\nbinary=a\\n- -b\n0x1000 outer--inner--innermost\n---\n--- heap\nheap_v2/1\n');
     expect(text.endsWith('\nMAPPED_LIBRARIES:\n1000-3000 r-xp 00000000 fe:00 123 /bin/a\n')).toBe(true);
   });
 

@@ -11,7 +11,7 @@
  * Differs: jeprof has no escape for `--` in a name (`operator--`), nor for a line end; the first is written `- -`, control characters `?`.
  */
 import type { Frame } from '../../core/trace/stacks.ts';
-import { printable } from '../profile.ts';
+import { printable } from '../printable.ts';
 
 /** What a symbol section says. */
 export interface SymbolSection {

@@ -3,12 +3,13 @@ import { Ledger } from '../../core/replay/ledger.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
+import { printable } from '../printable.ts';
 import { profileFromLedger } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { formatLeaks } from './leaks_text.ts';
 import { leaksToJson } from './leaks_json.ts';
 import { leaksFromLedger, leaksFromProfile, type LeakReport } from './leaks.ts';
-import { columnsOf, printable, truncate } from './terminal_text.ts';
+import { columnsOf, truncate } from './terminal_text.ts';
 
 /** A trace under construction: calls by the names of their stacks, one time unit each. */
 class Recording {

@@ -3,9 +3,10 @@
  * Invariant: no line is wider than asked, and no name's control characters reach the terminal.
  */
 import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../format_units.ts';
+import { printable } from '../printable.ts';
 import type { PathFrame } from './call_paths.ts';
 import type { LeakContext, LeakReport } from './leaks.ts';
-import { columnsOf, printable, truncate } from './terminal_text.ts';
+import { columnsOf, truncate } from './terminal_text.ts';
 
 export interface LeakTextOptions {
   /** Columns of the terminal. Default 100, at least 40. */

@@ -1,25 +1,12 @@
 /**
- * Untrusted text on a terminal: nothing in it moves the cursor, changes colours or the order of letters.
- * Invariant: what `printable` gives has no control character; what `truncate` gives is no wider than asked.
+ * Columns that text takes on a terminal.
+ * Invariant: what `truncate` gives is no wider than asked. Text that is not trusted goes through `printable` before.
  */
-
-/** C0, DEL, C1, line separators, direction marks and overrides, and halves of surrogate pairs. */
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 
 /** Letters that take two columns (East Asian wide and emoji) and marks that take none. */
 const WIDE =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
 const MARK = /\p{Mn}|\p{Me}|\u200d/u;
-
-/** Shows each character that a terminal would act on as an escape: `\n`, `\x1b`, `\u202e`. */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (character) => {
-    if (character === '\n') return '\\n';
-    if (character === '\t') return '\\t';
-    const code = character.charCodeAt(0);
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
-}
 
 /** Columns that a character takes. */
 function columns(character: string): number {

@@ -9,8 +9,9 @@ import type { Frame } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import type { Mapping } from '../heap/maps.ts';
 import { findMapping, parseMaps } from '../heap/maps.ts';
+import { printable } from '../printable.ts';
 import type { Measure, Profile } from '../profile.ts';
-import { SAMPLE_TYPES, printable } from '../profile.ts';
+import { SAMPLE_TYPES } from '../profile.ts';
 import type { PprofProfile } from './schema.ts';
 import { encodeProfile, uint64 } from './schema.ts';
 

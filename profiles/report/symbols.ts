@@ -3,7 +3,7 @@
  * Invariant: a list is outermost function first, the ones inlined into it after it, and is never empty.
  */
 import type { Frame } from '../../core/trace/stacks.ts';
-import { printable } from '../profile.ts';
+import { printable } from '../printable.ts';
 import { shortFunctionName } from './names.ts';
 
 /** A function at an address. */

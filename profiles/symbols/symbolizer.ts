@@ -7,7 +7,7 @@
  */
 import type { Mapping } from '../heap/maps.ts';
 import { findMapping, parseMaps } from '../heap/maps.ts';
-import { printable } from '../profile.ts';
+import { printable } from '../printable.ts';
 import { shortFunctionName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
