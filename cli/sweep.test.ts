@@ -4,14 +4,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReplaySummary } from '../core/replay/replay.ts';
 import { ResidentBytes } from './resident_bytes.ts';
 import type { SweepRun } from './sweep_table.ts';
-import { run } from './testing.ts';
+import { finished, run, start } from './testing.ts';
 
-const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_clean_perf.txt.zst', import.meta.url));
+const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_1000_e_ttt.ltrace.zst', import.meta.url));
 const EXAMPLE = '{"op":"malloc","size":5000000,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n';
 
 let folder = '';
@@ -74,6 +75,23 @@ describe('sweep', () => {
     expect(stdout).toMatch(/ narenas:2\n/);
     expect(stderr).toContain('note: hpa:true: ');
     expect(stderr).toContain('note: no_such:1: <jemalloc>: Invalid conf pair: no_such:1');
+  });
+
+  test('Ctrl-C ends it with the rows so far', async () => {
+    let lines = '';
+    for (let i = 1; i <= 100_000; i++) lines += `{"op":"malloc","size":64,"ptr":"0x${(i * 64).toString(16)}"}\n`;
+    const confs = Array.from({ length: 400 }, (_, at) => `narenas:${at + 1}`);
+    const child = start(['sweep', '-', ...confs, '--json']);
+    const done = finished(child);
+    child.stdin?.end(lines);
+    await sleep(4000);
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await done;
+    expect(code, stderr).toBe(0);
+    const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
+    expect(runs.length).toBeLessThan(401);
+    expect(stderr).toContain(`note: ended after ${runs.length} of 401 option strings`);
+    expect(new Set(runs.map(({ result }) => result?.events))).toEqual(new Set([100_000]));
   });
 
   test('a file of strings that is not there', async () => {

@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnsupportedOption } from '../../core/conf/boot.ts';
 import { modelBytes, Replay, type ReplayOptions } from '../../core/replay/replay.ts';
+import type { EventBatch } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { PAGE } from '../../core/sizes/sc.ts';
 import { EXIT_BAD_INPUT } from '../failure.ts';
+import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { ResidentBytes } from '../resident_bytes.ts';
@@ -36,10 +38,18 @@ export async function sweep(args: SweepArgs): Promise<void> {
   checkOutputs([path]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
   try {
-    const prepared = await prepare(args, join(folder, 'trace.jrt'));
     const runs: SweepRun[] = [];
-    for (const conf of confs) runs.push(await runUnder(conf, prepared, ncpus));
+    const prepared = await prepare(args, join(folder, 'trace.jrt'));
+    await interruptible(async (stop) => {
+      for (const conf of confs) {
+        const run = await runUnder(conf, prepared, ncpus);
+        // broken off in the middle it says nothing
+        if (stop.aborted) break;
+        runs.push(run);
+      }
+    });
     const notes = [...prepared.notes, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
+    if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
     printNotes(notes, args.quiet);
     if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
     writeResult(path, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
@@ -70,7 +80,7 @@ interface Prepared {
 async function prepare(args: SweepArgs, path: string): Promise<Prepared> {
   const trace = new Trace();
   const writer = traceOutput(path, 'compact').open(trace);
-  const write = (batch: Parameters<typeof writer.batch>[0]) => {
+  const write = (batch: EventBatch) => {
     writer.batch(batch);
     return true;
   };
