@@ -64,11 +64,7 @@ class MemleakReader implements TraceReader {
   }
 
   end(cut = false): void {
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     for (const sizes of this.#entered.values()) if (sizes.length > 0) this.#trace.skip('no_return', sizes.length);
     this.#strangers.end();
     this.#calls.end();

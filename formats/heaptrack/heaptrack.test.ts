@@ -3,10 +3,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
-import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveOfSize, liveUnder, tally } from '../../fixtures/tally.ts';
 import { needsTool } from '../../fixtures/tools.ts';
-import { FORMATS, sniffFormat } from '../index.ts';
 import { LineBlocks } from './blocks.ts';
 import { heaptrack } from './heaptrack.ts';
 
@@ -260,21 +259,12 @@ describe('any input', () => {
     for (const length of [65536, 700, 40]) {
       const head = bytes.subarray(0, length);
       expect(heaptrack.sniff(head)).toBeGreaterThan(0.9);
-      expect(sniffFormat(head)).toBe(heaptrack);
+      recognisedAsNoOther(heaptrack, head);
     }
-    for (const format of FORMATS) if (format !== heaptrack) expect(format.sniff(bytes.subarray(0, 65536)), format.name).toBeLessThan(0.5);
   });
 
   test('other formats are not recognised', async () => {
-    for (const name of [
-      'edge_nog.perfscript',
-      'edge_mono.ftrace',
-      'edge_split_bpftracefmt.txt',
-      'sqlite_x_ttt.ltrace.zst',
-      'leaky_trace_t.txt.zst',
-    ]) {
-      expect(heaptrack.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
-    }
+    await recognisesNoOther(heaptrack);
     expect(heaptrack.sniff(utf8.encode('v 1.0 2.0 3.0\nv 1 2 3\n'))).toBe(0);
     expect(heaptrack.sniff(utf8.encode('v 10900 4\n'))).toBeGreaterThan(0.9);
   });

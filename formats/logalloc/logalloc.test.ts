@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
-import { FORMATS, sniffFormat } from '../index.ts';
 import { logalloc } from './logalloc.ts';
 
 const utf8 = new TextEncoder();
@@ -93,20 +92,9 @@ describe('a real program', () => {
 
   test('it is recognised, and only as what it is', async () => {
     for (const head of [(await written()).bytes.subarray(0, 65536), utf8.encode(EXAMPLE), utf8.encode(MUNGED)]) {
-      expect(sniffFormat(head)).toBe(logalloc);
-      for (const format of FORMATS) if (format !== logalloc) expect(format.sniff(head), format.name).toBeLessThan(0.5);
+      recognisedAsNoOther(logalloc, head);
     }
-    for (const name of [
-      'edge_nog.perfscript',
-      'edge_mono.ftrace',
-      'sqlite_x_ttt.ltrace.zst',
-      'leaky_trace_t.txt.zst',
-      'edge.heaptrack.zst',
-      'mtr.mtrace',
-      'calls.valgrind.txt',
-    ]) {
-      expect(logalloc.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
-    }
+    await recognisesNoOther(logalloc);
   });
 });
 

@@ -17,6 +17,7 @@ import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type Trac
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { OneProcess } from '../shared/one_process.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
 const SPACE = 0x20;
@@ -54,13 +55,11 @@ class LogallocReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #strangers: Unparsed;
   readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
-  /** Process that is replayed; -1 before its first line. */
-  #pid: number;
-  readonly #others = new Set<number>();
+  readonly #process: OneProcess;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#pid = options.pid ?? -1;
+    this.#process = new OneProcess(trace, options.pid);
     trace.header.source = 'logalloc';
     trace.header.timed = false;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
@@ -73,14 +72,9 @@ class LogallocReader implements TraceReader {
   }
 
   end(cut = false): void {
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
-    if (this.#others.size > 0)
-      this.#trace.warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    this.#process.end();
     this.#builder.flush();
   }
 
@@ -126,13 +120,7 @@ class LogallocReader implements TraceReader {
       if (Number.isNaN(event.ptr)) return false;
     }
     if (cursor.pos < cursor.end) return false;
-    if (this.#pid < 0) this.#pid = pid;
-    if (pid !== this.#pid) {
-      this.#others.add(pid);
-      this.#trace.skip('other_process');
-      return true;
-    }
-    this.#trace.header.pid = pid;
+    if (!this.#process.takes(pid)) return true;
     this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, event.ptr, event.old, event.size, event.extra, NO_STACK);
     return true;
   }

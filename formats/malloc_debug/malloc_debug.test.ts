@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
-import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
+import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
-import { FORMATS, sniffFormat } from '../index.ts';
 import { mallocDebug } from './malloc_debug.ts';
 
 const utf8 = new TextEncoder();
@@ -102,20 +101,9 @@ describe('a real program', () => {
       (await written(false)).bytes.subarray(0, 700),
       utf8.encode(EXAMPLE),
     ]) {
-      expect(sniffFormat(head)).toBe(mallocDebug);
-      for (const format of FORMATS) if (format !== mallocDebug) expect(format.sniff(head), format.name).toBeLessThan(0.5);
+      recognisedAsNoOther(mallocDebug, head);
     }
-    for (const name of [
-      'edge_nog.perfscript',
-      'edge_mono.ftrace',
-      'sqlite_x_ttt.ltrace.zst',
-      'leaky_trace_t.txt.zst',
-      'edge.heaptrack.zst',
-      'mtr.mtrace',
-      'calls.valgrind.txt',
-    ]) {
-      expect(mallocDebug.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
-    }
+    await recognisesNoOther(mallocDebug);
   });
 });
 

@@ -71,11 +71,7 @@ class MallocDebugReader implements TraceReader {
 
   end(cut = false): void {
     const { header } = this.#trace;
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     this.#reorder.flush();
     if (this.#reorder.late > 0) this.#trace.warnings.push(`${this.#reorder.late} records are out of order by more than what is sorted`);

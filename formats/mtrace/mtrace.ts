@@ -74,11 +74,7 @@ class MtraceReader implements TraceReader {
 
   end(cut = false): void {
     const { warnings } = this.#trace;
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     this.#endRealloc();
     if (this.#clobbered > 0) {

@@ -53,11 +53,7 @@ class FtraceReader implements TraceReader {
   }
 
   end(cut = false): void {
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     this.#calls.calls.end();
   }

@@ -68,12 +68,7 @@ class PerfScriptReader implements TraceReader {
   }
 
   end(cut = false): void {
-    if (this.#lines.end(() => {})) {
-      // perf ends every line: one without its newline is cut, in a number perhaps.
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#commit();
     this.#strangers.end();
     this.#calls.calls.end();

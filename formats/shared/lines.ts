@@ -4,6 +4,7 @@
  * A line that lies in one chunk is handed over where it lies; only one that straddles chunks is copied.
  */
 import { InputError } from '../../core/trace/input_error.ts';
+import type { Trace } from '../../core/trace/trace.ts';
 
 const NEWLINE = 0x0a;
 
@@ -85,6 +86,18 @@ export class LineScanner {
     this.#carried = 0;
     onLast(this.#carry, 0, carried);
     return true;
+  }
+
+  /**
+   * The input is over, of a format whose writer ends every line: one without its newline is cut, in a number perhaps, and is counted as torn.
+   * @param cut whether whoever reads has cut the input short
+   */
+  endWhole(trace: Trace, cut: boolean): void {
+    if (this.end(() => {})) {
+      trace.skip('torn');
+      trace.partial = true;
+    }
+    if (cut) trace.partial = true;
   }
 
   #keep(chunk: Uint8Array, start: number, end: number): void {

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readsTheSameHoweverCut } from '../../fixtures/properties.ts';
+import { readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
-import { FORMATS, sniffFormat } from '../index.ts';
 import { utrace } from './utrace.ts';
 
 const utf8 = new TextEncoder();
@@ -100,20 +99,9 @@ describe('a real program', () => {
 
   test('it is recognised, and only as what it is', async () => {
     for (const head of [(await written()).bytes.subarray(0, 65536), utf8.encode(EXAMPLE)]) {
-      expect(sniffFormat(head)).toBe(utrace);
-      for (const format of FORMATS) if (format !== utrace) expect(format.sniff(head), format.name).toBeLessThan(0.5);
+      recognisedAsNoOther(utrace, head);
     }
-    for (const name of [
-      'edge_nog.perfscript',
-      'edge_mono.ftrace',
-      'sqlite_x_ttt.ltrace.zst',
-      'leaky_trace_t.txt.zst',
-      'edge.heaptrack.zst',
-      'mtr.mtrace',
-      'calls.valgrind.txt',
-    ]) {
-      expect(utrace.sniff((await fixtureBytes(name)).subarray(0, 65536)), name).toBe(0);
-    }
+    await recognisesNoOther(utrace);
   });
 });
 

@@ -17,6 +17,7 @@ import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type Trac
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { OneProcess } from '../shared/one_process.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
 const CLOSE = 0x29;
@@ -49,9 +50,7 @@ class UtraceReader implements TraceReader {
   readonly #lines: LineScanner;
   readonly #cursor = new ByteCursor();
   readonly #strangers: Unparsed;
-  /** Process that is replayed; -1 before its first record. */
-  #pid: number;
-  readonly #others = new Set<number>();
+  readonly #process: OneProcess;
   #timed: boolean | undefined;
   /** Time of the first record, ns. */
   #origin = 0;
@@ -60,7 +59,7 @@ class UtraceReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#pid = options.pid ?? -1;
+    this.#process = new OneProcess(trace, options.pid);
     trace.header.source = 'utrace';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     // Programs print into such recordings as much as they like.
@@ -74,18 +73,13 @@ class UtraceReader implements TraceReader {
 
   end(cut = false): void {
     const { header, warnings } = this.#trace;
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     header.timed = this.#timed === true;
     if (header.timed && this.#builder.raised * 4 > this.#builder.count)
       warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
     if (header.timed) header.startTime = BigInt(this.#origin);
-    if (this.#others.size > 0)
-      warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    this.#process.end();
     if (this.#nulls > 0) warnings.push(`${this.#nulls} frees of NULL may be allocations of no bytes: utrace writes both alike`);
     this.#builder.flush();
   }
@@ -141,13 +135,7 @@ class UtraceReader implements TraceReader {
 
   #append(op: Op, pid: number, tid: number, time: number, ptr: number, old: number, size: number): void {
     const builder = this.#builder;
-    if (this.#pid < 0) this.#pid = pid;
-    if (pid !== this.#pid) {
-      this.#others.add(pid);
-      this.#trace.skip('other_process');
-      return;
-    }
-    this.#trace.header.pid = pid;
+    if (!this.#process.takes(pid)) return;
     if (op === Op.free && ptr === 0) this.#nulls++;
     if (this.#timed === undefined) {
       this.#timed = !Number.isNaN(time);

@@ -21,6 +21,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
+import { OneProcess } from '../shared/one_process.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
@@ -61,9 +62,7 @@ class ValgrindReader implements TraceReader {
   readonly #names = new ByteTable();
   readonly #signatures: (Signature | undefined)[] = [];
   readonly #pending: Call[] = [];
-  /** Process that is replayed; -1 before its first call. */
-  #pid: number;
-  readonly #others = new Set<number>();
+  readonly #process: OneProcess;
   #timed = false;
   /** Nanoseconds since the start of Valgrind. */
   #time = 0;
@@ -74,7 +73,7 @@ class ValgrindReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#pid = options.pid ?? -1;
+    this.#process = new OneProcess(trace, options.pid);
     trace.header.source = 'valgrind';
     trace.threads.intern(0);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
@@ -89,17 +88,12 @@ class ValgrindReader implements TraceReader {
 
   end(cut = false): void {
     const { header, warnings } = this.#trace;
-    if (this.#lines.end(() => {})) {
-      this.#trace.skip('torn');
-      this.#trace.partial = true;
-    }
-    if (cut) this.#trace.partial = true;
+    this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     if (this.#pending.length > 0) this.#trace.skip('no_return', this.#pending.length);
     header.timed = this.#timed;
     if (this.#timed) header.startTime = BigInt(this.#firstTime);
-    if (this.#others.size > 0)
-      warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    this.#process.end();
     if (this.#builder.count > 0) warnings.push('Valgrind’s log names no threads and no stacks');
     this.#builder.flush();
   }
@@ -148,7 +142,7 @@ class ValgrindReader implements TraceReader {
   #onMessage(): void {
     const cursor = this.#cursor;
     let taken = 0;
-    const other = this.#pid >= 0 && this.#linePid !== this.#pid;
+    const other = this.#process.isOther(this.#linePid);
     while (cursor.pos < cursor.end) {
       if (cursor.eatWord(RESULT)) {
         const value = cursor.number();
@@ -162,10 +156,7 @@ class ValgrindReader implements TraceReader {
         if (call === null) {
           if (cursor.eatWord(RESULT)) cursor.number();
           this.#trace.skip('other_call');
-        } else if (other) {
-          this.#others.add(this.#linePid);
-          this.#trace.skip('other_process');
-        } else this.#onCall(call);
+        } else if (this.#process.takes(this.#linePid)) this.#onCall(call);
       }
     }
     if (taken > 0) this.calls++;
@@ -173,8 +164,6 @@ class ValgrindReader implements TraceReader {
   }
 
   #onCall(call: Call): void {
-    this.#pid = this.#linePid;
-    this.#trace.header.pid = this.#pid;
     if (this.#lineTime >= 0) {
       if (this.#firstTime < 0) {
         this.#firstTime = this.#lineTime;
