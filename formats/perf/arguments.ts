@@ -73,8 +73,7 @@ export class UprobeEvent {
       if (!cursor.skipTo(EQUALS)) return false;
       cursor.pos++;
       const negative = cursor.eat(MINUS);
-      const isAddress = this.isReturn || (count === 0 && (this.op === Op.free || this.op === Op.realloc || this.op === Op.reallocarray));
-      const printed = isAddress ? cursor.address() : cursor.number();
+      const printed = takesHex(this, count) ? cursor.address() : cursor.number();
       const value = negative ? unsignedOf(printed) : printed;
       if (Number.isNaN(value)) return false;
       if (count < values.length) values[count++] = value;
@@ -90,40 +89,58 @@ export class UprobeEvent {
     return true;
   }
 
-  /** Arguments are taken by place: their names are whatever the probe's author chose. */
   #fitEntry(): boolean {
     const values = this.#values;
-    const last = this.#count - 1;
-    this.old = 0;
-    this.extra = 0;
-    this.size = 0;
-    switch (this.op) {
-      case Op.free:
-      case Op.malloc_usable_size:
-        this.old = values[0];
-        return last >= 0;
-      case Op.malloc:
-      case Op.valloc:
-      case Op.pvalloc:
-        this.size = values[0];
-        return last >= 0;
-      case Op.realloc:
-        this.old = values[0];
-        this.size = values[1];
-        return last >= 1;
-      case Op.reallocarray:
-        this.old = values[0];
-        this.extra = values[1];
-        this.size = values[2];
-        return last >= 2;
-      case Op.thread_exit:
-        return false;
-      default:
-        // calloc, and the aligned forms: posix_memalign may come with the place of its result first.
-        this.extra = values[last - 1];
-        this.size = values[last];
-        return last >= 1;
-    }
+    const count = this.#count;
+    const { old, size, extra } = argumentPlaces(this.op, count);
+    if (old >= count || size >= count || extra >= count || (size < 0 && old < 0)) return false;
+    this.old = old < 0 ? 0 : values[old];
+    this.size = size < 0 ? 0 : values[size];
+    this.extra = extra < 0 ? 0 : values[extra];
+    return true;
+  }
+}
+
+/** Whether argument number `index` of an event is printed in hex even without 0x, and is an address. */
+export function takesHex({ op, isReturn }: UprobeEvent, index: number): boolean {
+  return isReturn || (index === 0 && (op === Op.free || op === Op.realloc || op === Op.reallocarray));
+}
+
+/** Numbers of arguments, -1 for what a call does not have. */
+interface ArgumentPlaces {
+  readonly old: number;
+  readonly size: number;
+  readonly extra: number;
+}
+
+const OLD_ALONE: ArgumentPlaces = { old: 0, size: -1, extra: -1 };
+const SIZE_ALONE: ArgumentPlaces = { old: -1, size: 0, extra: -1 };
+const OLD_AND_SIZE: ArgumentPlaces = { old: 0, size: 1, extra: -1 };
+const OLD_COUNT_AND_SIZE: ArgumentPlaces = { old: 0, extra: 1, size: 2 };
+const NONE: ArgumentPlaces = { old: -1, size: -1, extra: -1 };
+/** calloc, and the aligned forms: posix_memalign may come with the place of its result first. By number of arguments. */
+const LAST_TWO: readonly ArgumentPlaces[] = [0, 1, 2, 3, 4].map((count) =>
+  count < 2 ? NONE : { old: -1, size: count - 1, extra: count - 2 },
+);
+
+/** Which of `count` arguments of an entry, four at most, is what. Arguments are taken by place: their names are whatever the probe's author chose. */
+export function argumentPlaces(op: Op, count: number): ArgumentPlaces {
+  switch (op) {
+    case Op.free:
+    case Op.malloc_usable_size:
+      return OLD_ALONE;
+    case Op.malloc:
+    case Op.valloc:
+    case Op.pvalloc:
+      return SIZE_ALONE;
+    case Op.realloc:
+      return OLD_AND_SIZE;
+    case Op.reallocarray:
+      return OLD_COUNT_AND_SIZE;
+    case Op.thread_exit:
+      return NONE;
+    default:
+      return LAST_TWO[count];
   }
 }
 

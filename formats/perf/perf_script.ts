@@ -14,13 +14,16 @@ import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { PerfStack } from './frames.ts';
+import { LONGEST_FIT, LONGEST_HEAD } from './lane_plan.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
+import { runUprobeLane, UprobeLane } from './uprobe_lane.ts';
 
 const TAB = 0x09;
+const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const HASH = 0x23;
 const OPEN = 0x28;
@@ -45,6 +48,13 @@ class PerfScriptReader implements TraceReader {
   readonly #event = new UprobeEvent();
   readonly #stack: PerfStack;
   readonly #strangers: Unparsed;
+  readonly #lane: UprobeLane;
+  /** An event had a stack: so will the next ones, and the lane is of no use. */
+  #stacked = false;
+  /** A line names no process. */
+  #anonymous = false;
+  /** A view of the bytes that hold the current line. */
+  #view: DataView = new DataView(new ArrayBuffer(0));
   /** An event is open: its stack lines may follow. */
   #open = false;
   #process = 0;
@@ -59,7 +69,8 @@ class PerfScriptReader implements TraceReader {
     this.#calls = new UprobeCalls(trace, sink, options);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'perf', Infinity);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#lane = new UprobeLane(this.#calls.recentCallers);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this), LONGEST_LINE, this.#takeAhead.bind(this));
     this.#stack = new PerfStack(trace.stacks.frames);
   }
 
@@ -72,6 +83,45 @@ class PerfScriptReader implements TraceReader {
     this.#commit();
     this.#strangers.end();
     this.#calls.calls.end();
+  }
+
+  /** Takes lines of known threads and probes; gives the start of the first that is left. */
+  #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
+    const lane = this.#lane;
+    const { heads, shapes } = lane;
+    if (this.#stacked || heads.count === 0 || shapes.count === 0 || this.#strangers.running || start > limit - LONGEST_FIT) return start;
+    if (this.#anonymous && !this.#calls.oneImage) return start;
+    this.#look(bytes);
+    if (!this.#beginsEvent(bytes, start)) return start;
+    this.#commit();
+    const { calls } = this.#calls;
+    const furthest = limit - LONGEST_FIT;
+    let line = start;
+    do {
+      line = runUprobeLane(lane, calls, bytes, this.#view, line, furthest);
+      this.events += lane.taken;
+      this.#lines.line += lane.taken;
+      if (lane.taken > 0) {
+        this.#process = heads.process[lane.head];
+        this.#tid = heads.tid[lane.head];
+      }
+    } while (lane.taken > 0);
+    return line;
+  }
+
+  /** Whether a line begins as an event of a known thread does, and cannot be the source line of the one before. */
+  #beginsEvent(bytes: Uint8Array, start: number): boolean {
+    const head = this.#lane.heads.find(this.#view, start);
+    if (head < 0) return false;
+    let at = start + this.#lane.heads.lengths[head];
+    while (bytes[at] !== COLON && bytes[at] !== NEWLINE) at++;
+    return bytes[at] === COLON && bytes[at + 1] === SPACE;
+  }
+
+  /** Turns to other bytes. */
+  #look(bytes: Uint8Array): void {
+    if (bytes.buffer === this.#view.buffer && bytes.byteOffset === this.#view.byteOffset && bytes.length === this.#view.byteLength) return;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
@@ -99,6 +149,7 @@ class PerfScriptReader implements TraceReader {
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
     if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
+    this.#stacked = true;
     while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
     this.#stack.add(bytes, start, end);
   }
@@ -127,9 +178,11 @@ class PerfScriptReader implements TraceReader {
     // From the time backwards: the command is free text.
     let at = skipSpacesBack(bytes, start, timeStart);
     let cpu = -1;
+    let headEnd = at + 1;
     if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
       const close = at - 1;
       while (at > start && bytes[at - 1] !== BRACKET) at--;
+      headEnd = at;
       cursor.reset(bytes, at, close);
       cpu = cursor.decimal();
       at = skipSpacesBack(bytes, start, at - 1);
@@ -150,7 +203,22 @@ class PerfScriptReader implements TraceReader {
     cursor.skipSpaces();
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
     this.#calls.calls.ranOn(cpu);
-    return this.#onTracepoint(cursor, pid, tid, start, commandEnd);
+    if (!this.#onTracepoint(cursor, pid, tid, start, commandEnd)) return false;
+    if (this.#open && !this.#stacked) this.#learn(bytes, start, headEnd, timeEnd, end, cpu >= 0, pid);
+    return true;
+  }
+
+  /** Keeps what the open event's line has in common with others. */
+  #learn(bytes: Uint8Array, start: number, headEnd: number, timeEnd: number, end: number, hasCpu: boolean, pid: number): void {
+    if (bytes[end] !== NEWLINE || start + LONGEST_HEAD > bytes.length) return;
+    this.#look(bytes);
+    const { heads, shapes } = this.#lane;
+    const event = this.#event;
+    if (!shapes.learn(bytes, timeEnd, end, event, this.#calls.placeOf(event)) || heads.find(this.#view, start) >= 0) return;
+    if (pid === 0) this.#anonymous = true;
+    const tid = this.#tid;
+    const process = this.#process;
+    heads.learn(bytes, this.#view, start, headEnd, hasCpu, process, tid, this.#calls.calls.threadIndex(process, tid));
   }
 
   #onTracepoint(cursor: ByteCursor, pid: number, tid: number, start: number, commandEnd: number): boolean {

@@ -11,6 +11,7 @@ import { ProbeCalls, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import type { UprobeEvent } from './arguments.ts';
+import { CallerStacks } from './caller_stacks.ts';
 
 /** Process key of a line that names only a thread: by its program image. */
 function imageKey(image: number): number {
@@ -22,6 +23,8 @@ export class UprobeCalls {
   readonly calls: ProbeCalls;
   readonly #trace: Trace;
   readonly #places = new ProbePlaces();
+  /** Those of `#callers` that came last, for the lane. */
+  readonly recentCallers = new CallerStacks();
   /** Return address -> stack of it alone. */
   readonly #callers = new Map<number, StackIndex>();
 
@@ -36,10 +39,20 @@ export class UprobeCalls {
     return pid > 0 ? pid : imageKey(this.#places.imageOf(event.place));
   }
 
+  /** Number of the place of the event's probe. */
+  placeOf(event: UprobeEvent): number {
+    return this.#places.intern(event.op, event.place);
+  }
+
+  /** True while lines that name no process are all of the same. */
+  get oneImage(): boolean {
+    return this.#places.images <= 1;
+  }
+
   /** Adds an event; `stack` is NO_STACK if none was recorded. */
   push(event: UprobeEvent, process: number, tid: number, seconds: number, nanos: number, stack: StackIndex): void {
     const { op, old, size, extra } = event;
-    const place = this.#places.intern(op, event.place);
+    const place = this.placeOf(event);
     if (op === Op.free) {
       // What free returns says nothing; few record it.
       if (event.isReturn) this.#trace.skip('note');
@@ -62,6 +75,7 @@ export class UprobeCalls {
       stack = stacks.intern([stacks.frames.intern({ pc: BigInt(caller) })]);
       this.#callers.set(caller, stack);
     }
+    this.recentCallers.put(caller, stack);
     return stack;
   }
 }

@@ -54,6 +54,11 @@ export class ProbePlaces {
     return image;
   }
 
+  /** Program images seen by `imageOf`. */
+  get images(): number {
+    return this.#images.length;
+  }
+
   /** An address in each image. */
   readonly #images: number[] = [];
   #image = 0;

@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readingOf } from '../../fixtures/reading.ts';
+import { LONGEST_FIT } from './lane_plan.ts';
+import { perfScript } from './perf_script.ts';
+
+const hex = (value: number) => `0x${value.toString(16)}`;
+const address = fc.oneof(
+  { weight: 9, arbitrary: fc.integer({ min: 0x7f0000000000, max: 0x7f00000000ff }) },
+  { weight: 9, arbitrary: fc.integer({ min: 0x550000000000, max: 0x7fffffffffff }) },
+  fc.maxSafeNat(),
+);
+const odd = fc.constantFrom('0', '-1', '0x0', '0xffffffffffffffff', '9999999999', 'x', '');
+const pointer = fc.oneof({ weight: 15, arbitrary: address.map(hex) }, odd);
+const number = fc.oneof({ weight: 15, arbitrary: fc.nat({ max: 99999 }).map(String) }, odd);
+const event = fc
+  .record({ pointer, old: pointer, number, caller: address, kind: fc.nat({ max: 11 }), image: fc.nat({ max: 30 }) })
+  .map((it) => {
+    const base = it.image === 0 ? 0x7f3f50000000 : 0x7f3f44f00000;
+    const probe = (name: string, offset: number, rest: string) =>
+      `${`probe_libc:${name}:`.padStart(35)} (${(base + offset).toString(16)}${rest}`;
+    const returned = (name: string, offset: number) => probe(`${name}__return`, offset, ` <- ${it.caller.toString(16)}) ret=${it.pointer}`);
+    if (it.kind < 3) return probe('malloc', 0x930, `) size=${it.number}`);
+    if (it.kind < 6) return returned('malloc', 0x930);
+    if (it.kind < 9) return probe('free', 0xef0, `) ptr=${it.pointer}`);
+    if (it.kind === 9) return probe('calloc', 0x9b0, `) count=${it.number} size=${it.number}`);
+    if (it.kind === 10) return returned('calloc', 0x9b0);
+    return probe('realloc', 0xa90, `) ptr=${it.old} size=${it.number}`);
+  });
+const extra = fc.constantFrom(
+  '\t   16a5 main+0x90 (/opt/sample/bin/leaky)\n',
+  '',
+  '# a note\n',
+  '   main.c:12\n',
+  'printed: it is 1.5: so\n',
+  '\n',
+);
+
+/** Recordings with and without process ids, CPUs and nanoseconds; threads and times vary from line to line. */
+const recording = fc.record({ pids: fc.boolean(), cpus: fc.boolean(), long: fc.boolean() }).chain(({ pids, cpus, long }) =>
+  fc.array(
+    fc
+      .record({
+        tid: fc.nat({ max: 2 }),
+        cpu: fc.nat({ max: 12 }),
+        at: fc.nat({ max: 3_000_000 }),
+        event,
+        extra,
+        which: fc.nat({ max: 60 }),
+      })
+      .map((it) => {
+        const cpu = cpus ? ` [${String(it.cpu).padStart(3, '0')}]` : '';
+        const time = `${901 + Math.floor(it.at / 1e6)}.${String(it.at % 1e6).padStart(6, '0')}${long ? '123' : ''}`;
+        const line = `${'server'.padStart(16)} ${pids ? `${it.which === 1 ? 7 : 19498}/` : ''}${19498 + it.tid}${cpu} ${time.padStart(15)}: ${it.event}\n`;
+        return it.which === 0 ? line + it.extra : line;
+      }),
+    { minLength: 20, maxLength: 80 },
+  ),
+);
+const damage = fc.array(
+  fc.tuple(fc.nat(), fc.constantFrom(0, 9, 10, 13, 0x20, 0x28, 0x2e, 0x30, 0x39, 0x3a, 0x3d, 0x5b, 0x5d, 0x61, 0x80)),
+  {
+    maxLength: 2,
+  },
+);
+
+test('lines in the fast lane give what the general path gives, damaged ones too', () => {
+  fc.assert(
+    fc.property(recording, damage, (lines, blows) => {
+      const bytes = Buffer.from(lines.join(''));
+      for (const [place, byte] of blows) bytes[place % bytes.length] = byte;
+      // The lane needs so many bytes before it, so that shorter chunks take every line in the general way.
+      expect(readingOf(perfScript, bytes, bytes.length)).toEqual(readingOf(perfScript, bytes, LONGEST_FIT - 1));
+    }),
+    { numRuns: 300 },
+  );
+});
