@@ -233,6 +233,7 @@ describe('errors name the line', () => {
     ['{"op":"trace","version":1,"clock":"us"}', 't:1: "clock" is not "ns"'],
     ['{"op":"trace","version":1,"start_ts":1.5}', 't:1: "start_ts" is not an integer'],
     ['{"op":"trace","version":1,"pid":"4"}', 't:1: "pid" is not an integer'],
+    ['\u2028\t', 't:1: not JSON'],
   ])('%s', (line, message) => expect(() => read(`${line}\n`)).toThrow(message));
 
   test.each([

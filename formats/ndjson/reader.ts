@@ -57,6 +57,9 @@ interface ThreadFacts {
   prngSeed?: bigint;
 }
 
+/** A line of what JSON takes for white space: Unicode has more. */
+const BLANK = /^[ \t\r]*$/;
+
 class NdjsonReader implements TraceReader {
   readonly #trace: Trace;
   readonly #lines: LineScanner;
@@ -259,7 +262,7 @@ class NdjsonReader implements TraceReader {
   /** Lines of tables, lines that only JSON.parse can judge, and errors. */
   #takeSlowly(bytes: Uint8Array, start: number, end: number, last: boolean, scanned: boolean): void {
     const text = textOf(bytes, start, end);
-    if (text.trim() === '') return;
+    if (BLANK.test(text)) return;
     let object: unknown;
     try {
       object = JSON.parse(text);
