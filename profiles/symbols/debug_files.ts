@@ -23,8 +23,8 @@ export interface Binary {
   readonly image: ElfImage;
   /** Undefined: the file and its debug file list none. */
   readonly functions: FunctionTable | undefined;
-  /** True if `functions` are all of them, not only those that others may call. */
-  readonly complete: boolean;
+  /** Those that jeprof knows (by `nm`): of the file itself, or of a debug file at its path below /usr/lib/debug, but of none that only its build id leads to. */
+  readonly listed: FunctionTable | undefined;
   /** The file with lines and inlined functions, and its size in bytes. */
   readonly debug: { readonly path: string; readonly size: number } | undefined;
 }
@@ -41,22 +41,27 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
   const hasTable = (of: ElfImage) => of.sections.some(({ type, size }) => type === SHT_SYMTAB && size > 0);
   let debug = image.hasDebugInfo ? { path, image } : undefined;
   let symbols = hasTable(image) ? image : undefined;
+  let isListed = symbols !== undefined;
   if (debug === undefined || symbols === undefined) {
     for (const candidate of candidates(image, path, mappedPath, [...folders, ...DEBUG_FOLDERS])) {
       const other = candidate === path ? undefined : imageAt(host, candidate);
       if (other === undefined || !belongs(other, image)) continue;
       if (other.hasDebugInfo) debug ??= { path: candidate, image: other };
-      if (hasTable(other)) symbols ??= other;
+      if (symbols === undefined && hasTable(other)) {
+        symbols = other;
+        isListed = DEBUG_FOLDERS.some((folder) => candidate === folder + path || candidate === `${folder}${path}.debug`);
+      }
       if (debug !== undefined && symbols !== undefined) break;
     }
   }
   symbols ??= packedSymbols(host, image);
   const all = symbols === undefined ? undefined : functionsOf(symbols);
+  const listed = isListed && all !== undefined ? all : functionsOf(image);
   return {
     path,
     image,
-    functions: all ?? functionsOf(image),
-    complete: all !== undefined,
+    functions: all ?? listed,
+    listed,
     debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
   };
 }

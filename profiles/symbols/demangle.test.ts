@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { demangle, demangleBy, isRust } from './demangle.ts';
+import { demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 
 test.each([
   ['_ZN4shop4leakEi', 'shop::leak(int)'],
@@ -31,16 +31,19 @@ test('deeply nested names end nothing', () => {
   expect(demangle('_ZN4shop4leakEi')).toBe('shop::leak(int)');
 });
 
-test('a tool is asked once, and only for what is left', () => {
+test('a tool is asked once, for C++ names and for what is left', () => {
   const asked: string[] = [];
   const ask = (names: string) => {
     asked.push(names);
-    return 'readable\n';
+    return 'readable\nint shop::leak<int>(int)\n';
   };
   demangleBy(ask, ['_Zwrong1', 'main', '_ZN4shop4leakEi', '_Zwith\nline']);
   demangleBy(ask, ['_Zwrong1']);
-  expect(asked).toEqual(['_Zwrong1\n']);
+  expect(asked).toEqual(['_Zwrong1\n_ZN4shop4leakEi\n']);
   expect(demangle('_Zwrong1')).toBe('readable');
+  expect(demangle('_ZN4shop4leakEi')).toBe('shop::leak(int)');
+  expect(filteredName('_ZN4shop4leakEi')).toBe('int shop::leak<int>(int)');
+  expect(filteredName('main')).toBe('main');
 });
 
 test('Rust is told from C++', () => {

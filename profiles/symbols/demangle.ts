@@ -3,6 +3,7 @@
  * by the demangler of the Firefox profiler, which is cpp_demangle and rustc-demangle compiled to WebAssembly.
  * Invariant: a name that is not mangled, or wrongly, comes back as it is; each name is worked on once.
  * Differs from c++filt: no return types of function templates, `std::string` for its spelled-out type, no hashes in Rust paths.
+ * `filteredName` has c++filt's forms, where it runs: jeprof's full names are these.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,8 +21,8 @@ interface WebAssemblyEngine {
 
 let ready = false;
 const known = new Map<string, string>();
-/** Names that a tool has been asked for. */
-const refused = new Set<string>();
+/** C++ names as c++filt has them, for the names that it has been asked for; the mangled one if it does not know. */
+const filtered = new Map<string, string>();
 
 /** The readable form of a mangled name; any other name is itself. */
 export function demangle(name: string): string {
@@ -44,19 +45,26 @@ export function demangle(name: string): string {
 }
 
 /**
- * Takes readable forms of the names that are left from a tool, for example c++filt.
+ * Asks c++filt for its forms of C++ names, once for each, and of what is left mangled.
  * @param ask gives a line for each of the lines it takes; undefined if there is no such tool
  */
 export function demangleBy(ask: (names: string) => string | undefined, names: Iterable<string>): void {
   const left = [...new Set(names)].filter(
-    (name) => /^[!-~]+$/.test(name) && MANGLED.test(name) && demangle(name) === name && !refused.has(name),
+    (name) => /^[!-~]+$/.test(name) && MANGLED.test(name) && !filtered.has(name) && (!isRust(name) || demangle(name) === name),
   );
   if (left.length === 0) return;
   const lines = ask(`${left.join('\n')}\n`)?.split('\n');
   left.forEach((name, i) => {
-    refused.add(name);
-    if (lines?.[i]) known.set(name, lines[i]);
+    const line = lines?.[i] || name;
+    filtered.set(name, line);
+    if (demangle(name) === name) known.set(name, line);
   });
+}
+
+/** A C++ name as c++filt has it, in full: with return types, and types by their own names. Where it has not been asked, and of Rust, `demangle`'s. */
+export function filteredName(name: string): string {
+  const text = isRust(name) ? name : (filtered.get(name) ?? name);
+  return text === name ? demangle(name) : text;
 }
 
 /** True if a mangled name is that of a Rust function. */

@@ -12,7 +12,7 @@ import { shortFunctionName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
 import { nameOf, openBinary } from './debug_files.ts';
-import { demangle, demangleBy, isRust } from './demangle.ts';
+import { demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import type { SourceFrame } from './source_lines.ts';
 import { sourceLines } from './source_lines.ts';
@@ -302,23 +302,28 @@ export class Symbolizer {
     if (!work.known.has(at)) work.asked.add(at);
   }
 
-  /** Names all that has been asked, a process a binary. */
+  /** Names all that has been asked: a process a binary, and one for the readable forms of the names. */
   #answer(): void {
-    for (const { binary, known, asked } of this.#work.values()) {
-      if (asked.size === 0) continue;
-      const addresses = [...asked].sort((a, b) => a - b);
-      asked.clear();
-      const { debug } = binary;
-      const lines = debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
-      if (lines === undefined) this.#withoutTool = true;
-      const symbols = addresses.map((at) => binary.functions?.find(at));
-      const names = [...symbols.map((symbol) => symbol?.name), ...(lines ?? []).flatMap((frames) => frames?.map(({ name }) => name))];
-      demangleBy(
-        (text) => this.#toolText('c++filt', [], text),
-        names.filter((name) => name !== undefined),
-      );
-      addresses.forEach((at, i) => known.set(at, namesAt(symbols[i], lines?.[i])));
-    }
+    const answers = [...this.#work.values()].flatMap((work) => (work.asked.size === 0 ? [] : [this.#answerOf(work)]));
+    demangleBy(
+      (text) => this.#toolText('c++filt', [], text),
+      answers.flatMap(({ symbols, lines }) =>
+        [...symbols.map((symbol) => symbol?.name), ...lines.flatMap((frames) => frames?.map(({ name }) => name))].filter(
+          (name) => name !== undefined,
+        ),
+      ),
+    );
+    for (const { known, addresses, symbols, lines } of answers) addresses.forEach((at, i) => known.set(at, namesAt(symbols[i], lines[i])));
+  }
+
+  /** What tables and debug information of one binary say of the addresses that have been asked. */
+  #answerOf({ binary, known, asked }: Work) {
+    const addresses = [...asked].sort((a, b) => a - b);
+    asked.clear();
+    const { debug } = binary;
+    const lines = debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
+    if (lines === undefined) this.#withoutTool = true;
+    return { known, addresses, symbols: addresses.map((at) => symbolAt(binary, at)), lines: lines ?? [] };
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
@@ -375,8 +380,18 @@ function fits({ image }: Binary, mappings: readonly Mapping[], index: number): b
 
 const roundUp = (value: bigint, page: bigint) => ((value + page - 1n) / page) * page;
 
+/** A symbol, and whether jeprof would know it. */
+type KnownSymbol = FoundSymbol & { readonly listed: boolean };
+
+function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | undefined {
+  const known = listed?.find(at);
+  if (known !== undefined) return { ...known, listed: true };
+  const symbol = functions?.find(at);
+  return symbol === undefined ? undefined : { ...symbol, listed: false };
+}
+
 /** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
-function namesAt(symbol: FoundSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
+function namesAt(symbol: KnownSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
   const table = symbol === undefined ? undefined : tableName(symbol);
   if (lines === undefined) return table === undefined ? undefined : [table];
   const names = lines.map(({ name, location }, i) => {
@@ -385,21 +400,25 @@ function namesAt(symbol: FoundSymbol | undefined, lines: readonly SourceFrame[] 
     const place = { location: clean, ...(match === null || match[2] === '0' ? {} : { file: match[1], line: Number(match[2]) }) };
     const debug = { ...functionName(name ?? '??'), ...place };
     // The symbol table's name, which has the address, if it is the same function or the only name. The outermost function is the symbol.
-    if (i > 0 || table === undefined || (name !== undefined && !table.full.startsWith(debug.short))) return debug;
+    const isOfTable = name === undefined || (symbol?.listed === true && table?.full.startsWith(debug.short) === true);
+    if (i > 0 || table === undefined || !isOfTable) return debug;
     return { ...table, ...place, fn: name === undefined ? table.fn : debug.fn };
   });
   return names[0].fn === '??' ? undefined : names;
 }
 
-function tableName({ name, version, start, shared }: FoundSymbol): NamedFunction {
-  const { fn, short } = functionName(name);
-  // The address tells functions of equal names apart; jeprof forgets it where several names share an address.
-  const full = shared ? fn + version : `${fn}${version}<${start.toString(16).padStart(16, '0')}>`;
-  return { fn, short: short + version, full, location: '??:?' };
+function tableName({ name, version, start, shared, listed }: KnownSymbol): NamedFunction {
+  const { fn, short, full } = functionName(name);
+  // jeprof adds version and address only to a name that has no types before its end: the others it does not know for the same.
+  if (!full.startsWith(short)) return { fn, short, full, location: '??:?' };
+  // The address tells functions of equal names apart; jeprof forgets it where several names share an address, and does not know it of all.
+  const tag = shared || !listed ? '' : `<${start.toString(16).padStart(16, '0')}>`;
+  return { fn, short: short + version, full: full + version + tag, location: '??:?' };
 }
 
 function functionName(mangled: string): { readonly fn: string; readonly short: string; readonly full: string } {
   const fn = printable(demangle(mangled));
+  const full = printable(filteredName(mangled));
   // What jeprof cuts from C++ names are the types of Rust ones: `<Vec<u8> as Clone>::clone`.
-  return { fn, short: isRust(mangled) ? fn : shortFunctionName(fn), full: fn };
+  return { fn, short: isRust(mangled) ? fn : shortFunctionName(full), full };
 }
