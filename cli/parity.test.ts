@@ -1,17 +1,20 @@
 /**
- * jeprof and this program side by side, on random dumps with random flags. JEREPLAY_PARITY_CASES sets how many (300 where CI is set, else 60), JEREPLAY_PARITY_SEED the first.
+ * jeprof and this program side by side.
+ * On the dumps kept here: every report where 300 random cases are asked for, else a few.
+ * On random dumps with random flags: JEREPLAY_PARITY_CASES sets how many (300 where CI is set, else 60), JEREPLAY_PARITY_SEED the first.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { callgrindCalls } from '../fixtures/callgrind.ts';
+import { MODES, type Mode, ourReport, oursOf, theirsOf } from '../fixtures/parity/compare.ts';
+import { layOut } from '../fixtures/parity/dumps.ts';
+import { comparable, difference, jeprofByName, runJeprof } from '../fixtures/parity/jeprof.ts';
+import { keepAnswers } from '../fixtures/parity/kept_answers.ts';
 import { type KnownProgram, type RandomCase, randomCase } from '../fixtures/profiles/random_case.ts';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
+import { projectRoot } from '../fixtures/root.ts';
 import { needsTool } from '../fixtures/tools.ts';
-import { run } from './program.ts';
 
 const CASES = Number(process.env['JEREPLAY_PARITY_CASES'] ?? (process.env['CI'] === undefined ? 60 : 300));
 const FIRST_SEED = Number(process.env['JEREPLAY_PARITY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -22,17 +25,12 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
   let folder: string;
   let program: string;
   let unreadable: string;
-  let jeprofByName: string;
+  let jeprof: string;
   let known: KnownProgram;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
     program = build(folder, 'pie');
-    // Of equal edges jeprof keeps those that its hash table happens to have first: here it is to take them by name.
-    const source = readFileSync(execFileSync('sh', ['-c', 'command -v jeprof'], { encoding: 'utf8' }).trim(), 'latin1');
-    const byName = source.replace('sort { $edge{$b} <=> $edge{$a} }', 'sort { $edge{$b} <=> $edge{$a} || $a cmp $b }');
-    expect(byName).not.toBe(source);
-    jeprofByName = join(folder, 'jeprof');
-    writeFileSync(jeprofByName, byName, { encoding: 'latin1', mode: 0o755 });
+    jeprof = jeprofByName(folder);
     // Seems a program, and no tool finds a name in it: jeprof then shows bare addresses.
     unreadable = join(folder, 'unreadable');
     writeFileSync(unreadable, '\x7fELF, and no more\n');
@@ -55,17 +53,7 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
     return [...flags, ...baseFlag, ...(names === 'symbols' ? [] : [names === 'program' ? program : unreadable]), ...files];
   }
 
-  /** What the program writes, without the start of a process. */
-  async function ours(args: readonly string[], name: string): Promise<string> {
-    const path = join(folder, `${name}.out`);
-    rmSync(path, { force: true });
-    await run(['jeprof', '--quiet', `--output=${path}`, ...args], '0.0.0');
-    return readFileSync(path, 'utf8');
-  }
-
   test(`${CASES} from seed ${FIRST_SEED}`, async () => {
-    // Each run of the program listens to them.
-    for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
     process.stderr.write(`comparing with jeprof from JEREPLAY_PARITY_SEED=${FIRST_SEED}\n`);
     let next = 0;
     const failures: string[] = [];
@@ -74,8 +62,8 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
         const seed = FIRST_SEED + i;
         const random = randomCase(seed, known);
         const args = commandLine(random, String(seed), true);
-        const theirs = await jeprof(jeprofByName, args);
-        const found = await ours(commandLine(random, String(seed), false), String(seed));
+        const theirs = await runJeprof(jeprof, args);
+        const found = await ourReport(commandLine(random, String(seed), false), join(folder, `${seed}.out`));
         const form = random.flags[0];
         if (comparable(form, found) === comparable(form, theirs)) continue;
         failures.push(`seed ${seed}: jeprof ${args.join(' ')}\n${difference(comparable(form, theirs), comparable(form, found))}`);
@@ -86,38 +74,35 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
   }, 3_600_000);
 });
 
-async function jeprof(program: string, args: readonly string[]): Promise<string> {
-  try {
-    return (await promisify(execFile)(program, args, { maxBuffer: 1 << 28 })).stdout;
-  } catch (error) {
-    // --raw ends with an error after its symbols, --dot with one if there is nothing to draw.
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    if (/can only dump remote profiles for --raw|No nodes to print/.test(stderr)) return stdout;
-    throw error;
-  }
-}
+describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
+  const MODES_HERE: readonly Mode[] = CASES < 300 ? ['text', 'collapsed', 'dot', 'base'] : (Object.keys(MODES) as Mode[]);
+  const path = process.env['PATH'];
+  let folder: string;
+  let jeprof: string;
+  let unreadable: string;
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
+    jeprof = jeprofByName(folder);
+    unreadable = join(folder, 'unreadable');
+    writeFileSync(unreadable, '\x7fELF, and no more\n');
+    keepAnswers(folder);
+  });
+  afterAll(() => {
+    process.env['PATH'] = path;
+    rmSync(folder, { recursive: true });
+  });
 
-/** What of a report is not in the order of jeprof's hash tables. */
-function comparable(form: string, text: string): string {
-  switch (form) {
-    case '--text':
-      return text;
-    case '--raw':
-      // jeprof leaves out the profile itself.
-      return text.slice(0, text.indexOf('--- heap')).split('\n').sort().join('\n');
-    case '--callgrind':
-      return callgrindCalls(text);
-    default:
-      return text.split('\n').sort().join('\n');
-  }
-}
-
-/** The first lines that differ. */
-function difference(theirs: string, ours: string): string {
-  const [a, b] = [theirs.split('\n'), ours.split('\n')];
-  const lines: string[] = [];
-  for (let i = 0; i < Math.max(a.length, b.length) && lines.length < 8; i++) {
-    if (a[i] !== b[i]) lines.push(`jeprof   ${a[i] ?? '(end)'}`, `jereplay ${b[i] ?? '(end)'}`);
-  }
-  return lines.join('\n');
-}
+  test('have the reports of jeprof', async () => {
+    const dumps = await layOut(join(projectRoot(), 'fixtures/profiles'), undefined, folder);
+    expect(dumps.length).toBeGreaterThan(8);
+    for (const dump of dumps) {
+      // The programs are not here, the libraries may be; what has names of its own wants no program.
+      const program = dump.text.startsWith('--- symbol') ? undefined : (dump.program ?? unreadable);
+      for (const mode of MODES_HERE) {
+        const running = theirsOf(jeprof, { ...dump, program }, mode);
+        const nearest = await oursOf({ ...dump, program }, mode, folder, 'nearest');
+        expect(difference(await running, nearest), `${dump.name}, ${mode}`).toBe('');
+      }
+    }
+  }, 600_000);
+});
