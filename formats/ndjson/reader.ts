@@ -17,6 +17,7 @@ import { quoteLine } from '../shared/unparsed.ts';
 import { runEventLane } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
 import { LineShapes } from './line_shape.ts';
+import { StackLine } from './stack_line.ts';
 
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -26,6 +27,10 @@ const SMALL_IDS = 1 << 22;
 const UNDEFINED = -2;
 /** Thread ids that are told apart by place; a power of two. */
 const THREAD_SLOTS = 1024;
+
+/** Where the name of a line's operation begins, and a letter that those of stacks have there. */
+const LETTER_AT = 7;
+const LOWER_S = 0x73;
 
 /** Keys that any event may have. */
 const ALWAYS = Key.ts | Key.tid | Key.stack | Key.cpu;
@@ -75,6 +80,7 @@ class NdjsonReader implements TraceReader {
   };
   /** Stack ids from SMALL_IDS on. */
   readonly #stacks = new Map<number, StackIndex>();
+  readonly #stackLine: StackLine;
   /** What `thread` lines said of threads that have had no event since. */
   readonly #facts = new Map<number, ThreadFacts>();
   readonly #threads = new Map<number, ThreadIndex>();
@@ -92,6 +98,7 @@ class NdjsonReader implements TraceReader {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
+    this.#stackLine = new StackLine(trace.stacks.frames, (text) => this.#frame(JSON.parse(text)));
     this.#lines = new LineScanner(
       options.name,
       (bytes, start, end) => this.#take(bytes, start, end, false),
@@ -133,6 +140,7 @@ class NdjsonReader implements TraceReader {
   }
 
   #take(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (bytes[start + LETTER_AT] === LOWER_S && this.#takeStack(bytes, start, end)) return;
     const line = this.#line;
     const scanned = line.scan(bytes, start, end);
     if (!scanned || line.op < 0 || line.unchecked) {
@@ -447,6 +455,15 @@ class NdjsonReader implements TraceReader {
     const rows = frames.map((frame) => stacks.frames.intern(this.#frame(frame)));
     this.#setStack(id, stacks.intern(rows));
     this.#lastId = -1;
+  }
+
+  /** Takes a line of a stack as writers spell it; false if it is another. */
+  #takeStack(bytes: Uint8Array, start: number, end: number): boolean {
+    const line = this.#stackLine;
+    if (!line.read(bytes, start, end)) return false;
+    this.#setStack(line.id, this.#trace.stacks.intern(line.frames));
+    this.#lastId = -1;
+    return true;
   }
 
   /** Small ids, as writers number stacks, are looked up by place; others in a map. */
