@@ -15,11 +15,19 @@ import { type KnownProgram, type RandomCase, randomCase } from '../fixtures/prof
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { projectRoot } from '../fixtures/root.ts';
 import { needsTool } from '../fixtures/tools.ts';
+import { run } from './program.ts';
 
 const CASES = Number(process.env['JEREPLAY_PARITY_CASES'] ?? (process.env['CI'] === undefined ? 60 : 300));
 const FIRST_SEED = Number(process.env['JEREPLAY_PARITY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const BASE = 0x555500000000;
 const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line'].every((tool) => needsTool(tool));
+
+/** The program, without the start of a process. */
+async function ours(args: readonly string[]): Promise<void> {
+  // Each run of it listens to them.
+  for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
+  await run(args, '0.0.0');
+}
 
 describe.skipIf(!HAS_TOOLS)('random dumps', () => {
   let folder: string;
@@ -63,7 +71,7 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
         const random = randomCase(seed, known);
         const args = commandLine(random, String(seed), true);
         const theirs = await runJeprof(jeprof, args);
-        const found = await ourReport(commandLine(random, String(seed), false), join(folder, `${seed}.out`));
+        const found = await ourReport(ours, commandLine(random, String(seed), false), join(folder, `${seed}.out`));
         const form = random.flags[0];
         if (comparable(form, found) === comparable(form, theirs)) continue;
         failures.push(`seed ${seed}: jeprof ${args.join(' ')}\n${difference(comparable(form, theirs), comparable(form, found))}`);
@@ -100,7 +108,7 @@ describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
       const program = dump.text.startsWith('--- symbol') ? undefined : (dump.program ?? unreadable);
       for (const mode of MODES_HERE) {
         const running = theirsOf(jeprof, { ...dump, program }, mode);
-        const nearest = await oursOf({ ...dump, program }, mode, folder, 'nearest');
+        const nearest = await oursOf(ours, { ...dump, program }, mode, folder, 'nearest');
         expect(difference(await running, nearest), `${dump.name}, ${mode}`).toBe('');
       }
     }
