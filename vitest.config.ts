@@ -8,7 +8,7 @@ export default defineConfig({
     // All processors: most tests wait for programs they started, and the default leaves one of two idle.
     maxWorkers: '100%',
     // Files run beside each other on as few as two slow cores, and some of them start compilers and browsers.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 });
