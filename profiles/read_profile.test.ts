@@ -15,7 +15,7 @@ test.each(dumps)('%s opens without its name, and so does all that is made of it'
   if (dump === undefined) throw new Error('not opened');
   const total = dump.profile.samples.total('alloc_space');
   expect(dump.profile.samples.length).toBeGreaterThan(0);
-  expect(dump.dumpText).toMatch(/^heap_v2\/\d+\n {2}t\*: /);
+  expect(new TextDecoder().decode(dump.dumpText)).toMatch(/^heap_v2\/\d+\n {2}t\*: /);
 
   const raw = readProfile(Buffer.from(renderReport('raw', dump.profile, dump)), 'a');
   expect(raw?.profile.samples).toEqual(dump.profile.samples);

@@ -15,7 +15,7 @@ import { isMassif, readMassif } from './valgrind/massif.ts';
 /** A profile and, of a heap dump, its own text without symbol section, for `report --raw`. */
 export interface OpenedProfile {
   readonly profile: Profile;
-  readonly dumpText?: string;
+  readonly dumpText?: Uint8Array;
 }
 
 /** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks. */
@@ -40,7 +40,7 @@ export function isProfile(head: Uint8Array): boolean {
 export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | undefined {
   if (isHeap(bytes)) {
     const { profile, text } = readHeap(bytes, name);
-    return { profile, dumpText: new TextDecoder().decode(text) };
+    return { profile, dumpText: text };
   }
   if (isJavaHeap(bytes)) return { profile: readJavaHeap(bytes, name) };
   if (isPprof(bytes)) return { profile: readPprof(bytes, name) };

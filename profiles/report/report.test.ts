@@ -157,7 +157,7 @@ describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
 
   test('--raw opens in jeprof and says the same', () => {
     const dump = readHeap(fixture('leaky_s19.symbolized.heap'), 'a');
-    const withText = renderReport('raw', dump.profile, { dumpText: Buffer.from(dump.text).toString() });
+    const withText = renderReport('raw', dump.profile, { dumpText: dump.text });
     expect(jeprof('--text', [write('raw.heap', withText).path])).toBe(fixture('leaky_s19.text.txt').toString());
     const withoutText = renderReport('raw', dump.profile);
     expect(jeprof('--text', [write('raw.heap', withoutText).path])).toBe(fixture('leaky_s19.text.txt').toString());

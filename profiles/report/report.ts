@@ -54,7 +54,7 @@ export interface ReportOptions {
   /** Names the addresses that have no name. */
   readonly symbolSource?: SymbolSource;
   /** The first profile's own text, for --raw. Without it a text is made of the estimates. */
-  readonly dumpText?: string;
+  readonly dumpText?: Uint8Array;
   /** Standard errors to be shown in the table of --text, of the part that is printed. */
   readonly errors?: RowErrors;
   /** Takes messages for the user, one sentence each. */
@@ -81,7 +81,9 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
 /** The first profile with the names of all addresses, before any filter. */
 export function printRaw([first]: readonly Profile[], [part]: readonly ReportPart[], options: ReportOptions): string {
   if (part === undefined) return '';
-  return symbolSection(programName(first, options), part.addresses, first.kind) + (options.dumpText ?? profileText(first));
+  const { dumpText } = options;
+  const text = dumpText === undefined ? profileText(first) : new TextDecoder().decode(dumpText);
+  return symbolSection(programName(first, options), part.addresses, first.kind) + text;
 }
 
 /** The sample type of a report: that of the options, else memory in use, else the first that the profile has. */
