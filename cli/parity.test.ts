@@ -1,6 +1,6 @@
 /**
  * jeprof and this program side by side.
- * On the dumps kept here: every report where 300 random cases are asked for, else a few.
+ * On the dumps kept here: a few reports; of those with addresses every one with JEREPLAY_PARITY_REPORTS=all, which takes two minutes.
  * On random dumps with random flags: JEREPLAY_PARITY_CASES sets how many (300 where CI is set, else 60), JEREPLAY_PARITY_SEED the first.
  */
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -83,7 +83,8 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
 });
 
 describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
-  const MODES_HERE: readonly Mode[] = CASES < 300 ? ['text', 'collapsed', 'dot', 'base'] : (Object.keys(MODES) as Mode[]);
+  const FEW: readonly Mode[] = ['text', 'collapsed', 'dot', 'base'];
+  const WITH_PROGRAM: readonly Mode[] = process.env['JEREPLAY_PARITY_REPORTS'] === 'all' ? (Object.keys(MODES) as Mode[]) : FEW;
   const path = process.env['PATH'];
   let folder: string;
   let jeprof: string;
@@ -106,7 +107,8 @@ describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
     for (const dump of dumps) {
       // The programs are not here, the libraries may be; what has names of its own wants no program.
       const program = dump.text.startsWith('--- symbol') ? undefined : (dump.program ?? unreadable);
-      for (const mode of MODES_HERE) {
+      // Without a program jeprof makes no report of lines, files or addresses.
+      for (const mode of program === undefined ? FEW : WITH_PROGRAM) {
         const running = theirsOf(jeprof, { ...dump, program }, mode);
         const nearest = await oursOf(ours, { ...dump, program }, mode, folder, 'nearest');
         expect(difference(await running, nearest), `${dump.name}, ${mode}`).toBe('');
