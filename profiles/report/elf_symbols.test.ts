@@ -152,7 +152,7 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own
           if (image !== undefined) findSymbol(nearestSymbols(image), 0x1234);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 3000 },
     );
   });
 });

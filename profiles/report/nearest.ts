@@ -82,7 +82,7 @@ interface SymbolRow {
 /** All named symbols that nm lists, in the file's order. */
 function symbolsOf(image: ElfImage, table: ElfSection): SymbolRow[] {
   const { is64, little, sections } = image;
-  const strings = sections[table.link] === undefined ? undefined : image.content(sections[table.link]);
+  const strings = image.content(sections[table.link]);
   const rows: SymbolRow[] = [];
   if (strings === undefined) return rows;
   const size = is64 ? 24 : 16;

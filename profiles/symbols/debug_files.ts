@@ -111,7 +111,7 @@ function checksum(file: SymbolFile): number {
 /** The symbols that a stripped file carries compressed. */
 function packedSymbols(host: SymbolHost, image: ElfImage): ElfImage | undefined {
   const section = image.section('.gnu_debugdata');
-  const packed = section === undefined ? undefined : image.content(section);
+  const packed = image.content(section);
   const bytes = packed === undefined ? undefined : host.run('xz', ['--decompress', '--stdout'], packed);
   if (bytes === undefined) return undefined;
   return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) });

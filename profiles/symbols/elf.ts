@@ -112,9 +112,9 @@ export class ElfImage {
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** A section's content; undefined if it does not lie in the file. */
-  content({ offset, size }: ElfSection): Uint8Array | undefined {
-    return guarded(() => bytesOf(this.file, offset, size));
+  /** A section's content; undefined if it does not lie in the file, or is none that the file has. */
+  content(section: ElfSection | undefined): Uint8Array | undefined {
+    return section && guarded(() => bytesOf(this.file, section.offset, section.size));
   }
 
   /** An address, offset or size: 8 bytes, or 4 in a 32-bit file. */

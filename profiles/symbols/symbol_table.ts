@@ -145,8 +145,7 @@ export class FunctionTable {
 export function functionsOf(image: ElfImage): FunctionTable | undefined {
   for (const type of [SHT_SYMTAB, SHT_DYNSYM]) {
     const table = image.sections.find((section) => section.type === type && section.size > 0);
-    const strings = table === undefined ? undefined : image.sections[table.link];
-    const text = strings === undefined ? undefined : image.content(strings);
+    const text = table === undefined ? undefined : image.content(image.sections[table.link]);
     if (table === undefined || text === undefined) continue;
     const functions = guarded(() => new FunctionTable(image, table, text));
     if (functions !== undefined && functions.length > 0) return functions;
