@@ -15,8 +15,11 @@ import type { Until } from './settings.ts';
 import { standardInput } from './standard_input.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
+/** Place of errors that an option string is refused with. */
+export const CONF = '--conf';
+
 /**
- * Replays the trace at a path, or what `source` gives under that name.
+ * Replays the trace at a path, or what `source` gives under that name. `look` is shown the replay after each batch.
  * @throws InputError for bad input and for options that cannot be replayed.
  */
 export async function runTrace(
@@ -25,6 +28,7 @@ export async function runTrace(
   options: ReplayOptions = {},
   source?: Source,
   trace: Trace = new Trace(),
+  look: (replay: Replay) => void = () => {},
 ): Promise<Replay> {
   const replay = new Replay(trace, { name: path, ...options });
   let handed = 0;
@@ -34,15 +38,17 @@ export async function runTrace(
       trace,
       (batch) => {
         handed += batch.length;
+        const goesOn = replay.take(batch);
+        look(replay);
         // At its last event a replay has had enough; only one more event tells that the trace goes on.
-        return replay.take(batch) || replay.eventCount === handed;
+        return goesOn || replay.eventCount === handed;
       },
       args,
       source,
     );
     replay.finish(trace.partial);
   } catch (error) {
-    if (error instanceof UnsupportedOption) throw new InputError('--conf', error.message);
+    if (error instanceof UnsupportedOption) throw new InputError(CONF, error.message);
     throw error;
   }
   return replay;

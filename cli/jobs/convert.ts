@@ -1,7 +1,6 @@
 /**
  * Traces from any format to the ones that jereplay writes.
  */
-import type { EventBatch } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { compact } from '../../formats/compact/reader.ts';
@@ -10,7 +9,8 @@ import { openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
 import { standardInput } from '../standard_input.ts';
-import { type InputArgs, readInput } from '../trace_input.ts';
+import { copyTrace } from '../trace_copy.ts';
+import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
 
 interface ConvertArgs extends InputArgs {
@@ -31,14 +31,7 @@ export async function convert(args: ConvertArgs): Promise<void> {
   }
   const trace = new Trace();
   const [first] = args.inputs as [string];
-  const writer = format.open(trace);
-  const source = args.inputs.length === 1 ? undefined : joined(args.inputs, trace);
-  const write = (batch: EventBatch) => {
-    writer.batch(batch);
-    return true;
-  };
-  await readInput(first, trace, write, args, source);
-  writer.end();
+  await copyTrace(first, trace, format, args, args.inputs.length === 1 ? undefined : joined(args.inputs, trace));
   printNotes(trace.warnings, args.quiet);
 }
 

@@ -5,9 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UnsupportedOption } from '../../core/conf/boot.ts';
-import { modelBytes, Replay, type ReplayOptions } from '../../core/replay/replay.ts';
-import type { EventBatch } from '../../core/trace/events.ts';
+import { modelBytes, type Replay, type ReplayOptions } from '../../core/replay/replay.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { PAGE } from '../../core/sizes/sc.ts';
@@ -18,8 +16,10 @@ import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { ResidentBytes } from '../resident_bytes.ts';
 import { parseCount } from '../settings.ts';
 import { sweepTable, type SweepRun } from '../sweep_table.ts';
-import { type InputArgs, readInput } from '../trace_input.ts';
+import { copyTrace } from '../trace_copy.ts';
+import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
+import { CONF, runTrace } from '../trace_run.ts';
 
 interface SweepArgs extends InputArgs {
   readonly trace: string;
@@ -32,27 +32,30 @@ interface SweepArgs extends InputArgs {
 
 /** Replays the trace under each option string and prints a row for each. Exit code 2 if jemalloc or the replay refuses one of them. */
 export async function sweep(args: SweepArgs): Promise<void> {
-  const path = args.output ?? STANDARD;
+  const output = args.output ?? STANDARD;
   const ncpus = args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) };
   const confs = [...new Set(['', ...args.confs, ...confsOf(args['confs-from'])])];
-  checkOutputs([path]);
+  checkOutputs([output]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
   try {
     const runs: SweepRun[] = [];
-    const prepared = await prepare(args, join(folder, 'trace.jrt'));
+    // In the compact form, which is read once for each option string.
+    const path = join(folder, 'trace.jrt');
+    const trace = new Trace();
+    await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
     await interruptible(async (stop) => {
       for (const conf of confs) {
-        const run = await runUnder(conf, prepared, ncpus);
+        const run = await runUnder(conf, path, ncpus);
         // broken off in the middle it says nothing
         if (stop.aborted) break;
         runs.push(run);
       }
     });
-    const notes = [...prepared.notes, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
+    const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
     if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
     printNotes(notes, args.quiet);
     if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
-    writeResult(path, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
+    writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -71,52 +74,26 @@ function confsOf(path: string | undefined): string[] {
   return lines.filter((line) => line !== '');
 }
 
-/** A recording in the compact form, which is read once for each option string. */
-interface Prepared {
-  readonly path: string;
-  readonly notes: readonly string[];
-}
-
-async function prepare(args: SweepArgs, path: string): Promise<Prepared> {
-  const trace = new Trace();
-  const writer = traceOutput(path, 'compact').open(trace);
-  const write = (batch: EventBatch) => {
-    writer.batch(batch);
-    return true;
-  };
-  await readInput(args.trace, trace, write, args);
-  writer.end();
-  return { path, notes: trace.warnings };
-}
-
-async function runUnder(conf: string, { path }: Prepared, options: ReplayOptions): Promise<SweepRun> {
+/** A row of the recording at `path`. */
+async function runUnder(conf: string, path: string, options: ReplayOptions): Promise<SweepRun> {
+  const row = { conf: conf === '' ? '(default)' : conf };
   const messages: string[] = [];
-  const trace = new Trace();
-  const replay = new Replay(trace, {
+  const resident = new ResidentBytes();
+  const settings = {
     ...options,
     conf,
     contexts: false,
-    name: path,
-    message: (text) => messages.push(text),
+    message: (text: string) => messages.push(text),
     // what a run would dump on the way is not what is asked
     openFile: () => ({ write() {}, close() {} }),
-  });
-  const resident = new ResidentBytes();
-  const row = { conf: conf === '' ? '(default)' : conf };
+  };
+  let replay: Replay;
   try {
-    await readInput(
-      path,
-      trace,
-      (batch) => {
-        const goesOn = replay.take(batch);
-        resident.at(replay.heap.now, modelBytes(replay.heap).resident);
-        return goesOn;
-      },
-      { quiet: true },
+    replay = await runTrace(path, { quiet: true }, settings, undefined, undefined, ({ heap }) =>
+      resident.at(heap.now, modelBytes(heap).resident),
     );
-    replay.finish(trace.partial);
   } catch (error) {
-    if (error instanceof UnsupportedOption) return { ...row, messages: [error.message] };
+    if (error instanceof InputError && error.place === CONF) return { ...row, messages: [error.fact] };
     throw error;
   }
   const { events, requested_bytes_peak, model } = replay.summary();
