@@ -5,7 +5,7 @@
  * Differs: names are as the file has them, mangled or not; the last symbol ends with its own size, where jeprof gives it none.
  */
 import type { ElfImage, ElfSection } from '../symbols/elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../symbols/elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt } from '../symbols/elf.ts';
 import { symbolVersions } from '../symbols/symbol_table.ts';
 
 /** The symbols of a file. */
@@ -24,9 +24,6 @@ export interface NearestSymbols {
 const STT_SECTION = 3;
 const STT_FILE = 4;
 const STT_TLS = 6;
-const STT_FUNC = 2;
-const STT_GNU_IFUNC = 10;
-const STB_WEAK = 2;
 const SHN_UNDEF = 0;
 
 /** Reads a file's symbol table if it has one, else the dynamic one; no symbols if there is none, or a broken one. */

@@ -38,6 +38,10 @@ export const SHT_SYMTAB = 2;
 export const SHT_NOBITS = 8;
 export const SHT_DYNSYM = 11;
 const SHT_NOTE = 7;
+/** Types and bindings of symbols. */
+export const STT_FUNC = 2;
+export const STT_GNU_IFUNC = 10;
+export const STB_WEAK = 2;
 const SHF_EXECINSTR = 4;
 const SHF_COMPRESSED = 0x800;
 const PT_LOAD = 1;

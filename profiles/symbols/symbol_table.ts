@@ -5,7 +5,7 @@
  * stripped, the nearest symbol is no name for them.
  */
 import type { ElfImage, ElfSection } from './elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, stringAt } from './elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt } from './elf.ts';
 
 /** A function that covers an address. */
 export interface FoundSymbol {
@@ -21,9 +21,6 @@ export interface FoundSymbol {
 }
 
 const STT_NOTYPE = 0;
-const STT_FUNC = 2;
-const STT_GNU_IFUNC = 10;
-const STB_WEAK = 2;
 const SHT_GNU_VERDEF = 0x6ffffffd;
 const SHT_GNU_VERNEED = 0x6ffffffe;
 const SHT_GNU_VERSYM = 0x6fffffff;
