@@ -208,10 +208,12 @@ export class Replay {
    */
   mallctl(name: string, value?: CtlValue, thread = 0): CtlValue | undefined {
     this.#mallctl ??= new Mallctl(this.ctl);
-    return this.#mallctl.byName(this.#tsd(this.heap, thread), name, value);
+    return this.#mallctl.byName(this.tsdOf(thread), name, value);
   }
 
-  #tsd(heap: Heap, thread: number): Tsd {
+  /** The data of a thread of the trace (row of `trace.threads`); threads that have none yet get theirs, in order, with their seeds. */
+  tsdOf(thread: number): Tsd {
+    const { heap } = this;
     while (heap.tsds.length <= thread) {
       const index = heap.tsds.length;
       heap.addThread(this.trace.threads.prngSeeds[index] ?? BigInt.asUintN(64, heap.tsds[0].seed - BigInt(index) * THREAD_STRIDE));
@@ -283,7 +285,7 @@ export class Replay {
     for (let start = from; start < to; ) {
       let end = start + 1;
       while (end < to && thread[end] === thread[start] && cpu[end] === cpu[start]) end++;
-      if (cpu[start] >= 0) this.#moveTo(heap, this.#tsd(heap, thread[start]), cpu[start]);
+      if (cpu[start] >= 0) this.#moveTo(heap, this.tsdOf(thread[start]), cpu[start]);
       this.#run(numbers, start, end);
       start = end;
     }
@@ -308,12 +310,12 @@ export class Replay {
     const { heap } = this;
     for (let row = from; row < to; ) {
       // the lane starts no thread
-      this.#tsd(heap, thread[row]);
+      this.tsdOf(thread[row]);
       const stop = runLane(heap.tsds, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
       this.eventCount += stop - row;
       row = stop;
       if (row === to) break;
-      const tsd = this.#tsd(heap, thread[row]);
+      const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.#now) heap.now = this.#now = time[row];
       this.#step(heap, tsd, numbers, row);

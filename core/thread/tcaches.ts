@@ -1,8 +1,8 @@
 /**
  * Thread caches that a program makes for itself, by number (jemalloc 5.3.0, src/tcache.c, tcaches_create and its siblings).
- * Invariant: an index is in use or on the stack of free ones; the one freed last is used again first.
- * Differs: an index that is not in use, behind which jemalloc reads what happens to lie there, is refused. What the caches would hold is up to
- * calls that no trace has (mallocx with MALLOCX_TCACHE), so they stay empty.
+ * Invariant: an index is in use, on the list of free ones, or past all that were ever used; the one freed last is used again first.
+ * Differs: where jemalloc would take a link of the list of free indices for a cache, look beyond its table, or free what is free, the call is refused. What the
+ * caches would hold is up to calls that no trace has (mallocx with MALLOCX_TCACHE), so they stay empty.
  */
 import { arenaIchoose } from '../arena/choose.ts';
 import type { Arena } from '../arena/arena_state.ts';
@@ -17,43 +17,74 @@ const TCACHES = 4094;
 /** sizeof(tcache_t) + sizeof(tcache_slow_t), which lie behind the stacks of an explicit cache. */
 const TCACHE_BYTES = 1760 + 176;
 
+/** What an element holds of which the cache was flushed (TCACHES_ELM_NEED_REINIT). */
+const NEED_REINIT = 'flushed';
+/** The end of the list of free elements. */
+const NONE = -1;
+
+/** An element (tcaches_t): a cache; or, if it is free, the next free index. Null is both no cache and the end of the list. */
+type Element = Tcache | typeof NEED_REINIT | number | null;
+
 /** The caches by index. */
 export class Tcaches {
-  /** Index -> cache; null if it was flushed, undefined if the index is free. */
-  readonly caches: (Tcache | null | undefined)[] = [];
-  /** Free indices, the next one last. */
-  readonly available: number[] = [];
+  /** `tcaches`: null until the first cache is made. An element that is not there holds null. */
+  elements: Element[] | null = null;
+  /** `tcaches_past`: first index that tcaches_create has never come to. */
+  past = 0;
+  /** `tcaches_avail`: the index freed last, NONE if none is free. */
+  available = NONE;
+}
+
+/** The end of the list of free elements: the only one whose element holds no link. NONE if none is free. */
+function lastFree({ elements, available }: Tcaches): number {
+  let index = available;
+  for (let next = elements?.[index]; typeof next === 'number'; next = elements?.[index]) index = next;
+  return index;
 }
 
 /** tcaches_create: the new cache's index; -1 if there are too many or no memory. */
 export function tcachesCreate(heap: Heap, tsd: Tsd): number {
-  const { caches, available } = heap.tcaches;
-  if (caches.length === 0) heap.base0.alloc(8 * TCACHES, 64);
-  if (available.length === 0 && caches.length === TCACHES) return -1;
+  const { tcaches } = heap;
+  if (tcaches.elements === null) {
+    heap.base0.alloc(8 * TCACHES, 64);
+    tcaches.elements = [];
+  }
+  if (tcaches.available === NONE && tcaches.past === TCACHES) return -1;
   // tcache_create_explicit
   const memory = internalAlloc(heap, tsd, Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / 8) * 8, 4096, heap.arenas[0] as Arena);
   if (memory < 0) return -1;
   const tcache = new Tcache(heap.tcacheInfo, memory);
   tcacheAssociate(heap, tcache, arenaIchoose(heap, tsd));
-  const index = available.pop() ?? caches.length;
-  caches[index] = tcache;
+  const index = tcaches.available === NONE ? tcaches.past++ : tcaches.available;
+  if (index === tcaches.available) tcaches.available = (tcaches.elements[index] as number | null) ?? NONE;
+  tcaches.elements[index] = tcache;
   return index;
 }
 
-/** tcaches_flush: takes a cache apart; the index stays in use. False if it is not. */
-export function tcachesFlush(heap: Heap, tsd: Tsd, index: number): boolean {
-  const { caches } = heap.tcaches;
-  const tcache = caches[index];
-  if (tcache === undefined) return false;
-  caches[index] = null;
-  if (tcache !== null) tcacheDestroy(heap, tsd, tcache);
+/** tcaches_elm_remove, and what its callers do with the cache. False if there is no such element, or a link of the list in it. */
+function tcachesRemove(heap: Heap, tsd: Tsd, index: number, left: Element): boolean {
+  const { elements } = heap.tcaches;
+  if (elements === null || index < 0 || index >= TCACHES) return false;
+  const element = elements[index] ?? null;
+  if (typeof element === 'number') return false;
+  if (element === null) return true;
+  elements[index] = left;
+  if (element !== NEED_REINIT) tcacheDestroy(heap, tsd, element);
   return true;
 }
 
-/** tcaches_destroy: the same, and the index is free. */
+/** tcaches_flush: takes a cache apart; the index stays in use. False if the library would run astray. */
+export function tcachesFlush(heap: Heap, tsd: Tsd, index: number): boolean {
+  return tcachesRemove(heap, tsd, index, NEED_REINIT);
+}
+
+/** tcaches_destroy: the same, and the index is free, even one that was never in use. */
 export function tcachesDestroy(heap: Heap, tsd: Tsd, index: number): boolean {
-  if (!tcachesFlush(heap, tsd, index)) return false;
-  heap.tcaches.caches[index] = undefined;
-  heap.tcaches.available.push(index);
+  const { tcaches } = heap;
+  // a list that comes back to itself
+  if (lastFree(tcaches) === index) return false;
+  if (!tcachesRemove(heap, tsd, index, null)) return false;
+  tcaches.elements![index] = tcaches.available === NONE ? null : tcaches.available;
+  tcaches.available = index;
   return true;
 }
