@@ -47,7 +47,7 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
     ['time', timed === false ? 'not recorded' : formatNanoseconds(summary.duration_ns)],
     [
       'requested',
-      `${formatBytes(summary.requested_bytes_total)} in all, ${formatBytes(summary.requested_bytes_peak)} at the peak${peakPlace(summary)}`,
+      `${formatBytes(summary.requested_bytes_total)} in all, ${formatBytes(summary.requested_bytes_peak)} at the peak${peakPlace(summary, timed !== false)}`,
     ],
     ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${some(summary.objects_live, 'object')}`)],
     ['allocated', `${both('allocated')} (rounded up to size classes)`],
@@ -65,8 +65,9 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
 
 const some = (count: number, what: string) => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 
-function peakPlace({ peak_event, peak_time_ns }: ReplaySummary): string {
-  return peak_event < 0 ? '' : ` (event ${formatCount(peak_event)}, ${formatNanoseconds(peak_time_ns)})`;
+function peakPlace({ peak_event, peak_time_ns }: ReplaySummary, timed: boolean): string {
+  if (peak_event < 0) return '';
+  return ` (event ${formatCount(peak_event)}${timed ? `, ${formatNanoseconds(peak_time_ns)}` : ''})`;
 }
 
 /** What of the pages with live objects is not theirs, at the end and at the peak. */

@@ -127,6 +127,16 @@ describe('recordings of real programs', () => {
     expect(trace.warnings.some((text) => text.startsWith('9 further processes'))).toBe(true);
   });
 
+  test.each(['fork', 'vfork'])('%s() has no arguments, and its child is another process', (name) => {
+    const { trace, ops } = read(`7 malloc(1) = 0x1000\n7 ${name}() = 8\n8 malloc(2) = 0x2000\n7 free(0x1000) = <void>\n`);
+    expect([trace.skipped.unparsed ?? 0, trace.skipped.other_call, trace.skipped.other_process, ops]).toEqual([
+      0,
+      1,
+      1,
+      { malloc: 1, free: 1 },
+    ]);
+  });
+
   test('gcc starts cc1: the driver alone is replayed', async () => {
     const bytes = await fixtureBytes('gccdriver_e_r_aborted.ltrace.zst');
     const { trace, ops } = tally(ltrace, bytes);

@@ -747,7 +747,7 @@ class LtraceReader implements TraceReader {
         this.#b = this.#number(bytes, cursor.pos, end, false);
         cursor.pos = this.#after;
       }
-    } else {
+    } else if (kind !== Kind.fork) {
       this.#a = this.#number(bytes, start, end, takesAddress(kind));
       if (Number.isNaN(this.#a)) return -1;
       if (bytes[this.#after] === COMMA) {
