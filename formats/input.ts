@@ -7,7 +7,6 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
-import { unzstd } from './zstd.ts';
 
 /** Where bytes come from: a path, "-" for standard input, or bytes as they are. */
 export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
@@ -49,7 +48,7 @@ export async function openInput(source: Source, name = typeof source === 'string
     chunks = whole;
     if (head.length === 0) throw new InputError(name, layer === 0 ? 'is empty' : 'is empty once decompressed');
     if (head[0] === 0x1f && head[1] === 0x8b) chunks = gunzip(chunks, name, input);
-    else if (isZstd(head)) chunks = unzstd(chunks, name, input);
+    else if (isZstd(head)) chunks = (await import('./zstd.ts')).unzstd(chunks, name, input);
     else break;
   }
   input.chunks = chunks;
