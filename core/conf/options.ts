@@ -86,15 +86,17 @@ export interface Options {
   prof_prefix: string;
   prof_active: boolean;
   prof_thread_active_init: boolean;
+  /** 0..63. */
   lg_prof_sample: number;
   prof_accum: boolean;
+  /** -1..63. */
   lg_prof_interval: number;
   prof_gdump: boolean;
   prof_final: boolean;
   prof_leak: boolean;
   prof_leak_error: boolean;
   prof_log: boolean;
-  /** Any int64 from -1. */
+  /** Any int64 from -1, which is no limit. */
   prof_recent_alloc_max: bigint;
   prof_stats: boolean;
   prof_sys_thread_name: boolean;
@@ -106,6 +108,33 @@ export interface Options {
   san_guard_small: bigint;
   san_guard_large: bigint;
 }
+
+/** Names that mallctl (opt.*) and malloc_stats_print have in the same order: those of the page allocator for huge pages, and of thread caches. */
+export const HPA_OPTION_NAMES: readonly (keyof Options)[] = [
+  'hpa',
+  'hpa_slab_max_alloc',
+  'hpa_hugification_threshold',
+  'hpa_hugify_delay_ms',
+  'hpa_min_purge_interval_ms',
+  'hpa_dirty_mult',
+  'hpa_sec_nshards',
+  'hpa_sec_max_alloc',
+  'hpa_sec_max_bytes',
+  'hpa_sec_bytes_after_flush',
+  'hpa_sec_batch_fill_extra',
+];
+export const TCACHE_OPTION_NAMES: readonly (keyof Options)[] = [
+  'tcache',
+  'tcache_max',
+  'tcache_nslots_small_min',
+  'tcache_nslots_small_max',
+  'tcache_nslots_large',
+  'lg_tcache_nslots_mul',
+  'tcache_gc_incr_bytes',
+  'tcache_gc_delay_bytes',
+  'lg_tcache_flush_small_div',
+  'lg_tcache_flush_large_div',
+];
 
 /** The options of an empty MALLOC_CONF. */
 export function defaultOptions(): Options {

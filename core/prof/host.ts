@@ -5,6 +5,8 @@
  * Differs: one host object for a handful of global functions, so that profiling runs alone in tests, with a host that only records calls.
  */
 
+import type { Options } from '../conf/options.ts';
+
 /** Memory that an internal table lives in. `thread` is always the calling thread's row. */
 export interface ProfMemory {
   /**
@@ -55,28 +57,26 @@ export interface ProfHost extends ProfMemory {
   message(text: string): void;
 }
 
-/** The options that profiling reads, under their names in MALLOC_CONF, after the parser and after `profBoot1`. */
-export interface ProfOptions {
-  prof_prefix: string;
-  prof_active: boolean;
-  prof_thread_active_init: boolean;
-  /** 0..63 */
-  lg_prof_sample: number;
-  prof_accum: boolean;
-  /** -1..63 */
-  lg_prof_interval: number;
-  prof_gdump: boolean;
-  prof_final: boolean;
-  prof_leak: boolean;
-  prof_leak_error: boolean;
-  prof_log: boolean;
-  /** -1 (no limit) or more. */
-  prof_recent_alloc_max: bigint;
-  prof_stats: boolean;
-  prof_sys_thread_name: boolean;
-  prof_time_resolution: 'default' | 'high';
-  prof_unbias: boolean;
-}
+/** The options that profiling reads, after the parser and after `profBoot1`. */
+export type ProfOptions = Pick<
+  Options,
+  | 'prof_prefix'
+  | 'prof_active'
+  | 'prof_thread_active_init'
+  | 'lg_prof_sample'
+  | 'prof_accum'
+  | 'lg_prof_interval'
+  | 'prof_gdump'
+  | 'prof_final'
+  | 'prof_leak'
+  | 'prof_leak_error'
+  | 'prof_log'
+  | 'prof_recent_alloc_max'
+  | 'prof_stats'
+  | 'prof_sys_thread_name'
+  | 'prof_time_resolution'
+  | 'prof_unbias'
+>;
 
 /** Where backtraces come from: structurally a StackTable. A stack of -1 is the empty backtrace. */
 export interface ProfStacks {

@@ -8,7 +8,7 @@
 import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
-import type { DssPrecedence, Options } from '../conf/options.ts';
+import { type DssPrecedence, HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../conf/options.ts';
 import { Flag, State } from '../extent/edata.ts';
 import { arenaDecay, decayMsSet } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
@@ -419,17 +419,7 @@ const OPT_NAMES: readonly (keyof Options)[] = [
   'cache_oblivious',
   'trust_madvise',
   'confirm_conf',
-  'hpa',
-  'hpa_slab_max_alloc',
-  'hpa_hugification_threshold',
-  'hpa_hugify_delay_ms',
-  'hpa_min_purge_interval_ms',
-  'hpa_dirty_mult',
-  'hpa_sec_nshards',
-  'hpa_sec_max_alloc',
-  'hpa_sec_max_bytes',
-  'hpa_sec_bytes_after_flush',
-  'hpa_sec_batch_fill_extra',
+  ...HPA_OPTION_NAMES,
   'metadata_thp',
   'retain',
   'dss',
@@ -449,16 +439,7 @@ const OPT_NAMES: readonly (keyof Options)[] = [
   'zero',
   // utrace and xmalloc stand here
   'experimental_infallible_new',
-  'tcache',
-  'tcache_max',
-  'tcache_nslots_small_min',
-  'tcache_nslots_small_max',
-  'tcache_nslots_large',
-  'lg_tcache_nslots_mul',
-  'tcache_gc_incr_bytes',
-  'tcache_gc_delay_bytes',
-  'lg_tcache_flush_small_div',
-  'lg_tcache_flush_large_div',
+  ...TCACHE_OPTION_NAMES,
   'thp',
   'lg_extent_max_active_fit',
   'prof',

@@ -6,7 +6,7 @@
  */
 import type { BootConf } from '../conf/boot.ts';
 import { formatFxp } from '../conf/fxp.ts';
-import type { Options } from '../conf/options.ts';
+import { HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../conf/options.ts';
 import { ArenaMutex, GlobalMutex } from '../mutex.ts';
 import { HUGEPAGE, indexToSize, NBINS, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { VERSION } from '../version.ts';
@@ -139,17 +139,7 @@ const OPT_KEYS: readonly (keyof Options)[] = [
   'narenas',
   'percpu_arena',
   'oversize_threshold',
-  'hpa',
-  'hpa_slab_max_alloc',
-  'hpa_hugification_threshold',
-  'hpa_hugify_delay_ms',
-  'hpa_min_purge_interval_ms',
-  'hpa_dirty_mult',
-  'hpa_sec_nshards',
-  'hpa_sec_max_alloc',
-  'hpa_sec_max_bytes',
-  'hpa_sec_bytes_after_flush',
-  'hpa_sec_batch_fill_extra',
+  ...HPA_OPTION_NAMES,
   'metadata_thp',
   'mutex_max_spin',
   'background_thread',
@@ -159,16 +149,7 @@ const OPT_KEYS: readonly (keyof Options)[] = [
   'junk',
   'zero',
   'experimental_infallible_new',
-  'tcache',
-  'tcache_max',
-  'tcache_nslots_small_min',
-  'tcache_nslots_small_max',
-  'tcache_nslots_large',
-  'lg_tcache_nslots_mul',
-  'tcache_gc_incr_bytes',
-  'tcache_gc_delay_bytes',
-  'lg_tcache_flush_small_div',
-  'lg_tcache_flush_large_div',
+  ...TCACHE_OPTION_NAMES,
   'thp',
   'prof',
   'prof_prefix',
