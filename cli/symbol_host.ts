@@ -2,8 +2,10 @@
  * Files and tools for naming addresses: this machine's.
  * Invariant: a file is opened once and read in parts; all are closed when the process ends.
  */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
 import { InputError } from '../core/trace/input_error.ts';
 import type { SymbolFile, SymbolHost, SymbolTool } from '../profiles/symbols/host.ts';
 
@@ -16,6 +18,9 @@ const ANSWER_BYTES = 1 << 30;
  */
 export function symbolHost(tools: string | undefined): SymbolHost {
   const files = new Map<string, SymbolFile | undefined>();
+  // Nothing is to be fetched: binutils and LLVM would ask a debuginfod server that these name.
+  const env = { ...process.env, DEBUGINFOD_URLS: '' };
+  const places = new Places(availableParallelism());
   return {
     open(path) {
       if (!files.has(path)) files.set(path, openFile(path));
@@ -26,12 +31,58 @@ export function symbolHost(tools: string | undefined): SymbolHost {
         input,
         maxBuffer: ANSWER_BYTES,
         stdio: ['pipe', 'pipe', 'ignore'],
-        // Nothing is to be fetched: binutils and LLVM would ask a debuginfod server that these name.
-        env: { ...process.env, DEBUGINFOD_URLS: '' },
+        env,
       });
       return status === 0 ? stdout : undefined;
     },
+    async begin(tool, args, input) {
+      await places.take();
+      try {
+        return await output(spawn(toolPath(tool, tools), args, { stdio: ['pipe', 'pipe', 'ignore'], env }), input);
+      } finally {
+        places.leave();
+      }
+    },
   };
+}
+
+/** What a tool prints; undefined if it is not there, fails or prints more than it may. */
+function output(child: ChildProcessByStdio<Writable, Readable, null>, input: string | Uint8Array): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    child.stdout.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= ANSWER_BYTES) parts.push(part);
+      else child.kill();
+    });
+    child.on('error', () => resolve(undefined));
+    child.on('close', (code) => resolve(code === 0 ? Buffer.concat(parts) : undefined));
+    // A tool that ends before it has read everything says so by its exit code.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+  });
+}
+
+/** Places for tools at work: as many as processors, since each may take the memory of a large file's debug information. */
+class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
 }
 
 /** Only what is a plain file is opened: paths come from dumps, and some devices act when they are opened. */

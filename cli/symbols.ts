@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
 import type { SymbolSource } from '../profiles/report/symbols.ts';
-import { nameFrames } from '../profiles/symbols/name_frames.ts';
+import { nameFrames, reportedAddresses } from '../profiles/symbols/name_frames.ts';
 import { Symbolizer } from '../profiles/symbols/symbolizer.ts';
 import { STANDARD } from './output.ts';
 import { checkTools, symbolHost } from './symbol_host.ts';
@@ -52,6 +52,18 @@ export function reportNames(profiles: readonly Profile[], symbolizer: Symbolizer
   const bare = profiles.filter(({ symbolized }) => !symbolized);
   if (bare.length === 0) return undefined;
   return symbolizer.source(bare.flatMap(({ maps }) => (maps === undefined ? [] : [maps])));
+}
+
+/** Has the tools learn at once what `reportNames` will be asked for: addresses of calls, and of the heads of backtraces. */
+export async function prepareNames(profiles: readonly Profile[], symbolizer: Symbolizer): Promise<void> {
+  const maps: string[] = [];
+  const addresses = new Set<bigint>();
+  for (const profile of profiles) {
+    if (profile.symbolized || profile.maps === undefined) continue;
+    maps.push(profile.maps);
+    for (const address of reportedAddresses(profile.stacks)) addresses.add(address);
+  }
+  if (addresses.size > 0) await symbolizer.prepare(maps, [...addresses]);
 }
 
 /** The names that jeprof finds: the nearest symbol, however far. */

@@ -26,6 +26,7 @@ export interface Report {
 /** Makes a report of these flags. @throws InputError for a value that is none, and for a tool that is not there */
 export async function makeReport(form: Form, source: ReportSource, args: ReportArgs, note: (text: string) => void): Promise<Report> {
   const options = source.options(args, note);
+  await source.prepare(args);
   const parts = prepareReport(source.profiles, options);
   return { content: await render(form, parts, source, options, args, note), parts };
 }

@@ -9,7 +9,7 @@ import type { SymbolSource } from '../../profiles/report/symbols.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { sumProfiles } from '../../profiles/sum.ts';
 import { readSubject, type Subject } from '../subject.ts';
-import { nameProfile, nearestNames, reportNames, splitProgram, symbolizerOf } from '../symbols.ts';
+import { nameProfile, nearestNames, prepareNames, reportNames, splitProgram, symbolizerOf } from '../symbols.ts';
 import { given, type ReportArgs, reportSettings } from './args.ts';
 
 /** The profiles of `report`, `jeprof` or a session. */
@@ -60,6 +60,11 @@ export class ReportSource {
   named(args: ReportArgs): readonly Profile[] {
     const base = this.#base(args);
     return base === undefined ? this.profiles : [...this.profiles, base];
+  }
+
+  /** Learns the names that a report with these flags will ask for. `options` works without it, and waits for one tool after the other. */
+  async prepare(args: ReportArgs): Promise<void> {
+    if (args.nearest !== true) await prepareNames(this.named(args), this.symbolizer);
   }
 
   /** Options of a report with these flags. A `base` must have been read. @throws InputError for a value that is none */

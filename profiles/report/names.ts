@@ -16,29 +16,26 @@ const CONST = /[ \t\n\v\f\r]*const/y;
 
 /** Leaves out every bracketed part whose brackets match, and a `const` after it where asked. */
 function withoutPairs(text: string, open: string, close: string, dropConst: boolean): string {
+  // Starts of brackets that are open, and of the matched pairs that lie in none of them: each start, then the place after its end.
   const opened: number[] = [];
-  // Start -> position after the closing bracket, of matched pairs; only the outermost ones are looked at.
-  const pairs = new Map<number, number>();
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (char === open) opened.push(i);
-    else if (char === close && opened.length > 0) pairs.set(opened.pop() as number, i + 1);
+  const pairs: number[] = [];
+  let nextOpen = text.indexOf(open);
+  for (let at = text.indexOf(close); at >= 0; at = text.indexOf(close, at + 1)) {
+    for (; nextOpen >= 0 && nextOpen < at; nextOpen = text.indexOf(open, nextOpen + 1)) opened.push(nextOpen);
+    const start = opened.pop();
+    if (start === undefined) continue;
+    // A pair takes the place of those within it.
+    while (pairs.length > 0 && pairs[pairs.length - 2] > start) pairs.length -= 2;
+    pairs.push(start, at + 1);
   }
   let kept = '';
   let from = 0;
-  for (let i = 0; i < text.length; ) {
-    const end = pairs.get(i);
-    if (end === undefined) {
-      i++;
-      continue;
-    }
-    kept += text.slice(from, i);
-    i = end;
-    if (dropConst) {
-      CONST.lastIndex = i;
-      if (CONST.test(text)) i = CONST.lastIndex;
-    }
-    from = i;
+  for (let i = 0; i < pairs.length; i += 2) {
+    kept += text.slice(from, pairs[i]);
+    from = pairs[i + 1];
+    if (!dropConst) continue;
+    CONST.lastIndex = from;
+    if (CONST.test(text)) from = CONST.lastIndex;
   }
   return kept + text.slice(from);
 }

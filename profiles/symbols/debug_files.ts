@@ -54,16 +54,26 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
       if (debug !== undefined && symbols !== undefined) break;
     }
   }
-  symbols ??= packedSymbols(host, image);
-  const all = symbols === undefined ? undefined : functionsOf(symbols);
-  const listed = isListed && all !== undefined ? all : functionsOf(image);
+  // Tables are read when they are asked: what tells lines is at work by then.
+  const all = once(() => functionsOf(symbols ?? packedSymbols(host, image)));
+  const listed = once(() => (isListed ? all() : undefined) ?? functionsOf(image));
   return {
     path,
     image,
-    functions: all ?? listed,
-    listed,
+    get functions() {
+      return all() ?? listed();
+    },
+    get listed() {
+      return listed();
+    },
     debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
   };
+}
+
+/** What `make` gives, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 function imageAt(host: SymbolHost, path: string): ElfImage | undefined {

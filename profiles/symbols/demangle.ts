@@ -39,6 +39,8 @@ export function demangle(name: string): string {
       ready = false;
       text = name;
     }
+    // And what it does not know may be known to c++filt.
+    if (text === name) text = filtered.get(name) ?? name;
     known.set(name, text);
   }
   return text;
@@ -55,9 +57,8 @@ export function demangleBy(ask: (names: string) => string | undefined, names: It
   if (left.length === 0) return;
   const lines = ask(`${left.join('\n')}\n`)?.split('\n');
   left.forEach((name, i) => {
-    const line = lines?.[i] || name;
-    filtered.set(name, line);
-    if (demangle(name) === name) known.set(name, line);
+    filtered.set(name, lines?.[i] || name);
+    if (known.get(name) === name) known.delete(name);
   });
 }
 

@@ -123,7 +123,10 @@ export class ElfImage {
 
   /** An address, offset or size: 8 bytes, or 4 in a 32-bit file. */
   word(view: DataView, at: number): number {
-    return this.is64 ? Number(view.getBigUint64(at, this.little)) : view.getUint32(at, this.little);
+    const first = view.getUint32(at, this.little);
+    if (!this.is64) return first;
+    const second = view.getUint32(at + 4, this.little);
+    return this.little ? second * 0x100000000 + first : first * 0x100000000 + second;
   }
 
   #segments(header: DataView, notes: [number, number][]): ElfSegment[] {

@@ -20,4 +20,6 @@ export interface SymbolHost {
   open(path: string): SymbolFile | undefined;
   /** Runs a tool with this standard input and gives its standard output; undefined if it is not there or fails. */
   run(tool: SymbolTool, args: readonly string[], input: string | Uint8Array): Uint8Array | undefined;
+  /** The same without waiting for the tool: several may be at work. A host that cannot leaves it out. */
+  begin?(tool: SymbolTool, args: readonly string[], input: string | Uint8Array): Promise<Uint8Array | undefined>;
 }

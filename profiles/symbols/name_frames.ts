@@ -36,6 +36,26 @@ export function nameFrames(stacks: StackTable, maps: string, symbolizer: Symboli
   return named;
 }
 
+/** Bare addresses of backtraces as reports look them up: that of a head as it is, of a caller the one before its return address. */
+export function reportedAddresses(stacks: StackTable): Set<bigint> {
+  const { frames } = stacks.frames;
+  const addresses = new Set<bigint>();
+  const add = (row: number, less: bigint) => {
+    const { pc, fn } = frames[row];
+    if (pc !== undefined && fn === undefined) addresses.add(pc - less);
+  };
+  const called = new Uint8Array(frames.length);
+  for (let stack = 0; stack < stacks.length; stack++) {
+    const path = stacks.framesOf(stack as StackIndex);
+    if (path.length > 0) add(path[0], 0n);
+    for (let i = 1; i < path.length; i++) called[path[i]] = 1;
+  }
+  called.forEach((is, row) => {
+    if (is === 1) add(row, 1n);
+  });
+  return addresses;
+}
+
 function withNames(frame: Frame, { names, module }: AddressNames): Frame {
   const [outermost, ...inner] = names;
   const place = ({ file, line }: InlinedFrame) => ({ ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) });

@@ -3,7 +3,7 @@
  * Invariant: one process a binary, whatever the number of addresses; an address that debug information does not cover has no answer,
  * also where the tool guesses one from the symbols around it.
  */
-import type { SymbolHost } from './host.ts';
+import type { SymbolHost, SymbolTool } from './host.ts';
 
 /** A function at an address. */
 export interface SourceFrame {
@@ -22,24 +22,50 @@ const LARGE_BYTES = 64 << 20;
  * @param size its bytes, which decide what tool is asked first
  * @returns an element per address, undefined where nothing is known; undefined altogether if there is no tool
  */
-export function sourceLines(
-  host: SymbolHost,
+export function sourceLines(host: SymbolHost, path: string, size: number, addresses: readonly number[]): Answers {
+  if (addresses.length === 0) return [];
+  for (const { tool, args, read } of questions(path, size)) {
+    const output = host.run(tool, args, input(addresses));
+    if (output !== undefined) return read(decoder.decode(output), addresses);
+  }
+  return undefined;
+}
+
+/** `sourceLines` of a host that need not wait for its tools. */
+export async function beginSourceLines(
+  begin: NonNullable<SymbolHost['begin']>,
   path: string,
   size: number,
   addresses: readonly number[],
-): (readonly SourceFrame[] | undefined)[] | undefined {
+): Promise<Answers> {
   if (addresses.length === 0) return [];
-  const [first, second] = size > LARGE_BYTES ? [askLlvm, askBinutils] : [askBinutils, askLlvm];
-  return first(host, path, addresses) ?? second(host, path, addresses);
+  for (const { tool, args, read } of questions(path, size)) {
+    const output = await begin(tool, args, input(addresses));
+    if (output !== undefined) return read(decoder.decode(output), addresses);
+  }
+  return undefined;
 }
 
 type Answers = (readonly SourceFrame[] | undefined)[] | undefined;
 
-/** `-a` prints each address before its functions, of which there may be any number, two lines each. */
-function askBinutils(host: SymbolHost, path: string, addresses: readonly number[]): Answers {
-  const output = host.run('addr2line', ['-a', '-f', '-i', '-e', path], input(addresses));
-  if (output === undefined) return undefined;
-  const lines = decoder.decode(output).split('\n');
+/** How a tool is asked, and how its answers are read. */
+interface Question {
+  readonly tool: SymbolTool;
+  readonly args: readonly string[];
+  readonly read: (output: string, addresses: readonly number[]) => Answers;
+}
+
+/** What to ask of a file with debug information; each of these if the one before did not run. */
+function questions(path: string, size: number): readonly Question[] {
+  // `-a` prints each address before its functions, of which there may be any number, two lines each.
+  const binutils: Question = { tool: 'addr2line', args: ['-a', '-f', '-i', '-e', path], read: readBinutils };
+  const options = [`--obj=${path}`, '--output-style=JSON', '--no-demangle', '--inlines', '--functions=linkage'];
+  const llvm: Question = { tool: 'llvm-symbolizer', args: options, read: readLlvm };
+  return size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
+}
+
+function readBinutils(output: string, addresses: readonly number[]): Answers {
+  const lines = output.split('\n');
   const answers: (SourceFrame[] | undefined)[] = addresses.map(() => undefined);
   let at = -1;
   for (let i = 0; i < lines.length; i++) {
@@ -61,11 +87,8 @@ interface LlvmAnswer {
 }
 
 /** A line of JSON per address (LLVM 12 and later; earlier ones fail). */
-function askLlvm(host: SymbolHost, path: string, addresses: readonly number[]): Answers {
-  const options = [`--obj=${path}`, '--output-style=JSON', '--no-demangle', '--inlines', '--functions=linkage'];
-  const output = host.run('llvm-symbolizer', options, input(addresses));
-  if (output === undefined) return undefined;
-  const lines = decoder.decode(output).split('\n');
+function readLlvm(output: string, addresses: readonly number[]): Answers {
+  const lines = output.split('\n');
   return addresses.map((_, i) => {
     let answer: LlvmAnswer;
     try {

@@ -49,6 +49,7 @@ export class FunctionTable {
     this.#strings = strings;
     this.#versionOf = symbolVersions(image, table);
     const { little, is64, sections } = image;
+    const isCode = Uint8Array.from(sections, ({ executable }) => (executable ? 1 : 0));
     const size = is64 ? 24 : 16;
     const count = Math.floor(table.size / size);
     const view = image.view(table.offset, count * size);
@@ -66,8 +67,7 @@ export class FunctionTable {
       const type = info & 15;
       if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) continue;
       const number = view.getUint16(at + (is64 ? 6 : 14), little);
-      const section = number < SHN_LORESERVE ? sections[number] : undefined;
-      if (number === 0 || (section !== undefined && !section.executable)) continue;
+      if (number === 0 || (number < SHN_LORESERVE && isCode[number] === 0)) continue;
       const name = view.getUint32(at, little);
       // An empty name, or a mark between code and data (`$x`, `$d`), names nothing.
       if (name === 0 || strings[name] === 0 || (type === STT_NOTYPE && strings[name] === 0x24)) continue;
@@ -77,6 +77,7 @@ export class FunctionTable {
       if (!(start + bytes <= Number.MAX_SAFE_INTEGER)) continue;
       if (bytes === 0) {
         // Hand-written code often has no size. Only a full table shows where it ends.
+        const section = number < SHN_LORESERVE ? sections[number] : undefined;
         if (table.type !== SHT_SYMTAB || section === undefined) continue;
         open[length] = section.address + section.size;
       }
@@ -86,20 +87,31 @@ export class FunctionTable {
       strong[length] = type !== STT_NOTYPE && info >> 4 !== STB_WEAK ? 1 : 0;
       rows[length++] = row;
     }
-    const order = Uint32Array.from({ length }, (_, i) => i).sort((a, b) => starts[a] - starts[b] || a - b);
+    const order = ascending(starts.subarray(0, length));
     this.length = length;
-    this.#starts = Float64Array.from(order, (i) => starts[i]);
-    this.#ends = Float64Array.from(order, (i) => ends[i]);
-    this.#names = Uint32Array.from(order, (i) => names[i]);
-    this.#strong = Uint8Array.from(order, (i) => strong[i]);
-    this.#rows = Uint32Array.from(order, (i) => rows[i]);
-    this.#reach = new Float64Array(length);
+    const sortedStarts = new Float64Array(length);
+    const sortedEnds = new Float64Array(length);
+    const reach = new Float64Array(length);
+    this.#names = new Uint32Array(length);
+    this.#strong = new Uint8Array(length);
+    this.#rows = new Uint32Array(length);
+    for (let i = 0; i < length; i++) {
+      const from = order[i];
+      sortedStarts[i] = starts[from];
+      sortedEnds[i] = ends[from];
+      this.#names[i] = names[from];
+      this.#strong[i] = strong[from];
+      this.#rows[i] = rows[from];
+    }
     for (let i = length - 1, next = Number.POSITIVE_INFINITY; i >= 0; i--) {
       const limit = open[order[i]];
-      if (limit !== 0) this.#ends[i] = Math.max(this.#starts[i], Math.min(next, limit));
-      if (i > 0 && this.#starts[i - 1] < this.#starts[i]) next = this.#starts[i];
+      if (limit !== 0) sortedEnds[i] = Math.max(sortedStarts[i], Math.min(next, limit));
+      if (i > 0 && sortedStarts[i - 1] < sortedStarts[i]) next = sortedStarts[i];
     }
-    for (let i = 0, reach = 0; i < length; i++) this.#reach[i] = reach = Math.max(reach, this.#ends[i]);
+    for (let i = 0, most = 0; i < length; i++) reach[i] = most = Math.max(most, sortedEnds[i]);
+    this.#starts = sortedStarts;
+    this.#ends = sortedEnds;
+    this.#reach = reach;
   }
 
   /** The innermost symbol whose bytes hold an address; undefined if none does. */
@@ -138,8 +150,27 @@ export class FunctionTable {
   }
 }
 
+/** Indices in the order of their values, and of equal values in their own. Values are whole numbers, not negative. */
+function ascending(values: Float64Array): Uint32Array {
+  const { length } = values;
+  let largest = 0;
+  for (let i = 0; i < length; i++) if (values[i] > largest) largest = values[i];
+  const order = new Uint32Array(length);
+  if ((largest + 1) * length > Number.MAX_SAFE_INTEGER) {
+    for (let i = 0; i < length; i++) order[i] = i;
+    return order.sort((a, b) => values[a] - values[b] || a - b);
+  }
+  // Value and index as one number: numbers have an order of their own, and sorting by it calls no function for each two of them.
+  const keys = new Float64Array(length);
+  for (let i = 0; i < length; i++) keys[i] = values[i] * length + i;
+  keys.sort();
+  for (let i = 0; i < length; i++) order[i] = keys[i] % length;
+  return order;
+}
+
 /** The functions that a file lists: its symbol table, else what it exports; undefined if it has neither, or a broken one. */
-export function functionsOf(image: ElfImage): FunctionTable | undefined {
+export function functionsOf(image: ElfImage | undefined): FunctionTable | undefined {
+  if (image === undefined) return undefined;
   for (const type of [SHT_SYMTAB, SHT_DYNSYM]) {
     const table = image.sections.find((section) => section.type === type && section.size > 0);
     const text = table === undefined ? undefined : image.content(image.sections[table.link]);

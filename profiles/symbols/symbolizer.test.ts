@@ -122,6 +122,23 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(4);
   });
 
+  test('learnt beforehand, the tools beside each other: the same names and notes, and no tool is asked twice', async () => {
+    const maps = [mapLine(pie, BASE) + mapLine(library, LIBRARY_BASE)];
+    const inside = nm(pie).map(({ start }) => BigInt(BASE + start + 3));
+    const addresses = [...inside, ...nm(library).map(({ start }) => BigInt(LIBRARY_BASE + start)), 5n, BigInt(LIBRARY_BASE) + 0xf00000n];
+    const ran: SymbolTool[] = [];
+    const host = machine(['addr2line', 'c++filt'], ran);
+    const symbolizer = new Symbolizer({ ...host, begin: async (...question) => host.run(...question) });
+    await symbolizer.prepare(maps, [...addresses, 7n]);
+    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(2);
+    const alone = new Symbolizer(machine(['addr2line', 'c++filt']));
+    const names = alone.names(maps, addresses);
+    expect(names.filter((found) => found?.resolved === true).length).toBeGreaterThan(10);
+    expect(symbolizer.names(maps, addresses)).toEqual(names);
+    expect(symbolizer.notes()).toEqual(alone.notes());
+    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(2);
+  });
+
   test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same', () => {
     const both = (['addr2line', 'llvm-symbolizer'] as const).map((tool) => {
       const symbolizer = new Symbolizer(machine([tool, 'c++filt']));

@@ -15,7 +15,7 @@ import { nameOf, openBinary } from './debug_files.ts';
 import { demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import type { SourceFrame } from './source_lines.ts';
-import { sourceLines } from './source_lines.ts';
+import { beginSourceLines, sourceLines } from './source_lines.ts';
 import type { FoundSymbol } from './symbol_table.ts';
 
 /** Where to look for files, as jeprof's flags say it. */
@@ -97,6 +97,12 @@ interface Work {
   readonly asked: Set<number>;
 }
 
+/** Addresses of one binary that are being named, ascending. */
+interface Question {
+  readonly work: Work;
+  readonly addresses: readonly number[];
+}
+
 const DELETED = / \(deleted\)$/;
 
 /** Names addresses, and keeps what it has learnt of each binary. */
@@ -133,10 +139,13 @@ export class Symbolizer {
   names(maps: readonly string[], addresses: readonly bigint[]): (AddressNames | undefined)[] {
     const processes = this.#processes(maps);
     const places = addresses.map((address) => this.#place(processes, address));
-    for (const place of places) if (place?.binary !== undefined) this.#ask(place.binary, place.at);
+    for (const place of places) if (place !== undefined) this.#ask(place);
     this.#answer();
     return places.map((place, i) => {
-      if (place === undefined) return undefined;
+      if (place === undefined) {
+        this.#count(nowhere(processes, addresses[i]), 'nowhere', addresses[i]);
+        return undefined;
+      }
       const { binary, path, at } = place;
       const names = binary === undefined ? undefined : this.#workOf(binary).known.get(at);
       if (names !== undefined) return { names, module: path, resolved: true, read: true };
@@ -149,6 +158,27 @@ export class Symbolizer {
         read: binary !== undefined,
       };
     });
+  }
+
+  /**
+   * Learns what `names` will say of addresses, with the tools of all files at work beside each other and beside the reading of symbol tables.
+   * Changes nothing but the time that `names` takes.
+   */
+  async prepare(maps: readonly string[], addresses: readonly bigint[]): Promise<void> {
+    const begin = this.#host.begin?.bind(this.#host);
+    if (begin === undefined) return;
+    const processes = this.#processes(maps);
+    for (const address of addresses) {
+      const place = this.#place(processes, address);
+      if (place !== undefined) this.#ask(place);
+    }
+    const questions = this.#questions();
+    const lines = questions.map(({ work, addresses: asked }) => {
+      const { debug } = work.binary;
+      return debug === undefined ? [] : beginSourceLines(begin, debug.path, debug.size, asked);
+    });
+    const symbols = questions.map(symbolsOf);
+    this.#learn(questions, symbols, await Promise.all(lines));
   }
 
   /**
@@ -166,7 +196,8 @@ export class Symbolizer {
       const load = address - BigInt(place.at);
       const key = `${load} ${symbol.start} ${place.path}`;
       if (routines.has(key)) continue;
-      const { fn, short } = functionName(symbol.name);
+      const fn = readableName(symbol.name);
+      const { short } = nameForms(symbol.name);
       const { start, end } = symbol;
       routines.set(key, { fn, short, path: place.binary.path, debug: place.binary.debug, load, start, end });
     }
@@ -224,24 +255,18 @@ export class Symbolizer {
 
   /** The file of an address and the place in it: the address before relocation, or the offset in a file that cannot be used. */
   #place(processes: readonly Process[], address: bigint): Place | undefined {
-    let other = 'no mapped file';
     for (const { mappings, files } of processes) {
       const index = findMapping(mappings, address);
       if (index < 0) continue;
       const mapping = mappings[index];
-      if (!mapping.path.startsWith('/')) {
-        other = mapping.path === '' ? 'memory of no file' : mapping.path;
-        continue;
-      }
+      if (!mapping.path.startsWith('/')) continue;
       let file = files.get(mapping);
       if (file === undefined) files.set(mapping, (file = this.#fileOf(mappings, index)));
       const offset = Number(address - mapping.start + mapping.offset);
       const at = file.binary?.image.addressOf(offset);
       return at === undefined ? { ...file, binary: undefined, at: offset } : { ...file, at };
     }
-    const place = this.#fixedPlace(address);
-    if (place === undefined) this.#count(other, 'nowhere', address);
-    return place;
+    return this.#fixedPlace(address);
   }
 
   /** What lies in no mapping belongs to a program or library that is not relocated, if one was named. */
@@ -297,33 +322,48 @@ export class Symbolizer {
     return work;
   }
 
-  #ask(binary: Binary, at: number): void {
+  #ask({ binary, at }: Place): void {
+    if (binary === undefined) return;
     const work = this.#workOf(binary);
     if (!work.known.has(at)) work.asked.add(at);
   }
 
   /** Names all that has been asked: a process a binary, and one for the readable forms of the names. */
   #answer(): void {
-    const answers = [...this.#work.values()].flatMap((work) => (work.asked.size === 0 ? [] : [this.#answerOf(work)]));
-    demangleBy(
-      (text) => this.#toolText('c++filt', [], text),
-      answers.flatMap(({ symbols, lines }) =>
-        [...symbols.map((symbol) => symbol?.name), ...lines.flatMap((frames) => frames?.map(({ name }) => name))].filter(
-          (name) => name !== undefined,
-        ),
-      ),
-    );
-    for (const { known, addresses, symbols, lines } of answers) addresses.forEach((at, i) => known.set(at, namesAt(symbols[i], lines[i])));
+    const questions = this.#questions();
+    const lines = questions.map(({ work, addresses }) => {
+      const { debug } = work.binary;
+      return debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
+    });
+    this.#learn(questions, questions.map(symbolsOf), lines);
   }
 
-  /** What tables and debug information of one binary say of the addresses that have been asked. */
-  #answerOf({ binary, known, asked }: Work) {
-    const addresses = [...asked].sort((a, b) => a - b);
-    asked.clear();
-    const { debug } = binary;
-    const lines = debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
-    if (lines === undefined) this.#withoutTool = true;
-    return { known, addresses, symbols: addresses.map((at) => symbolAt(binary, at)), lines: lines ?? [] };
+  /** What has been asked, which is to be learnt now. */
+  #questions(): Question[] {
+    return [...this.#work.values()].flatMap((work) => {
+      if (work.asked.size === 0) return [];
+      const addresses = [...work.asked].sort((a, b) => a - b);
+      work.asked.clear();
+      return [{ work, addresses }];
+    });
+  }
+
+  /** Keeps what symbol tables and debug information say, the latter undefined where no tool reads it. */
+  #learn(
+    questions: readonly Question[],
+    symbols: readonly (readonly (KnownSymbol | undefined)[])[],
+    lines: readonly (readonly (readonly SourceFrame[] | undefined)[] | undefined)[],
+  ): void {
+    if (lines.includes(undefined)) this.#withoutTool = true;
+    const names = [
+      ...symbols.flatMap((found) => found.map((symbol) => symbol?.name)),
+      ...lines.flatMap((found) => (found ?? []).flatMap((frames) => frames?.map(({ name }) => name))),
+    ];
+    demangleBy(
+      (text) => this.#toolText('c++filt', [], text),
+      names.filter((name) => name !== undefined),
+    );
+    questions.forEach(({ work, addresses }, i) => addresses.forEach((at, k) => work.known.set(at, namesAt(symbols[i][k], lines[i]?.[k]))));
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
@@ -380,8 +420,20 @@ function fits({ image }: Binary, mappings: readonly Mapping[], index: number): b
 
 const roundUp = (value: bigint, page: bigint) => ((value + page - 1n) / page) * page;
 
+/** What an address of no file lies in: as the last mapping that holds it says. */
+function nowhere(processes: readonly Process[], address: bigint): string {
+  let name = 'no mapped file';
+  for (const { mappings } of processes) {
+    const index = findMapping(mappings, address);
+    if (index >= 0 && !mappings[index].path.startsWith('/')) name = mappings[index].path || 'memory of no file';
+  }
+  return name;
+}
+
 /** A symbol, and whether jeprof would know it. */
 type KnownSymbol = FoundSymbol & { readonly listed: boolean };
+
+const symbolsOf = ({ work: { binary }, addresses }: Question) => addresses.map((at) => symbolAt(binary, at));
 
 function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | undefined {
   const known = listed?.find(at);
@@ -392,33 +444,64 @@ function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | unde
 
 /** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
 function namesAt(symbol: KnownSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
-  const table = symbol === undefined ? undefined : tableName(symbol);
-  if (lines === undefined) return table === undefined ? undefined : [table];
-  const names = lines.map(({ name, location }, i) => {
+  const table = symbol === undefined ? undefined : tableForms(symbol);
+  if (lines === undefined) return table && [namedFunction(table.mangled, table, { location: '??:?' })];
+  if ((lines[0].name ?? table?.mangled ?? '??') === '??') return undefined;
+  return lines.map(({ name, location }, i) => {
     const clean = printable(location);
     const match = /^(.+):(\d+)(?: |$)/.exec(clean);
     const place = { location: clean, ...(match === null || match[2] === '0' ? {} : { file: match[1], line: Number(match[2]) }) };
-    const debug = { ...functionName(name ?? '??'), ...place };
+    const mangled = name ?? '??';
+    const debug = nameForms(mangled);
     // The symbol table's name, which has the address, if it is the same function or the only name. The outermost function is the symbol.
     const isOfTable = name === undefined || (symbol?.listed === true && table?.full.startsWith(debug.short) === true);
-    if (i > 0 || table === undefined || !isOfTable) return debug;
-    return { ...table, ...place, fn: name === undefined ? table.fn : debug.fn };
+    if (i > 0 || table === undefined || !isOfTable) return namedFunction(mangled, debug, place);
+    return namedFunction(name === undefined ? table.mangled : mangled, table, place);
   });
-  return names[0].fn === '??' ? undefined : names;
 }
 
-function tableName({ name, version, start, shared, listed }: KnownSymbol): NamedFunction {
-  const { fn, short, full } = functionName(name);
+/** jeprof's two forms of a name. */
+interface NameForms {
+  readonly short: string;
+  readonly full: string;
+}
+
+/** A symbol's forms, with what jeprof adds to them. */
+function tableForms({ name, version, start, shared, listed }: KnownSymbol): NameForms & { readonly mangled: string } {
+  const { short, full } = nameForms(name);
   // jeprof adds version and address only to a name that has no types before its end: the others it does not know for the same.
-  if (!full.startsWith(short)) return { fn, short, full, location: '??:?' };
+  if (!full.startsWith(short)) return { mangled: name, short, full };
   // The address tells functions of equal names apart; jeprof forgets it where several names share an address, and does not know it of all.
   const tag = shared || !listed ? '' : `<${start.toString(16).padStart(16, '0')}>`;
-  return { fn, short: short + version, full: full + version + tag, location: '??:?' };
+  return { mangled: name, short: short + version, full: full + version + tag };
 }
 
-function functionName(mangled: string): { readonly fn: string; readonly short: string; readonly full: string } {
-  const fn = printable(demangle(mangled));
+/** Full C++ names -> short ones: most names are those of many addresses. */
+const shortNames = new Map<string, string>();
+
+function nameForms(mangled: string): NameForms {
   const full = printable(filteredName(mangled));
   // What jeprof cuts from C++ names are the types of Rust ones: `<Vec<u8> as Clone>::clone`.
-  return { fn, short: isRust(mangled) ? fn : shortFunctionName(full), full };
+  if (isRust(mangled)) return { short: readableName(mangled), full };
+  let short = shortNames.get(full);
+  if (short === undefined) shortNames.set(full, (short = shortFunctionName(full)));
+  return { short, full };
 }
+
+/** The readable name is worked out when it is asked for: jeprof's reports have no use for it, and the demangler takes its time to load. */
+function namedFunction(
+  mangled: string,
+  { short, full }: NameForms,
+  place: { readonly location: string; readonly file?: string; readonly line?: number },
+): NamedFunction {
+  return {
+    get fn() {
+      return readableName(mangled);
+    },
+    short,
+    full,
+    ...place,
+  };
+}
+
+const readableName = (mangled: string) => printable(demangle(mangled));
