@@ -22,6 +22,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const path = (name: string) => join(folder, name);
 
+/** A recording long enough to be replayed in several threads. */
+async function longTrace(): Promise<string> {
+  const trace = path('long.jrt');
+  await run(['synth', 'server', '--events', '250000', '-o', trace]);
+  return trace;
+}
+
 /** Sums a counter over the arenas of a malloc_stats_print document. */
 function sumOf(stats: string, names: readonly string[]): number {
   const arenas = (JSON.parse(stats) as { jemalloc: { 'stats.arenas': Record<string, Record<string, number>> } }).jemalloc['stats.arenas'];
@@ -30,14 +37,18 @@ function sumOf(stats: string, names: readonly string[]): number {
 }
 
 describe('sweep', () => {
-  test('rows are what replay says', async () => {
+  test.each([
+    ['one after the other', async () => LEAKY],
+    ['side by side', longTrace],
+  ])('rows are what replay says, %s', async (_, recording) => {
+    const trace = await recording();
     const confs = ['dirty_decay_ms:0,narenas:1', 'tcache:false'];
-    const { code, stdout } = await run(['sweep', LEAKY, ...confs, '--json', '--quiet']);
+    const { code, stdout } = await run(['sweep', trace, ...confs, '--json', '--quiet']);
     expect(code).toBe(0);
     const { runs } = JSON.parse(stdout) as { runs: Required<SweepRun>[] };
     expect(runs.map(({ conf }) => conf)).toEqual(['(default)', ...confs]);
     for (const [at, conf] of ['', ...confs].entries()) {
-      const replayed = await run(['replay', LEAKY, '--conf', conf, '--json', '--quiet', '--stats', path('stats.json')]);
+      const replayed = await run(['replay', trace, '--conf', conf, '--json', '--quiet', '--stats', path('stats.json')]);
       const summary = JSON.parse(replayed.stdout) as ReplaySummary;
       const { result } = runs[at];
       expect(result.model).toEqual(summary.model);
@@ -77,9 +88,18 @@ describe('sweep', () => {
     expect(stderr).toContain('note: no_such:1: <jemalloc>: Invalid conf pair: no_such:1');
   });
 
+  test('a string with which the real jemalloc would wait for itself is refused where that happens', async () => {
+    const conf = 'prof:true,prof_log:true,prof_gdump:true,lg_prof_sample:0';
+    const { code, stdout, stderr } = await run(['sweep', LEAKY, conf, 'narenas:1']);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/refused +prof:true/);
+    expect(stdout).toMatch(/ narenas:1\n/);
+    expect(stderr).toMatch(new RegExp(`${conf}: .*leaky_1000_e_ttt.ltrace.zst: event \\d+: the real jemalloc hangs here: `));
+  });
+
   test('Ctrl-C ends it with the rows so far', async () => {
     let lines = '';
-    for (let i = 1; i <= 100_000; i++) lines += `{"op":"malloc","size":64,"ptr":"0x${(i * 64).toString(16)}"}\n`;
+    for (let i = 1; i <= 200_000; i++) lines += `{"op":"malloc","size":64,"ptr":"0x${(i * 64).toString(16)}"}\n`;
     const confs = Array.from({ length: 400 }, (_, at) => `narenas:${at + 1}`);
     const child = start(['sweep', '-', ...confs, '--json']);
     const done = finished(child);
@@ -91,7 +111,7 @@ describe('sweep', () => {
     const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
     expect(runs.length).toBeLessThan(401);
     expect(stderr).toContain(`note: ended after ${runs.length} of 401 option strings`);
-    expect(new Set(runs.map(({ result }) => result?.events))).toEqual(new Set([100_000]));
+    expect(new Set(runs.map(({ result }) => result?.events))).toEqual(new Set([200_000]));
   });
 
   test('a file of strings that is not there', async () => {

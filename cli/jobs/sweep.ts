@@ -5,21 +5,18 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { modelBytes, type Replay, type ReplayOptions } from '../../core/replay/replay.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
-import { PAGE } from '../../core/sizes/sc.ts';
 import { EXIT_BAD_INPUT } from '../failure.ts';
 import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
-import { ResidentBytes } from '../resident_bytes.ts';
 import { parseCount } from '../settings.ts';
-import { sweepTable, type SweepRun } from '../sweep_table.ts';
+import { sweepTable } from '../sweep_table.ts';
+import { runUnderEach } from '../sweep_threads.ts';
 import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
-import { CONF, runTrace } from '../trace_run.ts';
 
 interface SweepArgs extends InputArgs {
   readonly trace: string;
@@ -33,24 +30,16 @@ interface SweepArgs extends InputArgs {
 /** Replays the trace under each option string and prints a row for each. Exit code 2 if jemalloc or the replay refuses one of them. */
 export async function sweep(args: SweepArgs): Promise<void> {
   const output = args.output ?? STANDARD;
-  const ncpus = args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) };
+  const options = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
   const confs = [...new Set(['', ...args.confs, ...confsOf(args['confs-from'])])];
   checkOutputs([output]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
   try {
-    const runs: SweepRun[] = [];
     // In the compact form, which is read once for each option string.
     const path = join(folder, 'trace.jrt');
     const trace = new Trace();
     await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
-    await interruptible(async (stop) => {
-      for (const conf of confs) {
-        const run = await runUnder(conf, path, ncpus);
-        // broken off in the middle it says nothing
-        if (stop.aborted) break;
-        runs.push(run);
-      }
-    });
+    const runs = await interruptible((stop) => runUnderEach(confs, path, options, stop));
     const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
     if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
     printNotes(notes, args.quiet);
@@ -72,48 +61,4 @@ function confsOf(path: string | undefined): string[] {
   }
   const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
   return lines.filter((line) => line !== '');
-}
-
-/** A row of the recording at `path`. */
-async function runUnder(conf: string, path: string, options: ReplayOptions): Promise<SweepRun> {
-  const row = { conf: conf === '' ? '(default)' : conf };
-  const messages: string[] = [];
-  const resident = new ResidentBytes();
-  const settings = {
-    ...options,
-    conf,
-    contexts: false,
-    message: (text: string) => messages.push(text),
-    // what a run would dump on the way is not what is asked
-    openFile: () => ({ write() {}, close() {} }),
-  };
-  let replay: Replay;
-  try {
-    replay = await runTrace(path, { quiet: true }, settings, undefined, undefined, ({ heap }) =>
-      resident.at(heap.now, modelBytes(heap).resident),
-    );
-  } catch (error) {
-    if (error instanceof InputError && error.place === CONF) return { ...row, messages: [error.fact] };
-    throw error;
-  }
-  const { events, requested_bytes_peak, model } = replay.summary();
-  const purged = replay.heap.arenas.flatMap((arena) => (arena === undefined ? [] : [arena.decayDirty, arena.decayMuzzy]));
-  const sum = (of: (decay: (typeof purged)[number]) => number) => purged.reduce((total, decay) => total + of(decay), 0);
-  return {
-    ...row,
-    messages: replay.confError ? messages.flatMap((text) => text.split('\n').filter((line) => line.startsWith('<jemalloc>'))) : [],
-    result: {
-      events,
-      requested_bytes_peak,
-      resident_bytes: {
-        peak: model.peak.resident,
-        mean: resident.mean,
-        most: Math.max(resident.most, model.peak.resident, model.end.resident),
-        end: model.end.resident,
-      },
-      model,
-      purged_bytes: sum((decay) => decay.purged) * PAGE,
-      madvise_calls: sum((decay) => decay.nmadvise),
-    },
-  };
 }

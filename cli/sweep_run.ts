@@ -1,0 +1,56 @@
+/**
+ * A row of a sweep: one recording under one option string.
+ */
+import { modelBytes, type Replay, type ReplayOptions } from '../core/replay/replay.ts';
+import { InputError } from '../core/trace/input_error.ts';
+import { PAGE } from '../core/sizes/sc.ts';
+import { ResidentBytes } from './resident_bytes.ts';
+import type { SweepRun } from './sweep_table.ts';
+import { CONF, runTrace } from './trace_run.ts';
+
+/** Settings of a sweep's replays. */
+export type SweepOptions = Pick<ReplayOptions, 'ncpus' | 'name'>;
+
+/** Replays the recording at `path`, a copy that is whole: what stops a replay is a matter of its option string, and said in its row. */
+export async function runUnder(conf: string, path: string, options: SweepOptions): Promise<SweepRun> {
+  const row = { conf: conf === '' ? '(default)' : conf };
+  const messages: string[] = [];
+  const resident = new ResidentBytes();
+  const settings = {
+    ...options,
+    conf,
+    contexts: false,
+    message: (text: string) => messages.push(text),
+    // what a run would dump on the way is not what is asked
+    openFile: () => ({ write() {}, close() {} }),
+  };
+  let replay: Replay;
+  try {
+    replay = await runTrace(path, { quiet: true }, settings, undefined, undefined, ({ heap }) =>
+      resident.at(heap.now, modelBytes(heap).resident),
+    );
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { ...row, messages: [error.place === CONF ? error.fact : `${error.place}: ${error.fact}`] };
+  }
+  const { events, requested_bytes_peak, model } = replay.summary();
+  const purged = replay.heap.arenas.flatMap((arena) => (arena === undefined ? [] : [arena.decayDirty, arena.decayMuzzy]));
+  const sum = (of: (decay: (typeof purged)[number]) => number) => purged.reduce((total, decay) => total + of(decay), 0);
+  return {
+    ...row,
+    messages: replay.confError ? messages.flatMap((text) => text.split('\n').filter((line) => line.startsWith('<jemalloc>'))) : [],
+    result: {
+      events,
+      requested_bytes_peak,
+      resident_bytes: {
+        peak: model.peak.resident,
+        mean: resident.mean,
+        most: Math.max(resident.most, model.peak.resident, model.end.resident),
+        end: model.end.resident,
+      },
+      model,
+      purged_bytes: sum((decay) => decay.purged) * PAGE,
+      madvise_calls: sum((decay) => decay.nmadvise),
+    },
+  };
+}
