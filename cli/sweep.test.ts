@@ -79,6 +79,14 @@ describe('sweep', () => {
     expect(rows[2]).toContain('5.00 MiB      1  ');
   });
 
+  test('with no strings it tries some, all of which jemalloc takes', async () => {
+    const { code, stdout, stderr } = await run(['sweep', '-', '--json'], EXAMPLE);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
+    expect(runs.length).toBe(10);
+    expect(runs.every(({ messages, result }) => messages.length === 0 && result?.events === 2)).toBe(true);
+  });
+
   test('a string that is refused is said so, and the others run', async () => {
     const { code, stdout, stderr } = await run(['sweep', '-', 'hpa:true', 'no_such:1', 'narenas:2'], EXAMPLE);
     expect(code).toBe(2);

@@ -10,7 +10,7 @@ export default command(
         type: 'string',
         array: true,
         default: [],
-        describe: 'MALLOC_CONF strings, each a row besides the default options',
+        describe: 'MALLOC_CONF strings, each a row besides the default options (default: what people try first)',
       })
       .options({
         'confs-from': { type: 'string', describe: 'A file of further strings, one a line (# begins a comment)', requiresArg: true },

@@ -18,6 +18,19 @@ import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
 
+/** What people try first, where nothing is asked for: earlier and no purging, giving address space back, fewer arenas, smaller thread caches and none. */
+const FIRST_TRIES = [
+  'dirty_decay_ms:1000',
+  'dirty_decay_ms:0',
+  'retain:false',
+  'dirty_decay_ms:-1',
+  'narenas:4',
+  'narenas:1',
+  'tcache_max:4096',
+  'tcache:false',
+  'narenas:1,tcache:false,dirty_decay_ms:0',
+];
+
 interface SweepArgs extends InputArgs {
   readonly trace: string;
   readonly confs: readonly string[];
@@ -31,7 +44,8 @@ interface SweepArgs extends InputArgs {
 export async function sweep(args: SweepArgs): Promise<void> {
   const output = args.output ?? STANDARD;
   const options = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
-  const confs = [...new Set(['', ...args.confs, ...confsOf(args['confs-from'])])];
+  const asked = [...args.confs, ...confsOf(args['confs-from'])];
+  const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
   checkOutputs([output]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
   try {
