@@ -31,6 +31,14 @@ describe('perf script', () => {
     expect(result.trace.header.startTime).toBe(868006348000n);
   });
 
+  test('calls are joined once: how much is held back to be sorted changes nothing of a recording in order', async () => {
+    const bytes = await fixtureBytes('mt4_cut.perfscript.zst');
+    const whole = tally(perfScript, bytes);
+    const inParts = tally(perfScript, bytes, { reorderWindow: 1000 });
+    expect(inParts.text).toEqual(whole.text);
+    expect({ ...inParts.trace.skipped }).toEqual({ ...whole.trace.skipped });
+  });
+
   test("an event's CPU is that of its call, not of its return; without the field there is none", () => {
     const line = (cpu: string, time: number, rest: string) => `    app 12 ${cpu} 1.00000${time}: probe_libc:${rest}\n`;
     const text =

@@ -6,8 +6,11 @@
  */
 import { EventBatch } from '../../core/trace/events.ts';
 
-/** Takes the first `count` rows of `rows`, the next records in order of time; those behind them will follow. */
-export type OnRecords = (rows: EventBatch, count: number) => void;
+/**
+ * Takes the first `count` rows of `rows`, the next records in order of time; those behind them will follow. The rows before `known` were
+ * among those behind them the last time, and are as the caller left them.
+ */
+export type OnRecords = (rows: EventBatch, count: number, known: number) => void;
 
 /** Default window, records. */
 export const REORDER_WINDOW = 1 << 18;
@@ -26,6 +29,8 @@ export class Reorder {
   /** True while every row held is in order. */
   #sorted = true;
   #lastTime = -Infinity;
+  /** Rows held that the last call has shown, as long as none came before them. */
+  #known = 0;
 
   constructor(onRecords: OnRecords, window = REORDER_WINDOW) {
     this.#window = Math.max(1, window);
@@ -84,12 +89,14 @@ export class Reorder {
       this.#rows = other;
       this.#other = rows;
       this.#sorted = true;
+      this.#known = 0;
     }
     const sorted = this.#rows;
     const { time } = sorted;
     for (let row = 0; row < count && time[row] < this.#lastTime; row++) this.late++;
     if (count > 0) this.#lastTime = Math.max(this.#lastTime, time[count - 1]);
-    this.#onRecords(sorted, count);
+    this.#onRecords(sorted, count, this.#known);
+    this.#known = length - count;
     for (const column of columnsOf(sorted)) column.copyWithin(0, count, length);
     sorted.cpu?.copyWithin(0, count, length);
     sorted.length = length - count;

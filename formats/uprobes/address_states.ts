@@ -14,7 +14,8 @@ export class AddressStates {
   keys = new Float64Array(256);
   /** Slot -> AddressState. */
   states = new Uint8Array(256);
-  #length = 0;
+  /** Slots in use: a half of them at most. */
+  used = 0;
 
   get(address: number): number {
     return this.states[this.#slotOf(address)];
@@ -26,7 +27,7 @@ export class AddressStates {
       if (state === UNSEEN) return;
       this.keys[slot] = address;
       this.states[slot] = state;
-      if (++this.#length * 2 > this.keys.length) this.#rehash();
+      if (++this.used * 2 > this.keys.length) this.#rehash();
       return;
     }
     this.states[slot] = state;

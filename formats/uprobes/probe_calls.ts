@@ -21,6 +21,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { Reorder } from '../shared/reorder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { AddressStates, FREED, LIVE, UNSEEN } from './address_states.ts';
+import { JoinState, NONE, PROBES, SEVERAL, joinLane, lengthen } from './join_lane.ts';
 import { CONSUMED, ENTRY, MISLABELLED, NESTED, RETURN } from './record_kinds.ts';
 import { type Clock, takeLane } from './take_lane.ts';
 
@@ -45,12 +46,9 @@ class ProbedThread {
   name: string | undefined;
   /** Its row in the trace's threads, -1 before its first event. */
   row = -1;
-  /** Entries without a return so far, and for each the completed call inside it or -1: rows of the window. */
+  /** Entries without a return so far, and for each the completed call inside it or -1: rows of the window. Empty unless `open` says SEVERAL. */
   readonly pending: number[] = [];
   readonly inner: number[] = [];
-  /** Its last record and its last one that is not a free: rows of the window, -1 for none. */
-  last = -1;
-  lastAllocation = -1;
   /** It is handing back its cache. */
   flushing = false;
   /** The recording says that it exits. */
@@ -83,12 +81,11 @@ export class ProbeCalls {
   #chosen: Process | undefined;
   /** Thread's index -> its row in the trace's threads while its records may be taken by `takeLane`, else -1. */
   #laneRow = new Int32Array(16).fill(-1);
-  /** Row -> the same thread's next record, -1 for none. */
-  #next = new Int32Array(0);
+  readonly #joins = new JoinState();
   /** Time of the last record taken that was not late. */
   readonly #clock: Clock = { lastTime: -Infinity };
-  /** Time of the first event, ns from the origin. */
-  #startTime = 0;
+  /** Time of the first event, ns from the origin. -0 is a double, as what follows it: a change of kind would throw compiled code away. */
+  #startTime = -0;
   /** Return stack + 1 and leaf frame of an entry's -> joined stack. */
   readonly #joined = new Map<number, StackIndex>();
   /** Records that the recorder says it lost. */
@@ -102,7 +99,7 @@ export class ProbeCalls {
     this.#trace = trace;
     this.#options = options;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#reorder = new Reorder((rows, count) => this.#takeAll(rows, count), options.reorderWindow);
+    this.#reorder = new Reorder((rows, count, known) => this.#takeAll(rows, count, known), options.reorderWindow);
   }
 
   /**
@@ -207,9 +204,8 @@ export class ProbeCalls {
           const larger = new Float64Array(this.records.length * 2);
           larger.set(this.records);
           this.records = larger;
-          const rows = new Int32Array(larger.length).fill(-1);
-          rows.set(this.#laneRow);
-          this.#laneRow = rows;
+          this.#laneRow = lengthen(this.#laneRow, larger.length);
+          this.#joins.addThreads(larger.length);
         }
       }
       this.#byTid.set(tid, thread);
@@ -246,41 +242,85 @@ export class ProbeCalls {
     return process;
   }
 
-  /** Joins and folds the rows of a full window, before its first part leaves. */
-  #prepare(rows: EventBatch): void {
-    const { length, op, thread: threads, ptr, old } = rows;
-    if (this.#next.length < length) this.#next = new Int32Array(rows.capacity);
-    const next = this.#next;
-    for (const thread of this.#threads) {
-      thread.pending.length = 0;
-      thread.inner.length = 0;
-      thread.last = -1;
-      thread.lastAllocation = -1;
+  /** Joins and folds the rows of a full window from `known` on, before its first part leaves. */
+  #prepare(rows: EventBatch, known: number): void {
+    const joins = this.#joins;
+    const { length } = rows;
+    joins.hold(rows.capacity);
+    // A probe seen since may have shown that another one is mislabelled.
+    joins.usual.fill(this.isMislabelled === undefined ? 1 : 0);
+    if (known === 0) {
+      joins.clear();
+      for (const { pending, inner } of this.#threads) pending.length = inner.length = 0;
     }
-    for (let row = 0; row < length; row++) {
-      next[row] = -1;
-      const kind = op[row];
-      const thread = this.#threads[threads[row]];
-      if (kind >= CONSUMED) continue;
-      if (this.isMislabelled !== undefined && kind >= ENTRY) {
-        if (this.isMislabelled(kind >= RETURN ? old[row] : ptr[row])) {
-          op[row] = MISLABELLED;
-          continue;
-        }
+    for (let row = known; row < length; ) {
+      row = joinLane(rows, row, length, joins);
+      if (row < length) this.#prepareOne(rows, row++);
+    }
+  }
+
+  #prepareOne(rows: EventBatch, row: number): void {
+    const { op, ptr, old } = rows;
+    const { next, open, last, lastAllocation, usual } = this.#joins;
+    const kind = op[row];
+    next[row] = 0;
+    if (kind >= CONSUMED) return;
+    if (this.isMislabelled !== undefined && kind >= ENTRY) {
+      const probe = kind >= RETURN ? old[row] : ptr[row];
+      if (this.isMislabelled(probe)) {
+        op[row] = MISLABELLED;
+        return;
       }
+      if (probe < PROBES) usual[probe] = 1;
+    }
+    const thread = this.#threads[rows.thread[row]];
+    const { pending, inner, index } = thread;
+    if (open[index] >= 0) {
+      pending.push(open[index]);
+      inner.push(-1);
+    }
+    const former = last[index];
+    if (kind >= RETURN) this.#join(rows, thread, row);
+    else if (kind >= ENTRY) {
+      this.#abandon(rows, thread, row, kind - ENTRY);
+      pending.push(row);
+      inner.push(-1);
+    } else if (pending.length > 0) {
+      this.#abandon(rows, thread, row, kind);
+      if (pending.length > 0) inner[pending.length - 1] = row;
+    } else if (former >= 0) foldInto(rows, row, former);
+    if (former >= 0) next[former] = row - former;
+    last[index] = row;
+    if (op[row] !== Op.free && kind !== Op.thread_exit) lastAllocation[index] = row;
+    this.#noteOpen(thread);
+  }
+
+  /** Keeps the thread's pending entries where the lane finds them, if it has one and nothing within it, or none. */
+  #noteOpen({ pending, inner, index }: ProbedThread): void {
+    const { open } = this.#joins;
+    if (pending.length === 0) open[index] = NONE;
+    else if (pending.length === 1 && inner[0] < 0) {
+      open[index] = pending[0];
+      pending.pop();
+      inner.pop();
+    } else open[index] = SEVERAL;
+  }
+
+  /** The first `count` of `length` rows have gone: entries among them were counted, and no return belongs to them any more. */
+  #shift(count: number, length: number): void {
+    this.#joins.shift(count, length);
+    for (const thread of this.#threads) {
       const { pending, inner } = thread;
-      if (kind >= RETURN) this.#join(rows, thread, row);
-      else if (kind >= ENTRY) {
-        this.#abandon(rows, thread, row, kind - ENTRY);
-        pending.push(row);
-        inner.push(-1);
-      } else if (pending.length > 0) {
-        this.#abandon(rows, thread, row, kind);
-        if (pending.length > 0) inner[pending.length - 1] = row;
-      } else if (thread.last >= 0) foldInto(rows, row, thread.last);
-      if (thread.last >= 0) next[thread.last] = row;
-      thread.last = row;
-      if (op[row] !== Op.free && kind !== Op.thread_exit) thread.lastAllocation = row;
+      if (pending.length === 0) continue;
+      const gone = pending.findIndex((row) => row >= count);
+      const kept = gone < 0 ? [] : pending.slice(gone);
+      const within = inner.slice(inner.length - kept.length);
+      pending.length = inner.length = 0;
+      kept.forEach((row, i) => {
+        pending.push(row - count);
+        inner.push(within[i] < 0 ? -1 : within[i] - count);
+      });
+      this.#noteOpen(thread);
     }
   }
 
@@ -349,16 +389,17 @@ export class ProbeCalls {
     return joined;
   }
 
-  /** Takes the first `count` records, the next in order of time. */
-  #takeAll(rows: EventBatch, count: number): void {
+  /** Takes the first `count` records, the next in order of time; those before `known` are joined already. */
+  #takeAll(rows: EventBatch, count: number, known: number): void {
     if (count === 0) return;
-    this.#prepare(rows);
+    this.#prepare(rows, known);
     this.#chosen ??= this.#choose();
     for (let row = 0; row < count; ) {
       const stop = takeLane(rows, row, count, this.#laneRow, this.#states, this.#builder, this.#clock, this.#startTime);
       row = stop;
       if (row < count) this.#take(rows, row++);
     }
+    this.#shift(count, rows.length);
   }
 
   #take(rows: EventBatch, row: number): void {
@@ -392,7 +433,7 @@ export class ProbeCalls {
       }
     } else this.#allocate(rows, row, thread);
     // What a thread's exit still frees is its last: the exit comes after it.
-    if (thread.exiting && this.#next[row] < 0) {
+    if (thread.exiting && this.#joins.next[row] === 0) {
       thread.exiting = false;
       this.#admit(thread);
       this.#builder.append(Op.thread_exit, thread.row, rows.time[row] - this.#startTime, 0, 0, 0, 0, NO_STACK);
@@ -452,12 +493,14 @@ export class ProbeCalls {
     const state = states.get(ptr[row]);
     if (state === LIVE) return false;
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
-    if (thread.row === 0 || thread.tid === thread.process.key || row < thread.lastAllocation) return false;
+    if (thread.row === 0 || thread.tid === thread.process.key || row < this.#joins.lastAllocation[thread.index]) return false;
     if (thread.flushing) return true;
     // The cache goes back as a whole, at the very end: from here on none of the thread's frees is of a live block. At least one of
     // them has been freed before; others never were blocks of the program but remainders that the C library split off and cached.
     let freed = thread.exiting || state === FREED;
-    for (let ahead = this.#next[row]; ahead >= 0; ahead = this.#next[ahead]) {
+    const { next } = this.#joins;
+    for (let ahead = row; next[ahead] > 0; ) {
+      ahead += next[ahead];
       if (ptr[ahead] === 0) return false;
       const later = states.get(ptr[ahead]);
       if (later === LIVE) return false;
