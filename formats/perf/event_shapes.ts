@@ -6,7 +6,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import { argumentPlaces, takesHex, type UprobeEvent } from './arguments.ts';
-import { isPlain, putDoubles } from './doubles.ts';
+import { isPlain, putDoubles } from '../shared/doubles.ts';
 import * as Plan from './lane_plan.ts';
 
 const SPACE = 0x20;

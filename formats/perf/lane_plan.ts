@@ -52,9 +52,6 @@ export const MOST_TEXT = 160;
 export const MOST_DECIMAL = 9;
 export const MOST_HEX = 12;
 
-/** Bytes of the part of a line that names its thread, at most. */
-export const LONGEST_HEAD = 64;
-export const HEAD_DOUBLES = LONGEST_HEAD / 8;
 /** Threads whose parts are kept. */
 export const MOST_HEADS = 64;
 /** Within so many bytes of a line its time has begun. */

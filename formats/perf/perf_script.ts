@@ -15,10 +15,11 @@ import type { StackIndex } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
+import { LONGEST_TEXT } from '../shared/text_rows.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { PerfStack } from './frames.ts';
-import { LONGEST_FIT, LONGEST_HEAD } from './lane_plan.ts';
+import { LONGEST_FIT } from './lane_plan.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 import { runUprobeLane, UprobeLane } from './uprobe_lane.ts';
 
@@ -210,7 +211,7 @@ class PerfScriptReader implements TraceReader {
 
   /** Keeps what the open event's line has in common with others. */
   #learn(bytes: Uint8Array, start: number, headEnd: number, timeEnd: number, end: number, hasCpu: boolean, pid: number): void {
-    if (bytes[end] !== NEWLINE || start + LONGEST_HEAD > bytes.length) return;
+    if (bytes[end] !== NEWLINE || start + LONGEST_TEXT > bytes.length) return;
     this.#look(bytes);
     const { heads, shapes } = this.#lane;
     const event = this.#event;

@@ -9,6 +9,7 @@ import { MOST_CPU } from '../../core/trace/events.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { fourDigits, HEX, twelveHex } from '../shared/cursor.ts';
 import { CLOSE_BRACKET, COLON, DOT, SPACE, ZERO } from '../shared/letters.ts';
+import { TEXT_DOUBLES } from '../shared/text_rows.ts';
 import type { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import type { CallerStacks } from './caller_stacks.ts';
@@ -69,7 +70,7 @@ export function runUprobeLane(
     for (;;) {
       const last = lasts[head];
       if (view.getFloat64(line + lengths[head] - 8, true) === headTexts[last]) {
-        let place = head * Plan.HEAD_DOUBLES;
+        let place = head * TEXT_DOUBLES;
         for (let from = line; place < last && view.getFloat64(from, true) === headTexts[place]; from += 8) place++;
         if (place === last) break;
       }

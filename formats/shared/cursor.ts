@@ -23,6 +23,31 @@ export function fourDigits(view: DataView, at: number): number {
   return (pairs & 0xff) * 100 + (pairs >>> 16);
 }
 
+const POWERS_OF_10 = Int32Array.of(1, 10, 100, 1000);
+
+/** Up to seven decimal digits at `at`, until a byte that is none: eight times their value, and their count. -1 for none, or for more. */
+export function sevenDigits(view: DataView, at: number): number {
+  const first = view.getInt32(at, true) ^ 0x30303030;
+  const firstOthers = ((first + 0x76767676) | 0 | first) & 0x80808080;
+  if (firstOthers !== 0) {
+    const count = (31 - Math.clz32(firstOthers & -firstOthers)) >> 3;
+    return count === 0 ? -1 : (summed(first, count) << 3) | count;
+  }
+  const second = view.getInt32(at + 4, true) ^ 0x30303030;
+  const secondOthers = ((second + 0x76767676) | 0 | second) & 0x80808080;
+  if (secondOthers === 0) return -1;
+  const count = (31 - Math.clz32(secondOthers & -secondOthers)) >> 3;
+  return ((summed(first, 4) * POWERS_OF_10[count] + (count === 0 ? 0 : summed(second, count))) << 3) | (4 + count);
+}
+
+/** The first `count` digits of a word, 1 to 4, each a byte. */
+function summed(digits: number, count: number): number {
+  // The last one goes to the end of the word, as if there were zeros before the first.
+  const ended = digits << (32 - 8 * count);
+  const pairs = (Math.imul(ended, 10) + (ended >>> 8)) & 0x00ff00ff;
+  return (pairs & 0xff) * 100 + (pairs >>> 16);
+}
+
 /** Twelve hex digits at `at`, as most addresses have; -1 if one of them is none. */
 export function twelveHex(bytes: Uint8Array, at: number): number {
   const a = HEX[bytes[at]];

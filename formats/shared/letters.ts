@@ -5,7 +5,6 @@
  */
 export const NEWLINE = 0x0a;
 export const SPACE = 0x20;
-export const OPEN = 0x28;
 export const CLOSE = 0x29;
 export const DOT = 0x2e;
 export const ZERO = 0x30;
@@ -14,12 +13,4 @@ export const LESS = 0x3c;
 export const EQUALS = 0x3d;
 export const GREATER = 0x3e;
 export const CLOSE_BRACKET = 0x5d;
-export const LOWER_A = 0x61;
-export const LOWER_C = 0x63;
-export const LOWER_E = 0x65;
-export const LOWER_F = 0x66;
-export const LOWER_L = 0x6c;
-export const LOWER_M = 0x6d;
-export const LOWER_O = 0x6f;
-export const LOWER_R = 0x72;
 export const LOWER_X = 0x78;
