@@ -264,12 +264,11 @@ class Reader {
   #readStack(at: number, end: number): StackIndex {
     const { bytes } = this.lines;
     let depth = 0;
-    while (at < end) {
+    while (true) {
       while (at < end && bytes[at] <= SPACE) at++;
-      const start = at;
-      while (at < end && bytes[at] > SPACE) at++;
-      if (at === start) break;
-      const frame = this.addresses.frameAt(bytes, start, at, depth === 0);
+      if (at === end) break;
+      const frame = this.addresses.frameAt(bytes, at, end, depth === 0);
+      at = this.addresses.end;
       if (frame < 0) {
         this.#noteUnreadable();
         continue;
@@ -361,6 +360,9 @@ function plainHeader(header: string, warnings: string[]): { sampling: Sampling; 
   return { sampling, kind, source: 'heap profile', totals };
 }
 
+/** Character code -> value of a hex digit, 16 for all others. */
+const HEX_DIGITS = Uint8Array.from({ length: 256 }, (_, code) => (hexDigit(code) < 0 ? 16 : hexDigit(code)));
+
 /** Frames by address: each address is looked up in the symbols once for the head of a backtrace and once for the rest. */
 class AddressFrames {
   readonly #stacks: StackTable;
@@ -369,26 +371,36 @@ class AddressFrames {
   /** Row -> FrameIndex + 1 at the head of a backtrace and elsewhere, 0 for not looked up yet. */
   #leaf = new Int32Array(4096);
   #caller = new Int32Array(4096);
+  /** Place after the address that `frameAt` read last. */
+  end = 0;
 
   constructor(stacks: StackTable, symbols: SymbolSection | undefined) {
     this.#stacks = stacks;
     this.#symbols = symbols;
   }
 
-  /** The frame of the address that stands in hex at bytes[start..end), with or without `0x`; -1 if that is no address. */
-  frameAt(bytes: Uint8Array, start: number, end: number, leaf: boolean): number {
+  /**
+   * The frame of the address that stands in hex at bytes[start], with or without `0x`, up to a blank or `limit`; -1 if that is no address.
+   * Sets `end` to the place after it.
+   */
+  frameAt(bytes: Uint8Array, start: number, limit: number, leaf: boolean): number {
     let at = start;
-    if (end - at > 2 && bytes[at] === 0x30 && (bytes[at + 1] | 0x20) === 0x78) at += 2;
-    while (at < end - 1 && bytes[at] === 0x30) at++;
-    if (end - at > 16) return -1;
+    if (limit - at > 2 && bytes[at] === 0x30 && (bytes[at + 1] | 0x20) === 0x78 && bytes[at + 2] > SPACE) at += 2;
+    while (at < limit && bytes[at] === 0x30) at++;
+    const first = at;
     let high = 0;
     let low = 0;
-    for (; at < end; at++) {
-      const digit = hexDigit(bytes[at]);
-      if (digit < 0) return -1;
+    let code = 0;
+    for (; at < limit && (code = bytes[at]) > SPACE; at++) {
+      const digit = HEX_DIGITS[code];
+      if (digit > 15) break;
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
     }
+    const isAddress = at - first <= 16 && (at === limit || code <= SPACE);
+    while (at < limit && bytes[at] > SPACE) at++;
+    this.end = at;
+    if (!isAddress) return -1;
     const row = this.#rows.add(high >>> 0, low >>> 0);
     if (row >= this.#leaf.length) this.#grow();
     const known = leaf ? this.#leaf : this.#caller;
