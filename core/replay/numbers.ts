@@ -1,122 +1,289 @@
 /**
- * Numbers for the addresses of live blocks, where a format gives none.
- * Invariant: an address is in the slots if and only if a block lives there, and no two share a number.
- * Differs from a Map: open addressing over 16-byte entries, because every event of such a trace comes through here, and what it costs is the cache lines
- * it touches. Removal shifts the following entries back, so that there are no tombstones.
+ * Numbers for the addresses of live blocks, where a format gives none. A tree of two levels, as the page map of jemalloc is one of more (src/emap.c): the
+ * page of an address finds a leaf, and the place in the page an entry of it. Pages, which are few, are hashed.
+ * Invariant: an address has an entry, or one among the crowded, if and only if a block lives there, and no two share a number.
+ * Differs from a table hashed by address: blocks that lie together share cache lines, a removal moves nothing, and no loop over what is found has an end
+ * that the processor cannot foresee.
  */
 import { Op, type EventBatch } from '../trace/events.ts';
+import { InputError } from '../trace/input_error.ts';
 
-/** Fields of an entry: the address is a double of its own, the number a word after it. */
-const ENTRY_DOUBLES = 2;
-const ENTRY_WORDS = 4;
-const NUMBER = 2;
+/** A page is LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf. */
+const LEAF = 128;
+/** log2 of the bytes of a grain at first: blocks of glibc's malloc take at least so many. */
+const COARSE = 5;
+/** An entry is its block's number times 2^NUMBER, plus CROWDED if more blocks may begin in the grain, plus the byte of the grain where its own does. */
+const IN_GRAIN = 31;
+const CROWDED = 32;
+const NUMBER = 6;
+const MOST_NUMBERS = 2 ** (32 - NUMBER);
+/** 2^32 divided by the golden ratio: the upper bits of its multiples lie far apart, those of pages that follow each other the farthest. */
+const GOLDEN = 0x9e3779b1;
+/** No page. */
+const EMPTY = -1;
+/** So many blocks may crowd, however few live. */
+const FEW = 64;
 
 /** Numbers for live addresses, the one freed last taken first. */
 export class AddressNumbers {
-  count = 0;
-  #slots = 2048;
-  /** Slot * ENTRY_DOUBLES -> address, 0 for empty. */
-  #addresses = new Float64Array(this.#slots * ENTRY_DOUBLES);
-  /** The same memory: slot * ENTRY_WORDS + NUMBER. */
-  #words = new Int32Array(this.#addresses.buffer);
+  /** log2 of the bytes of a grain, and pages of so many bytes' grains in one byte. */
+  #grainBits = COARSE;
+  #pagesPerByte = 1 / (LEAF << COARSE);
+  /** Slot -> page, which is an address divided by a page's bytes; and its leaf. */
+  #pages = new Float64Array(0);
+  #leaves = new Int32Array(0);
+  /** 32 - log2 of the slots. */
+  #slotShift = 0;
+  #pageCount = 0;
+  /** Leaf * LEAF + grain of the page -> entry, 0 for none. */
+  #entries = new Uint32Array(LEAF);
+  #leafCount = 0;
+  /** Leaves that belong to no page; their entries are 0. */
+  #spareLeaves: number[] = [];
+  /** Numbers of addresses whose grain had an entry already. */
+  #crowded = new Map<number, number>();
   /** Numbers given so far, NULL's included, and those of them that are free: a stack. */
   #given = 1;
-  #free = new Int32Array(1024);
+  #free = new Int32Array(512);
   #freeCount = 0;
+
+  constructor() {
+    // compiled code takes fields that were never replaced for constants, and is thrown away when they are: so it happens once before
+    this.#setSlots(512);
+    this.#setSlots(1024);
+    this.#entries = larger(this.#entries, LEAF * 64);
+    this.#free = larger(this.#free, 1024);
+  }
 
   /**
    * Numbers the addresses of a batch's rows, in their order, as EventBatch's `object` and `oldObject` would have them; what frees an
    * address where nothing lives gets 0.
+   * @throws InputError for more than 67 million live blocks.
    */
   number(batch: EventBatch, object: Int32Array, oldObject: Int32Array): void {
-    const { length, op, ptr, old, size, extra } = batch;
-    for (let row = 0; row < length; row++) {
+    for (let row = this.#lane(batch, object, 0); row < batch.length; row = this.#lane(batch, object, row + 1)) {
+      this.#numberOne(batch, object, oldObject, row);
+    }
+  }
+
+  /**
+   * Numbers rows from `from` on while they are mallocs at grains without an entry and frees of what has one, both of known pages: nearly all are. A loop
+   * without calls, because an address that is handed to a function that is not compiled into its caller is boxed.
+   * @returns The first row that was not numbered.
+   */
+  #lane(batch: EventBatch, object: Int32Array, from: number): number {
+    const { length, op, ptr } = batch;
+    const { malloc, free } = Op;
+    const pages = this.#pages;
+    const leaves = this.#leaves;
+    const entries = this.#entries;
+    const freeNumbers = this.#free;
+    const slotShift = this.#slotShift;
+    const grainBits = this.#grainBits;
+    const pagesPerByte = this.#pagesPerByte;
+    const byteMask = (1 << grainBits) - 1;
+    const slotMask = pages.length - 1;
+    let freeCount = this.#freeCount;
+    let given = this.#given;
+    let row = from;
+    for (; row < length; row++) {
       const address = ptr[row];
+      const page = Math.floor(address * pagesPerByte);
+      let slot = Math.imul(page | 0, GOLDEN) >>> slotShift;
+      while (pages[slot] !== page && pages[slot] !== EMPTY) slot = (slot + 1) & slotMask;
+      if (pages[slot] === EMPTY) break;
+      const low = address >>> 0;
+      const place = leaves[slot] * LEAF + ((low >>> grainBits) & (LEAF - 1));
+      const entry = entries[place];
       const kind = op[row];
-      if (kind === Op.free) {
-        object[row] = address === 0 ? 0 : this.#release(address);
-      } else if (kind > Op.free) {
-        object[row] = 0;
+      if (kind === free) {
+        if (entry === 0 || (entry & (CROWDED | IN_GRAIN)) !== (low & byteMask) || freeCount >= freeNumbers.length) break;
+        entries[place] = 0;
+        const number = entry >>> NUMBER;
+        freeNumbers[freeCount++] = number;
+        object[row] = number;
       } else {
-        if (kind === Op.realloc || kind === Op.reallocarray) {
-          const former = old[row];
-          // a realloc that fails leaves its block; one to no bytes that gives NULL has freed it
-          const keeps = address === 0 && size[row] !== 0 && (kind === Op.realloc || extra[row] !== 0);
-          oldObject[row] = former === 0 || keeps ? 0 : this.#release(former);
-        }
-        object[row] = address === 0 ? 0 : this.#claim(address);
+        if (kind !== malloc || entry !== 0 || address === 0 || given === MOST_NUMBERS) break;
+        const number = freeCount > 0 ? freeNumbers[--freeCount] : given++;
+        entries[place] = (number << NUMBER) | (low & byteMask);
+        object[row] = number;
       }
+    }
+    this.#freeCount = freeCount;
+    this.#given = given;
+    return row;
+  }
+
+  #numberOne(batch: EventBatch, object: Int32Array, oldObject: Int32Array, row: number): void {
+    const { op, ptr, old, size, extra } = batch;
+    const address = ptr[row];
+    const kind = op[row];
+    if (kind === Op.free) {
+      object[row] = address === 0 ? 0 : this.#release(address);
+    } else if (kind > Op.free) {
+      object[row] = 0;
+    } else {
+      if (kind === Op.realloc || kind === Op.reallocarray) {
+        const former = old[row];
+        // a realloc that fails leaves its block; one to no bytes that gives NULL has freed it
+        const keeps = address === 0 && size[row] !== 0 && (kind === Op.realloc || extra[row] !== 0);
+        oldObject[row] = former === 0 || keeps ? 0 : this.#release(former);
+      }
+      object[row] = address === 0 ? 0 : this.#claim(address);
     }
   }
 
   /** The number of a new block's address. Where one lives already, it is that one's. */
   #claim(address: number): number {
-    const mask = this.#slots - 1;
-    let slot = hash(address) & mask;
-    for (let at = this.#addresses[slot * ENTRY_DOUBLES]; at !== 0; at = this.#addresses[slot * ENTRY_DOUBLES]) {
-      if (at === address) return this.#words[slot * ENTRY_WORDS + NUMBER];
-      slot = (slot + 1) & mask;
-    }
-    const number = this.#freeCount > 0 ? this.#free[--this.#freeCount] : this.#given++;
-    this.#addresses[slot * ENTRY_DOUBLES] = address;
-    this.#words[slot * ENTRY_WORDS + NUMBER] = number;
-    if (++this.count * 5 > this.#slots * 3) this.#grow();
+    const place = this.#reach(address);
+    const entry = this.#entries[place];
+    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) === this.#byteInGrain(address)) return entry >>> NUMBER;
+    const found = (entry & CROWDED) !== 0 ? this.#crowded.get(address) : undefined;
+    if (found !== undefined) return found;
+    const number = this.#take();
+    this.#enter(place, address, number);
+    if (this.#crowded.size > FEW && this.#crowded.size * 8 > this.#given - this.#freeCount && this.#grainBits > 0) this.#refine();
     return number;
   }
 
   /** Forgets an address and gives its number back: 0 if nothing lives there. */
   #release(address: number): number {
-    const addresses = this.#addresses;
-    const words = this.#words;
-    const mask = this.#slots - 1;
-    let hole = hash(address) & mask;
-    for (let at = addresses[hole * ENTRY_DOUBLES]; at !== address; at = addresses[hole * ENTRY_DOUBLES]) {
-      if (at === 0) return 0;
-      hole = (hole + 1) & mask;
+    const slot = this.#slotOf(this.#pageOf(address));
+    if (this.#pages[slot] === EMPTY) return 0;
+    const place = this.#placeOf(slot, address);
+    const entry = this.#entries[place];
+    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) === this.#byteInGrain(address)) {
+      this.#entries[place] = entry & CROWDED;
+      return this.#giveBack(entry >>> NUMBER);
     }
-    const number = words[hole * ENTRY_WORDS + NUMBER];
-    for (let slot = (hole + 1) & mask; ; slot = (slot + 1) & mask) {
-      const next = addresses[slot * ENTRY_DOUBLES];
-      if (next === 0) break;
-      // the entry may move back unless its home lies cyclically in (hole, slot]
-      if (((slot - hash(next)) & mask) < ((slot - hole) & mask)) continue;
-      addresses[hole * ENTRY_DOUBLES] = next;
-      words[hole * ENTRY_WORDS + NUMBER] = words[slot * ENTRY_WORDS + NUMBER];
-      hole = slot;
+    const number = (entry & CROWDED) !== 0 ? this.#crowded.get(address) : undefined;
+    if (number === undefined) return 0;
+    this.#crowded.delete(address);
+    return this.#giveBack(number);
+  }
+
+  /** Gives an address the entry at its place, or puts it among the crowded. */
+  #enter(place: number, address: number, number: number): void {
+    const entry = this.#entries[place];
+    if (entry >>> NUMBER === 0) {
+      this.#entries[place] = (number << NUMBER) | (entry & CROWDED) | this.#byteInGrain(address);
+    } else {
+      this.#entries[place] = entry | CROWDED;
+      this.#crowded.set(address, number);
     }
-    addresses[hole * ENTRY_DOUBLES] = 0;
-    this.count--;
-    if (this.#freeCount === this.#free.length) {
-      const larger = new Int32Array(this.#free.length * 2);
-      larger.set(this.#free);
-      this.#free = larger;
+  }
+
+  #pageOf(address: number): number {
+    return Math.floor(address * this.#pagesPerByte);
+  }
+
+  #byteInGrain(address: number): number {
+    return (address >>> 0) & ((1 << this.#grainBits) - 1);
+  }
+
+  #placeOf(slot: number, address: number): number {
+    return this.#leaves[slot] * LEAF + (((address >>> 0) >>> this.#grainBits) & (LEAF - 1));
+  }
+
+  /** Where a page is among the slots, or would be. */
+  #slotOf(page: number): number {
+    const pages = this.#pages;
+    let slot = Math.imul(page | 0, GOLDEN) >>> this.#slotShift;
+    while (pages[slot] !== page && pages[slot] !== EMPTY) slot = (slot + 1) & (pages.length - 1);
+    return slot;
+  }
+
+  /** The place of an address's entry; its page gets a leaf if it has none. */
+  #reach(address: number): number {
+    const page = this.#pageOf(address);
+    let slot = this.#slotOf(page);
+    if (this.#pages[slot] === EMPTY) {
+      if (this.#pageCount * 2 >= this.#pages.length) {
+        this.#sweep();
+        slot = this.#slotOf(page);
+      }
+      this.#pageCount++;
+      this.#pages[slot] = page;
+      this.#leaves[slot] = this.#spareLeaves.pop() ?? this.#leafCount++;
+      if (this.#leafCount * LEAF > this.#entries.length) this.#entries = larger(this.#entries, this.#entries.length * 2);
     }
+    return this.#placeOf(slot, address);
+  }
+
+  /** Drops the pages where nothing lives; if many stay, makes room for more. */
+  #sweep(): void {
+    const pages = this.#pages;
+    const leaves = this.#leaves;
+    let kept = 0;
+    for (let slot = 0; slot < pages.length; slot++) {
+      if (pages[slot] === EMPTY) continue;
+      const first = leaves[slot] * LEAF;
+      if (this.#entries.subarray(first, first + LEAF).some((entry) => entry !== 0)) {
+        kept++;
+      } else {
+        this.#spareLeaves.push(leaves[slot]);
+        pages[slot] = EMPTY;
+      }
+    }
+    this.#setSlots(kept * 4 > pages.length ? pages.length * 2 : pages.length);
+    for (let from = 0; from < pages.length; from++) {
+      if (pages[from] === EMPTY) continue;
+      const slot = this.#slotOf(pages[from]);
+      this.#pages[slot] = pages[from];
+      this.#leaves[slot] = leaves[from];
+    }
+    this.#pageCount = kept;
+  }
+
+  /** Makes all slots anew: a power of two. */
+  #setSlots(slots: number): void {
+    this.#slotShift = Math.clz32(slots - 1);
+    this.#pages = new Float64Array(slots).fill(EMPTY);
+    this.#leaves = new Int32Array(slots);
+    this.#pageCount = 0;
+  }
+
+  /** Halves the grains: blocks lie closer than was thought. */
+  #refine(): void {
+    const pages = this.#pages;
+    const leaves = this.#leaves;
+    const entries = this.#entries;
+    const crowded = this.#crowded;
+    const grain = 2 ** this.#grainBits;
+    this.#grainBits--;
+    this.#pagesPerByte *= 2;
+    this.#setSlots(pages.length);
+    this.#entries = new Uint32Array(entries.length);
+    this.#leafCount = 0;
+    this.#spareLeaves = [];
+    this.#crowded = new Map();
+    for (let slot = 0; slot < pages.length; slot++) {
+      if (pages[slot] === EMPTY) continue;
+      for (let at = 0; at < LEAF; at++) {
+        const entry = entries[leaves[slot] * LEAF + at];
+        const address = (pages[slot] * LEAF + at) * grain + (entry & IN_GRAIN);
+        if (entry >>> NUMBER !== 0) this.#enter(this.#reach(address), address, entry >>> NUMBER);
+      }
+    }
+    for (const [address, number] of crowded) this.#enter(this.#reach(address), address, number);
+  }
+
+  #take(): number {
+    if (this.#freeCount > 0) return this.#free[--this.#freeCount];
+    if (this.#given === MOST_NUMBERS)
+      throw new InputError('replay', `more than ${MOST_NUMBERS} live blocks at once`, 'cut the trace with --until');
+    return this.#given++;
+  }
+
+  #giveBack(number: number): number {
+    if (this.#freeCount === this.#free.length) this.#free = larger(this.#free, this.#free.length * 2);
     this.#free[this.#freeCount++] = number;
     return number;
   }
-
-  #grow(): void {
-    const addresses = this.#addresses;
-    const words = this.#words;
-    const slots = this.#slots;
-    this.#slots = slots * 2;
-    this.#addresses = new Float64Array(this.#slots * ENTRY_DOUBLES);
-    this.#words = new Int32Array(this.#addresses.buffer);
-    const mask = this.#slots - 1;
-    for (let from = 0; from < slots; from++) {
-      const address = addresses[from * ENTRY_DOUBLES];
-      if (address === 0) continue;
-      let slot = hash(address) & mask;
-      while (this.#addresses[slot * ENTRY_DOUBLES] !== 0) slot = (slot + 1) & mask;
-      this.#addresses[slot * ENTRY_DOUBLES] = address;
-      this.#words[slot * ENTRY_WORDS + NUMBER] = words[from * ENTRY_WORDS + NUMBER];
-    }
-  }
 }
 
-function hash(address: number): number {
-  const high = (address * (1 / 0x100000000)) | 0;
-  const low = address >>> 0;
-  const mixed = Math.imul((low >>> 3) ^ (low << 7) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
-  return mixed ^ (mixed >>> 15);
+function larger<T extends Int32Array | Uint32Array>(column: T, length: number): T {
+  const copy = new (column.constructor as new (length: number) => T)(length);
+  copy.set(column);
+  return copy;
 }

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { EventBatch, Op } from '../trace/events.ts';
+import { AddressNumbers } from './numbers.ts';
+
+/** The obvious way: a Map, and a stack of free numbers. */
+class Twin {
+  readonly #numbers = new Map<number, number>();
+  readonly #free: number[] = [];
+  #given = 1;
+
+  claim(address: number): number {
+    if (address === 0) return 0;
+    const number = this.#numbers.get(address) ?? this.#free.pop() ?? this.#given++;
+    this.#numbers.set(address, number);
+    return number;
+  }
+
+  release(address: number): number {
+    const number = this.#numbers.get(address);
+    if (number === undefined) return 0;
+    this.#numbers.delete(address);
+    this.#free.push(number);
+    return number;
+  }
+}
+
+interface Call {
+  readonly op: number;
+  readonly ptr: number;
+  readonly old: number;
+  readonly size: number;
+}
+
+/** What the twin gives for a call: `object` and `oldObject`. */
+function expected(twin: Twin, { op, ptr, old, size }: Call): [number, number] {
+  if (op === Op.free) return [twin.release(ptr), 0];
+  if (op > Op.free) return [0, 0];
+  const former = op === Op.realloc && !(ptr === 0 && size !== 0) ? twin.release(old) : 0;
+  return [twin.claim(ptr), former];
+}
+
+function compare(calls: readonly Call[]): void {
+  const numbers = new AddressNumbers();
+  const twin = new Twin();
+  const batch = new EventBatch(256);
+  const object = new Int32Array(256);
+  const oldObject = new Int32Array(256);
+  for (let from = 0; from < calls.length; from += batch.capacity) {
+    const some = calls.slice(from, from + batch.capacity);
+    batch.length = some.length;
+    oldObject.fill(0);
+    some.forEach(({ op, ptr, old, size }, row) => {
+      batch.op[row] = op;
+      batch.ptr[row] = ptr;
+      batch.old[row] = old;
+      batch.size[row] = size;
+    });
+    numbers.number(batch, object, oldObject);
+    const wanted = some.map((call) => expected(twin, call));
+    expect(some.map((_, row) => [object[row], oldObject[row]])).toEqual(wanted);
+  }
+}
+
+/** Where addresses begin, how far they lie apart, and among how many. */
+const PLACES = [
+  [0, 1, 300],
+  [0x7f00_0000_0000, 8, 300],
+  [0x7f00_0000_0010, 16, 1000],
+  [0x55d0_0000_0010, 48, 1000],
+  [0x1000, 4096, 3000],
+  [2 ** 47 - 0x100000, 100_000_007, 1000],
+  [2 ** 52, 2 ** 33 + 24, 500],
+] as const;
+
+test.each(PLACES)('numbers of addresses from %d on, %d apart, are those that a Map gives', (first, distance, among) => {
+  const address = fc.integer({ min: 0, max: among - 1 }).map((index) => first + index * distance);
+  const call = fc.record({
+    op: fc.constantFrom(Op.malloc, Op.malloc, Op.malloc, Op.free, Op.free, Op.realloc, Op.calloc, Op.malloc_usable_size),
+    ptr: fc.oneof({ weight: 20, arbitrary: address }, { weight: 1, arbitrary: fc.constant(0) }),
+    old: fc.oneof({ weight: 10, arbitrary: address }, { weight: 1, arbitrary: fc.constant(0) }),
+    size: fc.constantFrom(0, 1),
+  });
+  fc.assert(
+    fc.property(fc.array(call, { minLength: 1, maxLength: 4000, size: 'max' }), (calls) => compare(calls)),
+    { numRuns: 15 },
+  );
+});
+
+test('a program that wanders through memory keeps its numbers, and comes back to pages that were given up', () => {
+  const calls: Call[] = [];
+  const at = (page: number) => 0x7f00_0000_0000 + page * 4096;
+  for (let page = 0; page < 20_000; page++) {
+    calls.push({ op: Op.malloc, ptr: at(page), old: 0, size: 1 });
+    if (page >= 50 && page % 100 !== 0) calls.push({ op: Op.free, ptr: at(page - 50), old: 0, size: 0 });
+  }
+  for (let page = 0; page < 20_000; page += 7) calls.push({ op: Op.free, ptr: at(page), old: 0, size: 0 });
+  compare(calls);
+});
