@@ -40,7 +40,9 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   const kept: Uint8Array[] = [];
   const standard = path === STANDARD ? standardInput() : undefined;
   const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
-  const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
+  const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
+  const head = start.subarray(0, HEAD_BYTES);
+  let traceArgs = args;
   if (args.from === undefined) {
     const listsCalls = () => {
       if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
@@ -55,11 +57,14 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
       listsCalls();
       return { profile: profileFromContextSums(await readSums(chunks, path)) };
     }
+    const format = sniffFormat(head);
     // Folded stacks are like many a text: what is a trace is none.
-    if (sniffFormat(head) === undefined && isProfile(head)) {
+    if (format === undefined && isProfile(head)) {
       listsCalls();
       return openProfile(chunks, path);
     }
+    // What has been found need not be looked for again when the trace is read from its start.
+    if (format !== undefined) traceArgs = { ...args, from: format.name };
   }
   // A trace is read from its start again: the file, or what was taken from standard input and the rest of it.
   let source: AsyncGenerator<Uint8Array> | undefined;
@@ -67,8 +72,8 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   else source = following(kept, standard);
   const { runTrace, withUntil } = await import('./trace_run.ts');
   const run = (at: string, end: ReplayOptions['until']) =>
-    runTrace(at, args, { model: false, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
-  const replay = await withUntil(path, args, until, run, source);
+    runTrace(at, traceArgs, { model: false, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
+  const replay = await withUntil(path, traceArgs, until, run, source);
   const moment = until === undefined ? undefined : momentOf(until);
   return { profile: profileFromLedger(replay.trace, replay.ledger, moment), replay, ...(moment === undefined ? {} : { moment }) };
 }

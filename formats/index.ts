@@ -33,12 +33,12 @@ export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.
 export const FORMATS: readonly TraceFormat[] = [
   ndjson,
   compact,
+  heaptrack,
   ltrace,
   bpftrace,
   perfScript,
   ftrace,
   memleak,
-  heaptrack,
   mtrace,
   valgrind,
   profLog,

@@ -411,7 +411,9 @@ export const heaptrack: TraceFormat = {
       if (error instanceof InputError && reader.taken + reader.unparsed === 0) return 0.97;
     }
     const { taken, unparsed, versioned } = reader;
-    return versioned ? 0.98 * (taken / (taken + unparsed)) : 0;
+    if (!versioned) return 0;
+    // The line of the version first, and nothing strange after it: no other format need be asked.
+    return unparsed === 0 ? 1 : 0.98 * (taken / (taken + unparsed));
   },
   open: (trace, sink, options) => new HeaptrackReader(trace, sink, options),
 };
