@@ -38,7 +38,7 @@ import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
 import { bookLane } from './account_lane.ts';
 import { Ledger } from './ledger.ts';
-import { runLane } from './lane.ts';
+import { lane, WINDOW } from './lane.ts';
 import { LiveObjects, NO_MEMORY } from './live.ts';
 import { AddressNumbers } from './numbers.ts';
 
@@ -308,13 +308,23 @@ export class Replay {
     const { batch, object } = numbers;
     const { thread, time } = batch;
     const { heap } = this;
+    let first = from;
+    let end = from;
+    let loads = -1;
     for (let row = from; row < to; ) {
+      // after a window the next one; and the same rows again if a callback has run another replay
+      if (row === end || lane.loads() !== loads) {
+        first = row;
+        end = Math.min(to, row + WINDOW);
+        lane.load(batch, object, first, end);
+        loads = lane.loads();
+      }
       // the lane starts no thread
       this.tsdOf(thread[row]);
-      const stop = runLane(heap.tsds, heap.edata, this.#live, this.ledger, batch, object, row, to, this.eventCount);
+      const stop = first + lane.run(heap.tsds, heap.edata, this.#live, this.ledger, time, first, row - first, end - first, this.eventCount);
       this.eventCount += stop - row;
       row = stop;
-      if (row === to) break;
+      if (row === end) continue;
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.#now) heap.now = this.#now = time[row];
