@@ -153,6 +153,16 @@ export class Ledger {
     }
   }
 
+  /** The time of the first allocation of any context; Infinity if there was none. */
+  firstTime(): number {
+    const fields = this.#fields;
+    let first = Number.POSITIVE_INFINITY;
+    for (let at = 0; at < fields.length; at += FIELDS) {
+      if (fields[at + ALLOC_OBJECTS] !== 0 && fields[at + FIRST_TIME] < first) first = fields[at + FIRST_TIME];
+    }
+    return first;
+  }
+
   #reach(at: number): void {
     const larger = new Float64Array(Math.max(this.#fields.length * 2, at + FIELDS));
     larger.set(this.#fields);

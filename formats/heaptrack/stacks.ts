@@ -32,6 +32,8 @@ export class HeaptrackStacks {
   readonly #callers: number[] = [];
   /** Trace -> StackIndex, undefined before it is asked for. */
   readonly #stacks: (number | undefined)[] = [];
+  /** FrameIndex -> whether its function reallocates, undefined before it is asked for. */
+  readonly #reallocating: (boolean | undefined)[] = [];
   readonly #path = new Int32Array(DEEPEST);
 
   constructor(trace: Trace) {
@@ -88,6 +90,10 @@ export class HeaptrackStacks {
   reallocates(trace: number): boolean {
     const frame = trace > 0 ? this.#frames[trace - 1] : -1;
     if (frame < 0) return false;
+    return (this.#reallocating[frame] ??= this.#isReallocating(frame));
+  }
+
+  #isReallocating(frame: number): boolean {
     const { fn, inlined } = this.#trace.stacks.frames.frames[frame];
     const leaf = inlined?.[0].fn ?? fn;
     return leaf !== undefined && REALLOCATES.test(leaf);

@@ -44,6 +44,7 @@ export class CallPaths {
   readonly #byKey = new Map<string, number>();
   /** FrameIndex -> rows of `frames`, the innermost inlined function first. */
   readonly #shown: (readonly number[] | undefined)[] = [];
+  /** Rows of the path that is being made, and of longer ones before it. */
   readonly #scratch: number[] = [];
 
   constructor(stacks: StackTable, options: CallPathOptions = {}) {
@@ -55,17 +56,19 @@ export class CallPaths {
   /** The path of a stack. */
   pathOf(stack: StackIndex): PathIndex {
     const path = this.#scratch;
-    path.length = 0;
+    const frames = this.#stacks.framesOf(stack);
+    let depth = 0;
     let folded = 0;
-    for (const frame of this.#stacks.framesOf(stack)) {
-      for (const row of this.#shownAs(frame as FrameIndex)) {
-        path.push(row);
-        if (this.#fold && this.frames[row].allocator) folded = path.length;
+    for (let i = 0; i < frames.length; i++) {
+      const rows = this.#shown[frames[i]] ?? this.#show(frames[i] as FrameIndex);
+      for (let k = 0; k < rows.length; k++) {
+        path[depth++] = rows[k];
+        if (this.#fold && this.frames[rows[k]].allocator) folded = depth;
       }
     }
     // All allocator: the outermost frame stays.
-    if (folded === path.length) folded--;
-    return this.#paths.intern(folded > 0 ? path.slice(folded) : path);
+    if (folded === depth) folded--;
+    return folded > 0 ? this.#paths.intern(path.slice(folded, depth)) : this.#paths.intern(path, depth);
   }
 
   /** Rows of `frames`, leaf first: a view, valid until the next `pathOf`. */
@@ -73,17 +76,14 @@ export class CallPaths {
     return this.#paths.framesOf(path);
   }
 
-  #shownAs(index: FrameIndex): readonly number[] {
-    let rows = this.#shown[index];
-    if (rows === undefined) {
-      const { fn, file, line, module, pc, offset, inlined = [] } = this.#stacks.frames.frames[index];
-      const address = line === undefined ? (offset ?? pc) : undefined;
-      rows = [
-        ...inlined.map((inner) => this.#intern(inner.fn, inner.file, inner.line, module)),
-        this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module, address),
-      ];
-      this.#shown[index] = rows;
-    }
+  #show(index: FrameIndex): readonly number[] {
+    const { fn, file, line, module, pc, offset, inlined = [] } = this.#stacks.frames.frames[index];
+    const address = line === undefined ? (offset ?? pc) : undefined;
+    const rows = [
+      ...inlined.map((inner) => this.#intern(inner.fn, inner.file, inner.line, module)),
+      this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module, address),
+    ];
+    this.#shown[index] = rows;
     return rows;
   }
 

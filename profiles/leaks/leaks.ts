@@ -76,9 +76,7 @@ export interface LeakOptions {
 /** What is live at the end of a replay, in requested bytes. */
 export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment, foldAllocators = true }: LeakOptions): LeakReport {
   const gather = new Gather(new CallPaths(trace.stacks, { foldAllocators }));
-  let startTime = endTime;
-  for (const { firstTime } of ledger.rows()) startTime = Math.min(startTime, firstTime);
-  const lastPart = endTime - (endTime - startTime) * GROWING.lastPart;
+  const lastPart = endTime - (endTime - Math.min(endTime, ledger.firstTime())) * GROWING.lastPart;
   for (const row of ledger.rows()) {
     const bytes = row.liveBytes;
     const growing = bytes > 0 && row.firstTime < lastPart && row.peakTime >= lastPart && bytes >= row.peakBytes * GROWING.held;
@@ -163,15 +161,22 @@ class Gather {
     const live = [...this.#sums.values()].filter((sum) => sum.objects > 0 || sum.bytes > 0);
     const total = live.reduce((all, sum) => all + sum.bytes, 0);
     live.sort((a, b) => b.bytes - a.bytes || b.objects - a.objects || a.path - b.path);
-    return live.map((sum) => ({
-      bytes: sum.bytes,
-      objects: sum.objects,
-      share: total > 0 ? sum.bytes / total : 0,
-      allocatedBytes: sum.allocatedBytes,
-      allocatedObjects: sum.allocatedObjects,
-      stack: Array.from(this.#paths.framesOf(sum.path), (row) => this.#paths.frames[row]),
+    return live.map((sum) => {
+      const { bytes, objects, allocatedBytes, allocatedObjects } = sum;
+      const share = total > 0 ? bytes / total : 0;
+      const stack = this.#stackOf(sum.path);
+      if (!timed) return { bytes, objects, share, allocatedBytes, allocatedObjects, stack };
       // Of stacks that were made one, those that grow decide if they hold half of the bytes.
-      ...(timed ? { times: { first: sum.first, last: sum.last, growing: sum.growingBytes > 0 && sum.growingBytes * 2 >= sum.bytes } } : {}),
-    }));
+      const growing = sum.growingBytes > 0 && sum.growingBytes * 2 >= bytes;
+      return { bytes, objects, share, allocatedBytes, allocatedObjects, stack, times: { first: sum.first, last: sum.last, growing } };
+    });
+  }
+
+  #stackOf(path: PathIndex): PathFrame[] {
+    const { frames } = this.#paths;
+    const rows = this.#paths.framesOf(path);
+    const stack = new Array<PathFrame>(rows.length);
+    for (let i = 0; i < rows.length; i++) stack[i] = frames[rows[i]];
+    return stack;
   }
 }
