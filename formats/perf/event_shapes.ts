@@ -12,6 +12,7 @@ import * as Plan from './lane_plan.ts';
 const SPACE = 0x20;
 const EQUALS = 0x3d;
 const ARROW = Buffer.from('<- ');
+const BRACKET = Buffer.from('(');
 const HEX_PREFIX = Buffer.from('0x');
 
 /** A number's place on the line, and how it is written. */
@@ -36,9 +37,10 @@ export class EventShapes {
 
   /**
    * Remembers the shape of `event`, if there is none of its kind and place yet. It stands from the colon behind its time on; `bytes[end]` is a newline.
+   * `callerFirst` says that a return's caller stands before its probe.
    * @returns false if its lines are not for the lane.
    */
-  learn(bytes: Uint8Array, start: number, end: number, event: UprobeEvent, place: number): boolean {
+  learn(bytes: Uint8Array, start: number, end: number, event: UprobeEvent, place: number, callerFirst: boolean): boolean {
     const { op, isReturn } = event;
     const kind = kindOf(event);
     for (let shape = 0; shape < this.count * Plan.SHAPE; shape += Plan.SHAPE)
@@ -47,7 +49,7 @@ export class EventShapes {
     // A return of posix_memalign gives no address, those of free and malloc_usable_size are not taken.
     if (isReturn && (op === Op.posix_memalign || op === Op.free || op === Op.malloc_usable_size)) return false;
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, end + 1);
-    const spans = spansOf(line, start, end, event);
+    const spans = spansOf(line, start, end, event, callerFirst);
     if (spans === undefined) return false;
     const pieces = spans.map((span, i) => line.subarray(i === 0 ? start : spans[i - 1].end, span.start));
     pieces.push(line.subarray(spans[spans.length - 1].end, end + 1));
@@ -116,7 +118,7 @@ function kindOf({ op, isReturn }: UprobeEvent): number {
 }
 
 /** The numbers of an event's line: a return address, then what stands behind equals signs; undefined if they are too many or odd. */
-function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent): Span[] | undefined {
+function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent, callerFirst: boolean): Span[] | undefined {
   const spans: Span[] = [];
   let arguments_ = 0;
   const add = (from: number, hex: boolean): boolean => {
@@ -128,8 +130,8 @@ function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent): 
     spans.push({ start: first, end: last, hex: hex || prefixed });
     return last > first;
   };
-  const arrow = line.indexOf(ARROW, start);
-  if (event.isReturn && event.caller > 0 && !add(arrow + ARROW.length, true)) return undefined;
+  const before = callerFirst ? BRACKET : ARROW;
+  if (event.isReturn && event.caller > 0 && !add(line.indexOf(before, start) + before.length, true)) return undefined;
   for (let at = line.indexOf(EQUALS, start); at >= 0 && at < end; at = line.indexOf(EQUALS, at + 1)) {
     if (!add(at + 1, takesHex(event, arguments_++))) return undefined;
     const after = spans[spans.length - 1].end;

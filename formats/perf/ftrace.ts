@@ -12,9 +12,10 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
+import { KnownLines } from './known_lines.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 
 const SPACE = 0x20;
@@ -37,6 +38,7 @@ class FtraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #strangers: Unparsed;
   readonly #event = new UprobeEvent();
+  readonly #known: KnownLines;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -45,7 +47,8 @@ class FtraceReader implements TraceReader {
     this.#calls = new UprobeCalls(trace, sink, options);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'ftrace', Infinity);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#known = new KnownLines(this.#calls, true);
+    this.#lines = new LineScanner(options.name, this.#onLine.bind(this), LONGEST_LINE, this.#takeAhead.bind(this));
   }
 
   write(chunk: Uint8Array): void {
@@ -56,6 +59,15 @@ class FtraceReader implements TraceReader {
     this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     this.#calls.calls.end();
+  }
+
+  /** Takes lines of known threads and probes; gives the start of the first that is left. */
+  #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
+    if (this.#strangers.running || !this.#known.mayTake(bytes, start, limit)) return start;
+    const before = this.#lines.line;
+    const next = this.#known.take(bytes, start, limit, this.#lines);
+    this.events += this.#lines.line - before;
+    return next;
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
@@ -105,6 +117,7 @@ class FtraceReader implements TraceReader {
       cursor.skipSpaces();
     }
     if (!cursor.time() || !cursor.eat(COLON)) return false;
+    const timeEnd = cursor.pos - 1;
     const { seconds, nanos } = cursor;
     cursor.skipSpaces();
     const nameStart = cursor.pos;
@@ -121,10 +134,12 @@ class FtraceReader implements TraceReader {
     const process = this.#calls.processOf(event, pid);
     const { calls } = this.#calls;
     if (calls.nameOf(process, tid) === undefined) {
-      while (start < tidStart && bytes[start] === SPACE) start++;
-      calls.name(process, tid, textOf(bytes, start, tidStart - 1));
+      let command = start;
+      while (command < tidStart && bytes[command] === SPACE) command++;
+      calls.name(process, tid, textOf(bytes, command, tidStart - 1));
     }
     this.#calls.push(event, process, tid, seconds, nanos, NO_STACK);
+    this.#known.learn(bytes, event, { start, end, headEnd: cpu + 2, hasCpu: true, timeEnd, pid, process, tid });
     return true;
   }
 

@@ -15,16 +15,13 @@ import type { StackIndex } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
-import { LONGEST_TEXT } from '../shared/text_rows.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { PerfStack } from './frames.ts';
-import { LONGEST_FIT } from './lane_plan.ts';
+import { KnownLines } from './known_lines.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
-import { runUprobeLane, UprobeLane } from './uprobe_lane.ts';
 
 const TAB = 0x09;
-const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const HASH = 0x23;
 const OPEN = 0x28;
@@ -49,13 +46,9 @@ class PerfScriptReader implements TraceReader {
   readonly #event = new UprobeEvent();
   readonly #stack: PerfStack;
   readonly #strangers: Unparsed;
-  readonly #lane: UprobeLane;
+  readonly #known: KnownLines;
   /** An event had a stack: so will the next ones, and the lane is of no use. */
   #stacked = false;
-  /** A line names no process. */
-  #anonymous = false;
-  /** A view of the bytes that hold the current line. */
-  #view: DataView = new DataView(new ArrayBuffer(0));
   /** An event is open: its stack lines may follow. */
   #open = false;
   #process = 0;
@@ -70,7 +63,7 @@ class PerfScriptReader implements TraceReader {
     this.#calls = new UprobeCalls(trace, sink, options);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'perf', Infinity);
-    this.#lane = new UprobeLane(this.#calls.recentCallers);
+    this.#known = new KnownLines(this.#calls, false);
     this.#lines = new LineScanner(options.name, this.#onLine.bind(this), LONGEST_LINE, this.#takeAhead.bind(this));
     this.#stack = new PerfStack(trace.stacks.frames);
   }
@@ -88,41 +81,18 @@ class PerfScriptReader implements TraceReader {
 
   /** Takes lines of known threads and probes; gives the start of the first that is left. */
   #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
-    const lane = this.#lane;
-    const { heads, shapes } = lane;
-    if (this.#stacked || heads.count === 0 || shapes.count === 0 || this.#strangers.running || start > limit - LONGEST_FIT) return start;
-    if (this.#anonymous && !this.#calls.oneImage) return start;
-    this.#look(bytes);
-    if (!this.#beginsEvent(bytes, start)) return start;
+    const known = this.#known;
+    if (this.#stacked || this.#strangers.running || !known.mayTake(bytes, start, limit) || !known.beginsEvent(bytes, start)) return start;
     this.#commit();
-    const { calls } = this.#calls;
-    const furthest = limit - LONGEST_FIT;
-    let line = start;
-    do {
-      line = runUprobeLane(lane, calls, bytes, this.#view, line, furthest);
-      this.events += lane.taken;
-      this.#lines.line += lane.taken;
-      if (lane.taken > 0) {
-        this.#process = heads.process[lane.head];
-        this.#tid = heads.tid[lane.head];
-      }
-    } while (lane.taken > 0);
-    return line;
-  }
-
-  /** Whether a line begins as an event of a known thread does, and cannot be the source line of the one before. */
-  #beginsEvent(bytes: Uint8Array, start: number): boolean {
-    const head = this.#lane.heads.find(this.#view, start);
-    if (head < 0) return false;
-    let at = start + this.#lane.heads.lengths[head];
-    while (bytes[at] !== COLON && bytes[at] !== NEWLINE) at++;
-    return bytes[at] === COLON && bytes[at + 1] === SPACE;
-  }
-
-  /** Turns to other bytes. */
-  #look(bytes: Uint8Array): void {
-    if (bytes.buffer === this.#view.buffer && bytes.byteOffset === this.#view.byteOffset && bytes.length === this.#view.byteLength) return;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const before = this.#lines.line;
+    const next = known.take(bytes, start, limit, this.#lines);
+    const taken = this.#lines.line - before;
+    this.events += taken;
+    if (taken > 0) {
+      this.#process = known.process;
+      this.#tid = known.tid;
+    }
+    return next;
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
@@ -205,21 +175,11 @@ class PerfScriptReader implements TraceReader {
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
     this.#calls.calls.ranOn(cpu);
     if (!this.#onTracepoint(cursor, pid, tid, start, commandEnd)) return false;
-    if (this.#open && !this.#stacked) this.#learn(bytes, start, headEnd, timeEnd, end, cpu >= 0, pid);
+    if (this.#open && !this.#stacked) {
+      const parts = { start, end, headEnd, hasCpu: cpu >= 0, timeEnd, pid, process: this.#process, tid: this.#tid };
+      this.#known.learn(bytes, this.#event, parts);
+    }
     return true;
-  }
-
-  /** Keeps what the open event's line has in common with others. */
-  #learn(bytes: Uint8Array, start: number, headEnd: number, timeEnd: number, end: number, hasCpu: boolean, pid: number): void {
-    if (bytes[end] !== NEWLINE || start + LONGEST_TEXT > bytes.length) return;
-    this.#look(bytes);
-    const { heads, shapes } = this.#lane;
-    const event = this.#event;
-    if (!shapes.learn(bytes, timeEnd, end, event, this.#calls.placeOf(event)) || heads.find(this.#view, start) >= 0) return;
-    if (pid === 0) this.#anonymous = true;
-    const tid = this.#tid;
-    const process = this.#process;
-    heads.learn(bytes, this.#view, start, headEnd, hasCpu, process, tid, this.#calls.calls.threadIndex(process, tid));
   }
 
   #onTracepoint(cursor: ByteCursor, pid: number, tid: number, start: number, commandEnd: number): boolean {

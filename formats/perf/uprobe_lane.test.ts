@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readingOf } from '../../fixtures/reading.ts';
+import { ftrace } from './ftrace.ts';
 import { LONGEST_FIT } from './lane_plan.ts';
 import { perfScript } from './perf_script.ts';
 
@@ -13,13 +14,16 @@ const address = fc.oneof(
 const odd = fc.constantFrom('0', '-1', '0x0', '0xffffffffffffffff', '9999999999', 'x', '');
 const pointer = fc.oneof({ weight: 15, arbitrary: address.map(hex) }, odd);
 const number = fc.oneof({ weight: 15, arbitrary: fc.nat({ max: 99999 }).map(String) }, odd);
-const event = fc
-  .record({ pointer, old: pointer, number, caller: address, kind: fc.nat({ max: 11 }), image: fc.nat({ max: 30 }) })
-  .map((it) => {
+/** Events as perf prints them, or as the kernel does. */
+const eventOf = (kernel: boolean) =>
+  fc.record({ pointer, old: pointer, number, caller: address, kind: fc.nat({ max: 11 }), image: fc.nat({ max: 30 }) }).map((it) => {
     const base = it.image === 0 ? 0x7f3f50000000 : 0x7f3f44f00000;
     const probe = (name: string, offset: number, rest: string) =>
-      `${`probe_libc:${name}:`.padStart(35)} (${(base + offset).toString(16)}${rest}`;
-    const returned = (name: string, offset: number) => probe(`${name}__return`, offset, ` <- ${it.caller.toString(16)}) ret=${it.pointer}`);
+      kernel ? `${name}: (${hex(base + offset)}${rest}` : `${`probe_libc:${name}:`.padStart(35)} (${(base + offset).toString(16)}${rest}`;
+    const returned = (name: string, offset: number) =>
+      kernel
+        ? `${name}__return: (${hex(it.caller)} <- ${hex(base + offset)}) ret=${it.pointer}`
+        : probe(`${name}__return`, offset, ` <- ${it.caller.toString(16)}) ret=${it.pointer}`);
     if (it.kind < 3) return probe('malloc', 0x930, `) size=${it.number}`);
     if (it.kind < 6) return returned('malloc', 0x930);
     if (it.kind < 9) return probe('free', 0xef0, `) ptr=${it.pointer}`);
@@ -44,7 +48,7 @@ const recording = fc.record({ pids: fc.boolean(), cpus: fc.boolean(), long: fc.b
         tid: fc.nat({ max: 2 }),
         cpu: fc.nat({ max: 12 }),
         at: fc.nat({ max: 3_000_000 }),
-        event,
+        event: eventOf(false),
         extra,
         which: fc.nat({ max: 60 }),
       })
@@ -57,6 +61,28 @@ const recording = fc.record({ pids: fc.boolean(), cpus: fc.boolean(), long: fc.b
     { minLength: 20, maxLength: 80 },
   ),
 );
+/** The kernel's trace file, with and without thread groups and flags. */
+const kernelTrace = fc.record({ groups: fc.boolean(), flags: fc.constantFrom('.....', 'DBZff', '', '1.2.') }).chain(({ groups, flags }) =>
+  fc.array(
+    fc
+      .record({
+        tid: fc.nat({ max: 2 }),
+        cpu: fc.nat({ max: 12 }),
+        at: fc.nat({ max: 3_000_000 }),
+        event: eventOf(true),
+        extra,
+        which: fc.nat({ max: 60 }),
+      })
+      .map((it) => {
+        const group = groups ? ` (${it.which === 1 ? '  -----' : '  19498'})` : '';
+        const word = it.which === 2 ? 'd..2.' : flags;
+        const time = `${901 + Math.floor(it.at / 1e6)}.${String(it.at % 1e6).padStart(6, '0')}`;
+        const line = `${'server'.padStart(16)}-${19498 + it.tid}${group}   [${String(it.cpu).padStart(3, '0')}] ${word} ${time.padStart(12)}: ${it.event}\n`;
+        return it.which === 0 ? line + it.extra : line;
+      }),
+    { minLength: 20, maxLength: 80 },
+  ),
+);
 const damage = fc.array(
   fc.tuple(fc.nat(), fc.constantFrom(0, 9, 10, 13, 0x20, 0x28, 0x2e, 0x30, 0x39, 0x3a, 0x3d, 0x5b, 0x5d, 0x61, 0x80)),
   {
@@ -64,13 +90,16 @@ const damage = fc.array(
   },
 );
 
-test('lines in the fast lane give what the general path gives, damaged ones too', () => {
+test.each([
+  [perfScript, recording],
+  [ftrace, kernelTrace],
+] as const)('lines in the fast lane give what the general path gives, damaged ones too: $name', (format, recorded) => {
   fc.assert(
-    fc.property(recording, damage, (lines, blows) => {
+    fc.property(recorded, damage, (lines, blows) => {
       const bytes = Buffer.from(lines.join(''));
       for (const [place, byte] of blows) bytes[place % bytes.length] = byte;
       // The lane needs so many bytes before it, so that shorter chunks take every line in the general way.
-      expect(readingOf(perfScript, bytes, bytes.length)).toEqual(readingOf(perfScript, bytes, LONGEST_FIT - 1));
+      expect(readingOf(format, bytes, bytes.length)).toEqual(readingOf(format, bytes, LONGEST_FIT - 1));
     }),
     { numRuns: 300 },
   );

@@ -1,5 +1,5 @@
 /**
- * The fast lane of perf script recordings without stacks: lines of threads and probes that were seen before, many in one loop, straight into
+ * The fast lane of perf script recordings without stacks, and of the kernel's trace file: lines of threads and probes that were seen before, many in one loop, straight into
  * the sorting window.
  * Invariant: a line that is taken here gives the record that the reader's general path gives; any other line ends the stretch untouched, and
  * so does the last one that fits, because what follows it may be its stack.
@@ -28,9 +28,12 @@ export class UprobeLane {
   shape = 0;
   /** Lines taken by the last stretch. */
   taken = 0;
+  /** A word stands between CPU and time. */
+  readonly flagged: boolean;
 
-  constructor(callers: CallerStacks) {
+  constructor(callers: CallerStacks, flagged: boolean) {
     this.callers = callers;
+    this.flagged = flagged;
   }
 }
 
@@ -47,7 +50,7 @@ export function runUprobeLane(
   start: number,
   furthest: number,
 ): number {
-  const { values } = lane;
+  const { values, flagged } = lane;
   const { count: headCount, lengths, texts: headTexts, lasts, hasCpu, thread: headThread } = lane.heads;
   const { count: shapeCount, plan, texts, words, after } = lane.shapes;
   const { keys: callerKeys, stacks: callerStacks } = lane.callers;
@@ -86,6 +89,10 @@ export function runUprobeLane(
       if (at === from || at > from + Plan.MOST_DECIMAL || cpu > MOST_CPU || bytes[at++] !== CLOSE_BRACKET || cpus === undefined) break;
     }
     while (bytes[at] === SPACE) at++;
+    if (flagged && (bytes[at] - ZERO) >>> 0 > 9) {
+      while (bytes[at] > SPACE) at++;
+      while (bytes[at] === SPACE) at++;
+    }
     let seconds = 0;
     const secondsAt = at;
     for (let digit = bytes[at] - ZERO; digit >>> 0 < 10; digit = bytes[++at] - ZERO) seconds = (seconds * 10 + digit) | 0;
