@@ -16,9 +16,8 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { OneProcess } from '../shared/one_process.ts';
-import { Unparsed } from '../shared/unparsed.ts';
 
 const SPACE = 0x20;
 const HASH = 0x23;
@@ -46,14 +45,12 @@ const FUNCTIONS: readonly (readonly [Uint8Array, Op, readonly Argument[]])[] = [
 ];
 
 class LogallocReader implements TraceReader {
-  /** Lines that fit, and lines that do not. */
+  /** Lines that fit. */
   taken = 0;
-  unparsed = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
-  readonly #lines: LineScanner;
+  readonly #lines: JudgedLines;
   readonly #cursor = new ByteCursor();
-  readonly #strangers: Unparsed;
   readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
   readonly #process: OneProcess;
 
@@ -63,8 +60,12 @@ class LogallocReader implements TraceReader {
     trace.header.source = 'logalloc';
     trace.header.timed = false;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
-    this.#strangers = new Unparsed(trace, options, 'logalloc’s');
+    this.#lines = new JudgedLines(trace, options, 'logalloc’s', this.#onLine.bind(this));
+  }
+
+  /** Lines that do not. */
+  get unparsed(): number {
+    return this.#lines.unparsed;
   }
 
   write(chunk: Uint8Array): void {
@@ -72,23 +73,17 @@ class LogallocReader implements TraceReader {
   }
 
   end(cut = false): void {
-    this.#lines.endWhole(this.#trace, cut);
-    this.#strangers.end();
+    this.#lines.end(cut);
     this.#process.end();
     this.#builder.flush();
   }
 
-  #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
-    if (start === end) return;
+  #onLine(bytes: Uint8Array, start: number, end: number): boolean | undefined {
+    if (start === end) return undefined;
     this.#cursor.reset(bytes, start, end);
-    if (this.#onCall(this.#cursor)) {
-      this.taken++;
-      this.#strangers.fits();
-    } else {
-      this.unparsed++;
-      this.#strangers.add(this.#lines.line, bytes, start, end);
-    }
+    if (!this.#onCall(this.#cursor)) return false;
+    this.taken++;
+    return true;
   }
 
   #onCall(cursor: ByteCursor): boolean {
@@ -139,15 +134,6 @@ function blockOf(cursor: ByteCursor): number {
 export const logalloc: TraceFormat = {
   name: 'logalloc',
   title: "Firefox's allocation log (MALLOC_LOG)",
-  sniff(head) {
-    const reader = new LogallocReader(new Trace(), () => {}, SNIFFING);
-    try {
-      reader.write(head);
-    } catch {
-      // A long run of other lines has ended the reading; what came before it counts.
-    }
-    const { taken, unparsed } = reader;
-    return taken === 0 ? 0 : 0.97 * (taken / (taken + unparsed));
-  },
+  sniff: (head) => 0.97 * shareOf(new LogallocReader(new Trace(), () => {}, SNIFFING), head),
   open: (trace, sink, options) => new LogallocReader(trace, sink, options),
 };

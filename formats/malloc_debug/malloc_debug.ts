@@ -19,9 +19,8 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { Reorder } from '../shared/reorder.ts';
-import { Unparsed } from '../shared/unparsed.ts';
 
 const SPACE = 0x20;
 const COLON = 0x3a;
@@ -37,14 +36,12 @@ const RECORDS: readonly (readonly [Uint8Array, Op, readonly ('size' | 'extra' | 
 ];
 
 class MallocDebugReader implements TraceReader {
-  /** Lines that fit, and lines that do not. */
+  /** Lines that fit. */
   taken = 0;
-  unparsed = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
-  readonly #lines: LineScanner;
+  readonly #lines: JudgedLines;
   readonly #cursor = new ByteCursor();
-  readonly #strangers: Unparsed;
   readonly #reorder: Reorder;
   readonly #event = { size: 0, extra: 0, old: 0 };
   /** True if the first line has times; undefined before it. */
@@ -58,11 +55,15 @@ class MallocDebugReader implements TraceReader {
     this.#trace = trace;
     trace.header.source = 'malloc_debug';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
-    this.#strangers = new Unparsed(trace, options, 'malloc debug’s');
+    this.#lines = new JudgedLines(trace, options, 'malloc debug’s', this.#onLine.bind(this));
     this.#reorder = new Reorder((rows, count) => {
       for (let row = 0; row < count; row++) this.#onRecord(rows, row);
     }, options.reorderWindow);
+  }
+
+  /** Lines that do not. */
+  get unparsed(): number {
+    return this.#lines.unparsed;
   }
 
   write(chunk: Uint8Array): void {
@@ -71,8 +72,7 @@ class MallocDebugReader implements TraceReader {
 
   end(cut = false): void {
     const { header } = this.#trace;
-    this.#lines.endWhole(this.#trace, cut);
-    this.#strangers.end();
+    this.#lines.end(cut);
     this.#reorder.flush();
     if (this.#reorder.late > 0) this.#trace.warnings.push(`${this.#reorder.late} records are out of order by more than what is sorted`);
     header.timed = this.#timed === true;
@@ -80,17 +80,12 @@ class MallocDebugReader implements TraceReader {
     this.#builder.flush();
   }
 
-  #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
-    if (start === end) return;
+  #onLine(bytes: Uint8Array, start: number, end: number): boolean | undefined {
+    if (start === end) return undefined;
     this.#cursor.reset(bytes, start, end);
-    if (this.#onCall(this.#cursor)) {
-      this.taken++;
-      this.#strangers.fits();
-    } else {
-      this.unparsed++;
-      this.#strangers.add(this.#lines.line, bytes, start, end);
-    }
+    if (!this.#onCall(this.#cursor)) return false;
+    this.taken++;
+    return true;
   }
 
   #onCall(cursor: ByteCursor): boolean {
@@ -155,15 +150,6 @@ class MallocDebugReader implements TraceReader {
 export const mallocDebug: TraceFormat = {
   name: 'malloc_debug',
   title: "allocation records of Android's malloc debug (record_allocs)",
-  sniff(head) {
-    const reader = new MallocDebugReader(new Trace(), () => {}, SNIFFING);
-    try {
-      reader.write(head);
-    } catch {
-      // A long run of other lines has ended the reading; what came before it counts.
-    }
-    const { taken, unparsed } = reader;
-    return taken === 0 ? 0 : 0.97 * (taken / (taken + unparsed));
-  },
+  sniff: (head) => 0.97 * shareOf(new MallocDebugReader(new Trace(), () => {}, SNIFFING), head),
   open: (trace, sink, options) => new MallocDebugReader(trace, sink, options),
 };

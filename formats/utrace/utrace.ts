@@ -16,9 +16,8 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { OneProcess } from '../shared/one_process.ts';
-import { Unparsed } from '../shared/unparsed.ts';
 
 const CLOSE = 0x29;
 const USER = ascii(' USER  ');
@@ -42,14 +41,12 @@ interface Columns {
 }
 
 class UtraceReader implements TraceReader {
-  /** Records of the allocator, and lines that are none of kdump's. */
+  /** Records of the allocator. */
   taken = 0;
-  unparsed = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
-  readonly #lines: LineScanner;
+  readonly #lines: JudgedLines;
   readonly #cursor = new ByteCursor();
-  readonly #strangers: Unparsed;
   readonly #process: OneProcess;
   #timed: boolean | undefined;
   /** Time of the first record, ns. */
@@ -63,8 +60,12 @@ class UtraceReader implements TraceReader {
     trace.header.source = 'utrace';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     // Programs print into such recordings as much as they like.
-    this.#strangers = new Unparsed(trace, options, 'utrace', Infinity);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#lines = new JudgedLines(trace, options, 'utrace', this.#onLine.bind(this), Infinity);
+  }
+
+  /** Lines that are none of kdump's. */
+  get unparsed(): number {
+    return this.#lines.unparsed;
   }
 
   write(chunk: Uint8Array): void {
@@ -73,8 +74,7 @@ class UtraceReader implements TraceReader {
 
   end(cut = false): void {
     const { header, warnings } = this.#trace;
-    this.#lines.endWhole(this.#trace, cut);
-    this.#strangers.end();
+    this.#lines.end(cut);
     header.timed = this.#timed === true;
     if (header.timed && this.#builder.raised * 4 > this.#builder.count)
       warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
@@ -84,9 +84,8 @@ class UtraceReader implements TraceReader {
     this.#builder.flush();
   }
 
-  #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
-    if (start === end) return;
+  #onLine(bytes: Uint8Array, start: number, end: number): boolean | undefined {
+    if (start === end) return undefined;
     const cursor = this.#cursor;
     const user = findWord(bytes, start, end, USER);
     if (user >= 0) {
@@ -94,18 +93,13 @@ class UtraceReader implements TraceReader {
       if (columns !== undefined) {
         cursor.reset(bytes, user + USER.length, end);
         this.taken++;
-        this.#strangers.fits();
         if (!this.#onUser(cursor, columns)) this.#trace.skip('note');
-        return;
+        return true;
       }
     }
-    if (OTHER_RECORD.test(textOf(bytes, start, Math.min(end, start + 200)))) {
-      this.#trace.skip('other_call');
-      this.#strangers.fits();
-      return;
-    }
-    this.unparsed++;
-    this.#strangers.add(this.#lines.line, bytes, start, end);
+    if (!OTHER_RECORD.test(textOf(bytes, start, Math.min(end, start + 200)))) return false;
+    this.#trace.skip('other_call');
+    return true;
   }
 
   /** A record of the allocator; false for one of the program, or of the run-time linker. */
@@ -158,11 +152,6 @@ function parseColumns(text: string): Columns | undefined {
 export const utrace: TraceFormat = {
   name: 'utrace',
   title: "jemalloc's utrace records as kdump prints them (FreeBSD)",
-  sniff(head) {
-    const reader = new UtraceReader(new Trace(), () => {}, SNIFFING);
-    reader.write(head);
-    const { taken, unparsed } = reader;
-    return taken === 0 ? 0 : 0.95 * (taken / (taken + unparsed));
-  },
+  sniff: (head) => 0.95 * shareOf(new UtraceReader(new Trace(), () => {}, SNIFFING), head),
   open: (trace, sink, options) => new UtraceReader(trace, sink, options),
 };

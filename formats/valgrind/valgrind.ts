@@ -20,9 +20,8 @@ import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type Trac
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
-import { LineScanner } from '../shared/lines.ts';
+import { JudgedLines } from '../shared/judged_lines.ts';
 import { OneProcess } from '../shared/one_process.ts';
-import { Unparsed } from '../shared/unparsed.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
 const SPACE = 0x20;
@@ -51,14 +50,12 @@ interface Call {
 }
 
 class ValgrindReader implements TraceReader {
-  /** Lines with calls of the allocator, and lines that are not Valgrind's. */
+  /** Lines with calls of the allocator. */
   calls = 0;
-  unparsed = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
-  readonly #lines: LineScanner;
+  readonly #lines: JudgedLines;
   readonly #cursor = new ByteCursor();
-  readonly #strangers: Unparsed;
   readonly #names = new ByteTable();
   readonly #signatures: (Signature | undefined)[] = [];
   readonly #pending: Call[] = [];
@@ -78,8 +75,12 @@ class ValgrindReader implements TraceReader {
     trace.threads.intern(0);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     // Programs print into such recordings as much as they like.
-    this.#strangers = new Unparsed(trace, options, 'Valgrind’s', Infinity);
-    this.#lines = new LineScanner(options.name, this.#onLine.bind(this));
+    this.#lines = new JudgedLines(trace, options, 'Valgrind’s', this.#onLine.bind(this), Infinity);
+  }
+
+  /** Lines that are not Valgrind's. */
+  get unparsed(): number {
+    return this.#lines.unparsed;
   }
 
   write(chunk: Uint8Array): void {
@@ -88,8 +89,7 @@ class ValgrindReader implements TraceReader {
 
   end(cut = false): void {
     const { header, warnings } = this.#trace;
-    this.#lines.endWhole(this.#trace, cut);
-    this.#strangers.end();
+    this.#lines.end(cut);
     if (this.#pending.length > 0) this.#trace.skip('no_return', this.#pending.length);
     header.timed = this.#timed;
     if (this.#timed) header.startTime = BigInt(this.#firstTime);
@@ -98,23 +98,19 @@ class ValgrindReader implements TraceReader {
     this.#builder.flush();
   }
 
-  #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+  #onLine(bytes: Uint8Array, start: number, end: number): boolean {
     const mark = bytes[start];
     if (end - start >= 4 && (mark === EQUALS || mark === STAR) && bytes[start + 1] === mark && this.#onPrefix(bytes, start, end, mark)) {
-      this.#strangers.fits();
       this.#trace.skip('note');
-      return;
+      return true;
     }
     // What the program prints may stand before the prefix, where it ended no line.
     for (let at = findWord(bytes, start, end, DASHES); at >= 0; at = findWord(bytes, at + 1, end, DASHES)) {
       if (!this.#onPrefix(bytes, at, end, DASH)) continue;
-      this.#strangers.fits();
       this.#onMessage();
-      return;
+      return true;
     }
-    this.unparsed++;
-    this.#strangers.add(this.#lines.line, bytes, start, end);
+    return false;
   }
 
   /** `--PID-- ` or `--days:hours:minutes:seconds.milliseconds PID-- `, with `mark` for the dashes. Leaves the cursor behind it. */
