@@ -101,7 +101,9 @@ function parser(args: readonly string[], version: string) {
       if (error instanceof Error) throw error;
       throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
     });
-  for (const command of COMMANDS) program = program.command(command);
+  // A command that is named first needs no other to be known.
+  const named = COMMANDS.filter((command) => nameOf(command) === args[0]);
+  for (const command of named.length > 0 ? named : COMMANDS) program = program.command(command);
   withoutSpareHelp(program);
   if (isCommand(args[0])) program = program.hide('version');
   return program;
@@ -119,7 +121,9 @@ function usageHint(command: string | undefined): string {
 }
 
 function isCommand(name: string | undefined): boolean {
-  return COMMANDS.some(({ command: spelling }) => String(spelling).split(' ')[0] === name);
+  return COMMANDS.some((command) => nameOf(command) === name);
 }
+
+const nameOf = ({ command: spelling }: CommandModule) => String(spelling).split(' ')[0];
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1).split('\n')[0];

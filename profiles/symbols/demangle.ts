@@ -51,12 +51,26 @@ export function demangle(name: string): string {
  * @param ask gives a line for each of the lines it takes; undefined if there is no such tool
  */
 export function demangleBy(ask: (names: string) => string | undefined, names: Iterable<string>): void {
-  const left = [...new Set(names)].filter(
+  const left = unfiltered(names);
+  if (left.length > 0) keepFiltered(left, ask(`${left.join('\n')}\n`));
+}
+
+/** `demangleBy` of a tool that need not be waited for. */
+export async function beginDemangleBy(ask: (names: string) => Promise<string | undefined>, names: Iterable<string>): Promise<void> {
+  const left = unfiltered(names);
+  if (left.length > 0) keepFiltered(left, await ask(`${left.join('\n')}\n`));
+}
+
+/** The names that c++filt is to be asked for. */
+function unfiltered(names: Iterable<string>): string[] {
+  return [...new Set(names)].filter(
     (name) => /^[!-~]+$/.test(name) && MANGLED.test(name) && !filtered.has(name) && (!isRust(name) || demangle(name) === name),
   );
-  if (left.length === 0) return;
-  const lines = ask(`${left.join('\n')}\n`)?.split('\n');
-  left.forEach((name, i) => {
+}
+
+function keepFiltered(names: readonly string[], answer: string | undefined): void {
+  const lines = answer?.split('\n');
+  names.forEach((name, i) => {
     filtered.set(name, lines?.[i] || name);
     if (known.get(name) === name) known.delete(name);
   });

@@ -12,7 +12,7 @@ import { shortFunctionName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
 import { nameOf, openBinary } from './debug_files.ts';
-import { demangle, demangleBy, filteredName, isRust } from './demangle.ts';
+import { beginDemangleBy, demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import type { SourceFrame } from './source_lines.ts';
 import { beginSourceLines, sourceLines } from './source_lines.ts';
@@ -173,11 +173,16 @@ export class Symbolizer {
       if (place !== undefined) this.#ask(place);
     }
     const questions = this.#questions();
-    const lines = questions.map(({ work, addresses: asked }) => {
-      const { debug } = work.binary;
-      return debug === undefined ? [] : beginSourceLines(begin, debug.path, debug.size, asked);
+    const filter = async (names: string) => asText(await begin('c++filt', [], names));
+    const lines = questions.map(async ({ work: { binary }, addresses: asked }) => {
+      if (binary.debug === undefined) return [];
+      const found = await beginSourceLines(begin, binary.debug.path, binary.debug.size, asked);
+      // While tools are still at work on other files.
+      await beginDemangleBy(filter, namesOf(found));
+      return found;
     });
     const symbols = questions.map(symbolsOf);
+    await beginDemangleBy(filter, symbols.flatMap(symbolNames));
     this.#learn(questions, symbols, await Promise.all(lines));
   }
 
@@ -355,20 +360,13 @@ export class Symbolizer {
     lines: readonly (readonly (readonly SourceFrame[] | undefined)[] | undefined)[],
   ): void {
     if (lines.includes(undefined)) this.#withoutTool = true;
-    const names = [
-      ...symbols.flatMap((found) => found.map((symbol) => symbol?.name)),
-      ...lines.flatMap((found) => (found ?? []).flatMap((frames) => frames?.map(({ name }) => name))),
-    ];
-    demangleBy(
-      (text) => this.#toolText('c++filt', [], text),
-      names.filter((name) => name !== undefined),
-    );
+    const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(namesOf)];
+    demangleBy((input) => this.#toolText('c++filt', [], input), names);
     questions.forEach(({ work, addresses }, i) => addresses.forEach((at, k) => work.known.set(at, namesAt(symbols[i][k], lines[i]?.[k]))));
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
-    const output = this.#host.run(tool, args, input);
-    return output === undefined ? undefined : new TextDecoder().decode(output);
+    return asText(this.#host.run(tool, args, input));
   }
 
   #count(path: string, reason: Reason, address: bigint): void {
@@ -432,6 +430,15 @@ function nowhere(processes: readonly Process[], address: bigint): string {
 
 /** A symbol, and whether jeprof would know it. */
 type KnownSymbol = FoundSymbol & { readonly listed: boolean };
+
+const asText = (output: Uint8Array | undefined) => (output === undefined ? undefined : new TextDecoder().decode(output));
+
+const symbolNames = (found: readonly (KnownSymbol | undefined)[]) => found.flatMap((symbol) => symbol?.name ?? []);
+
+/** The names in answers of `sourceLines`. */
+function namesOf(found: readonly (readonly SourceFrame[] | undefined)[] | undefined): string[] {
+  return (found ?? []).flatMap((frames) => (frames ?? []).flatMap(({ name }) => name ?? []));
+}
 
 const symbolsOf = ({ work: { binary }, addresses }: Question) => addresses.map((at) => symbolAt(binary, at));
 
