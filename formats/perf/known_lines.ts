@@ -32,8 +32,10 @@ export interface LineParts {
 export class KnownLines {
   readonly #calls: UprobeCalls;
   readonly #lane: UprobeLane;
-  /** A line names no process. */
+  /** Heads are known that name no process: their lines are of the one that their probe's place tells. */
   #anonymous = false;
+  /** A line names its process: then those that do not, which the kernel writes now and then, are not for the lane. */
+  #named = false;
   /** A view of the bytes that hold the current line. */
   #view: DataView = new DataView(new ArrayBuffer(0));
 
@@ -86,6 +88,12 @@ export class KnownLines {
     if (bytes[end] !== NEWLINE || start + LONGEST_TEXT > bytes.length) return;
     this.#look(bytes);
     const { heads, shapes, flagged } = this.#lane;
+    if (pid > 0 && !this.#named) {
+      this.#named = true;
+      if (this.#anonymous) this.#lane.forgetHeads();
+      this.#anonymous = false;
+    }
+    if (pid === 0 && this.#named) return;
     if (!shapes.learn(bytes, timeEnd, end, event, this.#calls.placeOf(event), flagged) || heads.find(this.#view, start) >= 0) return;
     if (pid === 0) this.#anonymous = true;
     heads.learn(bytes, this.#view, start, headEnd, hasCpu, process, tid, this.#calls.calls.threadIndex(process, tid));

@@ -35,6 +35,11 @@ export class UprobeLane {
     this.callers = callers;
     this.flagged = flagged;
   }
+
+  forgetHeads(): void {
+    this.heads.clear();
+    this.head = 0;
+  }
 }
 
 /**

@@ -24,6 +24,11 @@ export class LineTexts {
     this.lasts = new Int32Array(most);
   }
 
+  clear(): void {
+    this.count = 0;
+    this.#next = 0;
+  }
+
   /** The text that stands at `start`, -1 if none does. LONGEST_TEXT bytes can be read from there on. */
   find(view: DataView, start: number): number {
     for (let text = 0; text < this.count; text++) {
