@@ -3,12 +3,12 @@
  */
 import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
-import type { TraceFormat } from '../formats/index.ts';
-import { readTrace, type Source } from '../formats/index.ts';
+import { readTrace, readTraceBeside, type Source } from '../formats/index.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
+import { paysBeside } from './reading_beside.ts';
 import { parseCount } from './settings.ts';
 import { standardInput } from './standard_input.ts';
 
@@ -20,7 +20,7 @@ export interface InputArgs {
 }
 
 /**
- * Reads the trace at a path (or, for standard input, from `source`) into `trace` and `sink`.
+ * Reads the trace at a path (or, for standard input, from `source`) into `trace`, a new one, and `sink`; in a thread of its own where that pays.
  * `trace.partial` says afterwards whether the input or the user broke off.
  */
 export async function readInput(
@@ -29,29 +29,28 @@ export async function readInput(
   sink: (batch: EventBatch) => boolean,
   args: InputArgs,
   source?: Source,
-): Promise<TraceFormat> {
+): Promise<void> {
   const progress = showProgress(path, args.quiet === true);
   let events = 0;
+  const take = (batch: EventBatch) => {
+    events += batch.length;
+    return sink(batch);
+  };
+  const options = {
+    name: path,
+    ...(args.from === undefined ? {} : { from: args.from }),
+    ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
+    onProgress: (read: number, total?: number) => progress.at(read, total, events),
+  };
   try {
-    return await interruptible(async (signal) => {
-      const format = await readTrace(
-        source ?? (path === STANDARD ? standardInput(signal) : path),
-        trace,
-        (batch) => {
-          events += batch.length;
-          return sink(batch);
-        },
-        {
-          name: path,
-          ...(args.from === undefined ? {} : { from: args.from }),
-          ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
-          signal,
-          onProgress: (read, total) => progress.at(read, total, events),
-        },
-      );
+    await interruptible(async (signal) => {
+      if (source === undefined && path !== STANDARD && (await paysBeside(path))) {
+        await readTraceBeside(path, trace, take, { ...options, signal });
+      } else {
+        await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, { ...options, signal });
+      }
       if (signal.aborted) trace.partial = true;
       if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;
-      return format;
     });
   } finally {
     progress.done();

@@ -24,6 +24,8 @@ import { quoteLine } from './shared/unparsed.ts';
 import { utrace } from './utrace/utrace.ts';
 import { valgrind } from './valgrind/valgrind.ts';
 
+export type { ReadBesideOptions } from './beside/read_beside.ts';
+export { readTraceBeside } from './beside/read_beside.ts';
 export type { ContextSumsReader } from './context_sums.ts';
 export { contextSumsReader } from './context_sums.ts';
 export type { Source } from './input.ts';
@@ -110,7 +112,7 @@ export interface ReadTraceOptions extends Partial<ReadOptions> {
   /** Called after each chunk with bytes read and, where it is known, the input's size; both before decompression. */
   readonly onProgress?: (bytesRead: number, totalBytes?: number) => void;
   /** Ends the reading early when it fires: what was read is handed over and the trace marked partial. */
-  readonly signal?: AbortSignal;
+  readonly signal?: { readonly aborted: boolean };
 }
 
 /** Thrown through a reader to end it when its sink has had enough. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { zstdRaw } from '../fixtures/zstd_raw.ts';
 import { openInput, type Source } from './input.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'jereplay-input-'));
@@ -25,19 +26,6 @@ async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Arr
 const ZSTD_HELLO = Buffer.from('28b52ffd04587d00004868656c6c6f2c20210a0100e28a110ddf49f6', 'hex');
 /** A skippable frame of four bytes. */
 const SKIPPABLE = Buffer.from('502a4d180400000061626364', 'hex');
-
-/** A Zstandard frame of raw blocks (RFC 8878, 3.1.1.2). */
-function zstdRaw(content: Uint8Array): Buffer {
-  const parts = [Buffer.from('28b52ffd0050', 'hex')];
-  const step = 100_000;
-  for (let start = 0; start === 0 || start < content.length; start += step) {
-    const block = content.subarray(start, start + step);
-    const header = Buffer.alloc(3);
-    header.writeUIntLE((block.length << 3) | (start + step >= content.length ? 1 : 0), 0, 3);
-    parts.push(header, Buffer.from(block));
-  }
-  return Buffer.concat(parts);
-}
 
 describe('compression', () => {
   const text = 'a line of a trace\n'.repeat(50_000);

@@ -28,6 +28,9 @@ export const OP_NAMES: readonly string[] = Object.keys(Op);
 /** The highest CPU number that a column of CPUs holds. */
 export const MOST_CPU = 32767;
 
+/** Bytes that a row of the columns takes which every batch has. */
+export const EVENT_BYTES = 5 * 8 + 2 * 4 + 1;
+
 /** Events of a batch, 4096 at most by default: small enough to stay in the cache, large enough that a call per batch costs nothing. */
 export class EventBatch {
   readonly capacity: number;
@@ -62,15 +65,22 @@ export class EventBatch {
    */
   cpu: Int16Array | undefined = undefined;
 
-  constructor(capacity = 4096) {
+  /**
+   * `shared`: memory in which the columns lie, as they are there, one after the other from byte `start` on, a multiple of 8: `capacity * EVENT_BYTES` bytes.
+   * Default: memory of the batch's own.
+   */
+  constructor(capacity = 4096, shared?: SharedArrayBuffer, start = 0) {
     this.capacity = capacity;
-    this.op = new Uint8Array(capacity);
-    this.thread = new Int32Array(capacity);
-    this.time = new Float64Array(capacity);
-    this.ptr = new Float64Array(capacity);
-    this.old = new Float64Array(capacity);
-    this.size = new Float64Array(capacity);
-    this.extra = new Float64Array(capacity);
-    this.stack = new Int32Array(capacity).fill(-1);
+    const memory = shared ?? new ArrayBuffer(capacity * EVENT_BYTES);
+    const at = (bytesBefore: number) => start + capacity * bytesBefore;
+    this.op = new Uint8Array(memory, at(48), capacity);
+    this.thread = new Int32Array(memory, at(40), capacity);
+    this.time = new Float64Array(memory, at(0), capacity);
+    this.ptr = new Float64Array(memory, at(8), capacity);
+    this.old = new Float64Array(memory, at(16), capacity);
+    this.size = new Float64Array(memory, at(24), capacity);
+    this.extra = new Float64Array(memory, at(32), capacity);
+    this.stack = new Int32Array(memory, at(44), capacity);
+    if (shared === undefined) this.stack.fill(-1);
   }
 }

@@ -38,7 +38,9 @@ export class FrameTable {
   readonly used: FrameIndex[] = [];
   /** FrameIndex -> its place in `used`, if it has one. */
   readonly #places: number[] = [];
+  /** Of the first `#found` frames. */
   readonly #byKey = new Map<string, FrameIndex>();
+  #found = 0;
 
   get length(): number {
     return this.frames.length;
@@ -56,14 +58,21 @@ export class FrameTable {
 
   /** Gives the frame's index, adding it if it is new. */
   intern(frame: Frame): FrameIndex {
+    const { frames } = this;
+    for (; this.#found < frames.length; this.#found++) this.#byKey.set(frameKey(frames[this.#found]), this.#found as FrameIndex);
     const key = frameKey(frame);
     let index = this.#byKey.get(key);
     if (index === undefined) {
-      index = this.frames.length as FrameIndex;
-      this.frames.push(frame);
+      index = this.append(frame);
       this.#byKey.set(key, index);
+      this.#found = frames.length;
     }
     return index;
+  }
+
+  /** Adds a frame that the table does not hold, as one that comes from another table in its order: it is looked for only once `intern` is called. */
+  append(frame: Frame): FrameIndex {
+    return (this.frames.push(frame) - 1) as FrameIndex;
   }
 }
 
@@ -80,8 +89,9 @@ export class StackTable {
   /** FrameIndex values, leaf first, stack after stack. */
   entries = new Int32Array(512);
   #length = 0;
-  /** Open addressing: slot -> StackIndex + 1, 0 for free. */
+  /** Open addressing: slot -> StackIndex + 1, 0 for free; of the first `#found` stacks. */
   #slots = new Int32Array(128);
+  #found = 0;
 
   constructor(frames: FrameTable = new FrameTable()) {
     this.frames = frames;
@@ -100,25 +110,32 @@ export class StackTable {
   /** Gives the index of the stack made of the first `count` frame indices of `frames` (leaf first), adding it if it is new. An empty one is NO_STACK. */
   intern(frames: ArrayLike<number>, count = frames.length): StackIndex {
     if (count === 0) return NO_STACK;
-    const hash = hashFrames(frames, count);
-    let mask = this.#slots.length - 1;
-    let slot = hash & mask;
+    if (this.#found < this.#length) this.#makeFound();
+    const mask = this.#slots.length - 1;
+    let slot = hashFrames(frames, count) & mask;
     for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
       if (this.#equals(found - 1, frames, count)) return (found - 1) as StackIndex;
       slot = (slot + 1) & mask;
     }
-    const index = this.#append(frames, count);
+    const index = this.append(frames, count);
     this.#slots[slot] = index + 1;
-    if (this.#length * 2 > this.#slots.length) {
-      this.#slots = new Int32Array(this.#slots.length * 2);
-      mask = this.#slots.length - 1;
-      for (let i = 0; i < this.#length; i++) {
-        let at = hashFrames(this.framesOf(i as StackIndex), this.starts[i + 1] - this.starts[i]) & mask;
-        while (this.#slots[at] !== 0) at = (at + 1) & mask;
-        this.#slots[at] = i + 1;
-      }
-    }
+    this.#found = this.#length;
+    if (this.#length * 2 > this.#slots.length) this.#makeFound();
     return index;
+  }
+
+  /** Makes all stacks known to `intern`, in slots of which half are free at least. */
+  #makeFound(): void {
+    let slots = this.#slots.length;
+    while (this.#length * 2 > slots) slots *= 2;
+    this.#slots = new Int32Array(slots);
+    const mask = slots - 1;
+    for (let i = 0; i < this.#length; i++) {
+      let at = hashFrames(this.framesOf(i as StackIndex), this.starts[i + 1] - this.starts[i]) & mask;
+      while (this.#slots[at] !== 0) at = (at + 1) & mask;
+      this.#slots[at] = i + 1;
+    }
+    this.#found = this.#length;
   }
 
   #equals(stack: number, frames: ArrayLike<number>, count: number): boolean {
@@ -128,7 +145,11 @@ export class StackTable {
     return true;
   }
 
-  #append(frames: ArrayLike<number>, count: number): StackIndex {
+  /**
+   * Adds a stack that the table does not hold, as one that comes from another table in its order: the first `count` frame indices of `frames`, leaf first,
+   * at least one. It is looked for only once `intern` is called.
+   */
+  append(frames: ArrayLike<number>, count = frames.length): StackIndex {
     const index = this.#length++;
     const start = this.starts[index];
     if (index + 2 > this.starts.length) {

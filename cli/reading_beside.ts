@@ -1,0 +1,68 @@
+/**
+ * Where it pays to read a trace in a thread of its own: where there is a second processor, and reading takes much longer than starting the thread.
+ * Differs from a look at the file's size: a recording may be a hundredth of its text once compressed, so its beginning is decompressed for an estimate.
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { compact } from '../formats/compact/reader.ts';
+import { openInput } from '../formats/input.ts';
+
+/** Bytes of text from which it pays: the thread begins to read after about as long as reading a few megabytes takes. */
+const LEAST_BYTES = 16 << 20;
+/** Bytes of the file that the estimate is made from. */
+const HEAD_BYTES = 1 << 16;
+
+/** `always` or `never`: whatever the machine and the trace, for tests and comparisons. */
+const SETTING = 'JEREPLAY_READ_BESIDE';
+
+/**
+ * Whether to read the trace at a path beside what its events are for. False for what cannot be opened, for pipes, which may be silent for long, and in a
+ * thread that is one of several already (a sweep's).
+ */
+export async function paysBeside(path: string): Promise<boolean> {
+  const setting = process.env[SETTING];
+  if (setting === 'never') return false;
+  if (setting !== 'always' && availableParallelism() < 2) return false;
+  const file = look(path);
+  if (file === undefined) return false;
+  const isLong = setting === 'always' || (file.size > HEAD_BYTES && (await textBytes(file)) >= LEAST_BYTES);
+  return isLong && (await import('node:worker_threads')).isMainThread;
+}
+
+interface File {
+  /** Bytes. */
+  readonly size: number;
+  /** The first of them. */
+  readonly head: Uint8Array;
+}
+
+/** A regular file's size and beginning. */
+function look(path: string): File | undefined {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) return undefined;
+    const head = new Uint8Array(HEAD_BYTES);
+    const fd = openSync(path, 'r');
+    try {
+      return { size: stats.size, head: head.subarray(0, readSync(fd, head)) };
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** About how many bytes of text the file decompresses to, if the rest of it is as its beginning. A compact trace has none: reading it takes little. */
+async function textBytes({ size, head }: File): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const chunk of (await openInput(head)).chunks) {
+      if (bytes === 0 && compact.sniff(chunk) > 0) return 0;
+      bytes += chunk.length;
+    }
+  } catch {
+    // Damaged: whoever reads it says so.
+  }
+  return (size * bytes) / head.length;
+}
