@@ -83,10 +83,14 @@ export class Output {
   }
 }
 
+/** What a whole result may be: text, bytes, or text in pieces. */
+export type Content = string | Uint8Array | Iterable<string>;
+
 /** Writes a whole result. */
-export function writeResult(path: string, content: string | Uint8Array): void {
+export function writeResult(path: string, content: Content): void {
   const output = new Output(path);
-  output.write(content);
+  if (typeof content === 'string' || content instanceof Uint8Array) output.write(content);
+  else for (const piece of content) output.write(piece);
   output.close();
 }
 

@@ -2,7 +2,7 @@
  * Who allocated what was never freed.
  */
 import { leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
-import { leaksToJson } from '../../profiles/leaks/leaks_json.ts';
+import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Replay } from '../../core/replay/replay.ts';
@@ -55,9 +55,4 @@ export async function leaks(args: LeaksArgs): Promise<void> {
 export function leaksOfReplay(replay: Replay, foldAllocators = true, moment?: string): LeakReport {
   const { trace, ledger, endTime } = replay;
   return leaksFromLedger(trace, ledger, { endTime, foldAllocators, ...(moment === undefined ? {} : { moment }) });
-}
-
-/** The report as a file of JSON. */
-export function leaksJson(report: LeakReport): string {
-  return `${JSON.stringify(leaksToJson(report), null, 2)}\n`;
 }

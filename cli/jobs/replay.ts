@@ -11,12 +11,13 @@ import { EXIT_BAD_INPUT, EXIT_FINDING } from '../failure.ts';
 import { writeCollapsed } from '../../profiles/collapsed/collapsed.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { heapFileParts } from '../../profiles/heap/write.ts';
+import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
 import { profileFromLedger } from '../../profiles/profile.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, makeFolder, Output, STANDARD, writeResult } from '../output.ts';
+import { checkOutputs, type Content, makeFolder, STANDARD, writeResult } from '../output.ts';
 import { openPlacements } from '../placements.ts';
 import { parseCount, parseHex, parseUntil } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
@@ -24,7 +25,7 @@ import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { runTrace, withUntil } from '../trace_run.ts';
-import { leaksJson, leaksOfReplay } from './leaks.ts';
+import { leaksOfReplay } from './leaks.ts';
 
 /** Results that a replay can write, and their names in the folder of `-o`. */
 const RESULTS = {
@@ -130,8 +131,8 @@ function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfF
     write: (text) => parts.push(text),
     close: () => {
       const text = parts.join('');
-      if (!name.endsWith('.heap') || text === '') writeParts(path, parts);
-      else writeParts(path, heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }));
+      if (!name.endsWith('.heap') || text === '') writeResult(path, parts);
+      else writeResult(path, heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }));
     },
   };
 }
@@ -192,27 +193,14 @@ function writeLedgerResults(
 }
 
 /** Writes those of the results that were asked for, in the order of RESULTS. */
-function writeEach(
-  paths: ReadonlyMap<Result, string>,
-  contents: Partial<Record<Result, (path: string) => string | Uint8Array | Iterable<string>>>,
-): void {
+function writeEach(paths: ReadonlyMap<Result, string>, contents: Partial<Record<Result, (path: string) => Content>>): void {
   for (const [result, path] of paths) {
     const content = contents[result]?.(path);
-    if (content !== undefined) writeParts(path, content);
+    if (content !== undefined) writeResult(path, content);
   }
 }
 
 function heapText(done: Replay): string {
   if (done.heap.prof === null) throw new InputError('--heap', 'the configuration turns profiling off', 'leave prof:false out of --conf');
   return done.heapText();
-}
-
-function writeParts(path: string, content: string | Uint8Array | Iterable<string>): void {
-  if (typeof content === 'string' || content instanceof Uint8Array) {
-    writeResult(path, content);
-    return;
-  }
-  const output = new Output(path);
-  for (const part of content) output.write(part);
-  output.close();
 }

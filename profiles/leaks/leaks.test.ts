@@ -7,7 +7,7 @@ import { printable } from '../printable.ts';
 import { profileFromLedger } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { formatLeaks } from './leaks_text.ts';
-import { leaksToJson } from './leaks_json.ts';
+import { leaksJson, leaksToJson } from './leaks_json.ts';
 import { leaksFromLedger, leaksFromProfile, type LeakReport } from './leaks.ts';
 import { columnsOf, truncate } from './terminal_text.ts';
 
@@ -168,6 +168,15 @@ describe('JSON', () => {
     const [context] = leaksToJson(recording.leaks()).contexts as Record<string, unknown>[];
     expect(context).toMatchObject({ first_event: 0, last_event: 4 });
     expect(context).not.toHaveProperty('first_time_ns');
+  });
+
+  test.each([0, 1, 3])('of %d contexts is the same in pieces', (contexts) => {
+    const recording = new Recording();
+    for (let at = 0; at < contexts; at++) recording.malloc(recording.stack(`leak\n${at}`, { fn: 'f', file: 'a.c', line: at }), 8, at + 1);
+    const report = recording.leaks();
+    const pieces = [...leaksJson(report)];
+    expect(pieces.join('')).toBe(`${JSON.stringify(leaksToJson(report), null, 2)}\n`);
+    expect(pieces.length).toBe(contexts + 1);
   });
 
   test('survives hostile names', () => {

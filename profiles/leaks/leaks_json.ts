@@ -20,8 +20,22 @@ interface JsonFrame {
  * module where any frame has them. Estimates are rounded to whole bytes and objects.
  */
 export function leaksToJson(report: LeakReport): Record<string, unknown> {
+  return { contexts: report.contexts.map((context) => contextToJson(context, report.timed)), ...totalsToJson(report) };
+}
+
+/** The report as a file of JSON, in pieces: of some hundred thousand contexts it is longer than a string can be. */
+export function* leaksJson(report: LeakReport): Generator<string> {
+  let before = '{\n  "contexts": [';
+  for (const context of report.contexts) {
+    yield `${before}\n    ${JSON.stringify(contextToJson(context, report.timed), null, 2).replaceAll('\n', '\n    ')}`;
+    before = ',';
+  }
+  const totals = JSON.stringify(totalsToJson(report), null, 2).slice('{'.length);
+  yield `${report.contexts.length === 0 ? before : '\n  '}],${totals}\n`;
+}
+
+function totalsToJson(report: LeakReport): Record<string, unknown> {
   return {
-    contexts: report.contexts.map((context) => contextToJson(context, report.timed)),
     total_bytes: Math.round(report.totalBytes),
     total_objects: Math.round(report.totalObjects),
     allocated_bytes: Math.round(report.allocatedBytes),
