@@ -52,8 +52,10 @@ export async function sweep(args: SweepArgs): Promise<void> {
     // In the compact form, which is read once for each option string.
     const path = join(folder, 'trace.jrt');
     const trace = new Trace();
-    await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
-    const runs = await interruptible((stop) => runUnderEach(confs, path, options, stop));
+    const runs = await interruptible(async (stop) => {
+      await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
+      return runUnderEach(confs, path, options, stop);
+    });
     const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
     if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
     printNotes(notes, args.quiet);

@@ -8,8 +8,11 @@
 import { Op, type EventBatch } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 
-/** A page is LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf. */
-const LEAF = 128;
+/**
+ * A page is LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf: a cache line of them, so that
+ * blocks which lie far apart cost no more.
+ */
+const LEAF = 16;
 /** log2 of the bytes of a grain at first: blocks of glibc's malloc take at least so many. */
 const COARSE = 5;
 /** An entry is its block's number times 2^NUMBER, plus CROWDED if more blocks may begin in the grain, plus the byte of the grain where its own does. */
