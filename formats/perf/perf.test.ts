@@ -67,6 +67,40 @@ describe('perf script', () => {
     expect(result.trace.header.startTime).toBe(870154781540n);
   });
 
+  test('several processes are told apart by their commands, and by a thread where lines have no process', () => {
+    const call = (who: string, at: number) =>
+      `${who} [000] 7.00000${at}: probe_libc:malloc: (7f0000000930) size=0x10\n${who} [000] 7.00000${at + 1}: probe_libc:malloc__return: (7f0000000930 <- 5500) ret=0x${at}000\n`;
+    const other = call('git 9', 5).replaceAll('7f0000000930', '7f1000000930');
+    const { trace } = tally(perfScript, Buffer.from(call('node 8', 1) + call('node 8', 3) + other));
+    expect(trace.warnings).toEqual([
+      'only the process of thread 8 (node) is replayed; the recording also has the process of thread 9 (git) with 1 call (--pid N for one of them)',
+    ]);
+  });
+
+  test('times since the line before are refused, times since the first are not', async () => {
+    const lines = Buffer.from(await fixtureBytes('edge_ns_fields.perfscript')).toString('latin1');
+    const times = [...lines.matchAll(/ (\d+\.\d{9}): +probe/g)].map(([, time]) => BigInt(time.replace('.', '')));
+    const said = (nanos: bigint) => `${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, '0')}`;
+    const restamped = (of: (at: number) => bigint) => {
+      let at = 0;
+      return Buffer.from(
+        lines.replace(/ (\d+\.\d{9}): +probe/g, () => ` ${said(of(at++))}: probe`),
+        'latin1',
+      );
+    };
+    const whole = tally(
+      perfScript,
+      restamped((at) => times[at] - times[0]),
+    );
+    expect(whole.ops).toEqual(tally(perfScript, Buffer.from(lines, 'latin1')).ops);
+    expect(() =>
+      tally(
+        perfScript,
+        restamped((at) => (at === 0 ? 0n : times[at] - times[at - 1])),
+      ),
+    ).toThrow(/:\d+: times are those since the line before \(perf script --deltatime\)/);
+  });
+
   test('sqlite3 with nanoseconds', async () => {
     const result = tally(perfScript, await fixtureBytes('sqlite_ns_fields.perfscript.zst'));
     expect(result.ops).toEqual({ realloc: 55, malloc: 4210, free: 4203 });

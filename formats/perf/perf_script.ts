@@ -9,6 +9,7 @@
  * Invariant: every line is part of an event or counted.
  * What the format cannot say: the block of a posix_memalign, and, without `-F pid`, which threads are of one process.
  */
+import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
@@ -55,9 +56,13 @@ class PerfScriptReader implements TraceReader {
   #tid = 0;
   #seconds = 0;
   #nanos = 0;
+  /** The first time is 0, as `--reltime` and `--deltatime` have it. */
+  #fromZero = false;
+  readonly #options: ReadOptions;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
+    this.#options = options;
     trace.header.source = 'perf';
     trace.header.timed = true;
     this.#calls = new UprobeCalls(trace, sink, options);
@@ -144,8 +149,7 @@ class PerfScriptReader implements TraceReader {
     const timeStart = numberStart(bytes, start, timeEnd);
     cursor.reset(bytes, timeStart, timeEnd);
     cursor.time();
-    this.#seconds = cursor.seconds;
-    this.#nanos = cursor.nanos;
+    this.#setTime(cursor.seconds, cursor.nanos);
     // From the time backwards: the command is free text.
     let at = skipSpacesBack(bytes, start, timeStart);
     let cpu = -1;
@@ -180,6 +184,20 @@ class PerfScriptReader implements TraceReader {
       this.#known.learn(bytes, this.#event, parts);
     }
     return true;
+  }
+
+  /** @throws InputError for times that are differences: those of `--reltime`, which also begin at 0, ascend. */
+  #setTime(seconds: number, nanos: number): void {
+    if (this.events === 0) this.#fromZero = seconds === 0 && nanos === 0;
+    else if (
+      this.#fromZero &&
+      (seconds < this.#seconds || (seconds === this.#seconds && nanos < this.#nanos)) &&
+      this.#options !== SNIFFING
+    ) {
+      throw new InputError(this.#lines.place, 'times are those since the line before (perf script --deltatime)', 'leave --deltatime out');
+    }
+    this.#seconds = seconds;
+    this.#nanos = nanos;
   }
 
   #onTracepoint(cursor: ByteCursor, pid: number, tid: number, start: number, commandEnd: number): boolean {

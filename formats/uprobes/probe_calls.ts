@@ -181,8 +181,7 @@ export class ProbeCalls {
     if (chosen !== undefined && others.length > 0) {
       const also = others.map((other) => this.#describe(other)).join(', ');
       if (pid !== undefined && this.#recordsOf(chosen) === 0) throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
-      const taken = chosen.key > 0 ? `process ${chosen.key}` : 'the process with the most events';
-      warnings.push(`only ${taken} is replayed; the recording also has ${also}`);
+      warnings.push(`only ${this.#nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
     if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
     const late = this.#trace.skipped.late ?? 0;
@@ -233,7 +232,14 @@ export class ProbeCalls {
 
   #describe(process: Process): string {
     const calls = this.#recordsOf(process);
-    return process.key > 0 ? `process ${process.key} (${calls} calls)` : `another process (${calls} calls)`;
+    return `${this.#nameOf(process)} with ${calls} call${calls === 1 ? '' : 's'}`;
+  }
+
+  /** Its number, or where only threads have numbers, that of its first one; and the command, if that is known. */
+  #nameOf(process: Process): string {
+    const first = this.#threads.find((thread) => thread.process === process);
+    const number = process.key > 0 ? `process ${process.key}` : `the process of thread ${first?.tid}`;
+    return first?.name === undefined ? number : `${number} (${first.name})`;
   }
 
   #addProcess(key: number): Process {
