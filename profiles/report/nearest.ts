@@ -5,7 +5,7 @@
  * Differs: names are as the file has them, mangled or not; the last symbol ends with its own size, where jeprof gives it none.
  */
 import type { ElfImage, ElfSection } from '../symbols/elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt } from '../symbols/elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from '../symbols/elf.ts';
 import { symbolVersions } from '../symbols/symbol_table.ts';
 
 /** The symbols of a file. */
@@ -78,28 +78,22 @@ interface SymbolRow {
 
 /** All named symbols that nm lists, in the file's order. */
 function symbolsOf(image: ElfImage, table: ElfSection): SymbolRow[] {
-  const { is64, little, sections } = image;
-  const strings = image.content(sections[table.link]);
+  const strings = image.content(image.sections[table.link]);
   const rows: SymbolRow[] = [];
   if (strings === undefined) return rows;
-  const size = is64 ? 24 : 16;
-  const count = Math.floor(table.size / size);
-  const view = image.view(table.offset, count * size);
+  const symbols = new SymbolRows(image, table);
   const versionOf = symbolVersions(image, table);
-  for (let row = 0; row < count; row++) {
-    const at = row * size;
-    const info = view.getUint8(at + (is64 ? 4 : 12));
-    const type = info & 15;
-    const section = view.getUint16(at + (is64 ? 6 : 14), little);
-    if (section === SHN_UNDEF || type === STT_SECTION || type === STT_FILE || type === STT_TLS) continue;
-    const name = stringAt(strings, view.getUint32(at, little));
+  for (let row = 0; row < symbols.length; row++) {
+    const type = symbols.type(row);
+    if (symbols.section(row) === SHN_UNDEF || type === STT_SECTION || type === STT_FILE || type === STT_TLS) continue;
+    const name = stringAt(strings, symbols.name(row));
     if (name === '') continue;
     rows.push({
       name,
       version: versionOf(row),
-      start: image.word(view, at + (is64 ? 8 : 4)),
-      size: image.word(view, at + (is64 ? 16 : 8)),
-      isCode: (type === STT_FUNC || type === STT_GNU_IFUNC) && info >> 4 !== STB_WEAK,
+      start: symbols.value(row),
+      size: symbols.size(row),
+      isCode: (type === STT_FUNC || type === STT_GNU_IFUNC) && symbols.binding(row) !== STB_WEAK,
     });
   }
   return rows;

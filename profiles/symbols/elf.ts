@@ -253,3 +253,53 @@ function hex(bytes: Uint8Array): string {
 }
 
 const decoder = new TextDecoder();
+
+/** The rows of a symbol table, field by field (Elf64_Sym, Elf32_Sym). @throws for a table that lies beyond the file, as `view` does */
+export class SymbolRows {
+  readonly length: number;
+  readonly #image: ElfImage;
+  readonly #view: DataView;
+  /** Bytes of a row, and from its start to its fields; the name comes first. */
+  readonly #bytes: number;
+  readonly #info: number;
+  readonly #section: number;
+  readonly #value: number;
+  readonly #size: number;
+
+  constructor(image: ElfImage, table: ElfSection) {
+    [this.#bytes, this.#info, this.#section, this.#value, this.#size] = image.is64 ? [24, 4, 6, 8, 16] : [16, 12, 14, 4, 8];
+    this.length = Math.floor(table.size / this.#bytes);
+    this.#image = image;
+    this.#view = image.view(table.offset, this.length * this.#bytes);
+  }
+
+  /** Offset of the name in the table's strings. */
+  name(row: number): number {
+    return this.#view.getUint32(row * this.#bytes, this.#image.little);
+  }
+
+  /** STT_FUNC and the like. */
+  type(row: number): number {
+    return this.#view.getUint8(row * this.#bytes + this.#info) & 15;
+  }
+
+  /** STB_WEAK and the like. */
+  binding(row: number): number {
+    return this.#view.getUint8(row * this.#bytes + this.#info) >> 4;
+  }
+
+  /** Number of the section it lies in, 0 if it is undefined here. */
+  section(row: number): number {
+    return this.#view.getUint16(row * this.#bytes + this.#section, this.#image.little);
+  }
+
+  /** Address. */
+  value(row: number): number {
+    return this.#image.word(this.#view, row * this.#bytes + this.#value);
+  }
+
+  /** Bytes, 0 if that is not known. */
+  size(row: number): number {
+    return this.#image.word(this.#view, row * this.#bytes + this.#size);
+  }
+}

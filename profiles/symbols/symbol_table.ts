@@ -5,7 +5,7 @@
  * stripped, the nearest symbol is no name for them.
  */
 import type { ElfImage, ElfSection } from './elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt } from './elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
 
 /** A function that covers an address. */
 export interface FoundSymbol {
@@ -48,11 +48,10 @@ export class FunctionTable {
   constructor(image: ElfImage, table: ElfSection, strings: Uint8Array) {
     this.#strings = strings;
     this.#versionOf = symbolVersions(image, table);
-    const { little, is64, sections } = image;
+    const { sections } = image;
     const isCode = Uint8Array.from(sections, ({ executable }) => (executable ? 1 : 0));
-    const size = is64 ? 24 : 16;
-    const count = Math.floor(table.size / size);
-    const view = image.view(table.offset, count * size);
+    const symbols = new SymbolRows(image, table);
+    const count = symbols.length;
     const starts = new Float64Array(count);
     const ends = new Float64Array(count);
     const names = new Uint32Array(count);
@@ -62,18 +61,16 @@ export class FunctionTable {
     const open = new Float64Array(count);
     let length = 0;
     for (let row = 0; row < count; row++) {
-      const at = row * size;
-      const info = view.getUint8(at + (is64 ? 4 : 12));
-      const type = info & 15;
+      const type = symbols.type(row);
       if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) continue;
-      const number = view.getUint16(at + (is64 ? 6 : 14), little);
+      const number = symbols.section(row);
       if (number === 0 || (number < SHN_LORESERVE && isCode[number] === 0)) continue;
-      const name = view.getUint32(at, little);
+      const name = symbols.name(row);
       // An empty name, or a mark between code and data (`$x`, `$d`), names nothing.
       if (name === 0 || strings[name] === 0 || (type === STT_NOTYPE && strings[name] === 0x24)) continue;
-      let start = image.word(view, at + (is64 ? 8 : 4));
+      let start = symbols.value(row);
       if (image.thumb && type === STT_FUNC && start % 2 === 1) start--;
-      const bytes = image.word(view, at + (is64 ? 16 : 8));
+      const bytes = symbols.size(row);
       if (!(start + bytes <= Number.MAX_SAFE_INTEGER)) continue;
       if (bytes === 0) {
         // Hand-written code often has no size. Only a full table shows where it ends.
@@ -84,7 +81,7 @@ export class FunctionTable {
       starts[length] = start;
       ends[length] = start + bytes;
       names[length] = name;
-      strong[length] = type !== STT_NOTYPE && info >> 4 !== STB_WEAK ? 1 : 0;
+      strong[length] = type !== STT_NOTYPE && symbols.binding(row) !== STB_WEAK ? 1 : 0;
       rows[length++] = row;
     }
     const order = ascending(starts.subarray(0, length));
