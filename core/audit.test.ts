@@ -32,6 +32,12 @@ const conf = fc
     option('dss', ['disabled', 'primary', 'secondary']),
     option('prof', ['true,lg_prof_sample:0', 'true,lg_prof_sample:12', 'true,prof_recent_alloc_max:3']),
     option('zero_realloc', ['alloc', 'free']),
+    option('hpa', [
+      'true',
+      'true,hpa_dirty_mult:-1,hpa_hugify_delay_ms:0,hpa_hugification_threshold_ratio:0.05',
+      'true,hpa_dirty_mult:0.05,hpa_hugification_threshold_ratio:1,hpa_sec_nshards:1,hpa_sec_max_bytes:65536,hpa_sec_batch_fill_extra:3',
+      'true,hpa_sec_nshards:0,hpa_slab_max_alloc:2097152',
+    ]),
   )
   .map((options) => options.filter((text) => text !== '').join(','));
 

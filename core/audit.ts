@@ -12,6 +12,8 @@ import { checkEset } from './extent/eset.ts';
 import { checkHeap } from './extent/ph.ts';
 import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
+import { checkPsset } from './hpa/psset.ts';
+import { checkSec } from './hpa/sec.ts';
 import { checkProf } from './prof/prof.ts';
 import { indexToSize, LARGE_MIN_INDEX, NBINS, PAGE } from './sizes/sc.ts';
 import { checkTcache } from './thread/tcache.ts';
@@ -23,6 +25,8 @@ export function auditHeap(heap: Heap): void {
   // arena * bins + bin -> slabs, and regions taken in them
   const slabs = new Float64Array(heap.arenas.length * binInfo.bins);
   const taken = new Float64Array(heap.arenas.length * binInfo.bins);
+  // page slab -> pages of extents that are cut from it
+  const slabPages: number[] = [];
   const { length, base, pages, above, below, flags, state } = edata;
   for (let row = 1 as Extent; row < length; row++) {
     if (pages[row] === 0) continue;
@@ -33,7 +37,8 @@ export function auditHeap(heap: Heap): void {
         throw new Error('page map: linked neighbours do not touch');
       }
     }
-    if (state[row] !== State.active || (flags[row] & Flag.bump) !== 0) continue;
+    if ((flags[row] & Flag.hpa) !== 0) slabPages[edata.pageSlab[row]] = (slabPages[edata.pageSlab[row]] ?? 0) + pages[row];
+    if (state[row] !== State.active || (flags[row] & (Flag.bump | Flag.cached)) !== 0) continue;
     activePages[edata.arena[row]] += pages[row];
     if ((flags[row] & Flag.slab) === 0) {
       checkLarge(heap, row as Extent);
@@ -51,13 +56,27 @@ export function auditHeap(heap: Heap): void {
       checkEset(edata, cache.eset, cache.state);
       checkEset(edata, cache.guarded, cache.state);
     }
+    checkHpa(heap, arena, slabPages);
     arena.decayDirty.check();
     arena.decayMuzzy.check();
-    if (activePages[arena.index] !== arena.activePages) throw new Error('arena: activePages differs from its active extents');
+    // a small extent cache whose classes hold several sizes gives larger extents than were asked for, and only what was asked for is added
+    const mixes = (arena.hpaSec?.classes ?? 0) > 8;
+    if (mixes ? arena.activePages > activePages[arena.index] : activePages[arena.index] !== arena.activePages)
+      throw new Error('arena: activePages differs from its active extents');
     checkBins(heap, arena, slabs, taken);
     for (const tcache of arena.tcaches) checkTcache(heap, tcache);
   }
   if (heap.prof !== null) checkProf(heap.prof);
+}
+
+function checkHpa(heap: Heap, { hpaShard, hpaSec }: Arena, slabPages: readonly number[]): void {
+  if (heap.hpaCentral === null || hpaShard === null || hpaSec === null) return;
+  const table = heap.hpaCentral.hpdata;
+  checkSec(heap, hpaSec);
+  checkPsset(hpaShard.psset, table, hpaShard.slabs);
+  for (const slab of hpaShard.slabs) {
+    if (table.nactive[slab] !== (slabPages[slab] ?? 0)) throw new Error('page slab: nactive differs from its extents');
+  }
 }
 
 function checkBins(heap: Heap, arena: Arena, slabs: Float64Array, taken: Float64Array): void {

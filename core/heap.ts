@@ -15,6 +15,8 @@ import type { BootConf } from './conf/boot.ts';
 import type { DssPrecedence, Options } from './conf/options.ts';
 import { EdataTable } from './extent/edata.ts';
 import { Boundaries, Mappings } from './extent/mappings.ts';
+import { paShardEnableHpa } from './extent/pac.ts';
+import { HpaCentral } from './hpa/hpa.ts';
 import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
 import type { Prof } from './prof/prof.ts';
 import { DETACHED, makeProf } from './heap_prof.ts';
@@ -59,6 +61,8 @@ export class Heap {
   arenasTotal: number;
   readonly tsds: Tsd[] = [];
   readonly #owners = new Map<bigint, number>();
+  /** Where the arenas have huge pages from; null without hpa. */
+  readonly hpaCentral: HpaCentral | null;
   readonly prof: Prof | null;
   /** The thread whose call is in progress; null before there is one. */
   running: Tsd | null = null;
@@ -77,6 +81,8 @@ export class Heap {
   /** Second results and scratch lists of the extent and tcache layers, kept here so that a steady replay allocates nothing. */
   coalesced = false;
   mappedDss = false;
+  /** What was allocated or freed leaves work to do (deferred_work_generated). */
+  deferredWork = false;
   readonly stash: number[] = [];
   readonly emptiedSlabs: number[] = [];
   /** Called for a statistics event of a thread (stats_interval). */
@@ -93,6 +99,7 @@ export class Heap {
     this.space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, ...addressSpace });
     this.boundaries = options.retain ? null : new Boundaries();
     this.binInfo = new BinInfo(conf);
+    this.hpaCentral = options.hpa ? new HpaCentral() : null;
     this.mutexes.add(GLOBAL_MUTEXES);
     this.baseSurroundings = {
       space: this.space,
@@ -106,7 +113,8 @@ export class Heap {
     // tcache_boot
     this.tcacheInfo = new TcacheInfo(conf.nhbins, conf.ncachedMax, conf.tcacheGcDelayBytes);
     this.base0.alloc(2 * Math.max(conf.nhbins, NBINS), 64);
-    arenaNew(this, 0, this.base0, true);
+    const arena0 = arenaNew(this, 0, this.base0, true);
+    if (options.hpa) paShardEnableHpa(this, arena0);
     // malloc_tsd_boot0
     const main = this.addThread(mainSeed);
     tsdFetch(this, main);

@@ -91,7 +91,8 @@ export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
   const host: ProfHost = {
     locks: new Locks(heap.mutexes),
     iallocztm: (thread, size, alignment, arena) =>
-      internalAlloc(heap, heap.tsds[thread], size, alignment === 1 ? 0 : alignment, heap.arenas[arena] as Arena),
+      // of the tables only those that are aligned, the hash tables, are cleared (src/ckh.c)
+      internalAlloc(heap, heap.tsds[thread], size, alignment === 1 ? 0 : alignment, heap.arenas[arena] as Arena, alignment !== 1),
     idalloctm: (thread, handle) => internalFree(heap, heap.tsds[thread], handle),
     arenaIchoose: (thread) => arenaIchoose(heap, heap.tsds[thread]).index,
     isNominal: (thread) => heap.tsds[thread].state === TsdState.nominal,

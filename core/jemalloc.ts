@@ -50,8 +50,11 @@ export function usableSizeOf(heap: Heap, region: number): number {
   return indexToSize[heap.edata.szind[(region / REGIONS) | 0]];
 }
 
-/** malloc: a region of at least `size` bytes, NULL_REGION if there is none. `stack` is the call's backtrace, for profiling. */
-export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number): number {
+/**
+ * malloc: a region of at least `size` bytes, NULL_REGION if there is none. `stack` is the call's backtrace, for profiling; `zero` is for calloc,
+ * because page slabs do not serve what is to be cleared.
+ */
+export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number, zero = false): number {
   const { tcache } = tsd;
   if (tcache !== null && size <= 4096) {
     const szind = smallIndex[(size + 7) >> 3];
@@ -68,7 +71,7 @@ export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number): numbe
       return tcache.stack[bins[at + STACK_BASE] + left];
     }
   }
-  return imalloc(heap, tsd, size, 0, size, stack);
+  return imalloc(heap, tsd, size, 0, size, stack, zero);
 }
 
 /** calloc. `count` times `size` must not overflow 64 bits, else NULL_REGION. */
@@ -78,7 +81,7 @@ export function calloc(heap: Heap, tsd: Tsd, count: number, size: number, stack:
     tsdFetch(heap, tsd);
     return NULL_REGION;
   }
-  return malloc(heap, tsd, bytes, stack);
+  return malloc(heap, tsd, bytes, stack, true);
 }
 
 /** posix_memalign: alignments are powers of two from 8 on, else NULL_REGION; size 0 counts as 1. */
@@ -106,30 +109,36 @@ function alignedAlloc(heap: Heap, tsd: Tsd, alignment: number, size: number, sta
     tsdFetch(heap, tsd);
     return NULL_REGION;
   }
-  return imalloc(heap, tsd, bumpEmpty && size === 0 ? 1 : size, alignment, size, stack);
+  return imalloc(heap, tsd, bumpEmpty && size === 0 ? 1 : size, alignment, size, stack, false);
 }
 
 function isPowerOfTwo(value: number): boolean {
   return value >= 1 && Number.isInteger(Math.log2(value));
 }
 
+/** zero_get: whether what is allocated is to be cleared. */
+function zeroGet(heap: Heap, guarantee: boolean): boolean {
+  return guarantee || heap.options.zero;
+}
+
 /** imalloc_body. `asked` is the size as the program gave it, for the profiler. */
-function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: number, stack: number): number {
+function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: number, stack: number, guarantee: boolean): number {
   tsdFetch(heap, tsd);
   const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
   if (usize === 0 || usize > LARGE_MAXCLASS) return NULL_REGION;
   const tcache = tsd.reentrancy > 0 ? null : tsd.tcache;
   const arena = tsd.reentrancy > 0 ? (heap.arenas[0] as Arena) : null;
+  const zero = zeroGet(heap, guarantee);
   const { prof } = heap;
   let region: number;
   if (prof === null) {
-    region = allocate(heap, tsd, size, usize, alignment, tcache, arena);
+    region = allocate(heap, tsd, size, usize, alignment, tcache, arena, zero);
   } else {
     const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
     if (context < 0) {
-      region = allocate(heap, tsd, usize, usize, alignment, tcache, arena);
+      region = allocate(heap, tsd, usize, usize, alignment, tcache, arena, zero);
     } else {
-      region = allocateSampled(heap, tsd, usize, alignment, arena);
+      region = allocateSampled(heap, tsd, usize, alignment, arena, zero);
       if (region < 0) prof.allocRollback(tsd.index, context);
       else heap.edata.sample[region / REGIONS] = 1 + prof.mallocSampleObject(tsd.index, context, asked, usize, sizeToIndex(usize));
     }
@@ -140,10 +149,10 @@ function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: n
 }
 
 /** imalloc_sample: on pages of its own, past the thread cache; a small object takes the place of a 16 KiB one (arena_prof_promote). */
-function allocateSampled(heap: Heap, tsd: Tsd, usize: number, alignment: number, arena: Arena | null): number {
+function allocateSampled(heap: Heap, tsd: Tsd, usize: number, alignment: number, arena: Arena | null, zero: boolean): number {
   const aligned = Math.max(PAGE, alignment);
-  if (usize > SMALL_MAXCLASS) return largePalloc(heap, tsd, arena, usize, aligned);
-  const region = largePalloc(heap, tsd, arena, LARGE_MINCLASS, aligned);
+  if (usize > SMALL_MAXCLASS) return largePalloc(heap, tsd, arena, usize, aligned, zero);
+  const region = largePalloc(heap, tsd, arena, LARGE_MINCLASS, aligned, zero);
   if (region >= 0) heap.edata.szind[region / REGIONS] = sizeToIndex(usize);
   return region;
 }
@@ -157,14 +166,15 @@ function allocate(
   alignment: number,
   tcache: Tcache | null,
   arena: Arena | null,
+  zero: boolean,
 ): number {
-  if (alignment === 0) return arenaMalloc(heap, tsd, size, usize, tcache, arena);
-  if (usize <= SMALL_MAXCLASS) return arenaMalloc(heap, tsd, usize, usize, tcache, arena);
-  return largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment);
+  if (alignment === 0) return arenaMalloc(heap, tsd, size, usize, tcache, arena, zero);
+  if (usize <= SMALL_MAXCLASS) return arenaMalloc(heap, tsd, usize, usize, tcache, arena, zero);
+  return largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment, zero);
 }
 
 /** arena_malloc */
-function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: Tcache | null, arena: Arena | null): number {
+function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: Tcache | null, arena: Arena | null, zero: boolean): number {
   const szind = sizeToIndex(usize);
   if (tcache !== null) {
     if (size <= SMALL_MAXCLASS) {
@@ -175,12 +185,12 @@ function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: 
     }
     if (size <= heap.conf.tcacheMaxclass) {
       if (tcache.bins[szind * CACHE_BIN + CACHED] > 0) return tcachePop(tcache, szind);
-      return largeMalloc(heap, tsd, arena ?? arenaChoose(heap, tsd), usize);
+      return largeMalloc(heap, tsd, arena ?? arenaChoose(heap, tsd), usize, zero);
     }
   }
   const chosen = chooseMaybeHuge(heap, tsd, arena, size);
   if (size <= SMALL_MAXCLASS) return mallocSmall(heap, tsd, chosen, szind);
-  return largeMalloc(heap, tsd, chosen, usize);
+  return largeMalloc(heap, tsd, chosen, usize, zero);
 }
 
 function tcachePop(tcache: Tcache, szind: number): number {
@@ -346,9 +356,10 @@ function arenaRalloc(
   alignment: number,
   tcache: Tcache | null,
 ): number {
+  const zero = zeroGet(heap, false);
   if (alignment !== 0 && addressOf(heap, region) % alignment !== 0) {
     const usize = alignedUsableSize(size, alignment);
-    const moved = allocate(heap, tsd, usize, usize, alignment, tcache, null);
+    const moved = allocate(heap, tsd, usize, usize, alignment, tcache, null, zero);
     if (moved >= 0) release(heap, tsd, region, tcache);
     return moved;
   }
@@ -363,11 +374,11 @@ function arenaRalloc(
   let moved: number;
   if (oldUsize >= LARGE_MINCLASS && usize >= LARGE_MINCLASS) {
     if (largeRallocNoMove(heap, tsd, extent, usize)) return region;
-    moved = largePalloc(heap, tsd, null, usize, alignment <= 64 ? 64 : alignment);
+    moved = largePalloc(heap, tsd, null, usize, alignment <= 64 ? 64 : alignment, zero);
   } else if (alignment === 0) {
-    moved = arenaMalloc(heap, tsd, usize, usize, tcache, null);
+    moved = arenaMalloc(heap, tsd, usize, usize, tcache, null, zero);
   } else {
-    moved = allocate(heap, tsd, usize, usize, alignment, tcache, null);
+    moved = allocate(heap, tsd, usize, usize, alignment, tcache, null, zero);
   }
   if (moved < 0) return NULL_REGION;
   release(heap, tsd, region, tcache);

@@ -10,6 +10,8 @@ import { ArenaMutex } from '../mutex.ts';
 import { Decay } from '../extent/decay.ts';
 import { Eset } from '../extent/eset.ts';
 import { HeapTable } from '../extent/ph.ts';
+import type { HpaShard } from '../hpa/hpa.ts';
+import type { Sec } from '../hpa/sec.ts';
 import { State } from '../extent/edata.ts';
 import { NBINS, NSIZES } from '../sizes/sc.ts';
 import type { Tcache } from '../thread/tcache.ts';
@@ -136,6 +138,9 @@ export class Arena {
   readonly retained: Ecache;
   readonly decayDirty: Decay;
   readonly decayMuzzy: Decay;
+  /** Its part of the huge page allocator, and the small extent cache before it; null without hpa. */
+  hpaShard: HpaShard | null = null;
+  hpaSec: Sec | null = null;
   /** Free edata structs (extent_avail). */
   edataAvailable = 0;
   /** Extent that guarded slabs are cut from, 0 for none (san_bump_alloc_t). */

@@ -7,7 +7,7 @@
 import type { BootConf } from '../conf/boot.ts';
 import { Flag, snadLess } from '../extent/edata.ts';
 import type { EdataTable } from '../extent/edata.ts';
-import { paAlloc, paDalloc } from '../extent/pac.ts';
+import { handleDeferredWork, paAlloc, paDalloc } from '../extent/pac.ts';
 import { heapInsert, heapRemove, heapRemoveFirst } from '../extent/ph.ts';
 import { slabExtentDecideGuard } from '../extent/san.ts';
 import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
@@ -72,7 +72,8 @@ export function takeRegion(edata: EdataTable, slab: number): number {
 function slabAlloc(heap: Heap, tsd: Tsd, arena: Arena, szind: number, shard: number): Extent {
   const { edata, binInfo } = heap;
   const guarded = slabExtentDecideGuard(heap, tsd);
-  const slab = paAlloc(heap, arena, binInfo.slabPages[szind], PAGE, true, szind, guarded);
+  const slab = paAlloc(heap, arena, binInfo.slabPages[szind], PAGE, true, szind, guarded, false);
+  if (heap.deferredWork) handleDeferredWork(heap, arena);
   if (slab === 0) return slab;
   edata.freeCount[slab] = binInfo.regions[szind];
   edata.shard[slab] = shard;

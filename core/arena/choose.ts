@@ -7,7 +7,7 @@
 import { Base } from '../base/base.ts';
 import { arenaOfCpu } from '../conf/boot.ts';
 import { State } from '../extent/edata.ts';
-import { arenaDecay, decayMsSet } from '../extent/pac.ts';
+import { arenaDecay, decayMsSet, paShardEnableHpa } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
 import { ARENA_MUTEXES, GlobalMutex, lock } from '../mutex.ts';
 import { NBINS } from '../sizes/sc.ts';
@@ -38,6 +38,8 @@ export function arenaNew(heap: Heap, index: number, base: Base | null, automatic
     automatic,
   });
   heap.arenas[index] = arena;
+  // arena 0 is made before that can be
+  if (index !== 0 && heap.options.hpa) paShardEnableHpa(heap, arena);
   if (index >= heap.arenasTotal) heap.arenasTotal = index + 1;
   return arena;
 }

@@ -14,13 +14,13 @@ import { REGIONS } from '../extent/region.ts';
 import { dallocSmall, mallocSmall } from './bin.ts';
 import { largeDalloc, largePalloc } from './large.ts';
 
-/** Allocates `size` bytes from `arena`, past the thread cache; alignment 0 for none. Gives the region, -1 if out of memory. */
-export function internalAlloc(heap: Heap, tsd: Tsd, size: number, alignment: number, arena: Arena): number {
+/** Allocates `size` bytes from `arena`, past the thread cache; alignment 0 for none; `zero` if they are to be cleared. Gives the region, -1 if out of memory. */
+export function internalAlloc(heap: Heap, tsd: Tsd, size: number, alignment: number, arena: Arena, zero: boolean): number {
   const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
   const region =
     usize <= SMALL_MAXCLASS
       ? mallocSmall(heap, tsd, arena, sizeToIndex(usize))
-      : largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment);
+      : largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment, zero);
   if (region >= 0) arena.internal += usize;
   return region;
 }

@@ -1,7 +1,7 @@
 /**
  * Large objects: an extent each (jemalloc 5.3.0, src/large.c; the large parts of src/arena.c).
- * Invariant: an active large extent has one page more than its size class, and its object starts `offset` bytes in.
- * Differs: zeroing and copying are absent; the profiler's fields of an extent are one column, a row of its records.
+ * Invariant: an active large extent has one page more than its size class (from the small extent cache perhaps more), and its object starts `offset` bytes in.
+ * Differs: zeroing and copying are absent, but what is to be zero is not taken from page slabs; the profiler's fields of an extent are one column, a row of its records.
  */
 import { Flag } from '../extent/edata.ts';
 import { paAlloc, paDalloc, paExpand, paShrink, handleDeferredWork } from '../extent/pac.ts';
@@ -26,14 +26,15 @@ export function largeRow(szind: number): number {
  * large_palloc: an object of `usize` usable bytes at a multiple of `alignment`; -1 if out of memory. Without an arena the thread's is
  * taken, or the huge arena. Below page alignment the object starts at a random multiple of its alignment in the first page.
  */
-export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, alignment: number): number {
+export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, alignment: number, zero: boolean): number {
   const ausize = alignedUsableSize(usize, alignment);
   if (ausize === 0 || ausize > LARGE_MAXCLASS) return -1;
   const chosen = chooseMaybeHuge(heap, tsd, arena, usize);
   const { edata } = heap;
   const szind = sizeToIndex(usize);
   const pages = usize / PAGE + LARGE_PAD_PAGES;
-  const extent = paAlloc(heap, chosen, pages, alignment, false, szind, largeExtentDecideGuard(heap, tsd, pages, alignment));
+  // what page slabs leave to do is not looked at here (arena_extent_alloc_large)
+  const extent = paAlloc(heap, chosen, pages, alignment, false, szind, largeExtentDecideGuard(heap, tsd, pages, alignment), zero);
   if (extent === 0) return -1;
   edata.sample[extent] = 0;
   chosen.large.nmalloc[largeRow(szind)]++;
@@ -60,8 +61,8 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
 }
 
 /** large_malloc */
-export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number): number {
-  return largePalloc(heap, tsd, arena, usize, 64);
+export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, zero: boolean): number {
+  return largePalloc(heap, tsd, arena, usize, 64, zero);
 }
 
 /** Books the end of a large object and unlinks it (large_dalloc_prep_locked). The large mutex of a manual arena has been counted. */
@@ -117,5 +118,7 @@ export function checkLarge(heap: Heap, extent: Extent): void {
   const { edata } = heap;
   if ((edata.flags[extent] & Flag.slab) !== 0) throw new Error('large: the extent is a slab');
   const szind = Math.max(edata.szind[extent], LARGE_MIN_INDEX);
-  if (edata.pages[extent] !== indexToSize[szind] / PAGE + LARGE_PAD_PAGES) throw new Error('large: pages differ from the size class');
+  const pages = indexToSize[szind] / PAGE + LARGE_PAD_PAGES;
+  const hpa = (edata.flags[extent] & Flag.hpa) !== 0;
+  if (edata.pages[extent] !== pages && !(hpa && edata.pages[extent] > pages)) throw new Error('large: pages differ from the size class');
 }

@@ -13,6 +13,8 @@ import type { Options, PercpuArena } from './options.ts';
 
 /** Arena indices that an application can name (MALLOCX_ARENA_LIMIT). */
 export const ARENA_LIMIT = 4095;
+/** Shards of an arena's small extent cache that are modelled, at most. */
+const SEC_SHARDS_MAX = 65536n;
 const STATS_INTERVAL_BATCH_MAX = 4 << 20;
 
 /** An option that jemalloc accepts and that a replay cannot follow. */
@@ -104,7 +106,13 @@ function slotsOf(options: Options, index: number, regions: number): number {
 }
 
 function refuseUnsupported(options: Options): void {
-  if (options.hpa) throw new UnsupportedOption('hpa', 'true', 'the huge page allocator is not modelled');
+  if (options.hpa && options.hpa_sec_nshards > SEC_SHARDS_MAX) {
+    throw new UnsupportedOption(
+      'hpa_sec_nshards',
+      `${options.hpa_sec_nshards}`,
+      `more than ${SEC_SHARDS_MAX} caches for each arena are not modelled`,
+    );
+  }
   if (options.background_thread) {
     throw new UnsupportedOption('background_thread', 'true', 'purging by a thread of its own depends on when that thread runs');
   }
@@ -130,7 +138,7 @@ export function arenaOfCpu({ options, ncpus }: BootConf, cpu: number): number {
 /**
  * Starts jemalloc up to its first allocation: final options and what follows from them.
  * @param message takes jemalloc's own warnings, as parseMallocConf does.
- * @throws UnsupportedOption for hpa:true and background_thread:true.
+ * @throws UnsupportedOption for background_thread:true, and for what else a replay cannot follow.
  */
 export function bootConf(parsed: Options, surroundings: BootSurroundings, message: ConfMessage): BootConf {
   refuseUnsupported(parsed);

@@ -218,7 +218,7 @@ test.each([
 });
 
 test.each([
-  ['hpa:true', 'hpa'],
+  ['hpa:true,hpa_sec_nshards:65537', 'hpa_sec_nshards'],
   ['background_thread:true', 'background_thread'],
 ])('%s is refused by name', (conf, name) => {
   const { options } = parseMallocConf(environmentSources(conf), () => {});

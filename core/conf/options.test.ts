@@ -38,6 +38,16 @@ test('options without effect are named when they are set, in their order', () =>
   expect(without(CHANGED.join(','))).toEqual(CHANGED.map((pair) => pair.slice(0, pair.indexOf(':'))));
 });
 
+test('with the huge page allocator its options have an effect, and so has clearing', () => {
+  expect(without(`hpa:true,${CHANGED.join(',')}`)).toEqual(
+    ['abort', 'trust_madvise', 'mutex_max_spin', 'junk', 'experimental_infallible_new'].concat([
+      'hpa_min_purge_interval_ms',
+      'prof_time_resolution',
+      'thp',
+    ]),
+  );
+});
+
 test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('the real library counts the same with and without them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-options-'));
   try {

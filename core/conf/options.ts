@@ -219,22 +219,22 @@ const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Optio
   ['junk', 'It fills memory, and a replay has no contents.'],
   ['zero', 'It clears memory, and a replay has no contents.'],
   ['experimental_infallible_new', 'It concerns C++ new when memory runs out, which a replay takes from the trace.'],
-  ['hpa_slab_max_alloc', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_hugification_threshold', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_hugify_delay_ms', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_min_purge_interval_ms', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_dirty_mult', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_sec_nshards', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_sec_max_alloc', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_sec_max_bytes', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_sec_bytes_after_flush', 'It only matters with hpa:true, which is not modelled.'],
-  ['hpa_sec_batch_fill_extra', 'It only matters with hpa:true, which is not modelled.'],
+  ...HPA_OPTION_NAMES.map((option) => [option, 'It only matters with hpa:true.'] as const),
   ['prof_time_resolution', 'All times come from the trace.'],
   ['thp', 'It only advises the kernel, which no counter shows.'],
 ]);
 
+/** The same with hpa:true. Page slabs do not serve what is to be cleared. */
+const NO_EFFECT_WITH_HPA: ReadonlyMap<keyof Options, string> = new Map(
+  [...NO_REPLAY_EFFECT]
+    .filter(([option]) => option !== 'zero' && (!HPA_OPTION_NAMES.includes(option) || option === 'hpa_min_purge_interval_ms'))
+    .map(([option, reason]) => [option, option === 'hpa_min_purge_interval_ms' ? 'It is for background threads.' : reason]),
+);
+
 /** The options that are set to something other than their default and change nothing in a replay, each with the reason. */
 export function optionsWithoutEffect(options: Options): { option: keyof Options; reason: string }[] {
   const defaults = defaultOptions();
-  return [...NO_REPLAY_EFFECT].filter(([option]) => options[option] !== defaults[option]).map(([option, reason]) => ({ option, reason }));
+  return [...(options.hpa ? NO_EFFECT_WITH_HPA : NO_REPLAY_EFFECT)]
+    .filter(([option]) => options[option] !== defaults[option])
+    .map(([option, reason]) => ({ option, reason }));
 }

@@ -25,10 +25,20 @@ export const Flag = {
   guarded: 8,
   /** A region that guarded slabs are cut from, or what a failed mapping left of one: active, and in nobody's hands. */
   bump: 16,
+  /** Cut from a page slab of the huge page allocator (EXTENT_PAI_HPA). */
+  hpa: 32,
+  /** In the small extent cache before it: active, and in nobody's hands. */
+  cached: 64,
 } as const;
 
 /** No size class of slabs (slabClass). */
 export const NOT_A_SLAB = 255;
+
+/** What has a serial number, or age, and an address. */
+export interface SnadOrder {
+  readonly base: Float64Array;
+  readonly sn: Float64Array;
+}
 
 /** All extents of a heap as columns. */
 export class EdataTable {
@@ -69,6 +79,8 @@ export class EdataTable {
   /** Links of the LRU list, or of the list of large objects of a manual arena. */
   older = new Int32Array(512);
   younger = new Int32Array(512);
+  /** Page slab that an extent with Flag.hpa is cut from (e_ps). */
+  pageSlab = new Int32Array(512);
   /** First row of the free list, chained through `next`. */
   #free = 0;
 
@@ -123,6 +135,7 @@ export class EdataTable {
     this.child = grown(this.child, capacity);
     this.older = grown(this.older, capacity);
     this.younger = grown(this.younger, capacity);
+    this.pageSlab = grown(this.pageSlab, capacity);
     this.capacity = capacity;
   }
 }
@@ -141,7 +154,7 @@ function grown<T extends Column>(column: T, length: number): T {
 }
 
 /** Order by serial number, then address (edata_snad_comp): true if `a` comes before `b`. */
-export function snadLess(edata: EdataTable, a: number, b: number): boolean {
+export function snadLess(edata: SnadOrder, a: number, b: number): boolean {
   const sa = edata.sn[a];
   const sb = edata.sn[b];
   return sa < sb || (sa === sb && edata.base[a] < edata.base[b]);

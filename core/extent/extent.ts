@@ -16,7 +16,7 @@ import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
 /** sizeof(edata_t), also its alignment. */
-const EDATA_BYTES = 128;
+export const EDATA_BYTES = 128;
 
 /** edata_cache_get: a struct for a new extent; false if out of memory. */
 export function edataGet(heap: Heap, arena: Arena): boolean {

@@ -1,10 +1,12 @@
 /**
  * The page allocator of an arena and its decay (jemalloc 5.3.0, src/pa.c, src/pac.c; the arena_decay functions of src/arena.c).
- * Invariant: pacMapped = bytes of active, dirty and muzzy extents, as long as no slab is guarded.
- * Differs: the huge page allocator is absent; purging takes no memory away, only the accounts say so.
+ * Invariant: pacMapped = bytes of active, dirty and muzzy extents that are not from page slabs, as long as no slab is guarded.
+ * Differs: purging takes no memory away, only the accounts say so.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';
+import { HpaShard } from '../hpa/hpa.ts';
+import { Sec, secAlloc, secDalloc, secFlush } from '../hpa/sec.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { PAGE } from '../sizes/sc.ts';
 import type { Decay } from './decay.ts';
@@ -33,7 +35,18 @@ function pacAllocNewGuarded(heap: Heap, arena: Arena, pages: number, slab: boole
   return extent;
 }
 
-/** pa_alloc: an active extent of `pages` pages; NO_EXTENT if out of memory. `szind` and `slab` say what it is for. */
+/** pa_shard_enable_hpa: from here on page slabs serve what they can. */
+export function paShardEnableHpa(heap: Heap, arena: Arena): void {
+  const sec = new Sec(heap.options, heap.mutexes);
+  arena.base.alloc(sec.metadataBytes, 64);
+  arena.hpaSec = sec;
+  arena.hpaShard = new HpaShard(heap.options);
+}
+
+/**
+ * pa_alloc: an active extent of `pages` pages; NO_EXTENT if out of memory. `szind` and `slab` say what it is for. Page slabs serve nothing
+ * that has to be `zero`; whether they leave work is in `heap.deferredWork`.
+ */
 export function paAlloc(
   heap: Heap,
   arena: Arena,
@@ -42,13 +55,18 @@ export function paAlloc(
   slab: boolean,
   szind: number,
   guarded: boolean,
+  zero: boolean,
 ): Extent {
   const { edata } = heap;
+  const { hpaSec } = arena;
   let extent = NO_EXTENT;
-  if (!guarded || slab) extent = pacAllocReal(heap, arena, pages, alignment, guarded);
+  heap.deferredWork = false;
+  if (hpaSec !== null && !guarded) extent = secAlloc(heap, arena, hpaSec, pages, alignment, zero);
+  if (extent === 0 && (!guarded || slab)) extent = pacAllocReal(heap, arena, pages, alignment, guarded);
   if (extent === 0 && guarded) extent = pacAllocNewGuarded(heap, arena, pages, slab);
   if (extent === 0) return NO_EXTENT;
-  arena.activePages += edata.pages[extent];
+  // not those of the extent: the small extent cache may have given a larger one
+  arena.activePages += pages;
   edata.szind[extent] = szind;
   if (slab) edata.flags[extent] |= Flag.slab;
   else edata.flags[extent] &= ~Flag.slab;
@@ -59,7 +77,7 @@ export function paAlloc(
 /** pa_expand: grows an extent in place to `pages`; false if what lies above will not do. */
 export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
   const { edata } = heap;
-  if ((edata.flags[extent] & Flag.guarded) !== 0) return false;
+  if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
   const amount = pages - edata.pages[extent];
   let mapped = 0;
   let trail = extentRecycle(heap, arena, arena.dirty, extent, amount, PAGE, false);
@@ -79,7 +97,7 @@ export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number
 /** pa_shrink: cuts an extent to `pages` in place; the rest is dirty. False if out of memory. */
 export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
   const { edata } = heap;
-  if ((edata.flags[extent] & Flag.guarded) !== 0) return false;
+  if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
   const amount = edata.pages[extent] - pages;
   const trail = extentSplit(heap, arena, extent, pages);
   if (trail === 0) return false;
@@ -89,13 +107,22 @@ export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number
   return true;
 }
 
-/** pa_dalloc, then arena_handle_deferred_work: an active extent becomes dirty; if dirty pages do not stay, all of them go. */
+/**
+ * pa_dalloc, then arena_handle_deferred_work: an active extent becomes dirty; if dirty pages do not stay, all of them go. One of a page slab
+ * goes back there, and the dirty pages go if the slabs leave work.
+ */
 export function paDalloc(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
   arena.activePages -= edata.pages[extent];
   if ((edata.flags[extent] & (Flag.guarded | Flag.slab)) === Flag.guarded) unguardPagesTwoSided(heap, extent);
   edata.flags[extent] &= ~Flag.slab;
   edata.offset[extent] = 0;
+  if ((edata.flags[extent] & Flag.hpa) !== 0) {
+    heap.deferredWork = false;
+    secDalloc(heap, arena, arena.hpaSec as Sec, extent);
+    if (heap.deferredWork) handleDeferredWork(heap, arena);
+    return;
+  }
   extentRecord(heap, arena, arena.dirty, extent);
   handleDeferredWork(heap, arena);
 }
@@ -107,6 +134,7 @@ export function handleDeferredWork(heap: Heap, arena: Arena): void {
 
 /** arena_decay: gives back what has been unused for long enough, or `all`. */
 export function arenaDecay(heap: Heap, arena: Arena, all: boolean): void {
+  if (all && arena.hpaSec !== null) secFlush(heap, arena, arena.hpaSec);
   decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, all);
   // pa_shard_dont_decay_muzzy
   if (arena.muzzy.pages === 0 && arena.decayMuzzy.ms <= 0) return;

@@ -6,6 +6,7 @@
  */
 
 import type { Options } from '../conf/options.ts';
+import { HangError } from '../hang_error.ts';
 
 /** Memory that an internal table lives in. `thread` is always the calling thread's row. */
 export interface ProfMemory {
@@ -101,6 +102,6 @@ export interface ProfLocks {
  * The point where the real library waits for itself for ever: a thread that holds a lock of the profiling tables would have to take it again.
  * Known cause: prof_gdump, when a thread's own table grows into newly mapped pages (src/prof_data.c, prof_lookup under tdata->lock).
  */
-export class ProfDeadlockError extends Error {
+export class ProfDeadlockError extends HangError {
   override name = 'ProfDeadlockError';
 }

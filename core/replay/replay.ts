@@ -22,7 +22,7 @@ import {
   valloc,
 } from '../jemalloc.ts';
 import type { ProfFile } from '../prof/host.ts';
-import { ProfDeadlockError } from '../prof/host.ts';
+import { HangError } from '../hang_error.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
@@ -234,12 +234,7 @@ export class Replay {
     try {
       this.#runRows(batch, rows);
     } catch (error) {
-      if (error instanceof ProfDeadlockError) {
-        const place = new InputError(this.#eventPlace, `the real jemalloc hangs here: ${error.message}`);
-        place.cause = error;
-        throw place;
-      }
-      throw error;
+      throw hangAt(this.#eventPlace, error);
     }
     return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);
   }
@@ -611,7 +606,11 @@ export class Replay {
 
   /** malloc_stats_print with "J" (or other option letters) by the main thread now, with all that printing does to the heap. One character a byte. */
   statsJson(letters = 'J'): string {
-    return bytesToByteString(collectPrint((write) => this.ctl.statsPrint(this.heap.tsds[0], letters, write)));
+    try {
+      return bytesToByteString(collectPrint((write) => this.ctl.statsPrint(this.heap.tsds[0], letters, write)));
+    } catch (error) {
+      throw hangAt('malloc_stats_print', error);
+    }
   }
 
   /** malloc_stats_print for people, likewise. */
@@ -641,6 +640,14 @@ export class Replay {
     if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(bytesToByteString(chunk)));
     return 0;
   }
+}
+
+/** What to throw for `error`: where the real library never returns, that is said of the place. */
+function hangAt(place: string, error: unknown): unknown {
+  if (!(error instanceof HangError)) return error;
+  const said = new InputError(place, `the real jemalloc hangs here: ${error.message}`);
+  said.cause = error;
+  return said;
 }
 
 /** Sums over the arenas (ctl_refresh): what stats.allocated and its siblings would say now, without the effects of asking. */

@@ -10,6 +10,7 @@ import { paDalloc } from '../extent/pac.ts';
 import { heapRemoveFirst } from '../extent/ph.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
+import { secFlush } from '../hpa/sec.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { NO_STACK } from '../units.ts';
@@ -34,6 +35,8 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
   for (let szind = 0; szind < NBINS; szind++) {
     for (let shard = 0; shard < shards[szind]; shard++) resetBin(heap, arena, szind, firstBin[szind] + shard);
   }
+  // pa_shard_reset
+  if (arena.hpaSec !== null) secFlush(heap, arena, arena.hpaSec);
 }
 
 function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
@@ -62,7 +65,10 @@ function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
   bins.curslabs[bin] = 0;
 }
 
-/** Unmaps what an emptied and purged arena retains, and takes it out of the heap. Its base memory is unmapped only with retain:false. */
+/**
+ * Unmaps what an emptied and purged arena retains, and takes it out of the heap. Its base memory is unmapped only with retain:false, its page
+ * slabs never.
+ */
 export function arenaDestroy(heap: Heap, arena: Arena): void {
   for (;;) {
     const extent = ecacheEvict(heap, arena, arena.retained, 0);

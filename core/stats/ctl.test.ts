@@ -37,7 +37,7 @@ function run(heap: Heap, workload: number): void {
 const lines = (document: string) => document.split(/(?<=[\n,{])/);
 
 describe('a replayed process prints what the real one printed', () => {
-  const single = GOLDEN.filter(({ workload, conf }) => workload !== 2 && workload !== 3 && !conf.includes('hpa:true'));
+  const single = GOLDEN.filter(({ workload }) => workload !== 2 && workload !== 3);
   test.each(single)('$name', ({ name, conf, letters, uptimeNs, workload }) => {
     const { document, values } = readGolden(name);
     const known = new Map(values.split('\n').map((line) => line.split(' ') as [string, string]));

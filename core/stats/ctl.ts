@@ -113,7 +113,7 @@ export class Ctl {
   statsPrint(tsd: Tsd, letters: string, write: StatsWrite): void {
     const { heap } = this;
     tsdFetch(heap, tsd);
-    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, 0, heap.arenas[0] as Arena);
+    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, 0, heap.arenas[0] as Arena, false);
     this.refresh(tsd);
     const cost = statsPrint(this.stats, this.liveSettings(), letters, write);
     this.lock(cost.ctl);

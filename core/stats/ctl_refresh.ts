@@ -2,14 +2,16 @@
  * Copies the allocator's counters into a snapshot (jemalloc 5.3.0, src/ctl.c ctl_refresh; src/arena.c arena_stats_merge;
  * src/pa_extra.c pa_shard_stats_merge, pa_shard_mtx_stats_read; src/bin.c bin_stats_merge).
  * Invariant: each mutex is taken as often as jemalloc takes it, and its counter is read while it is held, so a snapshot shows its own reading.
- * Differs: the clock is the heap's; the huge page allocator's counters stay 0.
+ * Differs: the clock is the heap's.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';
 import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
+import { HPA_SLAB_COUNTERS } from '../hpa/psset.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
 import { CACHE_BIN, CACHED } from '../thread/cache_bin.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
+import { InputError } from '../trace/input_error.ts';
 import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 
 /** Takes mutex `m` and adds its counters to row `row`. */
@@ -26,6 +28,13 @@ export function arenaStatsMerge(heap: Heap, arena: Arena, out: ArenaStats): void
   out.dss = arena.dss;
   out.dirty_decay_ms = arena.decayDirty.ms;
   out.muzzy_decay_ms = arena.decayMuzzy.ms;
+  if (arena.activePages < 0) {
+    throw new InputError(
+      'model',
+      'the count of active pages has fallen below 0, as that of jemalloc would: extents of several sizes share a class of the small extent cache',
+      'leave out slab_sizes, or keep hpa_sec_max_alloc at 32768 or less',
+    );
+  }
   out.pactive = arena.activePages;
   out.pdirty = arena.dirty.pages;
   out.pmuzzy = arena.muzzy.pages;
@@ -42,10 +51,12 @@ export function arenaStatsMerge(heap: Heap, arena: Arena, out: ArenaStats): void
 
   mergeLarge(arena, out);
   mergePages(arena, out);
+  mergeHpa(heap, arena, out);
 
   mergeTcaches(heap, arena, out);
   lockAndRead(mutexes, arena.mutexes + ArenaMutex.tcache_list, out.mutexes, ArenaMutex.tcache_list);
   for (const name of READ_IN_ORDER) lockAndRead(mutexes, arena.mutexes + ArenaMutex[name], out.mutexes, ArenaMutex[name]);
+  readHpaMutexes(heap, arena, out);
   out.uptime = heap.now - arena.createTime;
   mergeBins(heap, arena, out);
 }
@@ -94,6 +105,30 @@ function mergePages(arena: Arena, out: ArenaStats): void {
   countExtents(arena.dirty, out.extents.ndirty, out.extents.dirty_bytes);
   countExtents(arena.muzzy, out.extents.nmuzzy, out.extents.muzzy_bytes);
   countExtents(arena.retained, out.extents.nretained, out.extents.retained_bytes);
+}
+
+/** hpa_shard_stats_merge, sec_stats_merge */
+function mergeHpa({ mutexes }: Heap, arena: Arena, out: ArenaStats): void {
+  const { hpaShard, hpaSec } = arena;
+  if (hpaShard === null || hpaSec === null) return;
+  lock(mutexes, arena.mutexes + ArenaMutex.hpa_shard_grow);
+  lock(mutexes, arena.mutexes + ArenaMutex.hpa_shard);
+  for (const name of ['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const) out.hpa_shard[name] = hpaShard[name];
+  for (const name of HPA_SLAB_COUNTERS) out.hpa_shard.slabs[name].set(hpaShard.psset.stats[name]);
+  for (let shard = 0; shard < hpaSec.nshards; shard++) {
+    lock(mutexes, hpaSec.mutexes + shard);
+    out.hpa_sec_bytes += hpaSec.bytes[shard];
+  }
+}
+
+/** The end of pa_shard_mtx_stats_read: the mutexes of all shards of the small extent cache count as one. */
+function readHpaMutexes({ mutexes }: Heap, arena: Arena, out: ArenaStats): void {
+  if (arena.hpaSec === null) return;
+  lockAndRead(mutexes, arena.mutexes + ArenaMutex.hpa_shard, out.mutexes, ArenaMutex.hpa_shard);
+  lockAndRead(mutexes, arena.mutexes + ArenaMutex.hpa_shard_grow, out.mutexes, ArenaMutex.hpa_shard_grow);
+  for (let shard = 0; shard < arena.hpaSec.nshards; shard++) {
+    lockAndRead(mutexes, arena.hpaSec.mutexes + shard, out.mutexes, ArenaMutex.hpa_sec);
+  }
 }
 
 /** Extents and bytes by page size class; what is larger than all classes is not shown. */

@@ -4,17 +4,12 @@
  * Invariant: nothing here changes but by a refresh and an arena's destruction.
  * Differs: one column a counter, named as in the mallctl tree; all numbers are doubles, exact below 2^53.
  */
+import { HPA_SLAB_COUNTERS, HpaSlabStats } from '../hpa/psset.ts';
 import { ARENA_MUTEXES, GLOBAL_MUTEXES } from '../mutex.ts';
 import { NBINS, NPSIZES, NSIZES } from '../sizes/sc.ts';
 
 /** Large size classes. */
 export const NLEXTENTS = NSIZES - NBINS;
-/** Page size classes that the huge page allocator counts by (PSSET_NPSIZES). */
-export const PSSET_NPSIZES = 64;
-/** Rows of HpaSlabStats after those of the nonfull slabs. */
-export const HPA_FULL = 64;
-export const HPA_EMPTY = 65;
-
 /** Index that stands for the sum of all arenas. */
 export const ARENAS_ALL = 4096;
 /** Index that stands for the sum of all destroyed arenas. */
@@ -112,16 +107,6 @@ export class ExtentStats {
   readonly dirty_bytes = new Float64Array(NPSIZES);
   readonly muzzy_bytes = new Float64Array(NPSIZES);
   readonly retained_bytes = new Float64Array(NPSIZES);
-}
-
-/** Page slabs of the huge page allocator: rows 0..63 nonfull by longest free range, then full, then empty. */
-export class HpaSlabStats {
-  readonly npageslabs_nonhuge = new Float64Array(PSSET_NPSIZES + 2);
-  readonly npageslabs_huge = new Float64Array(PSSET_NPSIZES + 2);
-  readonly nactive_nonhuge = new Float64Array(PSSET_NPSIZES + 2);
-  readonly nactive_huge = new Float64Array(PSSET_NPSIZES + 2);
-  readonly ndirty_nonhuge = new Float64Array(PSSET_NPSIZES + 2);
-  readonly ndirty_huge = new Float64Array(PSSET_NPSIZES + 2);
 }
 
 /** Counters of an arena's huge page shard; all 0 as long as hpa is off. */
@@ -262,13 +247,3 @@ export function mergeArenaStats(sum: ArenaStats, arena: ArenaStats, arenaIndex: 
   for (const name of ['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const) sum.hpa_shard[name] += arena.hpa_shard[name];
   for (const name of HPA_SLAB_COUNTERS) addColumn(sum.hpa_shard.slabs[name], arena.hpa_shard.slabs[name]);
 }
-
-/** The columns of HpaSlabStats in the order of the mallctl tree. */
-export const HPA_SLAB_COUNTERS = [
-  'npageslabs_nonhuge',
-  'npageslabs_huge',
-  'nactive_nonhuge',
-  'nactive_huge',
-  'ndirty_nonhuge',
-  'ndirty_huge',
-] as const;

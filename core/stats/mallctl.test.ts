@@ -45,7 +45,7 @@ function allocateIn(heap: Heap, arena: Arena, size: number): number {
   const main = heap.tsds[0];
   tsdFetch(heap, main);
   const usize = usableSize(size);
-  const region = usize < LARGE_MINCLASS ? mallocSmall(heap, main, arena, sizeToIndex(usize)) : largeMalloc(heap, main, arena, usize);
+  const region = usize < LARGE_MINCLASS ? mallocSmall(heap, main, arena, sizeToIndex(usize)) : largeMalloc(heap, main, arena, usize, false);
   threadAllocEvent(heap, main, usize);
   return region;
 }

@@ -9,6 +9,7 @@ import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
 import { type DssPrecedence, HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../conf/options.ts';
+import { HPA_EMPTY, HPA_FULL, HPA_SLAB_COUNTERS, PSSET_NPSIZES } from '../hpa/psset.ts';
 import { Flag, State } from '../extent/edata.ts';
 import { arenaDecay, decayMsSet } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
@@ -22,19 +23,7 @@ import type { Tsd } from '../thread/tsd.ts';
 import { arenaDestroy, arenaReset } from './arena_reset.ts';
 import type { Ctl } from './ctl.ts';
 import { arenaStatsMerge } from './ctl_refresh.ts';
-import {
-  ARENAS_ALL,
-  ARENAS_DESTROYED,
-  ArenaStats,
-  HPA_EMPTY,
-  HPA_FULL,
-  HPA_SLAB_COUNTERS,
-  mergeArenaStats,
-  MUTEX_COUNTERS,
-  type MutexStats,
-  NLEXTENTS,
-  PSSET_NPSIZES,
-} from './ctl_stats.ts';
+import { ARENAS_ALL, ARENAS_DESTROYED, ArenaStats, mergeArenaStats, MUTEX_COUNTERS, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 import {
   CtlFailure,
   type CtlLeaf,

@@ -7,21 +7,11 @@
 import type { BootConf } from '../conf/boot.ts';
 import { formatFxp } from '../conf/fxp.ts';
 import { HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../conf/options.ts';
+import { HPA_EMPTY, HPA_FULL, HPA_SLAB_COUNTERS, type HpaSlabStats, PSSET_NPSIZES } from '../hpa/psset.ts';
 import { ArenaMutex, GlobalMutex } from '../mutex.ts';
 import { HUGEPAGE, indexToSize, NBINS, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { VERSION } from '../version.ts';
-import {
-  ARENAS_ALL,
-  type ArenaStats,
-  type CtlStats,
-  HPA_EMPTY,
-  HPA_FULL,
-  HPA_SLAB_COUNTERS,
-  type HpaSlabStats,
-  type MutexStats,
-  NLEXTENTS,
-  PSSET_NPSIZES,
-} from './ctl_stats.ts';
+import { ARENAS_ALL, type ArenaStats, type CtlStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 import { type Column, decimal, Emitter, type EmitValue, type StatsWrite } from './emitter.ts';
 
 /** Build-time settings, in print order. */

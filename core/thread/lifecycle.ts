@@ -59,7 +59,7 @@ function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
 
 /** tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. */
 export function tcacheDataInit(heap: Heap, tsd: Tsd): void {
-  const memory = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, 4096, heap.arenas[0] as Arena);
+  const memory = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, 4096, heap.arenas[0] as Arena, true);
   if (memory < 0) return;
   const tcache = new Tcache(heap.tcacheInfo, memory);
   tsd.tcache = tcache;

@@ -6,6 +6,7 @@
 import type { Arena } from '../arena/arena_state.ts';
 import { setU64 } from '../u64.ts';
 import { NBINS } from '../sizes/sc.ts';
+import { NO_SHARD } from '../hpa/sec.ts';
 import type { Tcache } from './tcache.ts';
 import { DECAY_TICKS } from './ticker.ts';
 
@@ -68,6 +69,8 @@ export class Tsd {
   /** Most bytes that the thread has allocated beyond those it freed, seen at events; and where it counts from (peak_t). */
   peakMax = 0;
   peakZero = 0;
+  /** Shard of small extent caches that it uses, NO_SHARD before it needs one (sec_shard). */
+  secShard = NO_SHARD;
   /** Slabs and large extents until the next guarded one (san_guard_small, san_guard_large). */
   guardSmall = 0;
   guardLarge = 0;
