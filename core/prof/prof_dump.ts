@@ -6,6 +6,7 @@
 import type { ProfFile } from './host.ts';
 import { Cnt, CntTable } from './prof_cnt.ts';
 import type { ProfData } from './prof_data.ts';
+import { exp } from './exp.ts';
 import { round } from './unbias.ts';
 
 /** What the leak report needs to know of a dump, from raw counts: no estimates. */
@@ -113,7 +114,7 @@ export function writeDump(data: ProfData, thread: number, tdata: number, unbias:
 export function leakText(totals: DumpTotals, rate: number): string {
   const { curBytes, curObjs, leakContexts } = totals;
   if (curBytes === 0) return '';
-  const factor = 1 / (1 - Math.exp(-(curBytes / curObjs / rate)));
+  const factor = 1 / (1 - exp(-(curBytes / curObjs / rate)));
   const bytes = uint64(round(curBytes * factor));
   const objects = uint64(round(curObjs * factor));
   const plural = (count: bigint) => (count === 1n ? '' : 's');

@@ -2,9 +2,10 @@
  * From samples to estimates, and back to what jeprof expects to read (jemalloc 5.3.0, src/prof_data.c, prof_unbias_map_init, prof_do_unbias;
  * src/prof.c, prof_sample_new_event_wait).
  * Invariant: the tables belong to one rate of 2^lg bytes a sample; a new rate is a new object.
- * Differs: V8's exp and log for glibc's. No wait differs for lg up to 30, no table entry up to 43 (measured).
+ * Differs: V8's log for glibc's; no wait differs for lg up to 30 (measured).
  */
 import { indexToSize, NSIZES } from '../sizes/sc.ts';
+import { exp } from './exp.ts';
 
 /** Above which a sum of doubles no longer prints exactly by itself. */
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
@@ -28,7 +29,7 @@ export class UnbiasMap {
     this.#logMiss = Math.log(1 - 1 / this.rate);
     for (let szind = 0; szind < NSIZES; szind++) {
       const size = indexToSize[szind];
-      const chance = 1 - Math.exp(-size / this.rate);
+      const chance = 1 - exp(-size / this.rate);
       setRounded(this.bytes, szind, size / chance);
       setRounded(this.shiftedCount, szind, 8 / chance);
     }
@@ -55,7 +56,7 @@ export class UnbiasMap {
   dumpText(shiftedObjs: number, unbiasedBytes: number): string {
     if (shiftedObjs === 0 || unbiasedBytes === 0) return '0: 0';
     const meanSize = unbiasedBytes / (shiftedObjs / 8);
-    const sampledBytes = unbiasedBytes * (1 - Math.exp(-meanSize / this.rate));
+    const sampledBytes = unbiasedBytes * (1 - exp(-meanSize / this.rate));
     return `${uint64Text(sampledBytes / meanSize)}: ${uint64Text(sampledBytes)}`;
   }
 }
