@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
@@ -100,15 +101,19 @@ test('a program that wanders through memory keeps its numbers, and comes back to
   compare(calls);
 });
 
-/** Collects garbage, which is not counted. */
-function collect(): void {
+/** Bytes of array buffers once garbage has been collected: newer versions of V8 give the memory of dead ones back in a thread of its own. */
+async function arrayBytes(): Promise<number> {
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
+  const collect = runInNewContext('gc') as () => void;
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await sleep(50);
+  }
+  return process.memoryUsage().arrayBuffers;
 }
 
-test('blocks that lie pages apart take less than 200 bytes each', () => {
-  collect();
-  const before = process.memoryUsage().arrayBuffers;
+test('blocks that lie pages apart take less than 200 bytes each', async () => {
+  const before = await arrayBytes();
   const numbers = new AddressNumbers();
   const batch = new EventBatch(1000);
   batch.length = batch.capacity;
@@ -117,8 +122,7 @@ test('blocks that lie pages apart take less than 200 bytes each', () => {
     for (let row = 0; row < batch.length; row++) batch.ptr[row] = 0x7f00_0000_0010 + 8192 * block++;
     numbers.number(batch, object, object);
   }
-  collect();
-  const taken = process.memoryUsage().arrayBuffers - before;
+  const taken = (await arrayBytes()) - before;
   // still of use, or it would have been collected as well
   numbers.number(batch, object, object);
   expect(object.at(-1)).toBe(200_000);
