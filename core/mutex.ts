@@ -4,6 +4,7 @@
  * Differs: waits, spins and their times are absent, because they are always 0.
  * Invariant: owner[m] is the owner id of the last thread that took m, 0 if none did; the id stands for the address of a tsd.
  */
+import { grown } from './columns.ts';
 
 /** The mutexes of an arena, in the order in which statistics print them. Bin mutexes follow. */
 export const ArenaMutex = {
@@ -53,16 +54,9 @@ export class MutexTable {
     const first = this.length;
     this.length += count;
     if (this.length > this.ops.length) {
-      const capacity = Math.max(this.length, this.ops.length * 2);
-      const ops = new Float64Array(capacity);
-      ops.set(this.ops);
-      this.ops = ops;
-      const switches = new Float64Array(capacity);
-      switches.set(this.ownerSwitches);
-      this.ownerSwitches = switches;
-      const owner = new Int32Array(capacity);
-      owner.set(this.owner);
-      this.owner = owner;
+      this.ops = grown(this.ops, this.length);
+      this.ownerSwitches = grown(this.ownerSwitches, this.length);
+      this.owner = grown(this.owner, this.length);
     }
     return first;
   }

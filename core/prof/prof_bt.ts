@@ -5,6 +5,7 @@
  * Differs: a backtrace is hashed and ordered once in its life, where jemalloc does it at every lookup and every dump. Stacks that name
  * different frames at the same addresses are one backtrace, as they are to jemalloc.
  */
+import { grown } from '../columns.ts';
 import type { KeyHashes } from './ckh.ts';
 import { BACKTRACE_SEED, hash128 } from './hash.ts';
 import type { ProfStacks } from './host.ts';
@@ -192,11 +193,4 @@ export class BacktraceTable implements KeyHashes {
 
 function swapBytes(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
-}
-
-/** A copy with room for at least `length` elements, and at least twice the old room. */
-export function grown<T extends Int32Array | Uint32Array | Float64Array | Uint8Array>(column: T, length: number): T {
-  const copy = new (column.constructor as new (length: number) => T)(Math.max(length, column.length * 2));
-  copy.set(column);
-  return copy;
 }

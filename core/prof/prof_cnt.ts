@@ -3,7 +3,7 @@
  * Invariant: a counter is a uint64 modulo 2^64, as two words, low first; eight counters make a row, in the order of `Cnt`.
  * Differs: words for uint64_t, because sums of unbiased bytes pass 2^53 at large sampling rates and the real ones wrap.
  */
-import { grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
 
 /** Which counter of a row. The "Shifted" ones are 8 times the estimated objects. */
 export const Cnt = {

@@ -7,7 +7,8 @@
 import { Ckh } from './ckh.ts';
 import type { ProfHost, ProfLocks } from './host.ts';
 import { ProfDeadlockError } from './host.ts';
-import { type BacktraceTable, grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
+import type { BacktraceTable } from './prof_bt.ts';
 import { Cnt } from './prof_cnt.ts';
 import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';

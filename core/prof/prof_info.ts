@@ -4,7 +4,7 @@
  * Invariant: a row in use belongs to one live sampled object, or to one whose free or realloc is under way.
  * Differs: the fields are columns of a table, and the extent keeps the row; size and class are stored too, so that a free need not pass them.
  */
-import { grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
 
 export class InfoTable {
   /** Rows ever used. */

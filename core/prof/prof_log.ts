@@ -3,6 +3,7 @@
  * Invariant: backtraces and threads are numbered by first appearance since the log started.
  * Differs: text is made at the end in one piece; what the library frees while it prints is freed in the same order.
  */
+import { grown } from '../columns.ts';
 import { Ckh } from './ckh.ts';
 import { hash128, LOG_THREAD_SEED } from './hash.ts';
 import { jsonString } from './json.ts';
@@ -124,11 +125,8 @@ export class ProfLog {
     this.#threadRows.set(thrUid, index);
     const hashes = this.#threadHashes;
     if (index >= hashes.hash0.length) {
-      for (const column of ['hash0', 'hash1'] as const) {
-        const longer = new Uint32Array(2 * index);
-        longer.set(hashes[column]);
-        hashes[column] = longer;
-      }
+      hashes.hash0 = grown(hashes.hash0, index + 1);
+      hashes.hash1 = grown(hashes.hash1, index + 1);
     }
     const hash = new Uint32Array(4);
     hash128(Uint32Array.of(thrUid, Math.floor(thrUid / 0x100000000)), 0, 1, LOG_THREAD_SEED, hash);

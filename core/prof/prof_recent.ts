@@ -5,7 +5,7 @@
  * Differs: the list stays in place during its own dump, since nobody can look meanwhile.
  */
 import { jsonString } from './json.ts';
-import { grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
 

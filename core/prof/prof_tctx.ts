@@ -5,7 +5,7 @@
  * save while one is made or destroyed.
  * Differs: a sorted list for a red-black tree; and no states of a dump under way, since nothing else happens during a dump.
  */
-import { grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
 import { CntTable } from './prof_cnt.ts';
 import type { TdataTable } from './prof_tdata.ts';
 
@@ -34,9 +34,7 @@ export class GctxTable {
       if (row >= this.bt.length) {
         this.bt = grown(this.bt, row + 1);
         this.handle = grown(this.handle, row + 1);
-        const locks = new Uint16Array(this.bt.length);
-        locks.set(this.lock);
-        this.lock = locks;
+        this.lock = grown(this.lock, row + 1);
         this.first = grown(this.first, row + 1);
         this.last = grown(this.last, row + 1);
       }

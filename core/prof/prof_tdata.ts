@@ -5,7 +5,7 @@
  * Differs: a sorted list for a red-black tree. New records nearly always go to its end.
  */
 import type { Ckh } from './ckh.ts';
-import { grown } from './prof_bt.ts';
+import { grown } from '../columns.ts';
 
 export class TdataTable {
   /** Rows ever used; free ones among them are linked from #free. */

@@ -3,6 +3,7 @@
  * Invariant: a row's liveObjects = objects allocated under it and not freed; sums over all rows equal the totals.
  * Differs from the tables of the allocator: a row's fields lie side by side, one cache line a row, because an event touches all of them.
  */
+import { grown } from '../columns.ts';
 import type { StackIndex } from '../units.ts';
 
 /** Fields of a row. */
@@ -164,11 +165,7 @@ export class Ledger {
   }
 
   #reach(at: number): void {
-    const larger = new Float64Array(Math.max(this.#fields.length * 2, at + FIELDS));
-    larger.set(this.#fields);
-    this.#fields = larger;
-    const temporary = new Float64Array(larger.length / FIELDS);
-    temporary.set(this.#temporary);
-    this.#temporary = temporary;
+    this.#fields = grown(this.#fields, at + FIELDS);
+    this.#temporary = grown(this.#temporary, this.#fields.length / FIELDS);
   }
 }

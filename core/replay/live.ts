@@ -3,6 +3,7 @@
  * Invariant: an object lives if and only if the region of its row is not FREE.
  * Differs from a Map: a row is 16 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
+import { grown } from '../columns.ts';
 
 /** Regions of rows that have none: nothing lives here, or it lives in the trace and the model had no memory for it. Real ones are REGIONS and more. */
 export const FREE = 0;
@@ -41,10 +42,8 @@ export class LiveObjects {
   reach(number: number): void {
     if (number < this.capacity) return;
     while (this.capacity <= number) this.capacity *= 2;
-    const larger = new Float64Array(this.capacity * SIZES);
-    larger.set(this.sizes);
-    this.sizes = larger;
-    this.words = new Uint32Array(larger.buffer);
+    this.sizes = grown(this.sizes, this.capacity * SIZES);
+    this.words = new Uint32Array(this.sizes.buffer);
   }
 
   /** Checks how many objects live. @throws Error if it is another number. */

@@ -5,6 +5,7 @@
  * Differs from a table hashed by address: blocks that lie together share cache lines, a removal moves nothing, and no loop over what is found has an end
  * that the processor cannot foresee.
  */
+import { grown } from '../columns.ts';
 import { Op, type EventBatch } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 
@@ -54,8 +55,8 @@ export class AddressNumbers {
     // compiled code takes fields that were never replaced for constants, and is thrown away when they are: so it happens once before
     this.#setSlots(512);
     this.#setSlots(1024);
-    this.#entries = larger(this.#entries, LEAF * 64);
-    this.#free = larger(this.#free, 1024);
+    this.#entries = grown(this.#entries, LEAF * 64);
+    this.#free = grown(this.#free, 1024);
   }
 
   /**
@@ -208,7 +209,7 @@ export class AddressNumbers {
       this.#pageCount++;
       this.#pages[slot] = page;
       this.#leaves[slot] = this.#spareLeaves.pop() ?? this.#leafCount++;
-      if (this.#leafCount * LEAF > this.#entries.length) this.#entries = larger(this.#entries, this.#entries.length * 2);
+      if (this.#leafCount * LEAF > this.#entries.length) this.#entries = grown(this.#entries, this.#entries.length * 2);
     }
     return this.#placeOf(slot, address);
   }
@@ -279,14 +280,8 @@ export class AddressNumbers {
   }
 
   #giveBack(number: number): number {
-    if (this.#freeCount === this.#free.length) this.#free = larger(this.#free, this.#free.length * 2);
+    if (this.#freeCount === this.#free.length) this.#free = grown(this.#free, this.#free.length * 2);
     this.#free[this.#freeCount++] = number;
     return number;
   }
-}
-
-function larger<T extends Int32Array | Uint32Array>(column: T, length: number): T {
-  const copy = new (column.constructor as new (length: number) => T)(length);
-  copy.set(column);
-  return copy;
 }

@@ -3,6 +3,7 @@
  * Invariant: the truth is counted here, call by call, and by nothing that reads traces: it is what readers and replays are held to.
  * Differs from a real process: addresses come from lists of freed blocks by size, last in first out, on a heap that only grows.
  */
+import { grown } from '../columns.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../units.ts';
@@ -52,11 +53,7 @@ class AddressStack {
   length = 0;
 
   push(address: number): void {
-    if (this.length === this.#items.length) {
-      const larger = new Float64Array(this.length * 2);
-      larger.set(this.#items);
-      this.#items = larger;
-    }
+    if (this.length === this.#items.length) this.#items = grown(this.#items, this.length + 1);
     this.#items[this.length++] = address;
   }
 
@@ -122,8 +119,8 @@ export class Program {
     if (known >= 0) return known;
     const site = this.#sites.push({ name: functions[0], functions: [...functions, 'main'], stack }) - 1;
     if (site === this.#siteObjects.length) {
-      this.#siteObjects = grown(this.#siteObjects);
-      this.#siteBytes = grown(this.#siteBytes);
+      this.#siteObjects = grown(this.#siteObjects, site + 1);
+      this.#siteBytes = grown(this.#siteBytes, site + 1);
     }
     return site;
   }
@@ -226,11 +223,9 @@ export class Program {
     else {
       block = this.#rows++;
       if (block === this.#address.length) {
-        this.#address = grown(this.#address);
-        this.#size = grown(this.#size);
-        const sites = new Int32Array(block * 2);
-        sites.set(this.#site);
-        this.#site = sites;
+        this.#address = grown(this.#address, block + 1);
+        this.#size = grown(this.#size, block + 1);
+        this.#site = grown(this.#site, block + 1);
       }
     }
     let address = this.#take(bytes);
@@ -310,10 +305,4 @@ function classOf(size: number): number {
 
 function bytesOf(sizeClass: number): number {
   return sizeClass < FINE_CLASSES ? (sizeClass + 1) * 16 : 2048 * 2 ** (sizeClass - FINE_CLASSES);
-}
-
-function grown(column: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(column.length * 2);
-  larger.set(column);
-  return larger;
 }

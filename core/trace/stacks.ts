@@ -2,6 +2,7 @@
  * Backtraces of a trace: frames and stacks, each stored once.
  * Invariant: two rows of a table never hold the same content; index order is the order of first appearance.
  */
+import { grown } from '../columns.ts';
 import type { FrameIndex, StackIndex } from '../units.ts';
 import { NO_STACK } from '../units.ts';
 
@@ -152,16 +153,8 @@ export class StackTable {
   append(frames: ArrayLike<number>, count = frames.length): StackIndex {
     const index = this.#length++;
     const start = this.starts[index];
-    if (index + 2 > this.starts.length) {
-      const grown = new Uint32Array(this.starts.length * 2);
-      grown.set(this.starts);
-      this.starts = grown;
-    }
-    if (start + count > this.entries.length) {
-      const grown = new Int32Array(Math.max(this.entries.length * 2, start + count));
-      grown.set(this.entries);
-      this.entries = grown;
-    }
+    if (index + 2 > this.starts.length) this.starts = grown(this.starts, index + 2);
+    if (start + count > this.entries.length) this.entries = grown(this.entries, start + count);
     for (let i = 0; i < count; i++) {
       this.entries[start + i] = frames[i];
       this.frames.use(frames[i] as FrameIndex);
