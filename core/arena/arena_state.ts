@@ -4,6 +4,7 @@
  * Invariant: bins of a class are consecutive, one per shard; activePages = pages of all active extents.
  * Differs: no list of automatic arenas' full slabs, and no struct for each bin: columns. The sums that `stats.allocated` needs are kept as they change.
  */
+import { ListTable } from '../extent/ql.ts';
 import type { DssPrecedence } from '../conf/options.ts';
 import type { Base } from '../base/base.ts';
 import { ArenaMutex } from '../mutex.ts';
@@ -50,9 +51,8 @@ export class BinTable {
   readonly slabcur: Int32Array;
   /** Slabs with free regions other than slabcur. */
   readonly nonfull: HeapTable;
-  /** Oldest full slab, in manual arenas only (a list through older/younger). */
-  readonly firstFull: Int32Array;
-  readonly lastFull: Int32Array;
+  /** Full slabs, in manual arenas only. */
+  readonly full: ListTable;
   readonly nmalloc: Float64Array;
   readonly ndalloc: Float64Array;
   readonly nrequests: Float64Array;
@@ -68,8 +68,7 @@ export class BinTable {
     this.length = bins;
     this.slabcur = new Int32Array(bins);
     this.nonfull = new HeapTable(bins);
-    this.firstFull = new Int32Array(bins);
-    this.lastFull = new Int32Array(bins);
+    this.full = new ListTable(bins);
     this.nmalloc = new Float64Array(bins);
     this.ndalloc = new Float64Array(bins);
     this.nrequests = new Float64Array(bins);
@@ -161,9 +160,8 @@ export class Arena {
 
   readonly bins: BinTable;
   readonly large: LargeTable = new LargeTable();
-  /** Oldest and latest large object of a manual arena (a list through older/younger). */
-  firstLarge = 0;
-  lastLarge = 0;
+  /** One list: the large objects of a manual arena. */
+  readonly largeList: ListTable = new ListTable(1);
 
   constructor(making: ArenaMaking) {
     this.index = making.index;

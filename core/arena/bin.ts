@@ -82,25 +82,11 @@ function slabAlloc(heap: Heap, tsd: Tsd, arena: Arena, szind: number, shard: num
 }
 
 function fullInsert(edata: EdataTable, arena: Arena, bin: number, slab: number): void {
-  if (arena.automatic) return;
-  const { bins } = arena;
-  const last = bins.lastFull[bin];
-  edata.older[slab] = last;
-  edata.younger[slab] = 0;
-  if (last === 0) bins.firstFull[bin] = slab;
-  else edata.younger[last] = slab;
-  bins.lastFull[bin] = slab;
+  if (!arena.automatic) arena.bins.full.append(edata.links, bin, slab);
 }
 
 function fullRemove(edata: EdataTable, arena: Arena, bin: number, slab: number): void {
-  if (arena.automatic) return;
-  const { bins } = arena;
-  const older = edata.older[slab];
-  const younger = edata.younger[slab];
-  if (older === 0) bins.firstFull[bin] = younger;
-  else edata.younger[older] = younger;
-  if (younger === 0) bins.lastFull[bin] = older;
-  else edata.older[younger] = older;
+  if (!arena.automatic) arena.bins.full.remove(edata.links, bin, slab);
 }
 
 /** arena_bin_refill_slabcur_no_fresh_slab: makes the first slab of the heap slabcur; false if there is none. */

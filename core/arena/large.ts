@@ -49,12 +49,7 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   }
   if (!chosen.automatic) {
     lock(heap.mutexes, chosen.mutexes + ArenaMutex.large);
-    const last = chosen.lastLarge;
-    edata.older[extent] = last;
-    edata.younger[extent] = 0;
-    if (last === 0) chosen.firstLarge = extent;
-    else edata.younger[last] = extent;
-    chosen.lastLarge = extent;
+    chosen.largeList.append(edata.links, 0, extent);
   }
   decayTick(heap, tsd, chosen, 1);
   return extent * REGIONS;
@@ -68,14 +63,7 @@ export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
 /** Books the end of a large object and unlinks it (large_dalloc_prep_locked). The large mutex of a manual arena has been counted. */
 export function largeDallocPrep(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
-  if (!arena.automatic) {
-    const older = edata.older[extent];
-    const younger = edata.younger[extent];
-    if (older === 0) arena.firstLarge = younger;
-    else edata.younger[older] = younger;
-    if (younger === 0) arena.lastLarge = older;
-    else edata.older[younger] = older;
-  }
+  if (!arena.automatic) arena.largeList.remove(edata.links, 0, extent);
   const row = largeRow(edata.szind[extent]);
   arena.large.ndalloc[row]++;
   arena.allocated -= indexToSize[row + LARGE_MIN_INDEX];

@@ -5,6 +5,8 @@
  * Differs: rows of a table for structs; links between neighbours for the radix tree's leaves (a leaf's own memory is accounted for in
  * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
  */
+import { grown } from '../columns.ts';
+import { ListLinks } from './ql.ts';
 import { InputError } from '../trace/input_error.ts';
 import { MOST_EXTENTS, SLAB_WORDS } from './region.ts';
 import type { Extent } from './types.ts';
@@ -76,9 +78,8 @@ export class EdataTable {
   prev = new Int32Array(512);
   next = new Int32Array(512);
   child = new Int32Array(512);
-  /** Links of the LRU list, or of the list of large objects of a manual arena. */
-  older = new Int32Array(512);
-  younger = new Int32Array(512);
+  /** Links of the list that an extent is in: by age, of full slabs or large objects of a manual arena, or in the small extent cache. */
+  readonly links = new ListLinks(512);
   /** Page slab that an extent with Flag.hpa is cut from (e_ps). */
   pageSlab = new Int32Array(512);
   /** First row of the free list, chained through `next`. */
@@ -133,24 +134,10 @@ export class EdataTable {
     this.prev = grown(this.prev, capacity);
     this.next = grown(this.next, capacity);
     this.child = grown(this.child, capacity);
-    this.older = grown(this.older, capacity);
-    this.younger = grown(this.younger, capacity);
+    this.links.grow(capacity);
     this.pageSlab = grown(this.pageSlab, capacity);
     this.capacity = capacity;
   }
-}
-
-type Column =
-  | Float64Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Uint8Array<ArrayBuffer>;
-
-function grown<T extends Column>(column: T, length: number): T {
-  const larger = new (column.constructor as new (length: number) => T)(length);
-  larger.set(column);
-  return larger;
 }
 
 /** Order by serial number, then address (edata_snad_comp): true if `a` comes before `b`. */

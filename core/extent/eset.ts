@@ -4,6 +4,7 @@
  * Differs: rows of a table for linked structs. `minSn` and `minBase` are jemalloc's cached minimum of each heap, kept as it keeps them:
  * where the pairing heap buries its least element, they follow.
  */
+import { ListTable } from './ql.ts';
 import type { EdataTable } from './edata.ts';
 
 import { heapFirst, heapInsert, heapRemove, HeapTable, checkHeap } from './ph.ts';
@@ -26,9 +27,8 @@ export class Eset {
   readonly rowPages: Float64Array = new Float64Array(ESET_ROWS);
   /** Pages held in all. */
   pages = 0;
-  /** Ends of the LRU list: the longest unused, the latest. */
-  oldest: number = 0;
-  youngest: number = 0;
+  /** One list: first what has been unused longest. */
+  readonly lru: ListTable = new ListTable(1);
 }
 
 /** First non-empty row from `row` on; ESET_ROWS if there is none (fb_ffs). */
@@ -62,12 +62,7 @@ export function esetInsert(edata: EdataTable, eset: Eset, extent: Extent): void 
   eset.counts[row]++;
   eset.rowPages[row] += pages;
   eset.pages += pages;
-  const last = eset.youngest;
-  edata.older[extent] = last;
-  edata.younger[extent] = 0;
-  if (last === 0) eset.oldest = extent;
-  else edata.younger[last] = extent;
-  eset.youngest = extent;
+  eset.lru.append(edata.links, 0, extent);
 }
 
 /** eset_remove */
@@ -85,12 +80,7 @@ export function esetRemove(edata: EdataTable, eset: Eset, extent: Extent): void 
     eset.minSn[row] = edata.sn[first];
     eset.minBase[row] = edata.base[first];
   }
-  const older = edata.older[extent];
-  const younger = edata.younger[extent];
-  if (older === 0) eset.oldest = younger;
-  else edata.younger[older] = younger;
-  if (younger === 0) eset.youngest = older;
-  else edata.older[younger] = older;
+  eset.lru.remove(edata.links, 0, extent);
 }
 
 /**
@@ -153,15 +143,11 @@ export function checkEset(edata: EdataTable, eset: Eset, state: number): void {
     extents += held;
   }
   let pages = 0;
-  let before = 0;
-  for (let extent = eset.oldest; extent !== 0; extent = edata.younger[extent]) {
-    if (edata.older[extent] !== before) throw new Error('eset: the LRU list does not point back');
+  eset.lru.check(edata.links, 0, 'eset: the LRU list', (extent) => {
     if (edata.state[extent] !== state) throw new Error('eset: an extent of another state is held');
     pages += edata.pages[extent];
     extents--;
-    before = extent;
-  }
-  if (before !== eset.youngest) throw new Error('eset: the LRU list ends elsewhere');
+  });
   if (extents !== 0) throw new Error('eset: the LRU list and the heaps hold different extents');
   if (pages !== eset.pages) throw new Error('eset: pages differ from the sum of the extents');
 }

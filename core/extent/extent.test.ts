@@ -13,7 +13,7 @@ const MIB = 1 << 20;
 function lru(p: Program, { eset }: Ecache, start: number): string[] {
   const { edata } = p.heap;
   const list: string[] = [];
-  for (let extent = eset.oldest; extent !== 0; extent = edata.younger[extent]) {
+  for (let extent = eset.lru.first[0]; extent !== 0; extent = edata.links.next[extent]) {
     list.push(`${(edata.base[extent] - start) / PAGE}:${edata.pages[extent]}`);
   }
   return list;

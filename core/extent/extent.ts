@@ -383,10 +383,10 @@ export function ecacheEvict(heap: Heap, arena: Arena, ecache: Ecache, limitPages
   lock(heap.mutexes, ecache.mutex);
   for (;;) {
     let eset = ecache.eset;
-    let extent = eset.oldest as Extent;
+    let extent = eset.lru.first[0] as Extent;
     if (extent === 0) {
       eset = ecache.guarded;
-      extent = eset.oldest as Extent;
+      extent = eset.lru.first[0] as Extent;
       if (extent === 0) return NO_EXTENT;
     }
     if (ecache.pages <= limitPages) return NO_EXTENT;

@@ -5,6 +5,8 @@
  * Differs: rows of a table for structs. Purging is one step, since nothing can happen in its middle, and takes no memory away: only the
  * accounts say so.
  */
+import { grown } from '../columns.ts';
+import { ListLinks } from '../extent/ql.ts';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { clearRange, countSet, FB_WORDS, firstClear, firstSet, lastSet, setRange, SLAB_PAGES } from './fb.ts';
 
@@ -18,17 +20,6 @@ export const PageSlabFlag = {
   inAllocContainer: 16,
   inHugifyContainer: 32,
 } as const;
-
-/** Links of a list: page slab -> its neighbours in it, 0 for none. */
-export class PageSlabLinks {
-  prev = new Int32Array(FIRST_CAPACITY);
-  next = new Int32Array(FIRST_CAPACITY);
-
-  grow(capacity: number): void {
-    this.prev = grown(this.prev, capacity);
-    this.next = grown(this.next, capacity);
-  }
-}
 
 const FIRST_CAPACITY = 16;
 
@@ -56,9 +47,9 @@ export class HpdataTable {
   next = new Int32Array(FIRST_CAPACITY);
   child = new Int32Array(FIRST_CAPACITY);
   /** Links of the lists of empty slabs, of those to purge and of those to make huge. */
-  readonly empty = new PageSlabLinks();
-  readonly purge = new PageSlabLinks();
-  readonly hugify = new PageSlabLinks();
+  readonly empty = new ListLinks(FIRST_CAPACITY);
+  readonly purge = new ListLinks(FIRST_CAPACITY);
+  readonly hugify = new ListLinks(FIRST_CAPACITY);
 
   /** hpdata_init: a slab of pages that nobody has touched. */
   add(address: number, age: number): number {
@@ -185,17 +176,4 @@ export function checkHpdata(table: HpdataTable, slab: number): void {
   if (((flags[slab] & PageSlabFlag.hugifyAllowed) === 0) !== ((flags[slab] & PageSlabFlag.inHugifyContainer) === 0)) {
     throw new Error('page slab: in the list of those to make huge against its flag');
   }
-}
-
-function grown<
-  T extends
-    | Float64Array<ArrayBuffer>
-    | Int32Array<ArrayBuffer>
-    | Uint32Array<ArrayBuffer>
-    | Uint16Array<ArrayBuffer>
-    | Uint8Array<ArrayBuffer>,
->(column: T, length: number): T {
-  const larger = new (column.constructor as new (length: number) => T)(length);
-  larger.set(column);
-  return larger;
 }

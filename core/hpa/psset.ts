@@ -5,9 +5,10 @@
  * Differs: rows of a table for linked structs.
  */
 import { heapFirst, heapInsert, heapRemove, HeapTable, checkHeap } from '../extent/ph.ts';
+import { ListTable } from '../extent/ql.ts';
 import { firstFitPind, pagesToPind } from '../sizes/sc.ts';
 import { SLAB_PAGES } from './fb.ts';
-import { checkHpdata, type HpdataTable, ndirty, PageSlabFlag, type PageSlabLinks } from './hpdata.ts';
+import { checkHpdata, type HpdataTable, ndirty, PageSlabFlag } from './hpdata.ts';
 
 /** Page size classes that slabs are counted by. */
 export const PSSET_NPSIZES = 64;
@@ -37,44 +38,6 @@ export const HPA_SLAB_COUNTERS = [
   'ndirty_huge',
 ] as const;
 
-/** Lists as two columns: list -> its ends, 0 for an empty one. */
-class Lists {
-  readonly first: Int32Array;
-  readonly last: Int32Array;
-
-  constructor(lists: number) {
-    this.first = new Int32Array(lists);
-    this.last = new Int32Array(lists);
-  }
-
-  append(links: PageSlabLinks, list: number, slab: number): void {
-    const last = this.last[list];
-    links.prev[slab] = last;
-    links.next[slab] = 0;
-    if (last === 0) this.first[list] = slab;
-    else links.next[last] = slab;
-    this.last[list] = slab;
-  }
-
-  prepend(links: PageSlabLinks, list: number, slab: number): void {
-    const first = this.first[list];
-    links.prev[slab] = 0;
-    links.next[slab] = first;
-    if (first === 0) this.last[list] = slab;
-    else links.prev[first] = slab;
-    this.first[list] = slab;
-  }
-
-  remove(links: PageSlabLinks, list: number, slab: number): void {
-    const prev = links.prev[slab];
-    const next = links.next[slab];
-    if (prev === 0) this.first[list] = next;
-    else links.next[prev] = next;
-    if (next === 0) this.last[list] = prev;
-    else links.prev[next] = prev;
-  }
-}
-
 /** psset_t */
 export class Psset {
   /** Page size class of the longest free run -> slabs, by age. */
@@ -83,9 +46,9 @@ export class Psset {
   /** Pages over all slabs (merged_stats). */
   nactive = 0;
   ndirty = 0;
-  readonly empty = new Lists(1);
-  readonly toPurge = new Lists(PURGE_LISTS);
-  readonly toHugify = new Lists(1);
+  readonly empty = new ListTable(1);
+  readonly toPurge = new ListTable(PURGE_LISTS);
+  readonly toHugify = new ListTable(1);
 }
 
 /** Row of the statistics in which a slab counts, and of the heap that it is in unless full or empty. */

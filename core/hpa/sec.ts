@@ -7,6 +7,7 @@ import type { Arena } from '../arena/arena_state.ts';
 import { UnsupportedOption } from '../conf/boot.ts';
 import type { Options } from '../conf/options.ts';
 import { Flag, NO_EXTENT } from '../extent/edata.ts';
+import { ListTable } from '../extent/ql.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { lock, type MutexTable } from '../mutex.ts';
@@ -36,10 +37,9 @@ export class Sec {
   /** Shard -> bytes, and the class whose bin is flushed next. */
   readonly bytes: Float64Array;
   readonly #flushNext: Uint8Array;
-  /** Bin (shard * classes + class) -> bytes, and the ends of its list through older/younger. */
+  /** Bin (shard * classes + class) -> bytes, and extents. */
   readonly binBytes: Float64Array;
-  readonly first: Int32Array;
-  readonly last: Int32Array;
+  readonly lists: ListTable;
 
   constructor(options: Readonly<Options>, mutexes: MutexTable) {
     const nshards = Number(options.hpa_sec_nshards);
@@ -53,8 +53,7 @@ export class Sec {
     this.bytes = new Float64Array(nshards);
     this.#flushNext = new Uint8Array(nshards);
     this.binBytes = new Float64Array(nshards * this.classes);
-    this.first = new Int32Array(nshards * this.classes);
-    this.last = new Int32Array(nshards * this.classes);
+    this.lists = new ListTable(nshards * this.classes);
   }
 
   /** Bytes of the shards and bins in base memory. */
@@ -78,37 +77,14 @@ function shardPick(heap: Heap, sec: Sec): number {
   return tsd.secShard;
 }
 
-function prepend(heap: Heap, sec: Sec, bin: number, extent: Extent): void {
-  const { edata } = heap;
-  const first = sec.first[bin];
-  edata.older[extent] = 0;
-  edata.younger[extent] = first;
-  if (first === 0) sec.last[bin] = extent;
-  else edata.older[first] = extent;
-  sec.first[bin] = extent;
-  edata.flags[extent] |= Flag.cached;
-}
-
-function append(heap: Heap, sec: Sec, bin: number, extent: Extent): void {
-  const { edata } = heap;
-  const last = sec.last[bin];
-  edata.older[extent] = last;
-  edata.younger[extent] = 0;
-  if (last === 0) sec.first[bin] = extent;
-  else edata.younger[last] = extent;
-  sec.last[bin] = extent;
-  edata.flags[extent] |= Flag.cached;
-}
-
 /** Moves all of a bin to the end of `to`. */
 function emptyBin(heap: Heap, sec: Sec, bin: number, to: Extent[]): void {
   const { edata } = heap;
-  for (let extent = sec.first[bin] as Extent; extent !== 0; extent = edata.younger[extent] as Extent) {
+  for (let extent = sec.lists.first[bin] as Extent; extent !== 0; extent = edata.links.next[extent] as Extent) {
     edata.flags[extent] &= ~Flag.cached;
     to.push(extent);
   }
-  sec.first[bin] = 0;
-  sec.last[bin] = 0;
+  sec.lists.clear(bin);
   sec.binBytes[bin] = 0;
 }
 
@@ -131,7 +107,7 @@ function flushSome(heap: Heap, arena: Arena, sec: Sec, shard: number): void {
  */
 function takeCached(heap: Heap, sec: Sec, shard: number, bin: number, pages: number): Extent {
   const { edata } = heap;
-  const extent = sec.first[bin] as Extent;
+  const extent = sec.lists.first[bin] as Extent;
   if (extent === 0) return NO_EXTENT;
   if (edata.pages[extent] < pages) {
     // an assertion that a release build does not have
@@ -139,10 +115,7 @@ function takeCached(heap: Heap, sec: Sec, shard: number, bin: number, pages: num
       'slab_sizes gives slabs of so nearly equal sizes that the cache takes a smaller one for a larger, and jemalloc goes astray';
     throw new UnsupportedOption('hpa_sec_max_alloc', `${heap.options.hpa_sec_max_alloc}`, reason);
   }
-  const next = edata.younger[extent];
-  sec.first[bin] = next;
-  if (next === 0) sec.last[bin] = 0;
-  else edata.older[next] = 0;
+  sec.lists.remove(edata.links, bin, extent);
   edata.flags[extent] &= ~Flag.cached;
   const bytes = edata.pages[extent] * PAGE;
   sec.binBytes[bin] -= bytes;
@@ -158,7 +131,10 @@ function batchFill(heap: Heap, arena: Arena, sec: Sec, shard: number, bin: numbe
   lock(heap.mutexes, sec.mutexes + shard);
   if (results.length === 0) return NO_EXTENT;
   if (results.length === 1) return results[0];
-  for (let i = 1; i < results.length; i++) append(heap, sec, bin, results[i]);
+  for (let i = 1; i < results.length; i++) {
+    sec.lists.append(heap.edata.links, bin, results[i]);
+    heap.edata.flags[results[i]] |= Flag.cached;
+  }
   const bytes = (results.length - 1) * pages * PAGE;
   sec.binBytes[bin] += bytes;
   sec.bytes[shard] += bytes;
@@ -189,7 +165,8 @@ export function secDalloc(heap: Heap, arena: Arena, sec: Sec, extent: Extent): v
   const shard = shardPick(heap, sec);
   lock(heap.mutexes, sec.mutexes + shard);
   const bin = shard * sec.classes + pagesToPind(pages);
-  prepend(heap, sec, bin, extent);
+  sec.lists.prepend(edata.links, bin, extent);
+  edata.flags[extent] |= Flag.cached;
   sec.binBytes[bin] += pages * PAGE;
   sec.bytes[shard] += pages * PAGE;
   if (sec.bytes[shard] > sec.maxBytes) flushSome(heap, arena, sec, shard);
@@ -213,14 +190,10 @@ export function checkSec(heap: Heap, sec: Sec): void {
     let shardBytes = 0;
     for (let bin = shard * sec.classes; bin < (shard + 1) * sec.classes; bin++) {
       let bytes = 0;
-      let before = 0;
-      for (let extent = sec.first[bin]; extent !== 0; extent = edata.younger[extent]) {
-        if (edata.older[extent] !== before) throw new Error('small extent cache: a list does not point back');
+      sec.lists.check(edata.links, bin, 'small extent cache: a list', (extent) => {
         if ((edata.flags[extent] & Flag.cached) === 0) throw new Error('small extent cache: an extent in it is not marked as cached');
         bytes += edata.pages[extent] * PAGE;
-        before = extent;
-      }
-      if (before !== sec.last[bin]) throw new Error('small extent cache: a list ends elsewhere');
+      });
       if (bytes !== sec.binBytes[bin]) throw new Error("small extent cache: a bin's bytes differ from its extents");
       shardBytes += bytes;
     }

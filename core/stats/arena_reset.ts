@@ -21,8 +21,8 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
   const { edata, mutexes } = heap;
   const largeMutex = arena.mutexes + ArenaMutex.large;
   lock(mutexes, largeMutex);
-  while (arena.firstLarge !== 0) {
-    const extent = arena.firstLarge as Extent;
+  while (arena.largeList.first[0] !== 0) {
+    const extent = arena.largeList.first[0] as Extent;
     const info = edata.sample[extent] - 1;
     if (info >= 0 && heap.prof !== null) {
       edata.sample[extent] = 0;
@@ -52,11 +52,10 @@ function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
   bins.slabcur[bin] = 0;
   if (current !== 0) release(current);
   for (let slab = heapRemoveFirst(edata, bins.nonfull, bin); slab !== 0; slab = heapRemoveFirst(edata, bins.nonfull, bin)) release(slab);
-  let full = bins.firstFull[bin];
-  bins.firstFull[bin] = 0;
-  bins.lastFull[bin] = 0;
+  let full = bins.full.first[bin];
+  bins.full.clear(bin);
   while (full !== 0) {
-    const next = edata.younger[full];
+    const next = edata.links.next[full];
     release(full);
     full = next;
   }
