@@ -9,28 +9,26 @@ export const SLAB_PAGES = 512;
 /** Words of its bitmap. */
 export const FB_WORDS = 16;
 
-/** First set bit from `from` on; SLAB_PAGES if there is none (fb_ffs). */
-export function firstSet(bits: Uint32Array, at: number, from: number): number {
+/** First bit from `from` on that differs from those of `other`, 0 or -1; SLAB_PAGES if there is none (fb_find_impl). */
+function firstUnlike(bits: Uint32Array, at: number, from: number, other: number): number {
   if (from >= SLAB_PAGES) return SLAB_PAGES;
   let word = from >>> 5;
-  let some = bits[at + word] & (-1 << (from & 31));
+  let some = (bits[at + word] ^ other) & (-1 << (from & 31));
   while (some === 0) {
     if (++word === FB_WORDS) return SLAB_PAGES;
-    some = bits[at + word];
+    some = bits[at + word] ^ other;
   }
   return (word << 5) + 31 - Math.clz32(some & -some);
 }
 
+/** First set bit from `from` on; SLAB_PAGES if there is none (fb_ffs). */
+export function firstSet(bits: Uint32Array, at: number, from: number): number {
+  return firstUnlike(bits, at, from, 0);
+}
+
 /** First clear bit from `from` on; SLAB_PAGES if there is none (fb_ffu). */
 export function firstClear(bits: Uint32Array, at: number, from: number): number {
-  if (from >= SLAB_PAGES) return SLAB_PAGES;
-  let word = from >>> 5;
-  let some = ~bits[at + word] & (-1 << (from & 31));
-  while (some === 0) {
-    if (++word === FB_WORDS) return SLAB_PAGES;
-    some = ~bits[at + word];
-  }
-  return (word << 5) + 31 - Math.clz32(some & -some);
+  return firstUnlike(bits, at, from, -1);
 }
 
 /** Last set bit up to `to`; -1 if there is none (fb_fls). */
