@@ -59,7 +59,7 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
   const { malloc, free } = Op;
   let count = 0;
 
-  function load(batch: EventBatch, object: Int32Array, from: number, to: number): void {
+  const load: Lane['load'] = (batch, object, from, to) => {
     count++;
     if (to - from < FEW) {
       for (let row = from; row < to; row++) {
@@ -76,19 +76,9 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
       stack.set(batch.stack.subarray(from, to));
       number.set(object.subarray(from, to));
     }
-  }
+  };
 
-  function run(
-    tsds: readonly Tsd[],
-    edata: EdataTable,
-    live: LiveObjects,
-    ledger: Ledger,
-    time: Float64Array,
-    first: number,
-    from: number,
-    to: number,
-    event: number,
-  ): number {
+  const run: Lane['run'] = (tsds, edata, live, ledger, time, first, from, to, event) => {
     let index = thread[from];
     let tsd = tsds[index];
     if (tsd.tcache === null) return from;
@@ -169,7 +159,7 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
       if (peakRow >= 0) ledger.setPeak(peakBytes, time[first + peakRow], event + peakRow - from);
     }
     return row;
-  }
+  };
 
   return { load, loads: () => count, run };
 }
