@@ -23,46 +23,41 @@ export async function paysBeside(path: string): Promise<boolean> {
   const setting = process.env[SETTING];
   if (setting === 'never') return false;
   if (setting !== 'always' && availableParallelism() < 2) return false;
-  const file = look(path);
-  if (file === undefined) return false;
-  const isLong = setting === 'always' || (file.size > HEAD_BYTES && (await textBytes(file)) >= LEAST_BYTES);
+  const size = fileSize(path);
+  const isLong = size !== undefined && (setting === 'always' || (size > HEAD_BYTES && (await textBytes(path, size)) >= LEAST_BYTES));
   return isLong && (await import('node:worker_threads')).isMainThread;
 }
 
-interface File {
-  /** Bytes. */
-  readonly size: number;
-  /** The first of them. */
-  readonly head: Uint8Array;
-}
-
-/** A regular file's size and beginning. */
-function look(path: string): File | undefined {
+/** Bytes of a regular file; undefined for anything else, and for what cannot be looked at. */
+function fileSize(path: string): number | undefined {
   try {
     const stats = statSync(path);
-    if (!stats.isFile()) return undefined;
-    const head = new Uint8Array(HEAD_BYTES);
-    const fd = openSync(path, 'r');
-    try {
-      return { size: stats.size, head: head.subarray(0, readSync(fd, head)) };
-    } finally {
-      closeSync(fd);
-    }
+    return stats.isFile() ? stats.size : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** About how many bytes of text the file decompresses to, if the rest of it is as its beginning. A compact trace has none: reading it takes little. */
-async function textBytes({ size, head }: File): Promise<number> {
+async function textBytes(path: string, size: number): Promise<number> {
   let bytes = 0;
   try {
-    for await (const chunk of (await openInput(head)).chunks) {
+    for await (const chunk of (await openInput(beginning(path))).chunks) {
       if (bytes === 0 && compact.sniff(chunk) > 0) return 0;
       bytes += chunk.length;
     }
   } catch {
-    // Damaged: whoever reads it says so.
+    // Damaged, or not to be opened: whoever reads it says so.
   }
-  return (size * bytes) / head.length;
+  return (size * bytes) / HEAD_BYTES;
+}
+
+function beginning(path: string): Uint8Array {
+  const head = new Uint8Array(HEAD_BYTES);
+  const fd = openSync(path, 'r');
+  try {
+    return head.subarray(0, readSync(fd, head));
+  } finally {
+    closeSync(fd);
+  }
 }
