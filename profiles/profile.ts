@@ -165,9 +165,18 @@ export interface Profile {
  * The profile shares the trace's stack table. `moment` says where the ledger was stopped, if not at the trace's end.
  */
 export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string): Profile {
-  const samples = new SampleTable();
-  for (const row of ledger.rows()) {
-    samples.add(row.stack, row.liveObjects, row.liveBytes, row.allocObjects, row.allocBytes, row.temporaryObjects);
+  const contexts = ledger.stacks();
+  const samples = new SampleTable(contexts.length);
+  for (let row = 0; row < contexts.length; row++) {
+    const stack = contexts[row] as StackIndex;
+    samples.add(
+      stack,
+      ledger.liveObjects(stack),
+      ledger.liveBytes(stack),
+      ledger.allocObjects(stack),
+      ledger.allocBytes(stack),
+      ledger.temporaryObjects(stack),
+    );
   }
   const { command, maps } = trace.header;
   return {

@@ -5,6 +5,7 @@
 import { grown } from '../columns.ts';
 import type { FrameIndex, StackIndex } from '../units.ts';
 import { NO_STACK } from '../units.ts';
+import { HashedRows, hashNumbers } from './hashed_rows.ts';
 
 /** What is known of one frame. Every part may be missing; a frame with nothing but a name is usual for text traces. */
 export interface Frame {
@@ -90,9 +91,8 @@ export class StackTable {
   /** FrameIndex values, leaf first, stack after stack. */
   entries = new Int32Array(512);
   #length = 0;
-  /** Open addressing: slot -> StackIndex + 1, 0 for free; of the first `#found` stacks. */
-  #slots = new Int32Array(128);
-  #found = 0;
+  /** Those that `intern` finds: the first ones, all but the latest appended. */
+  readonly #found = new HashedRows();
 
   constructor(frames: FrameTable = new FrameTable()) {
     this.frames = frames;
@@ -111,32 +111,15 @@ export class StackTable {
   /** Gives the index of the stack made of the first `count` frame indices of `frames` (leaf first), adding it if it is new. An empty one is NO_STACK. */
   intern(frames: ArrayLike<number>, count = frames.length): StackIndex {
     if (count === 0) return NO_STACK;
-    if (this.#found < this.#length) this.#makeFound();
-    const mask = this.#slots.length - 1;
-    let slot = hashFrames(frames, count) & mask;
-    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
-      if (this.#equals(found - 1, frames, count)) return (found - 1) as StackIndex;
-      slot = (slot + 1) & mask;
+    const found = this.#found;
+    const { starts, entries } = this;
+    while (found.length < this.#length) found.add(hashNumbers(entries, starts[found.length], starts[found.length + 1]));
+    const hash = hashNumbers(frames, 0, count);
+    for (let stack = found.first(hash); stack >= 0; stack = found.next(hash)) {
+      if (this.#equals(stack, frames, count)) return stack as StackIndex;
     }
-    const index = this.append(frames, count);
-    this.#slots[slot] = index + 1;
-    this.#found = this.#length;
-    if (this.#length * 2 > this.#slots.length) this.#makeFound();
-    return index;
-  }
-
-  /** Makes all stacks known to `intern`, in slots of which half are free at least. */
-  #makeFound(): void {
-    let slots = this.#slots.length;
-    while (this.#length * 2 > slots) slots *= 2;
-    this.#slots = new Int32Array(slots);
-    const mask = slots - 1;
-    for (let i = 0; i < this.#length; i++) {
-      let at = hashFrames(this.framesOf(i as StackIndex), this.starts[i + 1] - this.starts[i]) & mask;
-      while (this.#slots[at] !== 0) at = (at + 1) & mask;
-      this.#slots[at] = i + 1;
-    }
-    this.#found = this.#length;
+    found.add(hash);
+    return this.append(frames, count);
   }
 
   #equals(stack: number, frames: ArrayLike<number>, count: number): boolean {
@@ -162,14 +145,4 @@ export class StackTable {
     this.starts[index + 1] = start + count;
     return index as StackIndex;
   }
-}
-
-function hashFrames(frames: ArrayLike<number>, count: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < count; i++) {
-    hash = Math.imul(hash ^ frames[i], 0x01000193);
-    hash ^= hash >>> 15;
-  }
-  hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -5,8 +5,10 @@
  * Differs from a StackTable, whose frames are told apart by all they hold: here by function, file, line and module, and by address where no
  * line says which call it was.
  */
-import { StackTable } from '../../core/trace/stacks.ts';
-import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { grown } from '../../core/columns.ts';
+import { HashedRows, hashNumbers } from '../../core/trace/hashed_rows.ts';
+import type { StackTable } from '../../core/trace/stacks.ts';
+import { type FrameIndex, NO_STACK, type StackIndex } from '../../core/units.ts';
 import { isAllocationFunction } from './allocation_functions.ts';
 
 /** A frame as it is shown. Every text of it is untrusted. */
@@ -33,19 +35,33 @@ export interface CallPathOptions {
   readonly lines?: boolean;
 }
 
-/** The paths of a stack table, made as they are asked for. */
+/**
+ * The paths of a stack table, made as they are asked for.
+ * A path is kept as the first stack that reads so: its frames are put together again when they are asked for, or to be compared.
+ */
 export class CallPaths {
   /** Frames that paths are made of, by the numbers that `framesOf` gives. */
   readonly frames: PathFrame[] = [];
   readonly #stacks: StackTable;
   readonly #fold: boolean;
   readonly #lines: boolean;
-  readonly #paths = new StackTable();
   readonly #byKey = new Map<string, number>();
-  /** FrameIndex -> rows of `frames`, the innermost inlined function first. */
-  readonly #shown: (readonly number[] | undefined)[] = [];
-  /** Rows of the path that is being made, and of longer ones before it. */
-  readonly #scratch: number[] = [];
+  /** Of FrameIndex f, 2f and 2f + 1: the first of its rows in `#rows`, the innermost inlined function's, and the end of them; 0 and 0 before it is asked for. */
+  #shown = new Int32Array(128);
+  /** Rows of `frames`, frame after frame. */
+  #rows = new Int32Array(128);
+  #rowCount = 0;
+  /** Row of `frames` -> 1 if it is an allocation function that is folded away. */
+  #folds = new Uint8Array(64);
+  /** The path that `#read` has read: rows of `frames`, from `#start` to `#end` - 1. */
+  #path = new Int32Array(64);
+  #start = 0;
+  #end = 0;
+  /** Another one, to compare it with. */
+  #other = new Int32Array(64);
+  /** PathIndex -> the first stack that reads so. */
+  #firsts = new Int32Array(64);
+  readonly #paths = new HashedRows();
 
   constructor(stacks: StackTable, options: CallPathOptions = {}) {
     this.#stacks = stacks;
@@ -55,42 +71,91 @@ export class CallPaths {
 
   /** The path of a stack. */
   pathOf(stack: StackIndex): PathIndex {
-    const path = this.#scratch;
-    const frames = this.#stacks.framesOf(stack);
+    this.#read(stack);
+    if (this.#start === this.#end) return NO_STACK;
+    const paths = this.#paths;
+    const hash = hashNumbers(this.#path, this.#start, this.#end);
+    for (let path = paths.first(hash); path >= 0; path = paths.next(hash)) if (this.#readsAs(path)) return path as PathIndex;
+    const path = paths.length;
+    paths.add(hash);
+    if (path === this.#firsts.length) this.#firsts = grown(this.#firsts, path + 1);
+    this.#firsts[path] = stack;
+    return path as PathIndex;
+  }
+
+  /** Rows of `frames`, leaf first: a view, valid until the next call. */
+  framesOf(path: PathIndex): Int32Array {
+    if (path < 0) return this.#path.subarray(0, 0);
+    this.#read(this.#firsts[path] as StackIndex);
+    return this.#path.subarray(this.#start, this.#end);
+  }
+
+  /** Reads the path of a stack into `#path`. */
+  #read(stack: StackIndex): void {
+    const { entries, starts } = this.#stacks;
+    const stop = stack < 0 ? 0 : starts[stack + 1];
+    let shown = this.#shown;
+    let path = this.#path;
     let depth = 0;
     let folded = 0;
-    for (let i = 0; i < frames.length; i++) {
-      const rows = this.#shown[frames[i]] ?? this.#show(frames[i] as FrameIndex);
-      for (let k = 0; k < rows.length; k++) {
-        path[depth++] = rows[k];
-        if (this.#fold && this.frames[rows[k]].allocator) folded = depth;
+    for (let entry = stack < 0 ? 0 : starts[stack]; entry < stop; entry++) {
+      const frame = entries[entry];
+      if (frame * 2 >= shown.length || shown[frame * 2 + 1] === 0) {
+        this.#show(frame as FrameIndex);
+        shown = this.#shown;
+      }
+      const end = shown[frame * 2 + 1];
+      for (let at = shown[frame * 2]; at < end; at++) {
+        const row = this.#rows[at];
+        if (depth === path.length) path = this.#path = grown(path, depth + 1);
+        path[depth++] = row;
+        if (this.#folds[row] === 1) folded = depth;
       }
     }
     // All allocator: the outermost frame stays.
-    if (folded === depth) folded--;
-    return folded > 0 ? this.#paths.intern(path.slice(folded, depth)) : this.#paths.intern(path, depth);
+    this.#start = folded === depth && depth > 0 ? folded - 1 : folded;
+    this.#end = depth;
   }
 
-  /** Rows of `frames`, leaf first: a view, valid until the next `pathOf`. */
-  framesOf(path: PathIndex): Int32Array {
-    return this.#paths.framesOf(path);
+  /** Whether the path read last is this one. */
+  #readsAs(path: number): boolean {
+    const read = this.#path;
+    const start = this.#start;
+    const end = this.#end;
+    this.#path = this.#other;
+    this.#read(this.#firsts[path] as StackIndex);
+    const other = this.#path;
+    const shift = this.#start - start;
+    let same = this.#end === end + shift;
+    for (let at = start; same && at < end; at++) same = read[at] === other[at + shift];
+    this.#path = read;
+    this.#start = start;
+    this.#end = end;
+    this.#other = other;
+    return same;
   }
 
-  #show(index: FrameIndex): readonly number[] {
+  #show(index: FrameIndex): void {
     const { fn, file, line, module, pc, offset, inlined = [] } = this.#stacks.frames.frames[index];
     const address = line === undefined ? (offset ?? pc) : undefined;
-    const rows = [
-      ...inlined.map((inner) => this.#intern(inner.fn, inner.file, inner.line, module)),
-      this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module, address),
-    ];
-    this.#shown[index] = rows;
-    return rows;
+    const start = this.#rowCount;
+    for (const inner of inlined) this.#add(this.#intern(inner.fn, inner.file, inner.line, module));
+    this.#add(this.#intern(fn ?? `0x${this.#stacks.frames.addressOf(index).toString(16)}`, file, line, module, address));
+    if (index * 2 >= this.#shown.length) this.#shown = grown(this.#shown, index * 2 + 2);
+    this.#shown[index * 2] = start;
+    this.#shown[index * 2 + 1] = this.#rowCount;
+  }
+
+  #add(row: number): void {
+    if (this.#rowCount === this.#rows.length) this.#rows = grown(this.#rows, this.#rowCount + 1);
+    this.#rows[this.#rowCount++] = row;
   }
 
   #intern(name: string, file: string | undefined, line: number | undefined, module: string | undefined, address?: number | bigint): number {
     const shownLine = this.#lines ? line : undefined;
+    const allocator = isAllocationFunction(name);
     // the calls inside an allocation function are the allocator's own affair
-    const call = this.#lines && !isAllocationFunction(name) ? address : undefined;
+    const call = this.#lines && !allocator ? address : undefined;
     const key = JSON.stringify([name, file, shownLine, module, call?.toString()]);
     let row = this.#byKey.get(key);
     if (row === undefined) {
@@ -101,9 +166,11 @@ export class CallPaths {
         ...(shownLine === undefined ? {} : { line: shownLine }),
         ...(module === undefined ? {} : { module }),
         ...(typeof call === 'number' ? { offset: call } : {}),
-        allocator: isAllocationFunction(name),
+        allocator,
       });
       this.#byKey.set(key, row);
+      if (row === this.#folds.length) this.#folds = grown(this.#folds, row + 1);
+      this.#folds[row] = this.#fold && allocator ? 1 : 0;
     }
     return row;
   }

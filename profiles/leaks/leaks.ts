@@ -7,36 +7,16 @@ import type { Ledger } from '../../core/replay/ledger.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
 import type { Profile } from '../profile.ts';
-import { CallPaths, type PathFrame, type PathIndex } from './call_paths.ts';
+import { CallPaths } from './call_paths.ts';
+import { type LeakContext, LeakSums, type RankedContexts } from './leak_sums.ts';
 
-/** When a context allocated, ns since the trace's start (event numbers where the trace has no times). */
-export interface LeakTimes {
-  readonly first: number;
-  readonly last: number;
-  /** See GROWING. */
-  readonly growing: boolean;
-}
-
-/** One allocation context that holds live memory. */
-export interface LeakContext {
-  /** Live bytes. */
-  readonly bytes: number;
-  readonly objects: number;
-  /** Of all live bytes, 0..1. */
-  readonly share: number;
-  /** Everything this context ever allocated; 0 if the source does not know. */
-  readonly allocatedBytes: number;
-  readonly allocatedObjects: number;
-  /** Leaf first; empty for calls without a backtrace. */
-  readonly stack: readonly PathFrame[];
-  /** Absent for profiles, which have no times. */
-  readonly times?: LeakTimes;
-}
+export type { LeakContext } from './leak_sums.ts';
 
 /** What is live at the end, by allocation context. */
 export interface LeakReport {
-  /** Largest first. */
+  /** Largest first. An object each is made when they are first asked for; `ranked` has what takes few of them. */
   readonly contexts: readonly LeakContext[];
+  readonly ranked: RankedContexts;
   readonly totalBytes: number;
   readonly totalObjects: number;
   /** Everything ever allocated; 0 if the source does not know. */
@@ -75,18 +55,21 @@ export interface LeakOptions {
 
 /** What is live at the end of a replay, in requested bytes. */
 export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment, foldAllocators = true }: LeakOptions): LeakReport {
-  const gather = new Gather(new CallPaths(trace.stacks, { foldAllocators }));
+  const sums = new LeakSums(new CallPaths(trace.stacks, { foldAllocators }), true);
   const lastPart = endTime - (endTime - Math.min(endTime, ledger.firstTime())) * GROWING.lastPart;
-  for (const row of ledger.rows()) {
-    const bytes = row.liveBytes;
-    const growing = bytes > 0 && row.firstTime < lastPart && row.peakTime >= lastPart && bytes >= row.peakBytes * GROWING.held;
-    const sum = gather.add(row.stack, bytes, row.liveObjects, row.allocBytes, row.allocObjects);
-    sum.first = Math.min(sum.first, row.firstTime);
-    sum.last = Math.max(sum.last, row.lastTime);
-    if (growing) sum.growingBytes += bytes;
+  for (const stack of ledger.stacks() as Iterable<StackIndex>) {
+    const bytes = ledger.liveBytes(stack);
+    const first = ledger.firstTimeOf(stack);
+    const growing = bytes > 0 && first < lastPart && ledger.peakTime(stack) >= lastPart && bytes >= ledger.peakBytes(stack) * GROWING.held;
+    const row = sums.add(stack, bytes, ledger.liveObjects(stack), ledger.allocBytes(stack), ledger.allocObjects(stack));
+    sums.addTimes(row, first, ledger.lastTimeOf(stack), growing ? bytes : 0);
   }
+  const ranked = sums.ranked();
   return {
-    contexts: gather.contexts(true),
+    ranked,
+    get contexts() {
+      return ranked.all;
+    },
     totalBytes: ledger.totalLiveBytes,
     totalObjects: ledger.totalLiveObjects,
     allocatedBytes: ledger.totalBytes,
@@ -103,13 +86,17 @@ export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment,
 /** What a profile has in use. */
 export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { readonly foldAllocators?: boolean } = {}): LeakReport {
   const { samples } = profile;
-  const gather = new Gather(new CallPaths(profile.stacks, { foldAllocators }));
+  const sums = new LeakSums(new CallPaths(profile.stacks, { foldAllocators }), false);
   for (let row = 0; row < samples.length; row++) {
     const stack = samples.stack[row] as StackIndex;
-    gather.add(stack, samples.inuseBytes[row], samples.inuseObjects[row], samples.allocBytes[row], samples.allocObjects[row]);
+    sums.add(stack, samples.inuseBytes[row], samples.inuseObjects[row], samples.allocBytes[row], samples.allocObjects[row]);
   }
+  const ranked = sums.ranked();
   return {
-    contexts: gather.contexts(false),
+    ranked,
+    get contexts() {
+      return ranked.all;
+    },
     totalBytes: samples.total('inuse_space'),
     totalObjects: samples.total('inuse_objects'),
     allocatedBytes: profile.accumulated ? samples.total('alloc_space') : 0,
@@ -119,64 +106,4 @@ export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { 
     sampled: profile.sampling.method !== 'none',
     warnings: profile.warnings,
   };
-}
-
-/** Sums of one path. */
-interface Sum {
-  readonly path: PathIndex;
-  bytes: number;
-  objects: number;
-  allocatedBytes: number;
-  allocatedObjects: number;
-  first: number;
-  last: number;
-  /** Live bytes of the stacks that grow. */
-  growingBytes: number;
-}
-
-/** Adds up stacks that read the same. */
-class Gather {
-  readonly #paths: CallPaths;
-  readonly #sums = new Map<PathIndex, Sum>();
-
-  constructor(paths: CallPaths) {
-    this.#paths = paths;
-  }
-
-  add(stack: StackIndex, bytes: number, objects: number, allocatedBytes: number, allocatedObjects: number): Sum {
-    const path = this.#paths.pathOf(stack);
-    let sum = this.#sums.get(path);
-    if (sum === undefined) {
-      sum = { path, bytes: 0, objects: 0, allocatedBytes: 0, allocatedObjects: 0, first: Infinity, last: -Infinity, growingBytes: 0 };
-      this.#sums.set(path, sum);
-    }
-    sum.bytes += bytes;
-    sum.objects += objects;
-    sum.allocatedBytes += allocatedBytes;
-    sum.allocatedObjects += allocatedObjects;
-    return sum;
-  }
-
-  contexts(timed: boolean): LeakContext[] {
-    const live = [...this.#sums.values()].filter((sum) => sum.objects > 0 || sum.bytes > 0);
-    const total = live.reduce((all, sum) => all + sum.bytes, 0);
-    live.sort((a, b) => b.bytes - a.bytes || b.objects - a.objects || a.path - b.path);
-    return live.map((sum) => {
-      const { bytes, objects, allocatedBytes, allocatedObjects } = sum;
-      const share = total > 0 ? bytes / total : 0;
-      const stack = this.#stackOf(sum.path);
-      if (!timed) return { bytes, objects, share, allocatedBytes, allocatedObjects, stack };
-      // Of stacks that were made one, those that grow decide if they hold half of the bytes.
-      const growing = sum.growingBytes > 0 && sum.growingBytes * 2 >= bytes;
-      return { bytes, objects, share, allocatedBytes, allocatedObjects, stack, times: { first: sum.first, last: sum.last, growing } };
-    });
-  }
-
-  #stackOf(path: PathIndex): PathFrame[] {
-    const { frames } = this.#paths;
-    const rows = this.#paths.framesOf(path);
-    const stack = new Array<PathFrame>(rows.length);
-    for (let i = 0; i < rows.length; i++) stack[i] = frames[rows[i]];
-    return stack;
-  }
 }

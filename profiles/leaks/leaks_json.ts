@@ -26,12 +26,12 @@ export function leaksToJson(report: LeakReport): Record<string, unknown> {
 /** The report as a file of JSON, in pieces: of some hundred thousand contexts it is longer than a string can be. */
 export function* leaksJson(report: LeakReport): Generator<string> {
   let before = '{\n  "contexts": [';
-  for (const context of report.contexts) {
+  for (const context of report.ranked) {
     yield `${before}\n    ${JSON.stringify(contextToJson(context, report.timed), null, 2).replaceAll('\n', '\n    ')}`;
     before = ',';
   }
   const totals = JSON.stringify(totalsToJson(report), null, 2).slice('{'.length);
-  yield `${report.contexts.length === 0 ? before : '\n  '}],${totals}\n`;
+  yield `${report.ranked.length === 0 ? before : '\n  '}],${totals}\n`;
 }
 
 function totalsToJson(report: LeakReport): Record<string, unknown> {

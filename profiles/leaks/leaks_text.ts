@@ -27,37 +27,34 @@ type Style = typeof PLAIN;
 export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): string {
   const width = Math.max(40, options.width ?? 100);
   const style = options.colour ? ANSI : PLAIN;
-  const shown = report.contexts.slice(0, options.contexts ?? 20);
+  const { ranked } = report;
+  const shown = ranked.first(options.contexts ?? 20);
   const lines = headline(report, width, style);
   const ranks = String(shown.length).length;
   for (const [index, context] of shown.entries()) {
     lines.push('', ...contextLines(context, report, index + 1, ranks, width, style, options.frames ?? 12));
   }
-  const rest = report.contexts.slice(shown.length);
-  if (rest.length > 0) {
-    const bytes = rest.reduce((sum, context) => sum + context.bytes, 0);
+  const others = ranked.length - shown.length;
+  if (others > 0) {
+    const { bytes, objects } = ranked.rest(shown.length);
     const counted = countsObjects(report);
-    const objects = rest.reduce((sum, context) => sum + context.objects, 0);
     lines.push(
       '',
-      truncate(
-        `and ${some(rest.length, 'smaller context')}: ${formatBytes(bytes)}${counted ? ` in ${some(objects, 'object')}` : ''}`,
-        width,
-      ),
+      truncate(`and ${some(others, 'smaller context')}: ${formatBytes(bytes)}${counted ? ` in ${some(objects, 'object')}` : ''}`, width),
     );
   }
   return lines.join('\n') + '\n';
 }
 
 function headline(report: LeakReport, width: number, style: Style): string[] {
-  const { contexts, totalBytes, totalObjects, allocatedBytes } = report;
-  if (contexts.length === 0) return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.'];
+  const { ranked, totalBytes, totalObjects, allocatedBytes } = report;
+  if (ranked.length === 0) return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.'];
   const about = report.sampled ? 'about ' : '';
   const objects = countsObjects(report) ? ` in ${some(totalObjects, 'object')}` : '';
   const fate = report.moment === undefined ? 'never freed' : `in use ${report.moment}`;
   const lines = [
     style.bold +
-      truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${some(contexts.length, 'context')}`, width) +
+      truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${some(ranked.length, 'context')}`, width) +
       style.off,
   ];
   const notes = [];
