@@ -6,7 +6,8 @@
 import type { EventBatch } from '../trace/events.ts';
 import { Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
-import { FREE, type LiveObjects, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live.ts';
+import type { LiveObjects } from './live.ts';
+import { FREE, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live_row.ts';
 
 /**
  * Books rows from `from` on, to `to` - 1 at most, as long as they are such calls.

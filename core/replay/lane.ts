@@ -16,7 +16,8 @@ import type { Tsd } from '../thread/tsd.ts';
 import type { EventBatch } from '../trace/events.ts';
 import { Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
-import { FREE, type LiveObjects, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live.ts';
+import type { LiveObjects } from './live.ts';
+import { FREE, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live_row.ts';
 
 /** Rows that a window holds. */
 export const WINDOW = 4096;

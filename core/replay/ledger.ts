@@ -5,17 +5,17 @@
  */
 import { grown } from '../columns.ts';
 import type { StackIndex } from '../units.ts';
-
-/** Fields of a row. */
-const ALLOC_OBJECTS = 0;
-const ALLOC_BYTES = 1;
-const LIVE_OBJECTS = 2;
-const LIVE_BYTES = 3;
-const FIRST_TIME = 4;
-const LAST_TIME = 5;
-const PEAK_BYTES = 6;
-const PEAK_TIME = 7;
-const FIELDS = 8;
+import {
+  ALLOC_OBJECTS,
+  ALLOC_BYTES,
+  LIVE_OBJECTS,
+  LIVE_BYTES,
+  FIRST_TIME,
+  LAST_TIME,
+  PEAK_BYTES,
+  PEAK_TIME,
+  FIELDS,
+} from './ledger_row.ts';
 
 /** The account of one allocation context. */
 export interface LedgerRow {

@@ -4,18 +4,7 @@
  * Differs from a Map: a row is 16 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
 import { grown } from '../columns.ts';
-
-/** Regions of rows that have none: nothing lives here, or it lives in the trace and the model had no memory for it. Real ones are REGIONS and more. */
-export const FREE = 0;
-export const NO_MEMORY = 1;
-
-/** Fields of a row in `words`: row * WORDS + field. The first two are the double of `sizes`. */
-export const WORDS = 4;
-export const REGION = 2;
-/** StackIndex of the allocation, as 32 bits. */
-export const STACK = 3;
-/** Doubles of a row in `sizes`; the first is the object's requested bytes. */
-export const SIZES = 2;
+import { FREE, REGION, SIZES, STACK, WORDS } from './live_row.ts';
 
 /** Objects by number. Number 0 is NULL and never lives. */
 export class LiveObjects {

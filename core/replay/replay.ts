@@ -39,7 +39,8 @@ import { Mallctl } from '../stats/mallctl.ts';
 import { bookLane } from './account_lane.ts';
 import { Ledger } from './ledger.ts';
 import { lane, WINDOW } from './lane.ts';
-import { LiveObjects, NO_MEMORY } from './live.ts';
+import { LiveObjects } from './live.ts';
+import { NO_MEMORY } from './live_row.ts';
 import { AddressNumbers } from './numbers.ts';
 
 /** Settings of a replay. */
