@@ -568,6 +568,22 @@ describe('input that is not what it seems', () => {
     '\0\0\0\0',
   ])('is not ltrace: %j', (text) => expect(ltrace.sniff(Buffer.from(text))).toBe(0));
 
+  // ltrace without -e lists every call of the program: thousands may come before its first allocation.
+  test.each([
+    '27750 1795271607.434254 getenv("COLS")           = nil\n27750 1795271607.434499 strrchr("sed", \'/\')      = nil\n',
+    'setlocale(LC_ALL, "")                            = "C.UTF-8"\nstrlen("C.UTF-8")        = 7\n',
+    '__libc_start_main(0x401136, 1, 0x7ffc, 0 <unfinished ...>\nputs("hello")            = 6\n+++ exited (status 0) +++\n',
+    'memcpy(0x7fff49e82ae0, "C.UTF-8\\0", 8)         = 0x7fff49e82ae0 <0.000114>\n',
+    '27750 qsort(0x5000, 3, 8, 0x4000)                = <void>\n',
+  ])('is ltrace, though no allocation is near its beginning: %j', (text) =>
+    expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.5));
+
+  // Times of -r are padded; only with -f an id stands before them.
+  test.each([
+    '  0.000000 [0x7f2f6985f9b2] libc.so.6->calloc(0, 1600) = 0x55794cd024b0\n  0.000229 [0x7f2f6985f896] p->malloc(8) = 0x55794cd02b00\n',
+    '  0.000000 p->malloc(16) = 0x55794cd024b0\n  0.000666 +++ exited (status 0) +++\n',
+  ])('is ltrace -r of one thread: %j', (text) => expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.9));
+
   test('damaged and random bytes give events, counts or InputError', async () => {
     const bytes = (await fixtureBytes('edge_e_i_a80.ltrace')).slice(0, 3000);
     const attempt = (input: Uint8Array, sizes: number[]) => {

@@ -33,10 +33,13 @@ export const ltrace: TraceFormat = {
 
 /** A line of ltrace, as far as sniffing needs it. */
 const LINE =
-  /^(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
-/** Names that no other recorder of calls prints in this shape. */
+  /^ *(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^ *(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
+/**
+ * Names and results that no other recorder of calls prints in this shape. A recording of all calls may come to its first allocation late:
+ * functions of the C library that are no system calls tell it from strace's.
+ */
 const OWN_WORDS =
-  /->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
+  /\) += (?:nil|<void>)(?: <|$)|(?:^|[ >])(?:__libc_start_main|setlocale|getenv|puts|f?printf|str(?:n?cmp|r?chr|n?len|n?cpy)|mem(?:cpy|move|set|cmp|chr))\(|->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
