@@ -5,6 +5,7 @@
 import { arenaIchoose } from './arena/choose.ts';
 import type { Arena } from './arena/arena_state.ts';
 import { internalAlloc, internalFree } from './arena/internal.ts';
+import { textOfByteString } from './conf/byte_string.ts';
 import type { Heap } from './heap.ts';
 import type { MutexTable } from './mutex.ts';
 import { GlobalMutex, lock } from './mutex.ts';
@@ -21,6 +22,7 @@ export interface ProfProcess {
   readonly clockBase: bigint;
   systemThreadName(thread: number): string;
   maps(): string | undefined;
+  /** Creates a file; `name` is text, where options are bytes. */
   openFile(name: string): ProfFile;
   message(text: string): void;
 }
@@ -103,7 +105,7 @@ export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
     pid: surroundings.pid,
     version: VERSION,
     maps: () => surroundings.maps(),
-    openFile: (name) => surroundings.openFile(name),
+    openFile: (name) => surroundings.openFile(textOfByteString(name)),
     message: (text) => surroundings.message(text),
   };
   return new Prof(host, heap.options, surroundings.stacks, heap.conf.profInterval);
