@@ -110,6 +110,22 @@ describe('what cannot be read', () => {
     await expect(readAll(path)).rejects.toThrow(`${path}: ${fact}`);
   });
 
+  test.each([1, 2, 3, 4, 65536])('a byte order mark is taken off, in chunks of %i', async (size) => {
+    const bytes = Buffer.from('\ufeff= Start\n\ufeff');
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+    }
+    expect((await readAll(chunks())).text).toBe(Buffer.from('= Start\n\ufeff').toString('latin1'));
+    expect((await readAll(gzipSync(bytes))).text).toBe(Buffer.from('= Start\n\ufeff').toString('latin1'));
+  });
+
+  test('compressed, and cut before the first byte comes out', async () => {
+    const whole = gzipSync('free(0x1000)\n'.repeat(40));
+    await expect(readAll(whole.subarray(0, 10))).rejects.toThrow(
+      'input: the compressed file breaks off before any of it can be decompressed',
+    );
+  });
+
   test('empty, plainly or once decompressed', async () => {
     const path = join(directory, 'empty');
     writeFileSync(path, '');

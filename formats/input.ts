@@ -33,7 +33,7 @@ export interface Input {
 }
 
 /**
- * Opens a source and takes off its compression (gzip, Zstandard, one within the other).
+ * Opens a source and takes off its compression (gzip, Zstandard, one within the other) and a byte order mark before text.
  * @throws InputError for a path that cannot be read, for an empty input, and, from `chunks`, for damaged compression.
  */
 export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
@@ -46,13 +46,37 @@ export async function openInput(source: Source, name = typeof source === 'string
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
     chunks = whole;
-    if (head.length === 0) throw new InputError(name, layer === 0 ? 'is empty' : 'is empty once decompressed');
+    if (head.length === 0) throw new InputError(name, emptiness(layer, input.cut));
     if (head[0] === 0x1f && head[1] === 0x8b) chunks = gunzip(chunks, name, input);
     else if (isZstd(head)) chunks = (await import('./zstd.ts')).unzstd(chunks, name, input);
-    else break;
+    else {
+      if (startsWithMark(head)) chunks = withoutMark(chunks);
+      break;
+    }
   }
   input.chunks = chunks;
   return input;
+}
+
+function emptiness(layer: number, cut: boolean): string {
+  if (cut) return 'the compressed file breaks off before any of it can be decompressed';
+  return layer === 0 ? 'is empty' : 'is empty once decompressed';
+}
+
+const MARK_BYTES = 3;
+
+/** The byte order mark that editors put before UTF-8 text: it is no part of the first line. */
+function startsWithMark(head: Uint8Array): boolean {
+  return head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
+}
+
+async function* withoutMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = MARK_BYTES;
+  for await (const chunk of chunks) {
+    const skipped = Math.min(left, chunk.length);
+    left -= skipped;
+    if (chunk.length > skipped) yield chunk.subarray(skipped);
+  }
 }
 
 /** A Zstandard frame, or a skippable one before it. */

@@ -575,8 +575,13 @@ describe('input that is not what it seems', () => {
     '__libc_start_main(0x401136, 1, 0x7ffc, 0 <unfinished ...>\nputs("hello")            = 6\n+++ exited (status 0) +++\n',
     'memcpy(0x7fff49e82ae0, "C.UTF-8\\0", 8)         = 0x7fff49e82ae0 <0.000114>\n',
     '27750 qsort(0x5000, 3, 8, 0x4000)                = <void>\n',
-  ])('is ltrace, though no allocation is near its beginning: %j', (text) =>
-    expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.5));
+  ])('is ltrace, though no allocation is near its beginning: %j', (text) => expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.5));
+
+  test('is ltrace with line ends of another system', () => {
+    const text = '1 1.000001 p->malloc(8) = 0x1000\r\n1 1.000002 p->free(0x1000) = <void>\r\n';
+    expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.9);
+    expect(read(text).events).toBe(2);
+  });
 
   // Times of -r are padded; only with -f an id stands before them.
   test.each([

@@ -43,7 +43,7 @@ const OWN_WORDS =
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
-  const lines = text.split('\n');
+  const lines = text.split(/\r?\n/);
   if (lines.length > 1) lines.pop();
   let fits = 0;
   let own = false;

@@ -140,6 +140,11 @@ describe('any input', () => {
     }
   });
 
+  test.each([
+    ['the rest of a torn line', '01dd0 0x77\n@ ./mt:[0x12a3] + 0x556b7810a2a0 0xa\n@ ./mt:[0x12a3] - 0x556b7810a2a0\n'],
+    ['what the shell says', 'nohup: ignoring input\n= Start\n@ ./mt:[0x12a3] + 0x556b7810a2a0 0xa\n'],
+  ])('is recognised behind %s', (_, text) => expect(mtrace.sniff(utf8.encode(text))).toBeGreaterThan(0.4));
+
   test('other formats are not recognised', async () => {
     await recognisesNoOther(mtrace);
   });

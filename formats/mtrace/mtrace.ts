@@ -35,6 +35,10 @@ const FAILED = 0x21;
 const CLOSE_BRACKET = 0x5d;
 const START = ascii('= Start');
 const END = ascii('= End');
+/** A line that only mtrace writes. */
+const OWN_LINE = /^(?:@ \S|= Start\r?$)/m;
+/** Where one must be: what comes before the recording is short. */
+const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
 /** `module:(function+offset)[address]`, any part but the last missing. */
 const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]+)\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
@@ -199,7 +203,8 @@ export const mtrace: TraceFormat = {
   name: 'mtrace',
   title: "recording by glibc's mtrace (MALLOC_TRACE)",
   sniff(head) {
-    if (head[0] !== AT && !hasWord(head, 0, head.length, START)) return 0;
+    // The first line may be torn, or the shell's.
+    if (head[0] !== AT && !OWN_LINE.test(textOf(head, 0, Math.min(head.length, SNIFFED_BYTES)))) return 0;
     const reader = new MtraceReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);

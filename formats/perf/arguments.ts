@@ -69,7 +69,9 @@ export class UprobeEvent {
     if (!cursor.eat(CLOSE)) return false;
     const values = this.#values;
     let count = 0;
-    while (cursor.eat(SPACE) && cursor.pos < cursor.end) {
+    while (cursor.eat(SPACE)) {
+      cursor.skipSpaces();
+      if (cursor.pos >= cursor.end) break;
       if (!cursor.skipTo(EQUALS)) return false;
       cursor.pos++;
       const negative = cursor.eat(MINUS);

@@ -235,6 +235,18 @@ describe('any input', () => {
     expect(other.sniff(bytes.subarray(0, 65536))).toBe(0);
   });
 
+  const line = 'p 7 [000] 1.000001: probe_libc:malloc: (7ff4a207d930) size=5';
+
+  test('lines of text that was copied from a terminal end in spaces', () => {
+    const text = `${line}   \np 7 [000] 1.000002: probe_libc:malloc__return: (7ff4a207d930 <- 7ff4a201e221) ret=0x1000  \n`;
+    expect(perfScript.sniff(Buffer.from(text))).toBeGreaterThan(0.9);
+    expect(tally(perfScript, Buffer.from(text)).events).toBe(1);
+  });
+
+  test('a probe whose arguments are none of a call does not make a recording', () => {
+    expect(perfScript.sniff(Buffer.from(`${line}\u001b[0m\n`.repeat(3)))).toBe(0);
+  });
+
   test('other formats are not recognised', async () => {
     for (const name of [
       'edge_split_bpftracefmt.txt',

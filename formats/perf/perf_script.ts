@@ -211,15 +211,14 @@ class PerfScriptReader implements TraceReader {
       at++;
     }
     if (at === nameStart || bytes[at - 1] !== COLON) return false;
-    this.events++;
     cursor.pos = at;
     cursor.skipSpaces();
     if (!event.readName(bytes, nameStart, at - 1)) {
-      this.events--;
       this.#trace.skip('other_call');
       return true;
     }
     if (!event.readArguments(cursor, false)) return false;
+    this.events++;
     const process = this.#calls.processOf(event, pid);
     const { calls } = this.#calls;
     if ((tid !== this.#tid || process !== this.#process) && calls.nameOf(process, tid) === undefined && commandEnd > start) {
