@@ -31,7 +31,10 @@ export const MOST_CPU = 32767;
 /** Bytes that a row of the columns takes which every batch has. */
 export const EVENT_BYTES = 5 * 8 + 2 * 4 + 1;
 
-/** Events of a batch, 4096 at most by default: small enough to stay in the cache, large enough that a call per batch costs nothing. */
+/** Events of a batch by default: small enough to stay in the cache, large enough that a call per batch costs nothing. */
+export const BATCH_EVENTS = 4096;
+
+/** Events of a batch, so many at most. */
 export class EventBatch {
   readonly capacity: number;
   length = 0;
@@ -69,7 +72,7 @@ export class EventBatch {
    * `shared`: memory in which the columns lie, as they are there, one after the other from byte `start` on, a multiple of 8: `capacity * EVENT_BYTES` bytes.
    * Default: memory of the batch's own.
    */
-  constructor(capacity = 4096, shared?: SharedArrayBuffer, start = 0) {
+  constructor(capacity = BATCH_EVENTS, shared?: SharedArrayBuffer, start = 0) {
     this.capacity = capacity;
     const memory = shared ?? new ArrayBuffer(capacity * EVENT_BYTES);
     const at = (bytesBefore: number) => start + capacity * bytesBefore;

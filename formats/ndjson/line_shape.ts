@@ -5,6 +5,7 @@
  * to have times when a shape has one.
  */
 import { Op } from '../../core/trace/events.ts';
+import type { LaneMemory } from '../shared/lane_memory.ts';
 import { Key, NEEDS, type EventLine } from './event_line.ts';
 import * as Plan from './shape_plan.ts';
 
@@ -22,16 +23,23 @@ const COLUMNS: readonly (readonly [column: number, keys: number])[] = [
 /** Shapes seen, as columns for the lane. */
 export class LineShapes {
   /** For shape s, a multiple of SHAPE: its header and steps at s (shape_plan.ts). */
-  readonly plan = new Int32Array(MOST_SHAPES * Plan.SHAPE);
+  readonly plan: Int32Array;
   /** Texts, four bytes a word, little-endian. */
-  readonly words = new Int32Array(MOST_SHAPES * (Plan.MOST_TEXT / 4 + Plan.MOST_VALUES + 1));
+  readonly words: Int32Array;
   /** Hash of what distinguishes lines -> the shape that such a line last had, -1 if there was none. */
-  readonly likely = new Int32Array(Plan.HINTS).fill(-1);
+  readonly likely: Int32Array;
   /** Numbers of the line being read, by slot. */
-  readonly values = new Float64Array(Plan.FIRST_VALUE + Plan.MOST_VALUES);
+  readonly values: Float64Array;
   /** Text of a shape, its numbers left out -> where it is. */
   readonly #shapes = new Map<string, number>();
   #words = 0;
+
+  constructor(memory: LaneMemory) {
+    this.plan = memory.int32(MOST_SHAPES * Plan.SHAPE);
+    this.words = memory.int32(MOST_SHAPES * (Plan.MOST_TEXT / 4 + Plan.MOST_VALUES + 1));
+    this.likely = memory.int32(Plan.HINTS).fill(-1);
+    this.values = memory.float64(Plan.FIRST_VALUE + Plan.MOST_VALUES);
+  }
 
   /** Shapes kept. */
   get count(): number {

@@ -14,19 +14,13 @@ import { textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
-import { runEventLane } from './event_lane.ts';
+import { LaneMemory } from '../shared/lane_memory.ts';
+import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
-import { LineShapes } from './line_shape.ts';
 import { StackLine } from './stack_line.ts';
 
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
-
-/** Stack ids below this are looked up by place. */
-const SMALL_IDS = 1 << 22;
-const UNDEFINED = -2;
-/** Thread ids that are told apart by place; a power of two. */
-const THREAD_SLOTS = 1024;
 
 /** Where the name of a line's operation begins, and a letter that those of stacks have there. */
 const LETTER_AT = 7;
@@ -70,15 +64,9 @@ class NdjsonReader implements TraceReader {
   readonly #lines: LineScanner;
   readonly #builder: BatchBuilder;
   readonly #line = new EventLine();
-  readonly #shapes = new LineShapes();
   readonly #origin = new TimeOrigin();
-  /** Rows of threads, and small stack ids of the file -> StackIndex, UNDEFINED for ids that were not defined. */
-  readonly #tables = {
-    tids: new Float64Array(THREAD_SLOTS).fill(-1),
-    rows: new Int32Array(THREAD_SLOTS),
-    stacks: new Int32Array(1024).fill(UNDEFINED),
-  };
-  /** Stack ids from SMALL_IDS on. */
+  readonly #lane: EventLane;
+  /** Stack ids that are too large for the lane. */
   readonly #stacks = new Map<number, StackIndex>();
   readonly #stackLine: StackLine;
   /** What `thread` lines said of threads that have had no event since. */
@@ -86,9 +74,6 @@ class NdjsonReader implements TraceReader {
   readonly #threads = new Map<number, ThreadIndex>();
   #lastTid = -1;
   #lastThread = 0;
-  /** The bytes taken ahead from last, and a view of them. */
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
@@ -97,7 +82,9 @@ class NdjsonReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#builder = new BatchBuilder(sink, options.batchEvents);
+    const memory = new LaneMemory();
+    this.#lane = new EventLane(memory);
+    this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
     this.#stackLine = new StackLine(trace.stacks.frames, (text) => this.#frame(JSON.parse(text)));
     this.#lines = new LineScanner(
       options.name,
@@ -122,17 +109,13 @@ class NdjsonReader implements TraceReader {
 
   /** Takes event lines of shapes that were seen before; gives the start of the first that is another. */
   #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
-    if (this.#shapes.count === 0) return start;
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    }
+    if (this.#lane.shapes.count === 0) return start;
     const builder = this.#builder;
     const { batch } = builder;
     let line = start;
     for (;;) {
       const { length } = batch;
-      line = runEventLane(this.#shapes, this.#tables, this.#origin, builder, bytes, this.#view, line, limit, builder.count);
+      line = this.#lane.run(builder, this.#origin, bytes, line, limit);
       this.#lines.line += batch.length - length;
       if (batch.length < batch.capacity) return line;
       builder.flush();
@@ -151,7 +134,7 @@ class NdjsonReader implements TraceReader {
       this.#takeSlowly(bytes, start, end, last, scanned);
       return;
     }
-    this.#shapes.learn(bytes, start, end, line);
+    this.#lane.shapes.learn(bytes, start, end, line);
     this.#event(bytes, start, end);
   }
 
@@ -178,14 +161,15 @@ class NdjsonReader implements TraceReader {
 
     const tid = (present & Key.tid) !== 0 ? line.tid : 0;
     let thread = this.#lastThread;
-    if (tid !== this.#lastTid)
-      thread = this.#tables.tids[tid & (THREAD_SLOTS - 1)] === tid ? this.#tables.rows[tid & (THREAD_SLOTS - 1)] : this.#threadOf(tid);
+    if (tid !== this.#lastTid) {
+      const known = this.#lane.threadOf(tid);
+      thread = known < 0 ? this.#threadOf(tid) : known;
+    }
 
     let stack = NO_STACK;
     if ((present & Key.stack) !== 0) {
       if (line.stack !== this.#lastId) {
-        const found =
-          line.stack < this.#tables.stacks.length ? this.#tables.stacks[line.stack] : (this.#stacks.get(line.stack) ?? UNDEFINED);
+        const found = this.#lane.stackOf(line.stack) ?? this.#stacks.get(line.stack) ?? UNDEFINED;
         if (found === UNDEFINED) throw this.#error(`stack ${line.stack} was not defined before`);
         this.#lastId = line.stack;
         this.#lastStack = found as StackIndex;
@@ -216,7 +200,7 @@ class NdjsonReader implements TraceReader {
     this.#trace.threads.forget(tid);
     this.#threads.delete(tid);
     this.#lastTid = -1;
-    this.#tables.tids[tid & (THREAD_SLOTS - 1)] = -1;
+    this.#lane.forgetThread(tid);
   }
 
   /** The first event: the trace's start, unless a header gave another, is its time. */
@@ -244,8 +228,7 @@ class NdjsonReader implements TraceReader {
     }
     this.#lastTid = tid;
     this.#lastThread = thread;
-    this.#tables.tids[tid & (THREAD_SLOTS - 1)] = tid;
-    this.#tables.rows[tid & (THREAD_SLOTS - 1)] = thread;
+    this.#lane.setThread(tid, thread);
     return thread;
   }
 
@@ -466,18 +449,9 @@ class NdjsonReader implements TraceReader {
     return true;
   }
 
-  /** Small ids, as writers number stacks, are looked up by place; others in a map. */
+  /** Small ids, as writers number stacks, are the lane's; others are in a map. */
   #setStack(id: number, stack: StackIndex): void {
-    if (id >= SMALL_IDS) {
-      this.#stacks.set(id, stack);
-      return;
-    }
-    if (id >= this.#tables.stacks.length) {
-      const grown = new Int32Array(Math.min(SMALL_IDS, Math.max(2 * this.#tables.stacks.length, id + 1))).fill(UNDEFINED);
-      grown.set(this.#tables.stacks);
-      this.#tables.stacks = grown;
-    }
-    this.#tables.stacks[id] = stack;
+    if (!this.#lane.setStack(id, stack)) this.#stacks.set(id, stack);
   }
 
   /** A frame: an address, a name, or an object of both and more. */

@@ -2,13 +2,16 @@
  * Appends events to a batch and hands it over when it is full.
  * Invariant: times handed over never decrease; an event that claims an earlier time than the one before gets that one's time.
  */
-import { EventBatch, type Op } from '../../core/trace/events.ts';
+import { BATCH_EVENTS, EVENT_BYTES, EventBatch, type Op } from '../../core/trace/events.ts';
+import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink } from '../format.ts';
+import type { LaneMemory } from './lane_memory.ts';
 
 /** Builder of batches for a sink. */
 export class BatchBuilder {
   readonly batch: EventBatch;
   readonly #sink: BatchSink;
+  readonly #memory: LaneMemory | undefined;
   /** Events handed over with earlier batches. */
   #before = 0;
   /** Time of the event appended last, ns; a double from the start, as the later ones are. */
@@ -16,8 +19,12 @@ export class BatchBuilder {
   /** Events whose time was raised to that of the event before. */
   raised = 0;
 
-  constructor(sink: BatchSink, capacity?: number) {
-    this.batch = new EventBatch(capacity);
+  /** @param memory where lanes reach the batch's columns; default: memory of the batch's own */
+  constructor(sink: BatchSink, capacity = BATCH_EVENTS, memory?: LaneMemory) {
+    this.#memory = memory;
+    const start = memory?.take(capacity * EVENT_BYTES) ?? 0;
+    this.batch = new EventBatch(capacity, memory?.buffer, start);
+    this.batch.stack.fill(NO_STACK);
     this.#sink = sink;
   }
 
@@ -61,7 +68,7 @@ export class BatchBuilder {
   /** Says on which CPU the event ran that is appended next, 0 to MOST_CPU. */
   ranOn(cpu: number): void {
     const { batch } = this;
-    batch.cpu ??= new Int16Array(batch.capacity).fill(-1);
+    batch.cpu ??= (this.#memory?.int16(batch.capacity) ?? new Int16Array(batch.capacity)).fill(-1);
     batch.cpu[batch.length] = cpu;
   }
 

@@ -1,0 +1,101 @@
+/**
+ * Memory that TypeScript shares with the lanes, the loops over text that are compiled to WebAssembly (../assembly): it starts fast, where V8 needs a quarter
+ * of a second to find out how to compile such a loop, and knows no classes or lengths of arrays to check.
+ * Invariant: what was taken stays where it is, and no two columns overlap. So a column's byteOffset is a pointer for the lanes.
+ * Differs from memory of WebAssembly that is not shared: growing leaves the columns valid which are there.
+ */
+import { LANES } from '../assembly/module.ts';
+
+/** The lanes' functions. Places in the memory are bytes from its start. */
+export interface Lanes {
+  /**
+   * Takes NDJSON lines from `start` on until the batch is full, a line does not fit, or `limit`, where there is a newline, is near.
+   * `plan`, `words`, `likely` and `values` are those of LineShapes; `tids` and `rows` have so many `threadSlots`, a power of two; `stacks` has StackIndex by
+   * the file's ids. `columns` is where those of a batch of that capacity begin, `cpus` its CPUs or 0. The first line taken is row `firstRow`, event number
+   * `firstNumber`. `results`: the time of the event before, a double; then, as words, how many times were raised, and the rows.
+   * @returns The start of the first line that was not taken.
+   */
+  runEventLane(
+    plan: number,
+    words: number,
+    likely: number,
+    values: number,
+    tids: number,
+    rows: number,
+    threadSlots: number,
+    stacks: number,
+    stackCount: number,
+    originSeconds: number,
+    originNanos: number,
+    columns: number,
+    cpus: number,
+    capacity: number,
+    firstRow: number,
+    firstNumber: number,
+    results: number,
+    start: number,
+    limit: number,
+  ): number;
+}
+
+type Shared<T> = T & { readonly buffer: SharedArrayBuffer };
+
+/** WebAssembly counts memory in pages of so many bytes, and has 2^32 bytes at most. */
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+const FIRST_PAGES = 16;
+/** Columns begin at multiples of a cache line. Address 0 is no column's. */
+const LINE = 64;
+
+/** Compiled once, when it is first needed. */
+let module: WebAssembly.Module | undefined;
+
+/** A memory and the lanes that work on it. */
+export class LaneMemory {
+  readonly lanes: Lanes;
+  readonly #memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES, shared: true });
+  #pages = FIRST_PAGES;
+  #end = LINE;
+
+  constructor() {
+    module ??= new WebAssembly.Module(LANES);
+    this.lanes = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Lanes;
+  }
+
+  /** The memory as it is now: later it may be longer. */
+  get buffer(): SharedArrayBuffer {
+    return this.#memory.buffer;
+  }
+
+  /** Room for so many bytes, all 0: where it begins. @throws RangeError if there is no more. */
+  take(bytes: number): number {
+    const start = this.#end;
+    this.#end += Math.ceil(bytes / LINE) * LINE;
+    const lacking = Math.ceil(this.#end / PAGE) - this.#pages;
+    if (lacking > 0) {
+      this.#memory.grow(lacking);
+      this.#pages += lacking;
+    }
+    return start;
+  }
+
+  float64(length: number): Shared<Float64Array> {
+    const start = this.take(length * 8);
+    return new Float64Array(this.buffer, start, length);
+  }
+
+  int32(length: number): Shared<Int32Array> {
+    const start = this.take(length * 4);
+    return new Int32Array(this.buffer, start, length);
+  }
+
+  int16(length: number): Shared<Int16Array> {
+    const start = this.take(length * 2);
+    return new Int16Array(this.buffer, start, length);
+  }
+
+  uint8(length: number): Shared<Uint8Array> {
+    const start = this.take(length);
+    return new Uint8Array(this.buffer, start, length);
+  }
+}
