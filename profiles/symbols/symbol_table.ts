@@ -11,6 +11,8 @@ import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, str
 export interface FoundSymbol {
   /** As the file has it, mangled or not. */
   readonly name: string;
+  /** Of several names of the same bytes the one that the file lists first, by which addr2line calls them. */
+  readonly firstName: string;
   /** `@VERSION` or `@@VERSION` (the default one) of an exported symbol, else empty. */
   readonly version: string;
   readonly start: number;
@@ -122,19 +124,22 @@ export class FunctionTable {
       else high = middle;
     }
     for (let i = low - 1; i >= 0 && this.#reach[i] > address; i--) {
-      if (this.#ends[i] > address) return this.#named(i);
+      if (this.#ends[i] > address) return this.#named(i, address);
     }
     return undefined;
   }
 
   /** Of the names of one address the last of the functions by name, else the first of all (the order of `nm -n`, and jeprof's choice). */
-  #named(row: number): FoundSymbol {
+  #named(row: number, address: number): FoundSymbol {
     const start = this.#starts[row];
     let first = row;
     while (first > 0 && this.#starts[first - 1] === start) first--;
     const names: { name: string; row: number }[] = [];
     for (let i = first; i < this.length && this.#starts[i] === start; i++)
       names.push({ name: stringAt(this.#strings, this.#names[i]), row: i });
+    // Rows of one start are in the order of the file; of those that hold the address addr2line prefers the shortest (BFD, better_fit).
+    const holding = names.filter(({ row: i }) => this.#ends[i] > address);
+    const { name: firstName } = holding.reduce((best, other) => (this.#ends[other.row] < this.#ends[best.row] ? other : best));
     names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.row - b.row));
     let chosen = names[0];
     let shared = false;
@@ -143,7 +148,7 @@ export class FunctionTable {
       chosen = names[i];
       shared = true;
     }
-    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared };
+    return { name: chosen.name, firstName, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared };
   }
 }
 

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -164,6 +164,22 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   test('aliases: the last function by name, and no address', () => {
     const [{ start }] = nm(pie).filter(({ name }) => name === 'alias_a');
     expect(lookup(new Symbolizer(machine([])), pie, start)?.names[0]).toMatchObject({ short: 'alias_b', full: 'alias_b' });
+  });
+
+  test('without debug information a function with several names is called as addr2line calls it', () => {
+    const source = join(folder, 'aliases.c');
+    const functions = Array.from(
+      { length: 20 },
+      (_, i) => `int _IO_f${i}(int n) { return n * ${i}; } __typeof(_IO_f${i}) f${i} __attribute__((weak, alias("_IO_f${i}")));`,
+    );
+    writeFileSync(source, `${functions.join('\n')}\nint main(void) { return 0; }\n`);
+    const path = join(folder, 'aliases');
+    execFileSync('gcc', ['-O2', '-o', path, source]);
+    const symbols = nm(path).filter(({ name }) => /^(?:_IO_)?f\d+$/.test(name));
+    const theirs = symbols.map(({ start }) => addr2line(path, start)[0].fn);
+    expect(new Set(theirs.map((name) => name.startsWith('_IO_'))).size).toBe(2);
+    const symbolizer = new Symbolizer(machine([]));
+    expect(symbols.map(({ start }) => lookup(symbolizer, path, start)?.names[0].short)).toEqual(theirs);
   });
 
   test('a stripped program has only what it exports: other addresses are refused, and said so', () => {

@@ -433,7 +433,8 @@ type KnownSymbol = FoundSymbol & { readonly listed: boolean };
 
 const asText = (output: Uint8Array | undefined) => (output === undefined ? undefined : new TextDecoder().decode(output));
 
-const symbolNames = (found: readonly (KnownSymbol | undefined)[]) => found.flatMap((symbol) => symbol?.name ?? []);
+const symbolNames = (found: readonly (KnownSymbol | undefined)[]) =>
+  found.flatMap((symbol) => (symbol === undefined ? [] : [symbol.name, symbol.firstName]));
 
 /** The names in answers of `sourceLines`. */
 function namesOf(found: readonly (readonly SourceFrame[] | undefined)[] | undefined): string[] {
@@ -452,7 +453,7 @@ function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | unde
 /** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
 function namesAt(symbol: KnownSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
   const table = symbol === undefined ? undefined : tableForms(symbol);
-  if (lines === undefined) return table && [namedFunction(table.mangled, table, { location: '??:?' })];
+  if (lines === undefined) return symbol && table && [nameOfSymbol(symbol, table)];
   if ((lines[0].name ?? table?.mangled ?? '??') === '??') return undefined;
   return lines.map(({ name, location }, i) => {
     const clean = printable(location);
@@ -465,6 +466,13 @@ function namesAt(symbol: KnownSymbol | undefined, lines: readonly SourceFrame[] 
     if (i > 0 || table === undefined || !isOfTable) return namedFunction(mangled, debug, place);
     return namedFunction(name === undefined ? table.mangled : mangled, table, place);
   });
+}
+
+/** What a symbol is called where there is no debug information: as jeprof has it, which takes addr2line's name if that is another than nm's. */
+function nameOfSymbol({ firstName }: FoundSymbol, table: ReturnType<typeof tableForms>): NamedFunction {
+  const first = nameForms(firstName);
+  const isOfTable = table.full.startsWith(first.short);
+  return namedFunction(isOfTable ? table.mangled : firstName, isOfTable ? table : first, { location: '??:?' });
 }
 
 /** jeprof's two forms of a name. */
