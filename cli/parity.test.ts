@@ -1,26 +1,41 @@
 /**
  * jeprof and this program side by side.
- * On the dumps kept here: a few reports; of those with addresses every one with JEREPLAY_PARITY_REPORTS=all, which takes two minutes.
+ * On dumps of real programs: where CI is set every report that PARITY.md has a column for, else two; or those that JEREPLAY_PARITY_REPORTS names (`text,call tree`).
  * On random dumps with random flags: JEREPLAY_PARITY_CASES sets how many (300 where CI is set, else 60), JEREPLAY_PARITY_SEED the first.
  */
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { MODES, type Mode, ourReport, oursOf, theirsOf } from '../fixtures/parity/compare.ts';
-import { layOut } from '../fixtures/parity/dumps.ts';
+import { type LaidOutDump, layOut, nameless } from '../fixtures/parity/dumps.ts';
 import { comparable, difference, jeprofByName, runJeprof } from '../fixtures/parity/jeprof.ts';
-import { keepAnswers } from '../fixtures/parity/kept_answers.ts';
 import { type KnownProgram, type RandomCase, randomCase } from '../fixtures/profiles/random_case.ts';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { projectRoot } from '../fixtures/root.ts';
+import { type NameDifference, nameDifferences, prove } from '../fixtures/parity/proof.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { run } from './program.ts';
 
 const CASES = Number(process.env['JEREPLAY_PARITY_CASES'] ?? (process.env['CI'] === undefined ? 60 : 300));
 const FIRST_SEED = Number(process.env['JEREPLAY_PARITY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const FEW = ['text', 'base'];
+const REPORTS = (process.env['JEREPLAY_PARITY_REPORTS']?.split(',') ??
+  (process.env['CI'] === undefined ? FEW : Object.keys(MODES))) as Mode[];
 const BASE = 0x555500000000;
 const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line'].every((tool) => needsTool(tool));
+
+// The reports of a dump ask binutils the same questions, whose answers would take most of the time. jeprof's copy keeps its own.
+vi.mock('node:child_process', async (importOriginal) => {
+  const real = await importOriginal<typeof import('node:child_process')>();
+  const answers = new Map<string, unknown>();
+  const spawnSync = (tool: string, args: readonly string[], options: { readonly input: unknown }) => {
+    const question = JSON.stringify([tool, args, String(options.input)]);
+    if (!answers.has(question)) answers.set(question, real.spawnSync(tool, args, options as object));
+    return answers.get(question);
+  };
+  return { ...real, spawnSync };
+});
 
 /** The program, without the start of a process. */
 async function ours(args: readonly string[]): Promise<void> {
@@ -39,9 +54,7 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
     program = build(folder, 'pie');
     jeprof = jeprofByName(folder);
-    // Seems a program, and no tool finds a name in it: jeprof then shows bare addresses.
-    unreadable = join(folder, 'unreadable');
-    writeFileSync(unreadable, '\x7fELF, and no more\n');
+    unreadable = nameless(folder);
     // Bytes of sized functions: there the nearest symbol, which jeprof takes, is the right one.
     const functions = nm(program).filter(({ name, size }) => size > 8 && !name.startsWith('_'));
     const addresses = functions.flatMap(({ start }) => [0, 2, 5].map((offset) => BASE + start + offset));
@@ -82,37 +95,57 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
   }, 3_600_000);
 });
 
+const fixtures = (folder: string) => join(projectRoot(), 'fixtures', folder);
+const allPairs = <A, B>(left: readonly A[], right: readonly B[]) => left.flatMap((a) => right.map((b) => [a, b] as const));
+
+/** Two at a time: jeprof is a process of its own, and we run in this one. */
+async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const worker = async () => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all([worker(), worker()]);
+}
+
 describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
-  const FEW: readonly Mode[] = ['text', 'collapsed', 'dot', 'base'];
-  const WITH_PROGRAM: readonly Mode[] = process.env['JEREPLAY_PARITY_REPORTS'] === 'all' ? (Object.keys(MODES) as Mode[]) : FEW;
-  const path = process.env['PATH'];
   let folder: string;
   let jeprof: string;
-  let unreadable: string;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
     jeprof = jeprofByName(folder);
-    unreadable = join(folder, 'unreadable');
-    writeFileSync(unreadable, '\x7fELF, and no more\n');
-    keepAnswers(folder);
   });
-  afterAll(() => {
-    process.env['PATH'] = path;
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => rmSync(folder, { recursive: true }));
 
-  test('have the reports of jeprof', async () => {
-    const dumps = await layOut(join(projectRoot(), 'fixtures/profiles'), undefined, folder);
-    expect(dumps.length).toBeGreaterThan(8);
-    for (const dump of dumps) {
-      // The programs are not here, the libraries may be; what has names of its own wants no program.
-      const program = dump.text.startsWith('--- symbol') ? undefined : (dump.program ?? unreadable);
-      // Without a program jeprof makes no report of lines, files or addresses.
-      for (const mode of program === undefined ? FEW : WITH_PROGRAM) {
-        const running = theirsOf(jeprof, { ...dump, program }, mode);
-        const nearest = await oursOf(ours, { ...dump, program }, mode, folder, 'nearest');
-        expect(difference(await running, nearest), `${dump.name}, ${mode}`).toBe('');
-      }
-    }
+  /** Holds a report of ours, with jeprof's way to name addresses, against jeprof's, and gives that. */
+  async function compare(dump: LaidOutDump, mode: Mode): Promise<string> {
+    const running = theirsOf(jeprof, dump, mode);
+    const nearest = await oursOf(ours, dump, mode, folder, 'nearest');
+    const theirs = await running;
+    expect(difference(theirs, nearest), `${dump.name}, ${mode}`).toBe('');
+    return theirs;
+  }
+
+  test('whose programs are at hand have its reports', async () => {
+    const dumps = await layOut(fixtures('parity/dumps'), fixtures('parity/programs'), folder);
+    expect(dumps.length).toBe(36);
+    const named: NameDifference[] = [];
+    await inPairs(allPairs(dumps, REPORTS), async ([dump, mode]) => {
+      const theirs = await compare(dump, mode);
+      // Names, which are jeprof's only with --nearest.
+      if (mode === 'raw symbols') named.push(...nameDifferences(dump.text, theirs, await oursOf(ours, dump, mode, folder, 'own')));
+    });
+    const proofs = prove(named);
+    const unproven = named.filter((_, i) => !proofs[i].proven);
+    expect(unproven.map(({ path, at, ...names }) => ({ place: `${path}+0x${at.toString(16)}`, ...names }))).toEqual([]);
+    if (REPORTS.includes('raw symbols')) expect(named.length).toBeGreaterThan(0);
+  }, 600_000);
+
+  test('that have names in them have its reports', async () => {
+    const dumps = (await layOut(fixtures('profiles'), undefined, folder)).filter(({ program }) => program === undefined);
+    expect(dumps.length).toBeGreaterThan(2);
+    // Without a program jeprof makes no report of lines, files or addresses.
+    await inPairs(allPairs(dumps, ['text', 'collapsed', 'dot', 'base'] as const), async ([dump, mode]) => {
+      await compare(dump, mode);
+    });
   }, 600_000);
 });
