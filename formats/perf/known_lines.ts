@@ -57,7 +57,7 @@ export class KnownLines {
   mayTake(bytes: Uint8Array, start: number, limit: number): boolean {
     const { heads, shapes } = this.#lane;
     if (heads.count === 0 || shapes.count === 0 || start > limit - LONGEST_FIT) return false;
-    if (this.#anonymous && !this.#calls.oneImage) return false;
+    if (!this.#calls.oneImage) return false;
     this.#look(bytes);
     return true;
   }

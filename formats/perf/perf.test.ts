@@ -77,6 +77,40 @@ describe('perf script', () => {
     ]);
   });
 
+  describe('a process runs another program', () => {
+    let at = 0;
+    const call = (who: string, library: string, ptr: string) =>
+      `${who} [000] 7.${String(++at).padStart(6, '0')}: probe_libc:malloc: (${library}930) size=0x10\n${who} [000] 7.${String(++at).padStart(6, '0')}: probe_libc:malloc__return: (${library}930 <- 5500) ret=0x${ptr}\n`;
+    const shell = call('sh 8/8', '7f0000000', '1000') + call('sh 8/8', '7f0000000', '2000');
+    const app = call('app 8/8', '7fa000000', '1000') + call('app 8/8', '7fa000000', '3000') + call('app 8/8', '7fa000000', '4000');
+
+    test('what the former one held is not live in it', () => {
+      const { trace, ledger, reused } = tally(perfScript, Buffer.from(shell + app));
+      expect([ledger.totalLiveObjects, reused, trace.header.pid]).toEqual([3, 0, 8]);
+      expect(trace.skipped).toEqual({ other_process: 2 });
+      expect(trace.warnings).toEqual([
+        'only process 8 (app) is replayed; the recording also has process 8 (sh) with 2 calls (--pid N for one of them)',
+      ]);
+    });
+
+    test('--pid takes the one that calls most', () => {
+      const other = [1, 2, 3, 4].map((page) => call('x 9/9', '7f5000000', `${page}000`)).join('');
+      const { ledger, trace } = tally(perfScript, Buffer.from(shell + app + other), { pid: 8 });
+      expect([ledger.totalLiveObjects, trace.threads.names]).toEqual([3, ['app']]);
+    });
+  });
+
+  test('children that fork look like threads where lines have no process: that is said', () => {
+    const line = (tid: number, time: number, rest: string) => `sh ${tid} [000] 1.00000${time}: probe_libc:${rest}\n`;
+    const call = (tid: number, time: number, ptr: string) =>
+      line(tid, time, 'malloc: (7f0000098930) size=5') + line(tid, time + 1, `malloc__return: (7f0000098930 <- 5500000010) ret=${ptr}`);
+    const { trace } = read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x2000'));
+    expect(trace.warnings).toEqual([
+      '1 blocks were given out twice, as to a process and its forked child: perf script -F +pid (of ftrace, the option record-tgid) tells them from threads',
+    ]);
+    expect(read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x3000')).trace.warnings).toEqual([]);
+  });
+
   test('times since the line before are refused, times since the first are not', async () => {
     const lines = Buffer.from(await fixtureBytes('edge_ns_fields.perfscript')).toString('latin1');
     const times = [...lines.matchAll(/ (\d+\.\d{9}): +probe/g)].map(([, time]) => BigInt(time.replace('.', '')));

@@ -7,7 +7,7 @@ import { Op } from '../../core/trace/events.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { ProbePlaces } from '../uprobes/probe_places.ts';
-import { ProbeCalls, UNSEEN_ADDRESS } from '../uprobes/probe_calls.ts';
+import { ProbeCalls, UNSEEN_ADDRESS, keyOfProgram } from '../uprobes/probe_calls.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import type { UprobeEvent } from './arguments.ts';
@@ -23,6 +23,12 @@ export class UprobeCalls {
   readonly calls: ProbeCalls;
   readonly #trace: Trace;
   readonly #places = new ProbePlaces();
+  /** Pid -> program images that it has had, in order. */
+  readonly #imagesOf = new Map<number, number[]>();
+  /** Pid, image and key of the line before that had a pid. */
+  #pid = 0;
+  #image = -1;
+  #key = 0;
   /** Those of `#callers` that came last, for the lane. */
   readonly recentCallers = new CallerStacks();
   /** Return address -> stack of it alone. */
@@ -31,12 +37,27 @@ export class UprobeCalls {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.calls = new ProbeCalls(trace, sink, options);
+    this.calls.forkRemedy = 'perf script -F +pid (of ftrace, the option record-tgid)';
     this.calls.isMislabelled = (place) => this.#places.isMislabelled(place);
   }
 
-  /** Key of the process: its pid, or what tells program images apart where `pid` is 0. */
+  /**
+   * Key of the process: its pid, or what tells program images apart where `pid` is 0. After an exec a pid's libraries lie elsewhere:
+   * the blocks of its former program are gone, and it counts as another process.
+   */
   processOf(event: UprobeEvent, pid: number): number {
-    return pid > 0 ? pid : imageKey(this.#places.imageOf(event.place));
+    const image = this.#places.imageOf(event.place);
+    if (pid <= 0) return imageKey(image);
+    if (pid !== this.#pid || image !== this.#image) {
+      let images = this.#imagesOf.get(pid);
+      if (images === undefined) this.#imagesOf.set(pid, (images = []));
+      let program = images.indexOf(image);
+      if (program < 0) program = images.push(image) - 1;
+      this.#pid = pid;
+      this.#image = image;
+      this.#key = keyOfProgram(pid, program);
+    }
+    return this.#key;
   }
 
   /** Number of the place of the event's probe. */
@@ -44,7 +65,7 @@ export class UprobeCalls {
     return this.#places.intern(event.op, event.place);
   }
 
-  /** True while lines that name no process are all of the same. */
+  /** True while there was no exec, and lines that name no process are all of the same. */
   get oneImage(): boolean {
     return this.#places.images <= 1;
   }

@@ -32,10 +32,23 @@ export const UNSEEN_ADDRESS = -1;
 const AHEAD_RECORDS = 8192;
 const AHEAD_TIME = 100e6;
 
-/** A process of the recording. */
+/** A process of the recording, or one of the programs that it ran. */
 interface Process {
-  /** What tells it from the others: its pid, or a negative number where the recording has none. */
+  /** What tells it from the others: its pid (keyOfProgram), or a negative number where the recording has none. */
   readonly key: number;
+}
+
+/** Beyond any pid. */
+const PIDS = 2 ** 32;
+
+/** Key of the program that process `pid` runs after so many calls of exec. */
+export function keyOfProgram(pid: number, execs: number): number {
+  return pid + execs * PIDS;
+}
+
+/** Pid of a process that has one. */
+function pidOf({ key }: Process): number {
+  return key % PIDS;
 }
 
 /** A thread, by process and tid. */
@@ -92,6 +105,10 @@ export class ProbeCalls {
   lost = 0;
   /** CPU of the records that are added, -1 if the recording does not say. */
   #cpu = -1;
+  /** What tells forked processes from threads, of a recorder that may leave out which process a thread is of. */
+  forkRemedy: string | undefined;
+  /** Blocks that were given out while they were live. */
+  #givenTwice = 0;
   /** Says of a probe's number that the recorder calls it by a wrong name. */
   isMislabelled: ((probe: number) => boolean) | undefined;
 
@@ -184,10 +201,21 @@ export class ProbeCalls {
       warnings.push(`only ${this.#nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
     if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
+    if (
+      chosen !== undefined &&
+      chosen.key < 0 &&
+      this.#givenTwice > 0 &&
+      this.lost === 0 &&
+      threads.length > 1 &&
+      this.forkRemedy !== undefined
+    )
+      warnings.push(
+        `${this.#givenTwice} blocks were given out twice, as to a process and its forked child: ${this.forkRemedy} tells them from threads`,
+      );
     const late = this.#trace.skipped.late ?? 0;
     if (late > 0) warnings.push(`${late} events came too late to be put in order`);
     for (const thread of this.#threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
-    if (chosen !== undefined && chosen.key > 0) header.pid ??= chosen.key;
+    if (chosen !== undefined && chosen.key > 0) header.pid ??= pidOf(chosen);
     if (this.origin.known) header.startTime ??= this.origin.toBigInt() + BigInt(this.#startTime);
   }
 
@@ -216,9 +244,10 @@ export class ProbeCalls {
   /** Chooses the process asked for, else the one with the most calls. */
   #choose(): Process {
     const { pid } = this.#options;
-    const processes = [...this.#processes.values()];
+    let processes = [...this.#processes.values()];
     if (pid !== undefined) {
-      return this.#processes.get(pid) ?? this.#threads.find(({ tid }) => tid === pid)?.process ?? this.#addProcess(pid);
+      processes = processes.filter((process) => pidOf(process) === pid);
+      if (processes.length === 0) return this.#threads.find(({ tid }) => tid === pid)?.process ?? this.#addProcess(pid);
     }
     return processes.reduce((best, process) => (this.#recordsOf(process) > this.#recordsOf(best) ? process : best));
   }
@@ -238,7 +267,7 @@ export class ProbeCalls {
   /** Its number, or where only threads have numbers, that of its first one; and the command, if that is known. */
   #nameOf(process: Process): string {
     const first = this.#threads.find((thread) => thread.process === process);
-    const number = process.key > 0 ? `process ${process.key}` : `the process of thread ${first?.tid}`;
+    const number = process.key > 0 ? `process ${pidOf(process)}` : `the process of thread ${first?.tid}`;
     return first?.name === undefined ? number : `${number} (${first.name})`;
   }
 
@@ -427,7 +456,7 @@ export class ProbeCalls {
     }
     if (kind === Op.thread_exit) {
       // The main thread's is that of the process, and the handlers of exit() still run in it.
-      if (thread.tid === thread.process.key) return trace.skip('note');
+      if (thread.tid === pidOf(thread.process)) return trace.skip('note');
       thread.exiting = true;
       this.#admit(thread);
     } else if (kind === Op.free) {
@@ -457,7 +486,10 @@ export class ProbeCalls {
     if (address === UNSEEN_ADDRESS) return this.#trace.skip('no_address');
     if (from !== 0 && from !== address && (address !== 0 || rows.size[row] === 0)) states.set(from, FREED);
     if (address !== 0) {
-      if (address !== from && states.get(address) === LIVE) this.#takeMover(rows, row, address);
+      if (address !== from && states.get(address) === LIVE) {
+        this.#takeMover(rows, row, address);
+        if (states.get(address) === LIVE) this.#givenTwice++;
+      }
       states.set(address, LIVE);
     }
     this.#emit(rows, row, thread);
@@ -499,7 +531,7 @@ export class ProbeCalls {
     const state = states.get(ptr[row]);
     if (state === LIVE) return false;
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
-    if (thread.row === 0 || thread.tid === thread.process.key || row < this.#joins.lastAllocation[thread.index]) return false;
+    if (thread.row === 0 || thread.tid === pidOf(thread.process) || row < this.#joins.lastAllocation[thread.index]) return false;
     if (thread.flushing) return true;
     // The cache goes back as a whole, at the very end: from here on none of the thread's frees is of a live block. At least one of
     // them has been freed before; others never were blocks of the program but remainders that the C library split off and cached.
