@@ -180,6 +180,18 @@ test('what a replay has not is refused by name', () => {
   }
 });
 
+test('an arena beyond the last index: EAGAIN, after its background thread has been looked for', () => {
+  const { heap, mallctl } = start('narenas:4094');
+  const main = heap.tsds[0];
+  const locks = () => {
+    mallctl.byName(main, 'epoch', 1);
+    return Number(mallctl.byName(main, 'stats.mutexes.background_thread.num_ops'));
+  };
+  const [before, between] = [locks(), locks()];
+  expect(() => mallctl.byName(main, 'arenas.create')).toThrow('EAGAIN');
+  expect(locks() - between).toBe(between - before + 1);
+});
+
 test('arenas.lookup knows the arena of an object, and refuses what is none', () => {
   const { heap, mallctl } = start('narenas:1');
   const main = heap.tsds[0];

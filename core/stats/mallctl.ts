@@ -300,7 +300,11 @@ const createArena: Leaf = (call, _, value) => {
   let i = ctl.destroyedIndices.pop();
   if (i === undefined) {
     i = ctl.stats.arenas.length;
-    if (i >= ARENA_LIMIT) fail('EAGAIN');
+    if (i >= ARENA_LIMIT) {
+      // arena_init still looks whether the arena that there is not wants a background thread
+      lock(call.heap.mutexes, GlobalMutex.background_thread);
+      fail('EAGAIN');
+    }
     ctl.addRecord();
   }
   arenaInit(call.heap, i);
