@@ -159,5 +159,11 @@ test('beside pays for what is long once decompressed, where there are two proces
     expect(await paysBeside(made(name)), name).toBe(pays && availableParallelism() > 1);
     rmSync(made(name));
   }
+  // what is booked as it is read leaves nothing to do beside it
+  const recording = `v 10400 3\nX p\nI 1000 5\nt 1 0\na 8 1\n${'+ 0\n'.repeat(5_000_000)}`;
+  writeFileSync(made('recording'), recording);
+  expect(await paysBeside(made('recording'))).toBe(availableParallelism() > 1);
+  expect(await paysBeside(made('recording'), true)).toBe(false);
+  rmSync(made('recording'));
   for (const path of ['/dev/stdin', folder, made('missing')]) expect(await paysBeside(path), path).toBe(false);
 });

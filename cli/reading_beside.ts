@@ -5,6 +5,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compact } from '../formats/compact/reader.ts';
+import { heaptrack } from '../formats/heaptrack/heaptrack.ts';
 import { openInput } from '../formats/input.ts';
 
 /** Bytes of text from which it pays: the thread begins to read after about as long as reading a few megabytes takes. */
@@ -16,15 +17,16 @@ const HEAD_BYTES = 1 << 16;
 const SETTING = 'JEREPLAY_READ_BESIDE';
 
 /**
- * Whether to read the trace at a path beside what its events are for. False for what cannot be opened, for pipes, which may be silent for long, and in a
+ * Whether to read the trace at a path beside what its events are for: accounts alone, or more. False for what cannot be opened, for pipes, which may be silent for long, and in a
  * thread that is one of several already (a sweep's).
  */
-export async function paysBeside(path: string): Promise<boolean> {
+export async function paysBeside(path: string, accountsAlone = false): Promise<boolean> {
   const setting = process.env[SETTING];
   if (setting === 'never') return false;
   if (setting !== 'always' && availableParallelism() < 2) return false;
   const size = fileSize(path);
-  const isLong = size !== undefined && (setting === 'always' || (size > HEAD_BYTES && (await textBytes(path, size)) >= LEAST_BYTES));
+  const isLong =
+    size !== undefined && (setting === 'always' || (size > HEAD_BYTES && (await textBytes(path, size, accountsAlone)) >= LEAST_BYTES));
   return isLong && (await import('node:worker_threads')).isMainThread;
 }
 
@@ -38,12 +40,15 @@ function fileSize(path: string): number | undefined {
   }
 }
 
-/** About how many bytes of text the file decompresses to, if the rest of it is as its beginning. A compact trace has none: reading it takes little. */
-async function textBytes(path: string, size: number): Promise<number> {
+/**
+ * About how many bytes of text the file decompresses to, if the rest of it is as its beginning. A compact trace has none: reading it takes little. Nor has what
+ * is booked as it is read: nothing is left to do beside it.
+ */
+async function textBytes(path: string, size: number, accountsAlone: boolean): Promise<number> {
   let bytes = 0;
   try {
     for await (const chunk of (await openInput(beginning(path))).chunks) {
-      if (bytes === 0 && compact.sniff(chunk) > 0) return 0;
+      if (bytes === 0 && (compact.sniff(chunk) > 0 || (accountsAlone && heaptrack.books?.(chunk) === true))) return 0;
       bytes += chunk.length;
     }
   } catch {

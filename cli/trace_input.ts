@@ -3,7 +3,7 @@
  */
 import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
-import { readTrace, readTraceBeside, type Source } from '../formats/index.ts';
+import { type Accounts, readTrace, readTraceBeside, type Source } from '../formats/index.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
@@ -21,6 +21,7 @@ export interface InputArgs {
 
 /**
  * Reads the trace at a path (or, for standard input, from `source`) into `trace`, a new one, and `sink`; in a thread of its own where that pays.
+ * With `accounts`, formats that can book the calls there, and hand over none.
  * `trace.partial` says afterwards whether the input or the user broke off.
  */
 export async function readInput(
@@ -29,6 +30,7 @@ export async function readInput(
   sink: (batch: EventBatch) => boolean,
   args: InputArgs,
   source?: Source,
+  accounts?: Accounts,
 ): Promise<void> {
   const progress = showProgress(path, args.quiet === true);
   let events = 0;
@@ -40,14 +42,15 @@ export async function readInput(
     name: path,
     ...(args.from === undefined ? {} : { from: args.from }),
     ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
-    onProgress: (read: number, total?: number) => progress.at(read, total, events),
+    onProgress: (read: number, total?: number) => progress.at(read, total, accounts?.eventCount ?? events),
   };
   try {
     await interruptible(async (signal) => {
-      if (source === undefined && path !== STANDARD && (await paysBeside(path))) {
+      if (source === undefined && path !== STANDARD && (await paysBeside(path, accounts !== undefined))) {
         await readTraceBeside(path, trace, take, { ...options, signal });
       } else {
-        await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, { ...options, signal });
+        const read = { ...options, signal, ...(accounts === undefined ? {} : { accounts }) };
+        await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, read);
       }
       if (signal.aborted) trace.partial = true;
       if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;

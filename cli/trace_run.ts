@@ -45,6 +45,8 @@ export async function runTrace(
       },
       args,
       source,
+      // Who is to stop at an event must see each of them.
+      options.model === false && options.until === undefined ? replay : undefined,
     );
     replay.finish(trace.partial);
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * A trace format is one value: its name, how to recognise it, how to read it.
  */
+import type { Replay } from '../core/replay/replay.ts';
 import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
 
@@ -11,6 +12,9 @@ export { InputError } from '../core/trace/input_error.ts';
  * `false` ends the reading there (see readTrace).
  */
 export type BatchSink = (batch: EventBatch) => boolean | void;
+
+/** Accounts that a reader may book calls in itself: a replay without a model that runs to the trace's end. */
+export type Accounts = Pick<Replay, 'ledger' | 'eventCount' | 'booked'>;
 
 /** Settings that the command line passes to a reader. */
 export interface ReadOptions {
@@ -24,6 +28,8 @@ export interface ReadOptions {
   readonly reorderWindow?: number;
   /** Events handed over at once, at most. Default 4096. */
   readonly batchEvents?: number;
+  /** Where accounts are all that is wanted of the calls: a format that knows how books them there, and hands over no batches. */
+  readonly accounts?: Accounts;
 }
 
 /** Settings for a reader that only looks at an input's head to say how sure it is: its events go nowhere, so few are kept at once. */
@@ -54,5 +60,7 @@ export interface TraceFormat {
    * 0 no, 1 certain. The file's name plays no part.
    */
   sniff(head: Uint8Array): number;
+  /** Whether an input of this format that begins so is booked in `accounts` as it is read. Default: none is. */
+  books?(head: Uint8Array): boolean;
   open(trace: Trace, sink: BatchSink, options: ReadOptions): TraceReader;
 }

@@ -29,7 +29,7 @@ export { readTraceBeside } from './beside/read_beside.ts';
 export type { ContextSumsReader } from './context_sums.ts';
 export { contextSumsReader } from './context_sums.ts';
 export type { Source } from './input.ts';
-export type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
+export type { Accounts, BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
 
 /** Every format that can be read, the most specific first: of two that are equally sure the earlier one is taken. */
 export const FORMATS: readonly TraceFormat[] = [

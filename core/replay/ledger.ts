@@ -99,7 +99,7 @@ export class Ledger {
   /** The context's part of an allocation. */
   allocateContext(stack: number, bytes: number, time: number): void {
     const at = (stack + 1) * FIELDS;
-    if (at >= this.#fields.length) this.#reach(at);
+    if (at >= this.#fields.length) this.#grow(at + FIELDS);
     const fields = this.#fields;
     if (fields[at + ALLOC_OBJECTS]++ === 0) fields[at + FIRST_TIME] = time;
     fields[at + LAST_TIME] = time;
@@ -111,6 +111,16 @@ export class Ledger {
       fields[at + PEAK_BYTES] = live;
       fields[at + PEAK_TIME] = time;
     }
+  }
+
+  /**
+   * The accounts of all contexts, as ledger_row.ts lays them out, with room for stacks up to `stacks` - 1: for who books many calls at once. They are
+   * where they are until the next call. Totals are booked apart.
+   */
+  reach(stacks: number): Float64Array {
+    const length = (stacks + 1) * FIELDS;
+    if (this.contexts && length > this.#fields.length) this.#grow(length);
+    return this.#fields;
   }
 
   /** Books that the object of `stack` that is being freed was a temporary one. */
@@ -209,8 +219,8 @@ export class Ledger {
     return first;
   }
 
-  #reach(at: number): void {
-    this.#fields = grown(this.#fields, at + FIELDS);
+  #grow(length: number): void {
+    this.#fields = grown(this.#fields, length);
     this.#temporary = grown(this.#temporary, this.#fields.length / FIELDS);
   }
 }

@@ -222,6 +222,12 @@ export class Replay {
     return heap.tsds[thread];
   }
 
+  /** Says that who reads the trace has booked `events` events in the ledger itself, the last one at `time`: of a replay without a model. */
+  booked(events: number, time: number): void {
+    this.eventCount += events;
+    if (events > 0 && time > this.#now) this.#now = time;
+  }
+
   /** Runs a batch of events. False once `until` is reached: the replay takes no more. @throws InputError for an unknown address, if asked to. */
   take(batch: EventBatch): boolean {
     if (this.#stopped) return false;

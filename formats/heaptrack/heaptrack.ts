@@ -29,15 +29,16 @@ import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
 import { LineBlocks } from './blocks.ts';
-import { AllocationInfos, takeCalls } from './infos.ts';
+import { bookCalls } from './book_calls.ts';
+import { AllocationInfos, appendCalls, type TakeCalls, takeCalls } from './infos.ts';
+import { INFO, MINUS, NEWLINE, PLUS, SPACE, TRACE } from './letters.ts';
 import { Modules } from './modules.ts';
 import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
+import { takeTables } from './tables.ts';
 
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
 const LETTER = (letter: string) => letter.charCodeAt(0);
-const [PLUS, MINUS, COMMENT] = ['+', '-', '#'].map(LETTER);
-const [INFO, CLOCK, POINTER, MODULE, STRING, TRACE, VERSION, EXE] = ['a', 'c', 'i', 'm', 's', 't', 'v', 'x'].map(LETTER);
+const COMMENT = LETTER('#');
+const [CLOCK, POINTER, MODULE, STRING, VERSION, EXE] = ['c', 'i', 'm', 's', 'v', 'x'].map(LETTER);
 const [ATTACHED, SYSTEM, RESIDENT, SUPPRESSION, COMMAND] = ['A', 'I', 'R', 'S', 'X'].map(LETTER);
 /** heaptrack 1.0.0: earlier ones did not write their version. */
 const OLDEST_HEAPTRACK = 0x10000;
@@ -50,6 +51,8 @@ const VERSION_BEFORE_1 = 0x10200;
 const CALL_ADDRESSES = 0x10300;
 /** Most bytes of a command that heaptrack writes. */
 const LONGEST_COMMAND = 4096;
+/** Bytes in which a file shows whether it is raw: those name the program and its modules first. */
+const KIND_BYTES = 4096;
 /** A line of version 3 that can follow the command. */
 const AFTER_COMMAND = /^(?:[Iictav+-](?: [0-9a-f]+)+|[smx] [0-9a-f]+ .*|S .*|A|#.*)\r?$/;
 
@@ -70,6 +73,8 @@ class HeaptrackReader implements TraceReader {
   readonly #modules = new Modules();
   /** Raw code address -> FrameIndex, as long as the modules stay. */
   readonly #rawFrames = new Map<number, number>();
+  /** Appends calls of interpreted files, or books them. */
+  readonly #take: TakeCalls;
   readonly #strangers: Unparsed;
   readonly #facts: RecordingFacts;
   /** Number of the line, without those that `takeCalls` and `takeAddressedCalls` have taken. */
@@ -95,6 +100,12 @@ class HeaptrackReader implements TraceReader {
     this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
     this.#strangers = new Unparsed(trace, options, 'heaptrack’s');
     this.#facts = new RecordingFacts(trace);
+    const { accounts } = options;
+    const infos = this.#infos;
+    this.#take =
+      accounts === undefined
+        ? (calls, count) => appendCalls(infos, this.#builder, this.#time, calls, count)
+        : (calls, count) => bookCalls(infos, accounts, this.#time, trace.stacks.length, calls, count);
   }
 
   write(chunk: Uint8Array): void {
@@ -110,7 +121,7 @@ class HeaptrackReader implements TraceReader {
     this.#strangers.end();
     const maps = this.#modules.mapsText();
     if (maps !== undefined) this.#trace.header.maps = maps;
-    if (this.#builder.count > 0) {
+    if (this.#builder.count > 0 || this.#infos.lines > 0) {
       this.#trace.warnings.push('heaptrack records no threads: all calls are replayed as those of one');
       if (this.#infos.length > 0) {
         this.#trace.warnings.push(
@@ -122,7 +133,7 @@ class HeaptrackReader implements TraceReader {
   }
 
   /** Whether calls name blocks by their addresses: raw files, and those from before there were allocation infos. A file never has both kinds. */
-  get #hasAddresses(): boolean {
+  get hasAddresses(): boolean {
     return this.#raw || (this.#version === 0 && this.#infos.length === 0);
   }
 
@@ -135,15 +146,35 @@ class HeaptrackReader implements TraceReader {
     const infos = this.#infos;
     let at = start;
     while (at < end) {
-      if (infos.length > 0 && !this.#raw) at = takeCalls(infos, this.#builder, this.#time, bytes, at, end);
-      else if (this.#hasAddresses) at = takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#time, bytes, at, end);
+      if (infos.length > 0 && !this.#raw) at = takeCalls(infos, this.#take, bytes, at, end);
+      else if (this.hasAddresses) at = takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#time, bytes, at, end);
       if (at === end) return;
+      const next = this.#takeTables(bytes, at, end);
+      if (next > at) {
+        at = next;
+        continue;
+      }
       let newline = at;
       while (bytes[newline] !== NEWLINE) newline++;
       this.#line++;
       this.#onLine(bytes, at, newline);
       at = newline + 1;
     }
+  }
+
+  /** Takes the lines of tables of an interpreted file that stand in line from `start` on; gives the position of the first one that is left. */
+  #takeTables(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#raw || this.#inCommand) return start;
+    const stacks = this.#stacks;
+    const infos = this.#infos;
+    const before = stacks.traces + infos.length;
+    const stop = takeTables(stacks, infos.length > 0 ? infos : undefined, bytes, start, end);
+    if (stop === start) return start;
+    const lines = stacks.traces + infos.length - before;
+    this.#line += lines;
+    this.taken += lines;
+    this.#strangers.fits();
+    return stop;
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
@@ -163,11 +194,11 @@ class HeaptrackReader implements TraceReader {
 
   /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` or `takeAddressedCalls` has left. */
   #onCall(mode: number, cursor: ByteCursor): boolean {
-    if (!this.#hasAddresses && (mode === PLUS || this.#infos.length === 0)) return false;
+    if (!this.hasAddresses && (mode === PLUS || this.#infos.length === 0)) return false;
     if (mode === MINUS) {
       const ptr = cursor.eat(SPACE) ? cursor.address() : NaN;
       if (Number.isNaN(ptr) || cursor.pos < cursor.end) return false;
-      if (!this.#hasAddresses) {
+      if (!this.hasAddresses) {
         if (ptr >= this.#infos.length) return false;
         this.#trace.skip('free_unknown');
         this.#infos.freed = false;
@@ -189,7 +220,7 @@ class HeaptrackReader implements TraceReader {
       case TRACE:
         return this.#onTrace(cursor);
       case INFO: {
-        if (this.#hasAddresses && !this.#raw && (this.versioned || this.#builder.count > 0)) return false;
+        if (this.hasAddresses && !this.#raw && (this.versioned || this.#builder.count > 0)) return false;
         const size = next(cursor);
         const trace = next(cursor);
         const stack = this.#stacks.stackOf(trace);
@@ -414,6 +445,15 @@ export const heaptrack: TraceFormat = {
     if (!versioned) return 0;
     // The line of the version first, and nothing strange after it: no other format need be asked.
     return unparsed === 0 ? 1 : 0.98 * (taken / (taken + unparsed));
+  },
+  books(head) {
+    const reader = new HeaptrackReader(new Trace(), () => {}, SNIFFING);
+    try {
+      reader.write(head.subarray(0, KIND_BYTES));
+    } catch {
+      return false;
+    }
+    return reader.versioned && !reader.hasAddresses;
   },
   open: (trace, sink, options) => new HeaptrackReader(trace, sink, options),
 };

@@ -7,10 +7,11 @@ export const NEWLINE = 0x0a;
 export const SPACE = 0x20;
 export const PLUS = 0x2b;
 export const MINUS = 0x2d;
-/** No block, no stack. */
-export const NONE = -1;
-/** Made-up addresses of blocks: that of the first one, and the distance of the following ones. */
-export const FIRST_ADDRESS = 0x10000;
+/** Made-up addresses of blocks, which are numbered from 1: where the one before the first would be, and their distance. */
+export const BEFORE_FIRST_ADDRESS = 0xfff0;
 export const ADDRESS_STEP = 16;
 /** Digits of the largest index of an info taken. */
 export const MOST_DIGITS = 7;
+/** First letters of lines. */
+export const INFO = 0x61;
+export const TRACE = 0x74;
