@@ -6,6 +6,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import { argumentPlaces, takesHex, type UprobeEvent } from './arguments.ts';
+import type { LaneMemory } from '../shared/lane_memory.ts';
 import { isPlain, putDoubles } from '../shared/doubles.ts';
 import * as Plan from './lane_plan.ts';
 
@@ -26,14 +27,21 @@ interface Span {
 export class EventShapes {
   count = 0;
   /** For shape s: its header and steps at s times SHAPE (lane_plan.ts). */
-  readonly plan = new Int32Array(Plan.MOST_SHAPES * Plan.SHAPE);
+  readonly plan: Int32Array;
   /** Text before the first number. */
-  readonly texts = new Float64Array((Plan.MOST_SHAPES * Plan.MOST_TEXT) / 8);
+  readonly texts: Float64Array;
   /** Those behind it, four bytes a word, little-endian. */
-  readonly words = new Int32Array(Plan.MOST_SHAPES * (Plan.MOST_TEXT / 4 + Plan.MOST_VALUES + 1));
+  readonly words: Int32Array;
   /** Shape -> the one that came after it last. */
-  readonly after = new Uint8Array(Plan.MOST_SHAPES);
+  readonly after: Uint8Array;
   #words = 0;
+
+  constructor(memory: LaneMemory) {
+    this.plan = memory.int32(Plan.MOST_SHAPES * Plan.SHAPE);
+    this.texts = memory.float64((Plan.MOST_SHAPES * Plan.MOST_TEXT) / 8);
+    this.words = memory.int32(Plan.MOST_SHAPES * (Plan.MOST_TEXT / 4 + Plan.MOST_VALUES + 1));
+    this.after = memory.uint8(Plan.MOST_SHAPES);
+  }
 
   /**
    * Remembers the shape of `event`, if there is none of its kind and place yet. It stands from the colon behind its time on; `bytes[end]` is a newline.

@@ -7,7 +7,7 @@ import { LONGEST_TEXT } from '../shared/text_rows.ts';
 import type { UprobeEvent } from './arguments.ts';
 import { LONGEST_FIT } from './lane_plan.ts';
 import type { UprobeCalls } from './uprobe_calls.ts';
-import { runUprobeLane, UprobeLane } from './uprobe_lane.ts';
+import { UprobeLane } from './uprobe_lane.ts';
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
@@ -42,7 +42,7 @@ export class KnownLines {
   /** @param flagged whether a word stands between CPU and time, and a return's caller before its probe, as the kernel writes lines */
   constructor(calls: UprobeCalls, flagged: boolean) {
     this.#calls = calls;
-    this.#lane = new UprobeLane(calls.recentCallers, flagged);
+    this.#lane = new UprobeLane(calls.memory, calls.recentCallers, flagged);
   }
 
   /** Process and thread of the line taken last. */
@@ -77,7 +77,7 @@ export class KnownLines {
     const lane = this.#lane;
     let line = start;
     do {
-      line = runUprobeLane(lane, this.#calls.calls, bytes, this.#view, line, limit - LONGEST_FIT);
+      line = lane.run(this.#calls.calls, bytes, line, limit - LONGEST_FIT);
       lines.line += lane.taken;
     } while (lane.taken > 0);
     return line;

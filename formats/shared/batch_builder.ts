@@ -2,9 +2,9 @@
  * Appends events to a batch and hands it over when it is full.
  * Invariant: times handed over never decrease; an event that claims an earlier time than the one before gets that one's time.
  */
-import { BATCH_EVENTS, EVENT_BYTES, EventBatch, type Op } from '../../core/trace/events.ts';
-import { NO_STACK } from '../../core/units.ts';
+import { BATCH_EVENTS, type EventBatch, type Op } from '../../core/trace/events.ts';
 import type { BatchSink } from '../format.ts';
+import { cpusOf, emptyBatch } from './lane_batch.ts';
 import type { LaneMemory } from './lane_memory.ts';
 
 /** Builder of batches for a sink. */
@@ -22,9 +22,7 @@ export class BatchBuilder {
   /** @param memory where lanes reach the batch's columns; default: memory of the batch's own */
   constructor(sink: BatchSink, capacity = BATCH_EVENTS, memory?: LaneMemory) {
     this.#memory = memory;
-    const start = memory?.take(capacity * EVENT_BYTES) ?? 0;
-    this.batch = new EventBatch(capacity, memory?.buffer, start);
-    this.batch.stack.fill(NO_STACK);
+    this.batch = emptyBatch(capacity, memory);
     this.#sink = sink;
   }
 
@@ -68,8 +66,7 @@ export class BatchBuilder {
   /** Says on which CPU the event ran that is appended next, 0 to MOST_CPU. */
   ranOn(cpu: number): void {
     const { batch } = this;
-    batch.cpu ??= (this.#memory?.int16(batch.capacity) ?? new Int16Array(batch.capacity)).fill(-1);
-    batch.cpu[batch.length] = cpu;
+    cpusOf(batch, this.#memory)[batch.length] = cpu;
   }
 
   /** The columns of numbers of blocks, which whoever takes them once fills in every row. */

@@ -36,6 +36,41 @@ export interface Lanes {
     start: number,
     limit: number,
   ): number;
+
+  /**
+   * Takes perf's lines from `start` on that begin at `furthest` at most, until one does not fit or the window is full. LONGEST_FIT bytes behind `furthest` can be
+   * read, and there is a newline further on. The columns of heads are those of LineHeads, those of shapes of EventShapes, of callers of CallerStacks.
+   * `columns` and `cpus` are the window's, as of `runEventLane`; `records` counts by thread. `results`, as words: head and shape of the line taken last; then how
+   * many were taken, and whether in order.
+   * @returns The start of the first line that was not taken: the last one that fits, if any does.
+   */
+  runUprobeLane(
+    headCount: number,
+    headLengths: number,
+    headTexts: number,
+    headLasts: number,
+    headHasCpu: number,
+    headThreads: number,
+    shapeCount: number,
+    plan: number,
+    shapeTexts: number,
+    words: number,
+    after: number,
+    values: number,
+    callerKeys: number,
+    callerStacks: number,
+    flagged: boolean,
+    records: number,
+    originSeconds: number,
+    originNanos: number,
+    columns: number,
+    cpus: number,
+    capacity: number,
+    firstRow: number,
+    results: number,
+    start: number,
+    furthest: number,
+  ): number;
 }
 
 type Shared<T> = T & { readonly buffer: SharedArrayBuffer };

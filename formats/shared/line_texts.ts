@@ -3,6 +3,7 @@
  * Invariant: a text is of printable ASCII, eight bytes at least.
  */
 import { isPlain, putDoubles } from './doubles.ts';
+import type { LaneMemory } from './lane_memory.ts';
 import { LONGEST_TEXT, TEXT_DOUBLES } from './text_rows.ts';
 
 /** Texts by number. */
@@ -16,12 +17,12 @@ export class LineTexts {
   readonly #most: number;
   #next = 0;
 
-  /** `most` texts are kept. */
-  constructor(most: number) {
+  /** `most` texts are kept, where lanes reach them if there is a memory for those. */
+  constructor(most: number, memory?: LaneMemory) {
     this.#most = most;
-    this.lengths = new Int32Array(most);
-    this.texts = new Float64Array(most * TEXT_DOUBLES);
-    this.lasts = new Int32Array(most);
+    this.lengths = memory?.int32(most) ?? new Int32Array(most);
+    this.texts = memory?.float64(most * TEXT_DOUBLES) ?? new Float64Array(most * TEXT_DOUBLES);
+    this.lasts = memory?.int32(most) ?? new Int32Array(most);
   }
 
   clear(): void {

@@ -4,7 +4,9 @@
  * `window` records late. One that does is passed on at once and counted in `late`.
  * Method: a natural merge sort, by runs, of twice the window each time it is full; sorted input is not sorted again.
  */
-import { EventBatch } from '../../core/trace/events.ts';
+import { BATCH_EVENTS, type EventBatch } from '../../core/trace/events.ts';
+import { cpusOf, emptyBatch } from './lane_batch.ts';
+import type { LaneMemory } from './lane_memory.ts';
 
 /**
  * Takes the first `count` rows of `rows`, the next records in order of time; those behind them will follow. The rows before `known` were
@@ -21,6 +23,7 @@ export class Reorder {
   late = 0;
   readonly #window: number;
   readonly #onRecords: OnRecords;
+  readonly #memory: LaneMemory | undefined;
   #rows: EventBatch;
   /** What `#rows` is put in order into. */
   #other: EventBatch | undefined;
@@ -32,10 +35,12 @@ export class Reorder {
   /** Rows held that the last call has shown, as long as none came before them. */
   #known = 0;
 
-  constructor(onRecords: OnRecords, window = REORDER_WINDOW) {
+  /** @param memory where lanes reach the window's columns; default: memory of its own */
+  constructor(onRecords: OnRecords, window = REORDER_WINDOW, memory?: LaneMemory) {
+    this.#memory = memory;
     this.#window = Math.max(1, window);
     this.#onRecords = onRecords;
-    this.#rows = new EventBatch(Math.min(4096, 2 * this.#window));
+    this.#rows = emptyBatch(Math.min(BATCH_EVENTS, 2 * this.#window), memory);
   }
 
   /** Adds a record; `cpu` is -1 if it does not say on which CPU it was made. */
@@ -50,7 +55,7 @@ export class Reorder {
     rows.size[row] = size;
     rows.extra[row] = extra;
     rows.stack[row] = stack;
-    if (cpu >= 0) rows.cpu ??= new Int16Array(rows.capacity).fill(-1);
+    if (cpu >= 0) cpusOf(rows, this.#memory);
     if (rows.cpu !== undefined) rows.cpu[row] = cpu;
     this.filled(row + 1, row === 0 || time >= rows.time[row - 1]);
   }
@@ -60,7 +65,7 @@ export class Reorder {
     const rows = this.#rows;
     const { length } = rows;
     if (length < rows.capacity) return rows;
-    if (length < 2 * this.#window) this.#rows = enlarge(rows, Math.min(2 * length, 2 * this.#window));
+    if (length < 2 * this.#window) this.#rows = enlarge(rows, Math.min(2 * length, 2 * this.#window), this.#memory);
     else this.#emit(length - this.#window);
     return this.#rows;
   }
@@ -84,7 +89,8 @@ export class Reorder {
       this.#sort(length);
       // What stays is put in order too, so that the next sort finds it as one run.
       let other = this.#other;
-      if (other === undefined || other.capacity < rows.capacity) other = new EventBatch(rows.capacity);
+      if (other === undefined || other.capacity < rows.capacity) other = emptyBatch(rows.capacity, this.#memory);
+      if (rows.cpu !== undefined) cpusOf(other, this.#memory);
       permute(rows, this.#order, length, other);
       this.#rows = other;
       this.#other = rows;
@@ -150,11 +156,11 @@ function columnsOf(rows: EventBatch): (Uint8Array | Int32Array | Float64Array)[]
   return [rows.op, rows.thread, rows.time, rows.ptr, rows.old, rows.size, rows.extra, rows.stack];
 }
 
-function enlarge(rows: EventBatch, capacity: number): EventBatch {
-  const larger = new EventBatch(capacity);
+function enlarge(rows: EventBatch, capacity: number, memory: LaneMemory | undefined): EventBatch {
+  const larger = emptyBatch(capacity, memory);
   const columns = columnsOf(larger);
   columnsOf(rows).forEach((column, i) => columns[i].set(column));
-  if (rows.cpu !== undefined) (larger.cpu = new Int16Array(capacity)).set(rows.cpu);
+  if (rows.cpu !== undefined) cpusOf(larger, memory).set(rows.cpu);
   larger.length = rows.length;
   return larger;
 }
@@ -168,10 +174,7 @@ function permute(rows: EventBatch, order: Uint32Array, length: number, result: E
   permuteDoubles(rows.old, order, length, result.old);
   permuteDoubles(rows.size, order, length, result.size);
   permuteDoubles(rows.extra, order, length, result.extra);
-  if (rows.cpu !== undefined) {
-    result.cpu ??= new Int16Array(result.capacity);
-    permuteShorts(rows.cpu, order, length, result.cpu);
-  }
+  if (rows.cpu !== undefined && result.cpu !== undefined) permuteShorts(rows.cpu, order, length, result.cpu);
   result.length = length;
 }
 

@@ -18,6 +18,7 @@ import type { StackIndex } from '../../core/units.ts';
 import { InputError } from '../format.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
+import type { LaneMemory } from '../shared/lane_memory.ts';
 import { Reorder } from '../shared/reorder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { AddressStates, FREED, LIVE, UNSEEN } from './address_states.ts';
@@ -86,7 +87,8 @@ export class ProbeCalls {
   readonly #processes = new Map<number, Process>();
   readonly #threads: ProbedThread[] = [];
   /** Thread's index -> its whole calls and returns. An entry says little of a process: its return may not be recorded. */
-  records = new Float64Array(16);
+  records: Float64Array;
+  readonly #memory: LaneMemory | undefined;
   /** Thread by tid: the one that used the id last. */
   readonly #byTid = new Map<number, ProbedThread>();
   #thread: ProbedThread | undefined;
@@ -112,11 +114,14 @@ export class ProbeCalls {
   /** Says of a probe's number that the recorder calls it by a wrong name. */
   isMislabelled: ((probe: number) => boolean) | undefined;
 
-  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+  /** @param memory where a lane reaches the window and `records`; default: memory of their own */
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions, memory?: LaneMemory) {
+    this.#memory = memory;
+    this.records = this.#counts(16);
     this.#trace = trace;
     this.#options = options;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#reorder = new Reorder((rows, count, known) => this.#takeAll(rows, count, known), options.reorderWindow);
+    this.#reorder = new Reorder((rows, count, known) => this.#takeAll(rows, count, known), options.reorderWindow, memory);
   }
 
   /**
@@ -228,7 +233,7 @@ export class ProbeCalls {
       if (thread === undefined) {
         this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
         if (this.#threads.length > this.records.length) {
-          const larger = new Float64Array(this.records.length * 2);
+          const larger = this.#counts(this.records.length * 2);
           larger.set(this.records);
           this.records = larger;
           this.#laneRow = lengthen(this.#laneRow, larger.length);
@@ -239,6 +244,10 @@ export class ProbeCalls {
     }
     this.#thread = thread;
     return thread;
+  }
+
+  #counts(length: number): Float64Array {
+    return this.#memory?.float64(length) ?? new Float64Array(length);
   }
 
   /** Chooses the process asked for, else the one with the most calls. */
