@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{cli,core,formats,profiles,fixtures}/**/*.test.ts'],
+    // What earlier runs learnt of symbols is no part of a test, and the user's folder none of its places.
+    env: { JEREPLAY_SYMBOL_CACHE: 'off' },
     globalSetup: './fixtures/bundle_cli.ts',
     benchmark: { include: ['{cli,core,formats,profiles,fixtures}/**/*.bench.ts'] },
     // All processors: most tests wait for programs they started, and the default leaves one of two idle.

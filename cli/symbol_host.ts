@@ -7,6 +7,7 @@ import { accessSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { InputError } from '../core/trace/input_error.ts';
+import { keptFolder, keptTexts } from './kept_symbols.ts';
 import type { SymbolFile, SymbolHost, SymbolTool } from '../profiles/symbols/host.ts';
 
 /** Most bytes that a tool may answer. */
@@ -21,7 +22,9 @@ export function symbolHost(tools: string | undefined): SymbolHost {
   // Nothing is to be fetched: binutils and LLVM would ask a debuginfod server that these name.
   const env = { ...process.env, DEBUGINFOD_URLS: '' };
   const places = new Places(availableParallelism());
+  const folder = keptFolder();
   return {
+    kept: folder === undefined ? undefined : keptTexts(folder, (tool) => toolPath(tool, tools)),
     open(path) {
       if (!files.has(path)) files.set(path, openFile(path));
       return files.get(path);
@@ -89,16 +92,18 @@ class Places {
 function openFile(path: string): SymbolFile | undefined {
   let fd: number;
   let size: number;
+  let modified: number;
   try {
     const stat = statSync(path);
     if (!stat.isFile() || stat.size === 0) return undefined;
-    size = stat.size;
+    ({ size, mtimeMs: modified } = stat);
     fd = openSync(path, 'r');
   } catch {
     return undefined;
   }
   return {
     size,
+    modified,
     read(offset, length) {
       const bytes = new Uint8Array(length);
       let at = 0;

@@ -27,6 +27,8 @@ export interface Binary {
   readonly listed: FunctionTable | undefined;
   /** The file with lines and inlined functions, and its size in bytes. */
   readonly debug: { readonly path: string; readonly size: number } | undefined;
+  /** The files that all this comes from. */
+  readonly sources: readonly { readonly path: string; readonly size: number; readonly modified: number | undefined }[];
 }
 
 /**
@@ -40,7 +42,7 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
   if (image === undefined) return undefined;
   const hasTable = (of: ElfImage) => of.sections.some(({ type, size }) => type === SHT_SYMTAB && size > 0);
   let debug = image.hasDebugInfo ? { path, image } : undefined;
-  let symbols = hasTable(image) ? image : undefined;
+  let symbols = hasTable(image) ? { path, image } : undefined;
   let isListed = symbols !== undefined;
   if (debug === undefined || symbols === undefined) {
     for (const candidate of candidates(image, path, mappedPath, [...folders, ...DEBUG_FOLDERS])) {
@@ -48,14 +50,14 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
       if (other === undefined || !belongs(other, image)) continue;
       if (other.hasDebugInfo) debug ??= { path: candidate, image: other };
       if (symbols === undefined && hasTable(other)) {
-        symbols = other;
+        symbols = { path: candidate, image: other };
         isListed = DEBUG_FOLDERS.some((folder) => candidate === folder + path || candidate === `${folder}${path}.debug`);
       }
       if (debug !== undefined && symbols !== undefined) break;
     }
   }
   // Tables are read when they are asked: what tells lines is at work by then.
-  const all = once(() => functionsOf(symbols ?? packedSymbols(host, image)));
+  const all = once(() => functionsOf(symbols?.image ?? packedSymbols(host, image)));
   const listed = once(() => (isListed ? all() : undefined) ?? functionsOf(image));
   return {
     path,
@@ -67,6 +69,11 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
       return listed();
     },
     debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
+    sources: [{ path, image }, debug, symbols].flatMap((source) => {
+      if (source === undefined) return [];
+      const { size, modified } = source.image.file;
+      return [{ path: source.path, size, modified }];
+    }),
   };
 }
 

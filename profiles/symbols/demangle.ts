@@ -76,6 +76,22 @@ function keepFiltered(names: readonly string[], answer: string | undefined): voi
   });
 }
 
+/** What c++filt said of those names that it was asked for. */
+export function filteredForms(names: Iterable<string>): (readonly [mangled: string, form: string])[] {
+  return [...names].flatMap((name) => {
+    const form = filtered.get(name);
+    return form === undefined ? [] : [[name, form] as const];
+  });
+}
+
+/** Answers that c++filt gave earlier. */
+export function restoreFiltered(forms: readonly (readonly [mangled: string, form: string])[]): void {
+  keepFiltered(
+    forms.map(([name]) => name),
+    forms.map(([, form]) => form).join('\n'),
+  );
+}
+
 /** A C++ name as c++filt has it, in full: with return types, and types by their own names. Where it has not been asked, and of Rust, `demangle`'s. */
 export function filteredName(name: string): string {
   const text = isRust(name) ? name : (filtered.get(name) ?? name);

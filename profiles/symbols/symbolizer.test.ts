@@ -32,7 +32,7 @@ function machine(tools: readonly SymbolTool[], ran: SymbolTool[] = []): SymbolHo
 function fileOf(path: string): SymbolFile | undefined {
   try {
     const bytes = readFileSync(path);
-    return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+    return { size: bytes.length, modified: 1, read: (offset, length) => bytes.subarray(offset, offset + length) };
   } catch {
     return undefined;
   }
@@ -137,6 +137,44 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(symbolizer.names(maps, addresses)).toEqual(names);
     expect(symbolizer.notes()).toEqual(alone.notes());
     expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(2);
+  });
+
+  test('kept from an earlier run: the same names and notes, of any addresses, and only of the same files and tools', () => {
+    const maps = [mapLine(pie, BASE) + mapLine(library, LIBRARY_BASE)];
+    const inside = [...new Set(nm(pie).map(({ start }) => BigInt(BASE + start + 3)))];
+    const addresses = [...inside, ...nm(library).map(({ start }) => BigInt(LIBRARY_BASE + start)), 5n, BigInt(LIBRARY_BASE) + 0xf00000n];
+    const texts = new Map<string, string>();
+    const kept = {
+      tools: 'these',
+      read: (name: string) => texts.get(name),
+      write: (name: string, text: string) => void texts.set(name, text),
+    };
+    const without = new Symbolizer(machine(['addr2line', 'c++filt']));
+    const names = without.names(maps, addresses);
+    /** Tools that a run with what is kept asks. */
+    const asked = (host: Partial<SymbolHost>, some = addresses, tools: readonly SymbolTool[] = ['addr2line', 'c++filt']) => {
+      const ran: SymbolTool[] = [];
+      const symbolizer = new Symbolizer({ ...machine(tools, ran), kept, ...host });
+      const found = symbolizer.names(maps, some);
+      if (tools.includes('addr2line')) expect(found).toEqual(names.filter((_, i) => some.includes(addresses[i])));
+      if (some === addresses && tools.includes('addr2line')) expect(symbolizer.notes()).toEqual(without.notes());
+      return ran.filter((tool) => tool === 'addr2line').length;
+    };
+    // Where a tool is missing nothing is kept.
+    expect(asked({}, addresses, [])).toBe(0);
+    expect(texts.size).toBe(0);
+    expect(asked({}, addresses.slice(0, 3))).toBe(1);
+    expect(asked({})).toBe(2);
+    expect(texts.size).toBe(2);
+    expect(asked({})).toBe(0);
+    expect(asked({ kept: { ...kept, tools: 'others' } })).toBe(2);
+    const changed = (path: string) => {
+      const file = fileOf(path);
+      return file && { ...file, modified: path === library ? 2 : 1 };
+    };
+    expect(asked({ open: changed })).toBe(1);
+    for (const [name, text] of texts) texts.set(name, text.replace(/,(\d+)\]/, ',7]'));
+    expect(asked({})).toBe(2);
   });
 
   test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same', () => {

@@ -14,6 +14,7 @@ import type { Binary } from './debug_files.ts';
 import { nameOf, openBinary } from './debug_files.ts';
 import { beginDemangleBy, demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
+import { type Answer, KeptAnswers, type KnownSymbol } from './kept_answers.ts';
 import type { SourceFrame } from './source_lines.ts';
 import { beginSourceLines, sourceLines } from './source_lines.ts';
 import type { FoundSymbol } from './symbol_table.ts';
@@ -95,6 +96,8 @@ interface Work {
   readonly binary: Binary;
   readonly known: Map<number, readonly NamedFunction[] | undefined>;
   readonly asked: Set<number>;
+  /** Answers of earlier runs. */
+  readonly kept: KeptAnswers | undefined;
 }
 
 /** Addresses of one binary that are being named, ascending. */
@@ -323,14 +326,18 @@ export class Symbolizer {
   #workOf(binary: Binary): Work {
     const key = binary.image.buildId ?? binary.path;
     let work = this.#work.get(key);
-    if (work === undefined) this.#work.set(key, (work = { binary, known: new Map(), asked: new Set() }));
+    if (work === undefined)
+      this.#work.set(key, (work = { binary, known: new Map(), asked: new Set(), kept: KeptAnswers.of(this.#host, binary) }));
     return work;
   }
 
   #ask({ binary, at }: Place): void {
     if (binary === undefined) return;
     const work = this.#workOf(binary);
-    if (!work.known.has(at)) work.asked.add(at);
+    if (work.known.has(at)) return;
+    const answer = work.kept?.get(at);
+    if (answer === undefined) work.asked.add(at);
+    else work.known.set(at, namesAt(answer));
   }
 
   /** Names all that has been asked: a process a binary, and one for the readable forms of the names. */
@@ -362,7 +369,12 @@ export class Symbolizer {
     if (lines.includes(undefined)) this.#withoutTool = true;
     const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(namesOf)];
     demangleBy((input) => this.#toolText('c++filt', [], input), names);
-    questions.forEach(({ work, addresses }, i) => addresses.forEach((at, k) => work.known.set(at, namesAt(symbols[i][k], lines[i]?.[k]))));
+    questions.forEach(({ work, addresses }, i) => {
+      const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i]?.[k] }] as const);
+      for (const [at, answer] of answers) work.known.set(at, namesAt(answer));
+      // Where a tool is missing, another run may know more.
+      if (lines[i] !== undefined) work.kept?.add(answers);
+    });
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
@@ -428,9 +440,6 @@ function nowhere(processes: readonly Process[], address: bigint): string {
   return name;
 }
 
-/** A symbol, and whether jeprof would know it. */
-type KnownSymbol = FoundSymbol & { readonly listed: boolean };
-
 const asText = (output: Uint8Array | undefined) => (output === undefined ? undefined : new TextDecoder().decode(output));
 
 const symbolNames = (found: readonly (KnownSymbol | undefined)[]) =>
@@ -451,7 +460,7 @@ function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | unde
 }
 
 /** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
-function namesAt(symbol: KnownSymbol | undefined, lines: readonly SourceFrame[] | undefined): readonly NamedFunction[] | undefined {
+function namesAt({ symbol, lines }: Answer): readonly NamedFunction[] | undefined {
   const table = symbol === undefined ? undefined : tableForms(symbol);
   if (lines === undefined) return symbol && table && [nameOfSymbol(symbol, table)];
   if ((lines[0].name ?? table?.mangled ?? '??') === '??') return undefined;

@@ -1,0 +1,83 @@
+/**
+ * Answers on symbols, kept between runs in the user's cache folder (XDG Base Directory Specification: $XDG_CACHE_HOME, else ~/.cache).
+ * Invariant: a file is written under its name in one step, all together hold at most MOST_BYTES, and only their user may read them.
+ * A folder that cannot be used is as if nothing was kept. JEREPLAY_SYMBOL_CACHE names another folder, or is `off`.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
+import type { KeptTexts, SymbolTool } from '../profiles/symbols/host.ts';
+
+/** Of all files; the oldest go first. */
+const MOST_BYTES = 64 << 20;
+
+/** Tools that answers come from. */
+const TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer', 'c++filt', 'xz'];
+
+/** The folder of answers; undefined if none are to be kept. */
+export function keptFolder(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const own = environment['JEREPLAY_SYMBOL_CACHE'] ?? '';
+  if (own !== '') return own === 'off' ? undefined : own;
+  const cache = environment['XDG_CACHE_HOME'] ?? '';
+  try {
+    // A relative path is to be ignored, says the specification.
+    return join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'jereplay', 'symbols');
+  } catch {
+    // A user without a home.
+    return undefined;
+  }
+}
+
+/**
+ * Texts kept in a folder.
+ * @param toolPath where a tool is, or its name if it is to be found in PATH
+ * @param mostBytes of all files
+ */
+export function keptTexts(folder: string, toolPath: (tool: SymbolTool) => string, mostBytes = MOST_BYTES): KeptTexts {
+  let tools: string | undefined;
+  return {
+    get tools() {
+      tools ??= TOOLS.map((tool) => stampOf(toolPath(tool))).join();
+      return tools;
+    },
+    read(name) {
+      try {
+        return readFileSync(join(folder, name), 'utf8');
+      } catch {
+        return undefined;
+      }
+    },
+    write(name, text) {
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        const next = join(folder, `.${name}.${process.pid}`);
+        writeFileSync(next, text, { mode: 0o600 });
+        renameSync(next, join(folder, name));
+        makeRoom(folder, mostBytes);
+      } catch {
+        // Later runs ask again.
+      }
+    },
+  };
+}
+
+/** Which file a tool is, and of what time: another version answers differently. */
+function stampOf(tool: string): string {
+  const places = tool.includes('/') ? [tool] : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, tool));
+  for (const place of places) {
+    const stat = statSync(place, { throwIfNoEntry: false });
+    if (stat?.isFile()) return `${place} ${stat.size} ${stat.mtimeMs}`;
+  }
+  return tool;
+}
+
+/** Removes the oldest files beyond so many bytes. */
+function makeRoom(folder: string, mostBytes: number): void {
+  const files = readdirSync(folder).map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
+  files.sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
+  let bytes = 0;
+  for (const { path, stat } of files) {
+    bytes += stat.size;
+    if (bytes > mostBytes && stat.isFile()) rmSync(path);
+  }
+}
