@@ -42,7 +42,7 @@ export class KnownLines {
   /** @param flagged whether a word stands between CPU and time, and a return's caller before its probe, as the kernel writes lines */
   constructor(calls: UprobeCalls, flagged: boolean) {
     this.#calls = calls;
-    this.#lane = new UprobeLane(calls.memory, calls.recentCallers, flagged);
+    this.#lane = new UprobeLane(calls.calls.memory, calls.recentCallers, flagged);
   }
 
   /** Process and thread of the line taken last. */

@@ -10,7 +10,6 @@ import { ProbePlaces } from '../uprobes/probe_places.ts';
 import { ProbeCalls, UNSEEN_ADDRESS, keyOfProgram } from '../uprobes/probe_calls.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
-import { LaneMemory } from '../shared/lane_memory.ts';
 import type { UprobeEvent } from './arguments.ts';
 import { CallerStacks } from './caller_stacks.ts';
 
@@ -32,14 +31,13 @@ export class UprobeCalls {
   #key = 0;
   /** Those of `#callers` that came last, for the lane. */
   readonly recentCallers: CallerStacks;
-  readonly memory = new LaneMemory();
   /** Return address -> stack of it alone. */
   readonly #callers = new Map<number, StackIndex>();
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.recentCallers = new CallerStacks(this.memory);
-    this.calls = new ProbeCalls(trace, sink, options, this.memory);
+    this.calls = new ProbeCalls(trace, sink, options);
+    this.recentCallers = new CallerStacks(this.calls.memory);
     this.calls.forkRemedy = 'perf script -F +pid (of ftrace, the option record-tgid)';
     this.calls.isMislabelled = (place) => this.#places.isMislabelled(place);
   }

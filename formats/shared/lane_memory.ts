@@ -38,6 +38,30 @@ export interface Lanes {
   ): number;
 
   /**
+   * Takes joined records, rows `from` to `to` - 1 at most of a sorting window, whose columns begin at `rows`, to a batch whose columns begin at `columns`, from row
+   * `firstRow` on. `threadRows` has, by the records' thread, its row in the trace's threads, or -1 if its records are not for this lane; `keys` and `states` are those of
+   * AddressStates; `startTime` is that of the first event, ns. `results`: the time of the record before, a double; then, as words, the slots in use, and the events.
+   * @returns The first row that was not taken.
+   */
+  runTakeLane(
+    rows: number,
+    rowCpus: number,
+    rowCapacity: number,
+    from: number,
+    to: number,
+    threadRows: number,
+    keys: number,
+    states: number,
+    slots: number,
+    columns: number,
+    cpus: number,
+    capacity: number,
+    firstRow: number,
+    startTime: number,
+    results: number,
+  ): number;
+
+  /**
    * Takes perf's lines from `start` on that begin at `furthest` at most, until one does not fit or the window is full. LONGEST_FIT bytes behind `furthest` can be
    * read, and there is a newline further on. The columns of heads are those of LineHeads, those of shapes of EventShapes, of callers of CallerStacks.
    * `columns` and `cpus` are the window's, as of `runEventLane`; `records` counts by thread. `results`, as words: head and shape of the line taken last; then how

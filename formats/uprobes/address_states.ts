@@ -3,19 +3,27 @@
  * Invariant: an address keeps its slot once it has one; an address never seen is `unseen`.
  */
 
-/** State of an address: the values of the `states` column. */
-export const UNSEEN = 0;
-export const LIVE = 1;
-export const FREED = 2;
+import type { LaneMemory } from '../shared/lane_memory.ts';
+import { UNSEEN } from './address_state.ts';
+
+/** Slots at first; always a power of two. */
+const FIRST_SLOTS = 256;
 
 /** Open addressing from address to state. */
 export class AddressStates {
   /** Slot -> address, 0 for free. */
-  keys = new Float64Array(256);
-  /** Slot -> AddressState. */
-  states = new Uint8Array(256);
+  keys: Float64Array;
+  /** Slot -> state. */
+  states: Uint8Array;
   /** Slots in use: a half of them at most. */
   used = 0;
+  readonly #memory: LaneMemory;
+
+  constructor(memory: LaneMemory) {
+    this.#memory = memory;
+    this.keys = memory.float64(FIRST_SLOTS);
+    this.states = memory.uint8(FIRST_SLOTS);
+  }
 
   get(address: number): number {
     return this.states[this.#slotOf(address)];
@@ -46,8 +54,8 @@ export class AddressStates {
   #rehash(): void {
     const { keys } = this;
     const { states } = this;
-    this.keys = new Float64Array(keys.length * 2);
-    this.states = new Uint8Array(keys.length * 2);
+    this.keys = this.#memory.float64(keys.length * 2);
+    this.states = this.#memory.uint8(keys.length * 2);
     for (let old = 0; old < keys.length; old++) {
       if (keys[old] === 0) continue;
       const slot = this.#slotOf(keys[old]);

@@ -61,7 +61,7 @@ export class JoinState {
 }
 
 /** A longer column of rows by thread. */
-export function lengthen(column: Int32Array, length: number): Int32Array<ArrayBuffer> {
+function lengthen(column: Int32Array, length: number): Int32Array<ArrayBuffer> {
   const longer = new Int32Array(length).fill(NONE);
   longer.set(column);
   return longer;

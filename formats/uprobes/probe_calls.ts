@@ -18,13 +18,14 @@ import type { StackIndex } from '../../core/units.ts';
 import { InputError } from '../format.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import type { LaneMemory } from '../shared/lane_memory.ts';
+import { LaneMemory } from '../shared/lane_memory.ts';
 import { Reorder } from '../shared/reorder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
-import { AddressStates, FREED, LIVE, UNSEEN } from './address_states.ts';
-import { JoinState, NONE, PROBES, SEVERAL, joinLane, lengthen } from './join_lane.ts';
+import { FREED, LIVE, UNSEEN } from './address_state.ts';
+import { AddressStates } from './address_states.ts';
+import { JoinState, NONE, PROBES, SEVERAL, joinLane } from './join_lane.ts';
 import { CONSUMED, ENTRY, MISLABELLED, NESTED, RETURN } from './record_kinds.ts';
-import { type Clock, takeLane } from './take_lane.ts';
+import { TakeLane } from './take_lane.ts';
 
 /** Result of a call that gave a block whose address the recorder could not see. */
 export const UNSEEN_ADDRESS = -1;
@@ -79,26 +80,24 @@ class ProbedThread {
 export class ProbeCalls {
   readonly #trace: Trace;
   readonly #options: ReadOptions;
+  /** Where lanes reach the window, the batch and the tables. */
+  readonly memory = new LaneMemory();
   readonly #builder: BatchBuilder;
   readonly #reorder: Reorder;
   /** What the records' times are counted from; known from the first one on. */
   readonly origin = new TimeOrigin();
-  readonly #states = new AddressStates();
+  readonly #states = new AddressStates(this.memory);
   readonly #processes = new Map<number, Process>();
   readonly #threads: ProbedThread[] = [];
   /** Thread's index -> its whole calls and returns. An entry says little of a process: its return may not be recorded. */
   records: Float64Array;
-  readonly #memory: LaneMemory | undefined;
   /** Thread by tid: the one that used the id last. */
   readonly #byTid = new Map<number, ProbedThread>();
   #thread: ProbedThread | undefined;
   /** The process that is taken; undefined until the first record leaves the window. */
   #chosen: Process | undefined;
-  /** Thread's index -> its row in the trace's threads while its records may be taken by `takeLane`, else -1. */
-  #laneRow = new Int32Array(16).fill(-1);
+  readonly #lane = new TakeLane(this.memory, this.#states);
   readonly #joins = new JoinState();
-  /** Time of the last record taken that was not late. */
-  readonly #clock: Clock = { lastTime: -Infinity };
   /** Time of the first event, ns from the origin. -0 is a double, as what follows it: a change of kind would throw compiled code away. */
   #startTime = -0;
   /** Return stack + 1 and leaf frame of an entry's -> joined stack. */
@@ -114,13 +113,12 @@ export class ProbeCalls {
   /** Says of a probe's number that the recorder calls it by a wrong name. */
   isMislabelled: ((probe: number) => boolean) | undefined;
 
-  /** @param memory where a lane reaches the window and `records`; default: memory of their own */
-  constructor(trace: Trace, sink: BatchSink, options: ReadOptions, memory?: LaneMemory) {
-    this.#memory = memory;
-    this.records = this.#counts(16);
+  constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
+    const { memory } = this;
+    this.records = memory.float64(16);
     this.#trace = trace;
     this.#options = options;
-    this.#builder = new BatchBuilder(sink, options.batchEvents);
+    this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
     this.#reorder = new Reorder((rows, count, known) => this.#takeAll(rows, count, known), options.reorderWindow, memory);
   }
 
@@ -233,10 +231,10 @@ export class ProbeCalls {
       if (thread === undefined) {
         this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
         if (this.#threads.length > this.records.length) {
-          const larger = this.#counts(this.records.length * 2);
+          const larger = this.memory.float64(this.records.length * 2);
           larger.set(this.records);
           this.records = larger;
-          this.#laneRow = lengthen(this.#laneRow, larger.length);
+          this.#lane.addThreads(larger.length);
           this.#joins.addThreads(larger.length);
         }
       }
@@ -244,10 +242,6 @@ export class ProbeCalls {
     }
     this.#thread = thread;
     return thread;
-  }
-
-  #counts(length: number): Float64Array {
-    return this.#memory?.float64(length) ?? new Float64Array(length);
   }
 
   /** Chooses the process asked for, else the one with the most calls. */
@@ -439,8 +433,7 @@ export class ProbeCalls {
     this.#prepare(rows, known);
     this.#chosen ??= this.#choose();
     for (let row = 0; row < count; ) {
-      const stop = takeLane(rows, row, count, this.#laneRow, this.#states, this.#builder, this.#clock, this.#startTime);
-      row = stop;
+      row = this.#lane.run(rows, row, count, this.#builder, this.#startTime);
       if (row < count) this.#take(rows, row++);
     }
     this.#shift(count, rows.length);
@@ -456,10 +449,10 @@ export class ProbeCalls {
     if (kind === MISLABELLED) return trace.skip('mislabelled');
     if (kind >= RETURN) return trace.skip('no_entry');
     if (kind >= ENTRY) return trace.skip('no_return');
-    if (rows.time[row] < this.#clock.lastTime) return trace.skip('late');
-    this.#clock.lastTime = rows.time[row];
+    if (rows.time[row] < this.#lane.lastTime) return trace.skip('late');
+    this.#lane.lastTime = rows.time[row];
     if (thread.row < 0) {
-      if (trace.threads.length === 0) this.#startTime = this.#clock.lastTime;
+      if (trace.threads.length === 0) this.#startTime = this.#lane.lastTime;
       thread.row = trace.threads.intern(thread.tid);
       this.#admit(thread);
     }
@@ -559,9 +552,9 @@ export class ProbeCalls {
     return true;
   }
 
-  /** Notes whether a thread's records may be taken by `takeLane`: it is of the chosen process, since it has a row, and is not ending. */
+  /** Notes whether a thread's records may be taken by the lane: it is of the chosen process, since it has a row, and is not ending. */
   #admit(thread: ProbedThread): void {
-    this.#laneRow[thread.index] = thread.exiting || thread.flushing ? -1 : thread.row;
+    this.#lane.setRow(thread.index, thread.exiting || thread.flushing ? -1 : thread.row);
   }
 }
 

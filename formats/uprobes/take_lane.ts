@@ -1,82 +1,69 @@
-/**
- * The fast lane of probe records on their way to events: mallocs at addresses that are not live, frees of live ones, by threads that have begun.
- * Invariant: a record that is taken here gives the event that `#take` of ProbeCalls gives; any other one ends the stretch untouched.
- * Differs: one loop over many records, with tables and columns in locals.
- */
-import { type EventBatch, Op } from '../../core/trace/events.ts';
+/** The fast lane of probe records on their way to events (../assembly/take_lane.ts) with what it needs. */
+import type { EventBatch } from '../../core/trace/events.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
-import { FREED, LIVE, UNSEEN, type AddressStates } from './address_states.ts';
-import { CONSUMED } from './record_kinds.ts';
+import type { LaneMemory } from '../shared/lane_memory.ts';
+import type { AddressStates } from './address_states.ts';
 
-/** Time of the last record that became an event or could have, ns. */
-export interface Clock {
-  lastTime: number;
-}
+/** What the lane knows of threads, and where it was. */
+export class TakeLane {
+  /** Time of the last record that became an event or could have, ns. */
+  lastTime = -Infinity;
+  readonly #memory: LaneMemory;
+  readonly #states: AddressStates;
+  /** Thread's index -> its row in the trace's threads while its records may be taken here, else -1. */
+  #rows: Int32Array;
+  /** What a run gives back: see `Lanes`. */
+  readonly #times: Float64Array;
+  readonly #counts: Int32Array;
 
-/**
- * Takes rows from `from` on, to `count` - 1 at most, and gives the first one that is not taken.
- * `threadRow` is, by the records' thread, its row in the trace's threads, or -1 if its records are not for this lane.
- * `startTime` is that of the first event, ns.
- */
-export function takeLane(
-  rows: EventBatch,
-  from: number,
-  count: number,
-  threadRow: Int32Array,
-  states: AddressStates,
-  builder: BatchBuilder,
-  clock: Clock,
-  startTime: number,
-): number {
-  const { batch } = builder;
-  const { cpu: cpus } = rows;
-  const batchCpus = batch.cpu;
-  if (cpus !== undefined && batchCpus === undefined) return from;
-  const { op, thread, time, ptr, old, size, extra, stack } = rows;
-  const { keys, states: stateOf } = states;
-  const mask = keys.length - 1;
-  let room = (keys.length >> 1) - states.used;
-  const { malloc, free } = Op;
-  const { capacity, op: ops, thread: threads, time: times, ptr: ptrs, old: olds, size: sizes, extra: extras, stack: stacks } = batch;
-  const begin = batch.length;
-  let into = begin;
-  let last = clock.lastTime;
-  let row = from;
-  for (; row < count && into < capacity; row++) {
-    const kind = op[row];
-    if (kind === CONSUMED) continue;
-    const index = threadRow[thread[row]];
-    const address = ptr[row];
-    const now = time[row];
-    if (index < 0 || address <= 0 || now < last) break;
-    if (cpus !== undefined && cpus[row] < 0) break;
-    // as AddressStates finds it
-    let slot = Math.imul((address / 16) | 0, 0x9e3779b1) >>> 8;
-    slot = (slot ^ (address / 4294967296)) & mask;
-    for (let key = keys[slot]; key !== 0 && key !== address; key = keys[slot]) slot = (slot + 1) & mask;
-    // Written so that mallocs alone, with which a program begins, run every part of it: what was never run is not compiled with the rest.
-    const state = stateOf[slot];
-    if ((kind !== free && kind !== malloc) || (state === LIVE) !== (kind === free) || old[row] !== 0) break;
-    if (state === UNSEEN) {
-      if (room === 0) break;
-      room--;
-      keys[slot] = address;
-    }
-    if (cpus !== undefined && batchCpus !== undefined) batchCpus[into] = cpus[row];
-    stateOf[slot] = kind === free ? FREED : LIVE;
-    ops[into] = kind;
-    threads[into] = index;
-    times[into] = now - startTime;
-    ptrs[into] = address;
-    olds[into] = old[row];
-    sizes[into] = size[row];
-    extras[into] = extra[row];
-    stacks[into] = stack[row];
-    last = now;
-    into++;
+  constructor(memory: LaneMemory, states: AddressStates) {
+    this.#memory = memory;
+    this.#states = states;
+    this.#rows = memory.int32(16).fill(-1);
+    this.#times = memory.float64(2);
+    this.#counts = new Int32Array(this.#times.buffer, this.#times.byteOffset + 8, 2);
   }
-  clock.lastTime = last;
-  states.used = (keys.length >> 1) - room;
-  if (into > begin) builder.appended(into - begin);
-  return row;
+
+  /** Makes room for so many threads. */
+  addThreads(threads: number): void {
+    const longer = this.#memory.int32(threads).fill(-1);
+    longer.set(this.#rows);
+    this.#rows = longer;
+  }
+
+  setRow(thread: number, row: number): void {
+    this.#rows[thread] = row;
+  }
+
+  /**
+   * Takes rows from `from` on, to `to` - 1 at most. `startTime` is that of the first event, ns. The builder's batch is of the lane's memory, and so is the window.
+   * @returns The first row that was not taken.
+   */
+  run(window: EventBatch, from: number, to: number, builder: BatchBuilder, startTime: number): number {
+    const states = this.#states;
+    const { batch } = builder;
+    this.#times[0] = this.lastTime;
+    this.#counts[0] = states.used;
+    const row = this.#memory.lanes.runTakeLane(
+      window.time.byteOffset,
+      window.cpu?.byteOffset ?? 0,
+      window.capacity,
+      from,
+      to,
+      this.#rows.byteOffset,
+      states.keys.byteOffset,
+      states.states.byteOffset,
+      states.keys.length,
+      batch.time.byteOffset,
+      batch.cpu?.byteOffset ?? 0,
+      batch.capacity,
+      batch.length,
+      startTime,
+      this.#times.byteOffset,
+    );
+    this.lastTime = this.#times[0];
+    states.used = this.#counts[0];
+    if (this.#counts[1] > 0) builder.appended(this.#counts[1]);
+    return row;
+  }
 }
