@@ -8,7 +8,7 @@ import { openInput, peek } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
-import { profileFromLedger } from '../profiles/profile.ts';
+import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
 import { STANDARD } from './output.ts';
 import { momentOf, parseUntil } from './settings.ts';
@@ -22,7 +22,7 @@ export interface SubjectArgs extends InputArgs {
 
 /** An input that was read. */
 export interface Subject extends OpenedProfile {
-  /** The replay that the profile is the ledger of, if the input was a trace. */
+  /** The replay that the profile is the ledger of, if the input was a trace; the profile is made when it is asked for. */
   readonly replay?: Replay;
   /** Where the trace was stopped, if not at its end: "at the peak". */
   readonly moment?: string;
@@ -75,7 +75,14 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
     runTrace(at, traceArgs, { model: false, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
   const replay = await withUntil(path, traceArgs, until, run, source);
   const moment = until === undefined ? undefined : momentOf(until);
-  return { profile: profileFromLedger(replay.trace, replay.ledger, moment), replay, ...(moment === undefined ? {} : { moment }) };
+  let profile: Profile | undefined;
+  return {
+    get profile() {
+      return (profile ??= profileFromLedger(replay.trace, replay.ledger, moment));
+    },
+    replay,
+    ...(moment === undefined ? {} : { moment }),
+  };
 }
 
 async function openProfile(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Subject> {

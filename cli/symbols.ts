@@ -3,6 +3,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { Trace } from '../core/trace/trace.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
 import type { SymbolSource } from '../profiles/report/symbols.ts';
@@ -44,6 +45,11 @@ const listOf = (text: string | undefined) => (text ?? '').split(',').filter((par
 /** Names the frames of a profile that are bare addresses, if its maps tell the files. */
 export function nameProfile({ stacks, maps, symbolized, source }: Profile, symbolizer: Symbolizer): void {
   if (maps !== undefined && (!symbolized || source === 'replay')) nameFrames(stacks, maps, symbolizer);
+}
+
+/** Names the frames of a trace that are bare addresses, if it has maps. */
+export function nameTrace({ stacks, header }: Trace, symbolizer: Symbolizer): void {
+  if (header.maps !== undefined) nameFrames(stacks, header.maps, symbolizer);
 }
 
 /** Where a report takes the names of dumps from. Frames of traces are named where they stand. */

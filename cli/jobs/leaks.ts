@@ -4,14 +4,15 @@
 import { leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
 import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
+import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Replay } from '../../core/replay/replay.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseBytes, parseCount } from '../settings.ts';
-import { readSubject, type SubjectArgs } from '../subject.ts';
-import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
+import { readSubject, type Subject, type SubjectArgs } from '../subject.ts';
+import { nameProfile, nameTrace, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 
 interface LeaksArgs extends SubjectArgs, SymbolArgs {
@@ -34,14 +35,9 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   if (input === undefined || more.length > 0)
     throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
   const symbolizer = symbolizerOf(args, program);
-  const { profile, replay, moment } = await readSubject(input, args);
-  if (profile.kind === 'other')
-    throw new InputError(input, 'is no profile of memory, so nothing in it leaks', 'see it with jereplay report FILE');
-  if (profile.freedOnly)
-    throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
-  nameProfile(profile, symbolizer);
+  const subject = await readSubject(input, args);
   const foldAllocators = args.allocators !== true;
-  const report = replay === undefined ? leaksFromProfile(profile, { foldAllocators }) : leaksOfReplay(replay, foldAllocators, moment);
+  const report = leaksOf(input, subject, symbolizer, foldAllocators);
   printNotes([...report.warnings, ...symbolizer.notes()], args.quiet);
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
@@ -49,6 +45,21 @@ export async function leaks(args: LeaksArgs): Promise<void> {
     writeResult(path, formatLeaks(report, { ...terminal, ...(contexts === undefined ? {} : { contexts }) }));
   }
   if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
+}
+
+function leaksOf(input: string, subject: Subject, symbolizer: Symbolizer, foldAllocators: boolean): LeakReport {
+  const { replay, moment } = subject;
+  if (replay !== undefined) {
+    nameTrace(replay.trace, symbolizer);
+    return leaksOfReplay(replay, foldAllocators, moment);
+  }
+  const { profile } = subject;
+  if (profile.kind === 'other')
+    throw new InputError(input, 'is no profile of memory, so nothing in it leaks', 'see it with jereplay report FILE');
+  if (profile.freedOnly)
+    throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
+  nameProfile(profile, symbolizer);
+  return leaksFromProfile(profile, { foldAllocators });
 }
 
 /** The report of what is live at the end of a replay, which was stopped at `moment` if that is given. */

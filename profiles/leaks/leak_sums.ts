@@ -140,22 +140,19 @@ export class RankedContexts implements Iterable<LeakContext> {
     this.#totalBytes = total;
   }
 
-  /** The first `count`, or all if there are fewer. */
-  first(count: number): LeakContext[] {
-    return Array.from(this.#largest(count), (row) => this.#context(row));
-  }
-
-  /** Bytes and objects of all but the first `count`. */
-  rest(count: number): { readonly bytes: number; readonly objects: number } {
-    const shown = new Set(this.#largest(count));
+  /** The first `count`, or all if there are fewer; and the bytes and objects of the others. */
+  split(count: number): { readonly first: readonly LeakContext[]; readonly bytes: number; readonly objects: number } {
+    const largest = this.#largest(count);
+    const shown = new Set(largest);
+    const sums = this.#sums;
     let bytes = 0;
     let objects = 0;
     for (const row of this.#rows) {
       if (shown.has(row)) continue;
-      bytes += this.#sums[row * FIELDS + BYTES];
-      objects += this.#sums[row * FIELDS + OBJECTS];
+      bytes += sums[row * FIELDS + BYTES];
+      objects += sums[row * FIELDS + OBJECTS];
     }
-    return { bytes, objects };
+    return { first: Array.from(largest, (row) => this.#context(row)), bytes, objects };
   }
 
   /** All of them, kept once they are made. */

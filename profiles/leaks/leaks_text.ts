@@ -28,7 +28,7 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
   const width = Math.max(40, options.width ?? 100);
   const style = options.colour ? ANSI : PLAIN;
   const { ranked } = report;
-  const shown = ranked.first(options.contexts ?? 20);
+  const { first: shown, bytes, objects } = ranked.split(options.contexts ?? 20);
   const lines = headline(report, width, style);
   const ranks = String(shown.length).length;
   for (const [index, context] of shown.entries()) {
@@ -36,7 +36,6 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
   }
   const others = ranked.length - shown.length;
   if (others > 0) {
-    const { bytes, objects } = ranked.rest(shown.length);
     const counted = countsObjects(report);
     lines.push(
       '',
