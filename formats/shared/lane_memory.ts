@@ -4,6 +4,7 @@
  * Invariant: what was taken stays where it is, and no two columns overlap. So a column's byteOffset is a pointer for the lanes.
  * Differs from memory of WebAssembly that is not shared: growing leaves the columns valid which are there.
  */
+import { InputError } from '../../core/trace/input_error.ts';
 import { LANES } from '../assembly/module.ts';
 
 /** The lanes' functions. Places in the memory are bytes from its start. */
@@ -106,17 +107,39 @@ const FIRST_PAGES = 16;
 /** Columns begin at multiples of a cache line. Address 0 is no column's. */
 const LINE = 64;
 
+function newMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES, shared: true });
+  } catch {
+    throw new InputError(
+      'memory',
+      'the system refuses the 10 GB of address space that V8 sets aside, and does not use, for WebAssembly',
+      'raise the limit (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler',
+    );
+  }
+}
+
+function grow(memory: WebAssembly.Memory, pages: number): void {
+  try {
+    memory.grow(pages);
+  } catch {
+    throw new InputError('memory', 'the tables for reading pass 4 GiB, or what the system gives', 'cut the recording in parts');
+  }
+}
+
 /** Compiled once, when it is first needed. */
 let module: WebAssembly.Module | undefined;
 
 /** A memory and the lanes that work on it. */
 export class LaneMemory {
   readonly lanes: Lanes;
-  readonly #memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES, shared: true });
+  readonly #memory: WebAssembly.Memory;
   #pages = FIRST_PAGES;
   #end = LINE;
 
+  /** @throws InputError where the process may not have so much address space as V8 keeps free around such a memory. */
   constructor() {
+    this.#memory = newMemory();
     module ??= new WebAssembly.Module(LANES);
     this.lanes = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Lanes;
   }
@@ -126,13 +149,13 @@ export class LaneMemory {
     return this.#memory.buffer;
   }
 
-  /** Room for so many bytes, all 0: where it begins. @throws RangeError if there is no more. */
+  /** Room for so many bytes, all 0: where it begins. @throws InputError if there is no more. */
   take(bytes: number): number {
     const start = this.#end;
     this.#end += Math.ceil(bytes / LINE) * LINE;
     const lacking = Math.ceil(this.#end / PAGE) - this.#pages;
     if (lacking > 0) {
-      this.#memory.grow(lacking);
+      grow(this.#memory, lacking);
       this.#pages += lacking;
     }
     return start;
