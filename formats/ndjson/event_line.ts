@@ -307,6 +307,8 @@ export class EventLine {
       }
     }
     this.bad |= key;
+    // It may be spelt with escapes.
+    this.unchecked = true;
     return -1;
   }
 

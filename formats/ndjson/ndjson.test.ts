@@ -256,6 +256,16 @@ describe('errors name the line', () => {
   test('the largest size is taken', () => {
     expect(read('{"op":"malloc","size":9223372036854775807,"ptr":"0x0"}\n').rows[0].size).toBe(2 ** 63);
   });
+
+  test.each([
+    '{"op":"malloc","ts":9007199254740993,"size":9223372036854775807,"ptr":"0x0","note":"\\u20ac"}',
+    '{"\\u006fp":"malloc","ts":9007199254740993,"s\\u0069ze":9223372036854775807,"ptr":"0x0"}',
+    '{"op":"m\\u0061lloc" , "note":["\\"size\\":1"],"ts":9007199254740993, "size" :\t9223372036854775807,"ptr":"\\u0030x\\u0030"}',
+  ])('letters may be spelt with escapes, and numbers keep their digits: %s', (line) => {
+    const plain = '{"op":"malloc","ts":9007199254740993,"size":9223372036854775807,"ptr":"0x0"}';
+    expect(read(`${line}\n`).rows).toEqual(read(`${plain}\n`).rows);
+    expect(read(`${line}\n`).trace.header.startTime).toBe(9007199254740993n);
+  });
 });
 
 describe('the last line', () => {

@@ -57,6 +57,8 @@ interface ThreadFacts {
 }
 
 /** A line of what JSON takes for white space: Unicode has more. */
+/** A JSON string of a line. */
+const ESCAPED = /"(?:[^"\\]|\\.)*"/g;
 const BLANK = /^[ \t\r]*$/;
 
 class NdjsonReader implements TraceReader {
@@ -273,12 +275,9 @@ class NdjsonReader implements TraceReader {
     const { op } = fields;
     const line = this.#line;
     if (!scanned || text.includes('\\')) {
-      // Keys and words may be spelt with escapes: scan them spelt plainly. Times keep their digits, which a number may have lost.
-      const { present, bad, seconds, nanos, startSeconds, startNanos } = line;
-      const plain = Buffer.from(JSON.stringify(fields));
+      // Keys and words may be spelt with escapes: scan them spelt plainly. Numbers keep their digits, which JSON.parse may lose.
+      const plain = Buffer.from(text.replace(ESCAPED, (string) => JSON.stringify(JSON.parse(string))));
       line.scan(plain, 0, plain.length);
-      if ((present & ~bad & Key.ts) !== 0) Object.assign(line, { seconds, nanos, bad: line.bad & ~Key.ts });
-      if ((present & ~bad & Key.start_ts) !== 0) Object.assign(line, { startSeconds, startNanos, bad: line.bad & ~Key.start_ts });
     }
     switch (op) {
       case 'trace':
