@@ -331,6 +331,25 @@ test('report: a table of the trace, sorted, in the unit that was asked for', asy
 });
 
 describe('convert', () => {
+  test('fields of events that are not known go along as they were spelt, through both forms and a reading thread', async () => {
+    const fields = (event: number) =>
+      event % 3 === 0 ? '' : `,"request":{"id":${event} , "big":123456789012345678901,"text":"\\u20ac\\"}"},"\\n":null`;
+    const line = (event: number, more: string) =>
+      `{"op":"malloc","ts":${event},"tid":0,"size":8,"ptr":"0x${(16 + 16 * event).toString(16)}"${more}}`;
+    const lines = Array.from({ length: 6000 }, (_, event) => line(event, fields(event)));
+    const path = file('fields.ndjson', `{"op":"trace","version":1,"source":"x"}\n${lines.join('\n')}\n`);
+    const plain = await run(['convert', path, '-o', '-']);
+    const events = plain.stdout.trim().split('\n').slice(1);
+    const tidy = (text: string) => JSON.stringify(JSON.parse(text));
+    expect(events.filter((text, event) => !text.includes('123456789012345678901') && event % 3 !== 0)).toEqual([]);
+    expect(events.map(tidy)).toEqual(lines.map(tidy));
+    const compact = join(folder, 'fields.jrt');
+    for (const JEREPLAY_READ_BESIDE of ['never', 'always']) {
+      expect(await run(['convert', path, '-o', compact], '', { JEREPLAY_READ_BESIDE })).toMatchObject({ code: 0 });
+      expect((await run(['convert', compact, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout === plain.stdout).toBe(true);
+    }
+  });
+
   test('there and back', async () => {
     const once = await run(['convert', '-', '-o', '-'], SMALL);
     expect(once.code).toBe(0);

@@ -14,6 +14,6 @@ export async function copyTrace(path: string, trace: Trace, output: TraceOutput,
     writer.batch(batch);
     return true;
   };
-  await readInput(path, trace, write, args, source);
+  await readInput(path, trace, write, { ...args, keepFields: true }, source);
   writer.end();
 }

@@ -17,6 +17,8 @@ export interface InputArgs {
   readonly from?: string | undefined;
   readonly pid?: string | undefined;
   readonly quiet?: boolean | undefined;
+  /** Of whoever writes the trace: ReadOptions.keepFields. */
+  readonly keepFields?: boolean;
 }
 
 /**
@@ -42,6 +44,7 @@ export async function readInput(
     name: path,
     ...(args.from === undefined ? {} : { from: args.from }),
     ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
+    ...(args.keepFields === undefined ? {} : { keepFields: args.keepFields }),
     onProgress: (read: number, total?: number) => progress.at(read, total, accounts?.eventCount ?? events),
   };
   try {

@@ -92,6 +92,11 @@ export class Trace {
   readonly skipped: Skipped = Object.create(null) as Skipped;
   /** Messages for the user about the recording as a whole, one sentence each ("the recorder lost 19748 events …"). */
   readonly warnings: string[] = [];
+  /**
+   * What events have besides their columns, by their numbers: members of a JSON object, as they were spelt. Filled where a reader is asked
+   * for it (ReadOptions.keepFields); whoever writes them takes them out.
+   */
+  readonly eventFields = new Map<number, string>();
   /** True if the input stopped before its end (cut file, torn last line). */
   partial = false;
   /** True if compressed input broke off. That is bad input, though what came through is used. */

@@ -25,6 +25,7 @@ export interface TraceNews {
   /** Counts that have changed, as they are now. */
   skipped?: Skipped;
   warnings?: string[];
+  eventFields?: [number, string][];
   partial?: boolean;
   truncated?: boolean;
 }
@@ -52,7 +53,7 @@ export class TraceWatch {
 
   /** What is new since the last call; undefined if nothing is. Takes time in proportion to the threads and to what is new. */
   news(): TraceNews | undefined {
-    const { header, skipped, stacks, warnings, partial, truncated } = this.#trace;
+    const { header, skipped, stacks, warnings, eventFields, partial, truncated } = this.#trace;
     const news: TraceNews = {};
     const fields = changed(header as Fields, this.#header);
     if (fields !== undefined) news.header = fields;
@@ -72,6 +73,8 @@ export class TraceWatch {
     this.#stacks = stacks.length;
     if (warnings.length > this.#warnings) news.warnings = warnings.slice(this.#warnings);
     this.#warnings = warnings.length;
+    if (eventFields.size > 0) news.eventFields = [...eventFields];
+    eventFields.clear();
     if (partial !== this.#partial) news.partial = this.#partial = partial;
     if (truncated !== this.#truncated) news.truncated = this.#truncated = truncated;
     for (const _ in news) return news;
@@ -107,7 +110,7 @@ function changed(fields: Fields, known: Map<string, unknown>): Fields | undefine
 
 /** Brings a trace up to date. */
 export function addNews(trace: Trace, news: TraceNews): void {
-  const { header, threads = [], frames = [], stacks, skipped = {}, warnings = [], partial, truncated } = news;
+  const { header, threads = [], frames = [], stacks, skipped = {}, warnings = [], eventFields = [], partial, truncated } = news;
   Object.assign(trace.header, header);
   for (const thread of threads) addThread(trace, thread);
   for (const frame of frames) trace.stacks.frames.append(frame);
@@ -120,6 +123,7 @@ export function addNews(trace: Trace, news: TraceNews): void {
   }
   for (const [reason, count] of Object.entries(skipped)) trace.skipped[reason as SkipReason] = count;
   for (const warning of warnings) trace.warnings.push(warning);
+  for (const [event, fields] of eventFields) trace.eventFields.set(event, fields);
   trace.partial = partial ?? trace.partial;
   trace.truncated = truncated ?? trace.truncated;
 }

@@ -79,7 +79,7 @@ class CompactReader implements TraceReader {
     this.#trace = trace;
     this.#sink = sink;
     this.#name = options.name;
-    this.#tables = new TablesReader(trace);
+    this.#tables = new TablesReader(trace, options.keepFields === true);
     this.#batch = new EventBatch(options.batchEvents);
     this.#batch.object = new Int32Array(this.#batch.capacity);
     this.#batch.oldObject = new Int32Array(this.#batch.capacity);
@@ -172,7 +172,7 @@ class CompactReader implements TraceReader {
     const body = this.#bytes.subarray(PREFIX_BYTES + this.#metadataBytes, this.#wanted);
     const block = this.#sound(() => {
       const decoded = decodeBlock(body, message.buffers, columns);
-      this.#tables.add(decoded.tables);
+      this.#tables.add(decoded.tables, this.#events);
       this.#takeCalls(decoded);
       this.#takeReleased(decoded);
       return decoded;

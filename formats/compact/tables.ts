@@ -29,6 +29,8 @@ interface TablesJson {
   threads?: ThreadJson[];
   frames?: FrameJson[];
   stacks?: number[][];
+  /** What events have besides their columns, by their places in the block (Trace.eventFields). */
+  fields?: [number, string][];
   /** Stands at the end of a whole trace, and holds from there on. */
   end?: { header?: Record<string, unknown>; threads?: ThreadJson[]; skipped?: [string, number][]; warnings?: string[]; partial?: true };
 }
@@ -68,8 +70,8 @@ export class TablesWriter {
     this.#newThreads.push(...this.#threadNews(this.#threads.length, until));
   }
 
-  /** What is new since the last call; empty if nothing is. `end`: and the trace ends here. */
-  take(end: boolean): Uint8Array {
+  /** What is new since the last call, of a block with events `first` to `until - 1`; empty if nothing is. `end`: and the trace ends here. */
+  take(end: boolean, first: number, until: number): Uint8Array {
     const trace = this.#trace;
     const { stacks } = trace;
     const json: TablesJson = {};
@@ -84,8 +86,21 @@ export class TablesWriter {
       json.stacks = [];
       for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(this.#stackJson(this.#stacks));
     }
+    const fields = this.#fields(first, until);
+    if (fields.length > 0) json.fields = fields;
     if (end) json.end = this.#end();
     return Object.keys(json).length === 0 ? new Uint8Array(0) : Buffer.from(JSON.stringify(json));
+  }
+
+  #fields(first: number, until: number): [number, string][] {
+    const { eventFields } = this.#trace;
+    const fields: [number, string][] = [];
+    for (const [event, members] of eventFields) {
+      if (event >= until) break;
+      fields.push([event - first, members]);
+      eventFields.delete(event);
+    }
+    return fields;
   }
 
   #frameJson({ pc, fn, file, line, module, offset, inlined }: Frame): FrameJson {
@@ -175,8 +190,11 @@ export class TablesReader {
   #stackBefore: readonly number[] = [];
   #end: Record<string, unknown> | undefined;
 
-  constructor(trace: Trace) {
+  readonly #keepFields: boolean;
+
+  constructor(trace: Trace, keepFields: boolean) {
     this.#trace = trace;
+    this.#keepFields = keepFields;
   }
 
   /** True once the block with the trace's end was read. */
@@ -184,8 +202,8 @@ export class TablesReader {
     return this.#end !== undefined;
   }
 
-  /** Takes the JSON of a block. @throws Error if it is not what `take` writes. */
-  add(bytes: Uint8Array): void {
+  /** Takes the JSON of a block whose first event is `first`. @throws Error if it is not what `take` writes. */
+  add(bytes: Uint8Array, first: number): void {
     if (bytes.length === 0) return;
     const json = record(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')), 'the tables');
     this.#headerAndThreads(json);
@@ -196,6 +214,7 @@ export class TablesReader {
       this.stacks.push(stacks.intern(rows));
       this.#stackBefore = rows;
     }
+    if (this.#keepFields) for (const entry of list(json['fields'] ?? [], 'fields')) this.#field(list(entry, 'a field'), first);
     if (json['end'] !== undefined) this.#end = record(json['end'], 'the end');
   }
 
@@ -211,6 +230,13 @@ export class TablesReader {
     }
     for (const warning of list(json['warnings'] ?? [], 'warnings')) trace.warnings.push(text(warning));
     if (flag(json['partial'] ?? false)) trace.partial = true;
+  }
+
+  #field([at, members]: readonly unknown[], first: number): void {
+    // They become a part of a line.
+    if (/[\n\r]/.test(text(members))) throw new Error('fields of several lines');
+    record(JSON.parse(`{${text(members)}}`), 'fields');
+    this.#trace.eventFields.set(first + natural(at), text(members));
   }
 
   /** What an entry of a stack stands for: a frame, or the outermost frames of the stack before. */

@@ -105,7 +105,7 @@ export class CompactWriter {
       }
     }
     const block: Block = {
-      tables: this.#tables.take(end),
+      tables: this.#tables.take(end, this.#first, this.#first + events),
       first: Float64Array.of(this.#first),
       events: Uint32Array.of(events),
       start: Float64Array.of(start),

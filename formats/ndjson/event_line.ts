@@ -114,6 +114,8 @@ export class EventLine {
   /** Where the numbers of the line lie, as LineShapes takes them; `spanCount` is -1 if the line holds more that varies. */
   readonly spans = new Int32Array(4 * 16);
   spanCount = 0;
+  /** Where the fields lie that are not known, from the quote of the key to the end of the value: start and end of each. */
+  readonly others: number[] = [];
   readonly #cursor = new ByteCursor();
 
   /**
@@ -126,6 +128,7 @@ export class EventLine {
     this.op = Line.unknown;
     this.unchecked = false;
     this.spanCount = 0;
+    if (this.others.length > 0) this.others.length = 0;
     let pos = start;
     if (bytes[pos] !== OPEN_BRACE) {
       pos = skipSpace(bytes, pos, end);
@@ -138,7 +141,7 @@ export class EventLine {
     }
     for (;;) {
       if (bytes[pos] !== QUOTE) return false;
-      pos++;
+      const keyStart = pos++;
       const key = keyAt(bytes, pos);
       if (key !== 0) {
         // Of a key that comes twice the last value counts, which no shape can say.
@@ -160,6 +163,7 @@ export class EventLine {
       if (bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
       pos = this.#value(key, bytes, pos, end);
       if (pos < 0) return false;
+      if (key === 0) this.others.push(keyStart, pos);
       if (bytes[pos] <= 0x20) pos = skipSpace(bytes, pos, end);
       if (bytes[pos] === COMMA) {
         pos++;

@@ -71,6 +71,7 @@ class NdjsonReader implements TraceReader {
   /** Stack ids that are too large for the lane. */
   readonly #stacks = new Map<number, StackIndex>();
   readonly #stackLine: StackLine;
+  readonly #keepFields: boolean;
   /** What `thread` lines said of threads that have had no event since. */
   readonly #facts = new Map<number, ThreadFacts>();
   readonly #threads = new Map<number, ThreadIndex>();
@@ -84,6 +85,7 @@ class NdjsonReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
+    this.#keepFields = options.keepFields === true;
     const memory = new LaneMemory();
     this.#lane = new EventLane(memory);
     this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
@@ -194,6 +196,7 @@ class NdjsonReader implements TraceReader {
       // The system may give the id to another thread.
       this.#forget(tid);
     }
+    if (this.#keepFields && line.others.length > 0) this.#trace.eventFields.set(number, otherFields(line, bytes));
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
   }
 
@@ -274,10 +277,12 @@ class NdjsonReader implements TraceReader {
     if (!Object.hasOwn(fields, 'op')) throw this.#error('no "op"');
     const { op } = fields;
     const line = this.#line;
+    let spelt = bytes;
     if (!scanned || text.includes('\\')) {
       // Keys and words may be spelt with escapes: scan them spelt plainly. Numbers keep their digits, which JSON.parse may lose.
       const plain = Buffer.from(text.replace(ESCAPED, (string) => JSON.stringify(JSON.parse(string))));
       line.scan(plain, 0, plain.length);
+      spelt = plain;
     }
     switch (op) {
       case 'trace':
@@ -295,7 +300,7 @@ class NdjsonReader implements TraceReader {
       default:
         if (line.op < 0)
           throw this.#error(typeof op === 'string' ? `unknown op ${JSON.stringify(op.slice(0, 60))}` : '"op" is not a string');
-        this.#event(bytes, start, end);
+        this.#event(spelt, spelt === bytes ? start : 0, spelt === bytes ? end : spelt.length);
     }
   }
 
@@ -498,6 +503,13 @@ class NdjsonReader implements TraceReader {
       throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
     return BigInt(value);
   }
+}
+
+/** The fields of a line that are not known, as members of an object. */
+function otherFields({ others }: EventLine, bytes: Uint8Array): string {
+  const members: string[] = [];
+  for (let at = 0; at < others.length; at += 2) members.push(textOf(bytes, others[at], others[at + 1]));
+  return members.join(',');
 }
 
 /** What to say of a line that holds NUL bytes. */

@@ -139,7 +139,17 @@ export class NdjsonWriter {
     if (op !== Op.thread_exit) this.#address(PTR, batch.ptr[row]);
     else this.#idsInUse.delete(this.#trace.threads.tids[batch.thread[row]]);
     if (batch.stack[row] >= 0) this.#field(STACK, batch.stack[row]);
+    if (this.#trace.eventFields.size > 0) this.#otherFields();
     this.#put(END);
+  }
+
+  /** The fields of the event that have no column. */
+  #otherFields(): void {
+    const { eventFields } = this.#trace;
+    const fields = eventFields.get(this.#events);
+    if (fields === undefined) return;
+    eventFields.delete(this.#events);
+    this.#text(`,${fields}`);
   }
 
   #field(key: Uint8Array, value: number): void {
@@ -236,7 +246,11 @@ export class NdjsonWriter {
     this.#lines.write(object);
     let line = String(this.#lines.read());
     if (big !== undefined) line = line.replace(`"${big.key}":0`, `"${big.key}":${big.digits}`);
-    const bytes = Buffer.from(line, 'utf8');
+    this.#text(line);
+  }
+
+  #text(text: string): void {
+    const bytes = Buffer.from(text, 'utf8');
     if (this.#length + bytes.length > PIECE_BYTES) this.#flush();
     if (bytes.length > PIECE_BYTES) this.#out(bytes);
     else {
