@@ -345,8 +345,8 @@ describe('convert', () => {
     expect(events.map(tidy)).toEqual(lines.map(tidy));
     const compact = join(folder, 'fields.jrt');
     for (const JEREPLAY_READ_BESIDE of ['never', 'always']) {
-      expect(await run(['convert', path, '-o', compact], '', { JEREPLAY_READ_BESIDE })).toMatchObject({ code: 0 });
-      expect((await run(['convert', compact, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout === plain.stdout).toBe(true);
+      expect(await finished(start(['convert', path, '-o', compact], { JEREPLAY_READ_BESIDE }))).toMatchObject({ code: 0 });
+      expect((await finished(start(['convert', compact, '-o', '-'], { JEREPLAY_READ_BESIDE }))).stdout === plain.stdout).toBe(true);
     }
   });
 
