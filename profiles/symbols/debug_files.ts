@@ -21,10 +21,10 @@ export interface Binary {
   /** The file that was read. */
   readonly path: string;
   readonly image: ElfImage;
-  /** Undefined: the file and its debug file list none. */
-  readonly functions: FunctionTable | undefined;
+  /** Functions that hold some addresses (ascending). Undefined: the file and its debug file list none. */
+  functions(addresses: readonly number[]): FunctionTable | undefined;
   /** Those that jeprof knows (by `nm`): of the file itself, or of a debug file at its path below /usr/lib/debug, but of none that only its build id leads to. */
-  readonly listed: FunctionTable | undefined;
+  listed(addresses: readonly number[]): FunctionTable | undefined;
   /** The file with lines and inlined functions, and its size in bytes. */
   readonly debug: { readonly path: string; readonly size: number } | undefined;
   /** The files that all this comes from. */
@@ -57,17 +57,14 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
     }
   }
   // Tables are read when they are asked: what tells lines is at work by then.
-  const all = once(() => functionsOf(symbols?.image ?? packedSymbols(host, image)));
-  const listed = once(() => (isListed ? all() : undefined) ?? functionsOf(image));
+  const full = once(() => symbols?.image ?? packedSymbols(host, image));
+  const all = (addresses: readonly number[]) => functionsOf(full(), addresses);
+  const listed = (addresses: readonly number[]) => (isListed ? all(addresses) : undefined) ?? functionsOf(image, addresses);
   return {
     path,
     image,
-    get functions() {
-      return all() ?? listed();
-    },
-    get listed() {
-      return listed();
-    },
+    functions: (addresses) => all(addresses) ?? listed(addresses),
+    listed,
     debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
     sources: [{ path, image }, debug, symbols].flatMap((source) => {
       if (source === undefined) return [];

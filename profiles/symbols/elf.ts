@@ -163,29 +163,25 @@ export class ElfImage {
     const names = named === 0xffff ? first.getUint32(link, this.little) : named;
     if (count > MOST_HEADERS) throw new Broken();
     const view = this.view(table, count * size);
-    const rows: (ElfSection & { readonly nameAt: number })[] = [];
-    for (let i = 0; i < count; i++) {
-      const at = i * size;
+    const place = names * size;
+    const text =
+      names < count ? guarded(() => bytesOf(this.file, this.word(view, place + offset), this.word(view, place + length))) : undefined;
+    return Array.from({ length: count }, (_, index): ElfSection => {
+      const at = index * size;
       const bits = this.word(view, at + flags);
-      rows.push({
-        name: '',
-        nameAt: view.getUint32(at, this.little),
+      const type = view.getUint32(at + 4, this.little);
+      return {
+        name: text === undefined ? '' : stringAt(text, view.getUint32(at, this.little)),
         // What is compressed is of no use here: as if it were not there.
-        type:
-          (bits & SHF_COMPRESSED) !== 0 && view.getUint32(at + 4, this.little) === SHT_SYMTAB
-            ? SHT_NOBITS
-            : view.getUint32(at + 4, this.little),
+        type: (bits & SHF_COMPRESSED) !== 0 && type === SHT_SYMTAB ? SHT_NOBITS : type,
         executable: (bits & SHF_EXECINSTR) !== 0,
         address: this.word(view, at + address),
         offset: this.word(view, at + offset),
         size: this.word(view, at + length),
         link: view.getUint32(at + link, this.little),
-        index: i,
-      });
-    }
-    const strings = rows[names];
-    const text = strings === undefined ? undefined : guarded(() => bytesOf(this.file, strings.offset, strings.size));
-    return rows.map(({ nameAt, ...row }) => ({ ...row, name: text === undefined ? '' : stringAt(text, nameAt) }));
+        index,
+      };
+    });
   }
 
   #buildId(places: readonly (readonly [number, number])[]): string | undefined {
@@ -228,7 +224,8 @@ export function readElf(file: SymbolFile): ElfImage | undefined {
 export function stringAt(strings: Uint8Array, offset: number): string {
   if (offset >= strings.length) return '';
   const end = strings.indexOf(0, offset);
-  return decoder.decode(strings.subarray(offset, end < 0 ? strings.length : end));
+  // Node's own decoder of bytes that it knows: TextDecoder takes its time to load.
+  return Buffer.from(strings.buffer, strings.byteOffset + offset, (end < 0 ? strings.length : end) - offset).toString();
 }
 
 /** What `read` gives; undefined if a table leads out of the file. */
@@ -251,8 +248,6 @@ function bytesOf(file: SymbolFile, offset: number, length: number): Uint8Array {
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
-
-const decoder = new TextDecoder();
 
 /** The rows of a symbol table, field by field (Elf64_Sym, Elf32_Sym). @throws for a table that lies beyond the file, as `view` does */
 export class SymbolRows {

@@ -29,8 +29,9 @@ const SHT_GNU_VERSYM = 0x6fffffff;
 /** Section numbers from here on have other meanings. */
 const SHN_LORESERVE = 0xff00;
 
-/** The functions of a file. */
+/** The functions of a file, or those of them that matter for some addresses. */
 export class FunctionTable {
+  /** More than 0 if the file's table lists any. */
   readonly length: number;
   /** Row -> address of the first byte, ascending. */
   readonly #starts: Float64Array;
@@ -47,12 +48,19 @@ export class FunctionTable {
   readonly #strings: Uint8Array;
   readonly #versionOf: (row: number) => string;
 
-  constructor(image: ElfImage, table: ElfSection, strings: Uint8Array) {
+  /** @param addresses ascending, for a table that need only find what holds these */
+  constructor(image: ElfImage, table: ElfSection, strings: Uint8Array, addresses?: readonly number[]) {
     this.#strings = strings;
     this.#versionOf = symbolVersions(image, table);
     const { sections } = image;
-    const isCode = Uint8Array.from(sections, ({ executable }) => (executable ? 1 : 0));
     const symbols = new SymbolRows(image, table);
+    // The lowest bit of an ARM function says in which instruction set it is.
+    const startOf = (row: number) => {
+      const value = symbols.value(row);
+      return image.thumb && value % 2 === 1 && symbols.type(row) === STT_FUNC ? value - 1 : value;
+    };
+    const isFunction = functionTest(image, table, symbols, strings);
+    const wanted = addresses === undefined ? undefined : startsThatMatter(symbols, startOf, isFunction, addresses);
     const count = symbols.length;
     const starts = new Float64Array(count);
     const ends = new Float64Array(count);
@@ -63,27 +71,17 @@ export class FunctionTable {
     const open = new Float64Array(count);
     let length = 0;
     for (let row = 0; row < count; row++) {
-      const type = symbols.type(row);
-      if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) continue;
-      const number = symbols.section(row);
-      if (number === 0 || (number < SHN_LORESERVE && isCode[number] === 0)) continue;
-      const name = symbols.name(row);
-      // An empty name, or a mark between code and data (`$x`, `$d`), names nothing.
-      if (name === 0 || strings[name] === 0 || (type === STT_NOTYPE && strings[name] === 0x24)) continue;
-      let start = symbols.value(row);
-      if (image.thumb && type === STT_FUNC && start % 2 === 1) start--;
+      const start = startOf(row);
+      if (wanted?.has(start) === false || !isFunction(row)) continue;
       const bytes = symbols.size(row);
-      if (!(start + bytes <= Number.MAX_SAFE_INTEGER)) continue;
       if (bytes === 0) {
-        // Hand-written code often has no size. Only a full table shows where it ends.
-        const section = number < SHN_LORESERVE ? sections[number] : undefined;
-        if (table.type !== SHT_SYMTAB || section === undefined) continue;
+        const section = sections[symbols.section(row)];
         open[length] = section.address + section.size;
       }
       starts[length] = start;
       ends[length] = start + bytes;
-      names[length] = name;
-      strong[length] = type !== STT_NOTYPE && symbols.binding(row) !== STB_WEAK ? 1 : 0;
+      names[length] = symbols.name(row);
+      strong[length] = symbols.type(row) !== STT_NOTYPE && symbols.binding(row) !== STB_WEAK ? 1 : 0;
       rows[length++] = row;
     }
     const order = ascending(starts.subarray(0, length));
@@ -152,6 +150,66 @@ export class FunctionTable {
   }
 }
 
+/** Tells of the symbol in a row whether it is a function that has bytes here. */
+function functionTest(image: ElfImage, table: ElfSection, symbols: SymbolRows, strings: Uint8Array): (row: number) => boolean {
+  const { sections } = image;
+  const isCode = Uint8Array.from(sections, ({ executable }) => (executable ? 1 : 0));
+  return (row) => {
+    const type = symbols.type(row);
+    if (type !== STT_FUNC && type !== STT_GNU_IFUNC && type !== STT_NOTYPE) return false;
+    const number = symbols.section(row);
+    if (number === 0 || (number < SHN_LORESERVE && isCode[number] === 0)) return false;
+    const name = symbols.name(row);
+    // An empty name, or a mark between code and data (`$x`, `$d`), names nothing.
+    if (name === 0 || strings[name] === 0 || (type === STT_NOTYPE && strings[name] === 0x24)) return false;
+    const bytes = symbols.size(row);
+    if (!(symbols.value(row) + bytes <= Number.MAX_SAFE_INTEGER)) return false;
+    // Hand-written code often has no size. Only a full table shows where it ends.
+    return bytes > 0 || (table.type === SHT_SYMTAB && number < SHN_LORESERVE && sections[number] !== undefined);
+  };
+}
+
+/** Starts of all functions that hold one of these addresses (ascending), and for each address the nearest starts below and above, which say where one without a size ends. */
+function startsThatMatter(
+  symbols: SymbolRows,
+  startOf: (row: number) => number,
+  isFunction: (row: number) => boolean,
+  addresses: readonly number[],
+): Set<number> {
+  const starts = new Set<number>();
+  const count = addresses.length;
+  // Nearest start at or below an address, and above it: first of those starts that have no other address between, then of all.
+  const below = new Float64Array(count).fill(-1);
+  const above = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  for (let row = 0; row < symbols.length; row++) {
+    const start = startOf(row);
+    const next = firstFrom(addresses, start);
+    const isNearestAbove = next > 0 && start < above[next - 1];
+    const isNearestBelow = next < count && start > below[next];
+    const holds = next < count && addresses[next] < start + symbols.size(row);
+    if (!(isNearestAbove || isNearestBelow || holds) || !isFunction(row)) continue;
+    if (isNearestAbove) above[next - 1] = start;
+    if (isNearestBelow) below[next] = start;
+    if (holds) starts.add(start);
+  }
+  for (let i = 1; i < count; i++) below[i] = Math.max(below[i], below[i - 1]);
+  for (let i = count - 2; i >= 0; i--) above[i] = Math.min(above[i], above[i + 1]);
+  for (const start of [...below, ...above]) starts.add(start);
+  return starts;
+}
+
+/** Row of the first of some ascending numbers that is not below a value. */
+function firstFrom(numbers: readonly number[], value: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Indices in the order of their values, and of equal values in their own. Values are whole numbers, not negative. */
 function ascending(values: Float64Array): Uint32Array {
   const { length } = values;
@@ -170,14 +228,17 @@ function ascending(values: Float64Array): Uint32Array {
   return order;
 }
 
-/** The functions that a file lists: its symbol table, else what it exports; undefined if it has neither, or a broken one. */
-export function functionsOf(image: ElfImage | undefined): FunctionTable | undefined {
+/**
+ * The functions that a file lists: its symbol table, else what it exports; undefined if it has neither, or a broken one.
+ * @param addresses ascending, where only what holds these is to be found
+ */
+export function functionsOf(image: ElfImage | undefined, addresses?: readonly number[]): FunctionTable | undefined {
   if (image === undefined) return undefined;
   for (const type of [SHT_SYMTAB, SHT_DYNSYM]) {
     const table = image.sections.find((section) => section.type === type && section.size > 0);
     const text = table === undefined ? undefined : image.content(image.sections[table.link]);
     if (table === undefined || text === undefined) continue;
-    const functions = guarded(() => new FunctionTable(image, table, text));
+    const functions = guarded(() => new FunctionTable(image, table, text, addresses));
     if (functions !== undefined && functions.length > 0) return functions;
   }
   return undefined;

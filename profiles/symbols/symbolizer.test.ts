@@ -93,6 +93,25 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     }
   });
 
+  test('a table for a few addresses finds what the whole one finds there', () => {
+    for (const path of [pie, fixed, plain, moved, library]) {
+      const image = readElf(fileOf(path) as SymbolFile);
+      const whole = functionsOf(image);
+      const code = image?.sections.filter(({ executable }) => executable) ?? [];
+      // Starts, ends and the bytes about them, of functions with and without a size.
+      const edges = [
+        ...nm(path).flatMap(({ start, size }) => [start - 1, start, start + size - 1, start + size]),
+        ...code.flatMap(({ address, size }) => [address, address + size - 1, address + size]),
+      ];
+      for (const step of [1, 2, 7]) {
+        const some = edges.filter((_, i) => i % step === step >> 1).sort((a, b) => a - b);
+        const few = functionsOf(image, some);
+        for (const at of some) expect(few?.find(at)).toEqual(whole?.find(at));
+      }
+      for (const at of edges) expect(functionsOf(image, [at])?.find(at)).toEqual(whole?.find(at));
+    }
+  });
+
   test('lines and inlined functions are those of addr2line, at each instruction', () => {
     const ran: SymbolTool[] = [];
     const symbolizer = new Symbolizer(machine(['addr2line', 'c++filt'], ran));

@@ -197,11 +197,20 @@ export class Symbolizer {
   routines(maps: readonly string[], addresses: readonly bigint[]): Routine[] {
     const processes = this.#processes(maps);
     const routines = new Map<string, Routine>();
-    for (const address of addresses) {
-      const place = this.#place(processes, address);
-      const symbol = place?.binary?.functions?.find(place.at);
-      if (place?.binary === undefined || symbol === undefined) continue;
-      const load = address - BigInt(place.at);
+    const places = addresses.map((address) => this.#place(processes, address));
+    const asked = new Map<Binary, number[]>();
+    for (const place of places) {
+      if (place?.binary === undefined) continue;
+      const list = asked.get(place.binary);
+      if (list === undefined) asked.set(place.binary, [place.at]);
+      else list.push(place.at);
+    }
+    const tables = new Map([...asked].map(([binary, list]) => [binary, binary.functions(list.sort((a, b) => a - b))]));
+    for (const [i, place] of places.entries()) {
+      if (place?.binary === undefined) continue;
+      const symbol = tables.get(place.binary)?.find(place.at);
+      if (symbol === undefined) continue;
+      const load = addresses[i] - BigInt(place.at);
       const key = `${load} ${symbol.start} ${place.path}`;
       if (routines.has(key)) continue;
       const fn = readableName(symbol.name);
@@ -350,13 +359,15 @@ export class Symbolizer {
     this.#learn(questions, questions.map(symbolsOf), lines);
   }
 
-  /** What has been asked, which is to be learnt now. */
+  /** What has been asked, which is to be learnt now: of large files first, since a tool is longest at work on them. */
   #questions(): Question[] {
-    return [...this.#work.values()].flatMap((work) => {
-      if (work.asked.size === 0) return [];
+    const asked = [...this.#work.values()].filter((work) => work.asked.size > 0);
+    const bytes = ({ binary: { debug } }: Work) => debug?.size ?? 0;
+    asked.sort((a, b) => bytes(b) - bytes(a));
+    return asked.map((work) => {
       const addresses = [...work.asked].sort((a, b) => a - b);
       work.asked.clear();
-      return [{ work, addresses }];
+      return { work, addresses };
     });
   }
 
@@ -450,14 +461,16 @@ function namesOf(found: readonly (readonly SourceFrame[] | undefined)[] | undefi
   return (found ?? []).flatMap((frames) => (frames ?? []).flatMap(({ name }) => name ?? []));
 }
 
-const symbolsOf = ({ work: { binary }, addresses }: Question) => addresses.map((at) => symbolAt(binary, at));
-
-function symbolAt({ functions, listed }: Binary, at: number): KnownSymbol | undefined {
-  const known = listed?.find(at);
-  if (known !== undefined) return { ...known, listed: true };
-  const symbol = functions?.find(at);
-  return symbol === undefined ? undefined : { ...symbol, listed: false };
+function symbolsOf({ work: { binary }, addresses }: Question): (KnownSymbol | undefined)[] {
+  const listed = binary.listed(addresses);
+  const found = addresses.map((at) => knownSymbol(listed?.find(at), true));
+  const left = addresses.filter((_, i) => found[i] === undefined);
+  if (left.length === 0) return found;
+  const functions = binary.functions(left);
+  return found.map((symbol, i) => symbol ?? knownSymbol(functions?.find(addresses[i]), false));
 }
+
+const knownSymbol = (symbol: FoundSymbol | undefined, listed: boolean) => symbol && { ...symbol, listed };
 
 /** Functions at an address of a file: debug information and symbol table together (jeprof, MapSymbolsWithNM and MapToSymbols). */
 function namesAt({ symbol, lines }: Answer): readonly NamedFunction[] | undefined {
