@@ -20,6 +20,19 @@ import type { Accounts } from '../format.ts';
 import { LIVE, SIZES, STACK, WORDS } from './info_row.ts';
 import type { AllocationInfos } from './infos.ts';
 
+/** Numbers in the accounts of so many contexts as a processor keeps near: where there are more, they are fetched ahead. */
+const CACHED_FIELDS = 1 << 17;
+
+/**
+ * Reads the rows that calls will need, one after the other without anything to decide between them, so that the processor waits for many at once. The sum is
+ * of no use but that the reading must be done.
+ */
+function touch(fields: Float64Array, words: Int32Array, calls: Int32Array, count: number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += fields[(words[(calls[i] >> 1) * WORDS + STACK] + 1) * FIELDS];
+  return sum;
+}
+
 /**
  * Books calls at `time`, ns, as TakeCalls says (infos.ts). `stacks`: how many the trace has.
  */
@@ -43,6 +56,7 @@ export function bookCalls(
   let peakBytes = ledger.totalPeakBytes;
   /** Of these calls' events, the one of the highest peak; that of -1 is the free before, which the first call has made part of a realloc. */
   let peakEvent = -2;
+  if (contexts && fields.length > CACHED_FIELDS) infos.touched = touch(fields, words, calls, count);
   let i = 0;
   for (; i < count; i++) {
     const call = calls[i];

@@ -31,6 +31,8 @@ export class AllocationInfos {
   freed = false;
   /** Where calls are booked (book_calls.ts): the info of the last call, if that was an allocation, else -1. */
   latest = -1;
+  /** See `touch` there. */
+  touched = 0.5;
   /** Lines that `takeCalls` has taken. */
   lines = 0;
   readonly calls = new CallLines();
