@@ -138,7 +138,7 @@ describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
     const unproven = named.filter((_, i) => !proofs[i].proven);
     expect(unproven.map(({ path, at, ...names }) => ({ place: `${path}+0x${at.toString(16)}`, ...names }))).toEqual([]);
     if (REPORTS.includes('raw symbols')) expect(named.length).toBeGreaterThan(0);
-  }, 600_000);
+  }, 3_600_000);
 
   test('that have names in them have its reports', async () => {
     const dumps = (await layOut(fixtures('profiles'), undefined, folder)).filter(({ program }) => program === undefined);
@@ -147,5 +147,5 @@ describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
     await inPairs(allPairs(dumps, ['text', 'collapsed', 'dot', 'base'] as const), async ([dump, mode]) => {
       await compare(dump, mode);
     });
-  }, 600_000);
+  }, 3_600_000);
 });
