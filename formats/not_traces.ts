@@ -55,6 +55,9 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['event,address,', 'a comma-separated table'],
 ];
 
+/** How bpftrace begins, whatever the script prints. */
+export const BPFTRACE = /^Attach(?:ing|ed) \d+ probes?\b/;
+
 /** Tells what `head` is, if it is a known kind of file that holds no trace. */
 export function nameOther(head: Uint8Array): Other | undefined {
   const hex = Buffer.from(head.subarray(0, 16)).toString('hex');
@@ -65,6 +68,12 @@ export function nameOther(head: Uint8Array): Other | undefined {
   while (start < head.length && head[start] <= 0x20) start++;
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   const text = textOf(head, start, Math.min(head.length, start + 4096));
+  if (BPFTRACE.test(text)) {
+    return other(
+      'output of a bpftrace script whose lines are none of those that are read',
+      'print time, pid, tid and call as formats/bpftrace/jereplay.bt does: 100 7 7 malloc(8) = 0x1000',
+    );
+  }
   if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text))
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
   if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))

@@ -13,6 +13,7 @@ import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
+import { BPFTRACE } from '../not_traces.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
@@ -43,6 +44,8 @@ const OWN_WORDS =
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
+  // Its scripts may print calls as ltrace does, and say between them what was lost.
+  if (BPFTRACE.test(text)) return 0;
   const lines = text.split(/\r?\n/);
   if (lines.length > 1) lines.pop();
   let fits = 0;
