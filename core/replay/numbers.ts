@@ -6,25 +6,10 @@
  * that the processor cannot foresee.
  */
 import { grown } from '../columns.ts';
+import { COARSE, CROWDED, EMPTY, GOLDEN, IN_GRAIN, LEAF, MOST_NUMBERS, NUMBER } from './number_entry.ts';
 import { Op, type EventBatch } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 
-/**
- * A page is LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf: a cache line of them, so that
- * blocks which lie far apart cost no more.
- */
-const LEAF = 16;
-/** log2 of the bytes of a grain at first: blocks of glibc's malloc take at least so many. */
-const COARSE = 5;
-/** An entry is its block's number times 2^NUMBER, plus CROWDED if more blocks may begin in the grain, plus the byte of the grain where its own does. */
-const IN_GRAIN = 31;
-const CROWDED = 32;
-const NUMBER = 6;
-const MOST_NUMBERS = 2 ** (32 - NUMBER);
-/** 2^32 divided by the golden ratio: the upper bits of its multiples lie far apart, those of pages that follow each other the farthest. */
-const GOLDEN = 0x9e3779b1;
-/** No page. */
-const EMPTY = -1;
 /** So many blocks may crowd, however few live. */
 const FEW = 64;
 
