@@ -4,7 +4,6 @@
  * Differs: no blocks. A call names its info, and with it size and stack, so that how many blocks live under an info is all that must be known; and
  * since a free takes the latest one, it ends a temporary allocation if the call before was an allocation under the same info.
  */
-import type { Ledger } from '../../core/replay/ledger.ts';
 import {
   ALLOC_BYTES,
   ALLOC_OBJECTS,
