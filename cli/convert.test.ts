@@ -1,7 +1,7 @@
 /**
  * convert and synth from outside: formats by ending, compression, joined parts, refusals, and truths that replays confirm.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +87,16 @@ describe('convert', () => {
       code: 2,
       stderr: expect.stringContaining('unknown format "xml"'),
     });
+  });
+
+  test('what cannot be read leaves the output as it was', async () => {
+    writeFileSync(path('kept.jrt'), 'of an earlier run');
+    writeFileSync(path('bad.ndjson'), '{"op":"malloc","size":1,"ptr":"0x10"}\n{"op":"malloc","size":"many","ptr":"0x20"}\n');
+    for (const output of ['kept.jrt', 'none.jrt']) {
+      expect(await run(['convert', path('bad.ndjson'), '-o', path(output)])).toMatchObject({ code: 2 });
+    }
+    expect(readFileSync(path('kept.jrt'), 'utf8')).toBe('of an earlier run');
+    expect(existsSync(path('none.jrt'))).toBe(false);
   });
 });
 

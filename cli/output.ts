@@ -40,24 +40,19 @@ export function checkOutputs(paths: readonly string[]): void {
 /** The reader of our standard output has gone: there is no one to write for, and nothing to complain about. */
 export class ReaderGone extends Error {}
 
-/** A result that is written piece by piece, in large pieces to the system. */
+/** A result that is written piece by piece, in large pieces to the system. A file that was there stays as it was until the first of them, or the end. */
 export class Output {
   readonly path: string;
-  readonly #fd: number;
+  /** Undefined before the file is opened. */
+  #fd: number | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
 
-  /** @throws InputError if the file cannot be opened. */
   constructor(path: string) {
     this.path = path;
-    try {
-      this.#fd = path === STANDARD ? 1 : openSync(path, 'w');
-    } catch (error) {
-      throw withHint(ofFile(error, path));
-    }
   }
 
-  /** Takes the next bytes; they are the output's from now on. */
+  /** Takes the next bytes; they are the output's from now on. @throws InputError if the file cannot be opened or written. */
   write(content: string | Uint8Array): void {
     const piece = typeof content === 'string' ? Buffer.from(content) : content;
     this.#pending.push(piece);
@@ -65,10 +60,10 @@ export class Output {
     if (this.#pendingBytes >= 1 << 18) this.#flush();
   }
 
-  /** Writes what is left and closes the file. */
+  /** Writes what is left and closes the file. @throws InputError as `write` does. */
   close(): void {
     this.#flush();
-    if (this.#fd !== 1) closeSync(this.#fd);
+    if (this.#fd !== undefined && this.#fd !== 1) closeSync(this.#fd);
   }
 
   #flush(): void {
@@ -76,6 +71,7 @@ export class Output {
     this.#pending = [];
     this.#pendingBytes = 0;
     try {
+      this.#fd ??= this.path === STANDARD ? 1 : openSync(this.path, 'w');
       writeAll(this.#fd, all);
     } catch (error) {
       throw withHint(ofFile(error, this.path));
