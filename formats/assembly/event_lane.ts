@@ -35,10 +35,10 @@ import {
   WHOLE,
   ZERO,
 } from '../ndjson/shape_plan';
+import { extrasOf, MOST_CPU, NO_STACK, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
 import { hexDigit } from './hex';
+import { isPiece, numberFor } from './shape';
 
-const NO_STACK = -1;
-const MOST_CPU: f64 = 32767;
 const NS_PER_S = 1_000_000_000;
 
 /** Seconds of the time on the line read last; its nanoseconds, or all of a short time, are among its numbers. */
@@ -52,13 +52,10 @@ function scan(line: usize, shape: usize, words: usize, values: usize): usize {
   seconds = 0;
   let step = shape + (STEPS << 2);
   while (true) {
-    for (const last = word + (load<u32>(step, WHOLE << 2) << 2); word < last; word += 4) {
-      if (load<u32>(at) !== load<u32>(word)) return 0;
-      at += 4;
-    }
-    if (((load<u32>(at) ^ load<u32>(word)) & load<u32>(step, MASK << 2)) !== 0) return 0;
-    word += 4;
-    at += load<u32>(step, REST << 2);
+    const whole = load<u32>(step, WHOLE << 2);
+    if (!isPiece(at, word, whole, load<u32>(step, MASK << 2))) return 0;
+    word += (whole + 1) << 2;
+    at += (whole << 2) + load<u32>(step, REST << 2);
     const kind = load<i32>(step, KIND << 2);
     const first = at;
     if (kind <= CLOCK) {
@@ -85,11 +82,6 @@ function scan(line: usize, shape: usize, words: usize, values: usize): usize {
   }
 }
 
-/** The number of the line that goes to a column. */
-function numberFor(column: i32, shape: usize, values: usize): f64 {
-  return load<f64>(values + (load<u32>(shape + (column << 2)) << 3));
-}
-
 /** See `Lanes`. */
 export function runEventLane(
   plan: usize,
@@ -113,13 +105,13 @@ export function runEventLane(
   limit: usize,
 ): usize {
   const times = columns;
-  const ptrs = times + (capacity << 3);
-  const olds = ptrs + (capacity << 3);
-  const sizes = olds + (capacity << 3);
-  const extras = sizes + (capacity << 3);
-  const threads = extras + (capacity << 3);
-  const contexts = threads + (capacity << 2);
-  const ops = contexts + (capacity << 2);
+  const ptrs = ptrsOf(columns, capacity);
+  const olds = oldsOf(columns, capacity);
+  const sizes = sizesOf(columns, capacity);
+  const extras = extrasOf(columns, capacity);
+  const threads = threadsOf(columns, capacity);
+  const contexts = stacksOf(columns, capacity);
+  const ops = opsOf(columns, capacity);
   const tidMask: u64 = threadSlots - 1;
   let lastTime = load<f64>(results);
   let raised = load<u32>(results, 8);

@@ -4,6 +4,7 @@
  */
 import { FREED, LIVE, UNSEEN } from '../uprobes/address_state';
 import { CONSUMED } from '../uprobes/record_kinds';
+import { extrasOf, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
 
 const MALLOC: u32 = 0;
 const FREE: u32 = 9;
@@ -29,20 +30,20 @@ export function runTakeLane(
   results: usize,
 ): u32 {
   if (rowCpus !== 0 && cpus === 0) return from;
-  const ptrs = rows + (rowCapacity << 3);
-  const olds = ptrs + (rowCapacity << 3);
-  const sizes = olds + (rowCapacity << 3);
-  const extras = sizes + (rowCapacity << 3);
-  const threads = extras + (rowCapacity << 3);
-  const stacks = threads + (rowCapacity << 2);
-  const ops = stacks + (rowCapacity << 2);
-  const newPtrs = columns + (capacity << 3);
-  const newOlds = newPtrs + (capacity << 3);
-  const newSizes = newOlds + (capacity << 3);
-  const newExtras = newSizes + (capacity << 3);
-  const newThreads = newExtras + (capacity << 3);
-  const newStacks = newThreads + (capacity << 2);
-  const newOps = newStacks + (capacity << 2);
+  const ptrs = ptrsOf(rows, rowCapacity);
+  const olds = oldsOf(rows, rowCapacity);
+  const sizes = sizesOf(rows, rowCapacity);
+  const extras = extrasOf(rows, rowCapacity);
+  const threads = threadsOf(rows, rowCapacity);
+  const stacks = stacksOf(rows, rowCapacity);
+  const ops = opsOf(rows, rowCapacity);
+  const newPtrs = ptrsOf(columns, capacity);
+  const newOlds = oldsOf(columns, capacity);
+  const newSizes = sizesOf(columns, capacity);
+  const newExtras = extrasOf(columns, capacity);
+  const newThreads = threadsOf(columns, capacity);
+  const newStacks = stacksOf(columns, capacity);
+  const newOps = opsOf(columns, capacity);
   const mask = slots - 1;
   let last = load<f64>(results);
   let room = (slots >> 1) - load<u32>(results, 8);

@@ -38,10 +38,9 @@ import {
 import { CLOSE_BRACKET, COLON, DOT, SPACE, ZERO } from '../shared/letters';
 import { TEXT_DOUBLES } from '../shared/text_rows';
 import { ENTRY, RETURN } from '../uprobes/record_kinds';
+import { extrasOf, MOST_CPU, NO_STACK, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
 import { hexDigit } from './hex';
-
-const NO_STACK = -1;
-const MOST_CPU: i32 = 32767;
+import { isPiece, numberFor } from './shape';
 
 /** The value of a decimal digit; more than 9 for any other byte. */
 function digitAt(at: usize): u32 {
@@ -118,22 +117,14 @@ function readEvent(start: usize, shape: usize, texts: usize, words: usize, value
       store<f64>(slot, <f64>address);
     }
     slot += 8;
-    for (const end = word + (load<u32>(step, WHOLE << 2) << 2); word < end; word += 4) {
-      if (load<u32>(at) !== load<u32>(word)) return 0;
-      at += 4;
-    }
-    if (((load<u32>(at) ^ load<u32>(word)) & load<u32>(step, MASK << 2)) !== 0) return 0;
-    word += 4;
-    at += load<u32>(step, REST << 2);
+    const whole = load<u32>(step, WHOLE << 2);
+    if (!isPiece(at, word, whole, load<u32>(step, MASK << 2))) return 0;
+    word += (whole + 1) << 2;
+    at += (whole << 2) + load<u32>(step, REST << 2);
     following = load<u32>(step, FOLLOWING << 2);
     step += STEP << 2;
   }
   return at;
-}
-
-/** The number of the line that goes to a column. */
-function numberFor(column: i32, shape: usize, values: usize): f64 {
-  return load<f64>(values + (load<u32>(shape + (column << 2)) << 3));
 }
 
 /** A call's entry is told by its return, which counts. */
@@ -170,13 +161,13 @@ export function runUprobeLane(
   furthest: usize,
 ): usize {
   const times = columns;
-  const ptrs = times + (capacity << 3);
-  const olds = ptrs + (capacity << 3);
-  const sizes = olds + (capacity << 3);
-  const extras = sizes + (capacity << 3);
-  const threads = extras + (capacity << 3);
-  const stacks = threads + (capacity << 2);
-  const ops = stacks + (capacity << 2);
+  const ptrs = ptrsOf(columns, capacity);
+  const olds = oldsOf(columns, capacity);
+  const sizes = sizesOf(columns, capacity);
+  const extras = extrasOf(columns, capacity);
+  const threads = threadsOf(columns, capacity);
+  const stacks = stacksOf(columns, capacity);
+  const ops = opsOf(columns, capacity);
   let head = load<u32>(results);
   let number = load<u32>(results, 4);
   let takenHead = head;
