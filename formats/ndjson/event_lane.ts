@@ -62,9 +62,7 @@ export class EventLane {
   setStack(id: number, stack: number): boolean {
     if (id >= SMALL_IDS) return false;
     if (id >= this.#stacks.length) {
-      const longer = this.#memory.int32(Math.min(SMALL_IDS, Math.max(2 * this.#stacks.length, id + 1))).fill(UNDEFINED);
-      longer.set(this.#stacks);
-      this.#stacks = longer;
+      this.#stacks = this.#memory.longer(this.#stacks, Math.min(SMALL_IDS, Math.max(2 * this.#stacks.length, id + 1)), UNDEFINED);
     }
     this.#stacks[id] = stack;
     return true;

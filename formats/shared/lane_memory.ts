@@ -171,6 +171,13 @@ export class LaneMemory {
     return new Int32Array(this.buffer, start, length);
   }
 
+  /** A copy of a column with room for `length` elements; the new ones are `rest`. */
+  longer(column: Int32Array, length: number, rest: number): Shared<Int32Array> {
+    const copy = this.int32(length);
+    copy.set(column);
+    return copy.fill(rest, column.length);
+  }
+
   int16(length: number): Shared<Int16Array> {
     const start = this.take(length * 2);
     return new Int16Array(this.buffer, start, length);

@@ -26,9 +26,7 @@ export class TakeLane {
 
   /** Makes room for so many threads. */
   addThreads(threads: number): void {
-    const longer = this.#memory.int32(threads).fill(-1);
-    longer.set(this.#rows);
-    this.#rows = longer;
+    this.#rows = this.#memory.longer(this.#rows, threads, -1);
   }
 
   setRow(thread: number, row: number): void {
