@@ -350,6 +350,39 @@ describe('convert', () => {
     }
   });
 
+  test('so do those of threads, stacks, frames and maps, and known fields that the operation has not', async () => {
+    const lines = [
+      '{"op":"trace","version":1,"clock":"ns","source":"x"}',
+      '{"op":"maps","text":"00400000-00500000 r-xp 00000000 00:00 0 /a\\n","taken":"at exit"}',
+      '{"op":"thread","tid":5,"name":"w","role":"io","cpu":123456789012345678901}',
+      '{"op":"stack","id":0,"frames":["a",{"fn":"b","column":12}],"label":"one"}',
+      '{"op":"malloc","ts":1,"tid":5,"size":8,"ptr":"0x10","stack":0,"alignment":16,"a":{ \r"b":1}}',
+      '{"op":"stack","id":1,"frames":["a",{"fn":"b","column":12}],"label":"two","ts":4}',
+      '{"op":"malloc","ts":2,"tid":5,"size":8,"ptr":"0x20","stack":1}',
+      '{"op":"stack","id":2,"frames":["a",{"fn":"b","column":12}]}',
+      '{"op":"malloc","ts":3,"tid":5,"size":8,"ptr":"0x30","stack":2}',
+      '{"op":"stack","id":3,"frames":[],"label":"none"}',
+      '{"op":"malloc","ts":4,"tid":5,"size":8,"ptr":"0x40","stack":3}',
+      '{"op":"free","ts":5,"tid":5,"ptr":"0x10","size":8}',
+      '{"op":"free","ts":6,"tid":5,"ptr":"0x20","size":8}',
+      '{"op":"free","ts":7,"tid":5,"ptr":"0x30","size":8}',
+    ];
+    const text = `${lines.join('\n')}\n`;
+    const path = file('more_fields.ndjson', text);
+    const compact = join(folder, 'more_fields.jrt');
+    for (const JEREPLAY_READ_BESIDE of ['never', 'always']) {
+      expect((await run(['convert', path, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout).toBe(text);
+      expect(await run(['convert', path, '-o', compact], '', { JEREPLAY_READ_BESIDE })).toMatchObject({ code: 0 });
+      expect((await run(['convert', compact, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout).toBe(text);
+    }
+    const heaps = [path, compact].map((trace) => run(['replay', trace, '--heap', '-', '--conf', 'prof:true,lg_prof_sample:0']));
+    const [one, other] = await Promise.all(heaps);
+    expect(other).toEqual(one);
+
+    const inlined = text.replace('"column":12}]}', '"inlined":[{"fn":"c","column":9}]}]}');
+    expect((await run(['convert', '-', '-o', '-'], inlined)).stderr).toContain('of inlined functions that are not known are not kept: "column" (1)');
+  });
+
   test('there and back', async () => {
     const once = await run(['convert', '-', '-o', '-'], SMALL);
     expect(once.code).toBe(0);

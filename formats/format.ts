@@ -28,7 +28,10 @@ export interface ReadOptions {
   readonly reorderWindow?: number;
   /** Events handed over at once, at most. Default 4096. */
   readonly batchEvents?: number;
-  /** Keeps the fields of events that this version does not know in `trace.eventFields`, where the format can have them: for who writes the trace. */
+  /**
+   * Keeps fields that this version does not know, where the format can have them: those of events in `trace.eventFields`, of stacks in `trace.stackFields`,
+   * and `fields` of threads and frames. For who writes the trace.
+   */
   readonly keepFields?: boolean;
   /** Where accounts are all that is wanted of the calls: a format that knows how books them there, and hands over no batches. */
   readonly accounts?: Accounts;

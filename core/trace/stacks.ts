@@ -21,6 +21,8 @@ export interface Frame {
   readonly offset?: number;
   /** Functions inlined at this address, innermost first; `fn` is the outermost, which has the real frame. */
   readonly inlined?: readonly InlinedFrame[];
+  /** What else a recording says of the frame: members of a JSON object, as they were spelt (ReadOptions.keepFields). */
+  readonly fields?: string;
 }
 
 /** A function that the compiler inlined into a frame: it has no address of its own. */
@@ -79,8 +81,8 @@ export class FrameTable {
 }
 
 function frameKey(frame: Frame): string {
-  const { pc, fn, file, line, module, offset, inlined } = frame;
-  return JSON.stringify([pc === undefined ? null : pc.toString(16), fn, file, line, module, offset, inlined]);
+  const { pc, fn, file, line, module, offset, inlined, fields } = frame;
+  return JSON.stringify([pc === undefined ? null : pc.toString(16), fn, file, line, module, offset, inlined, fields]);
 }
 
 /** Stacks as rows of frame indices, leaf first, each distinct stack once. */
@@ -130,8 +132,8 @@ export class StackTable {
   }
 
   /**
-   * Adds a stack that the table does not hold, as one that comes from another table in its order: the first `count` frame indices of `frames`, leaf first,
-   * at least one. It is looked for only once `intern` is called.
+   * Adds a stack that the table does not hold, as one that comes from another table in its order, or one that is to be a row of its own: the first `count`
+   * frame indices of `frames`, leaf first. It is looked for only once `intern` is called.
    */
   append(frames: ArrayLike<number>, count = frames.length): StackIndex {
     const index = this.#length++;

@@ -3,7 +3,7 @@
  * A reader fills these tables as it goes; they are complete when it ends, and rows are only ever appended.
  */
 import { StackTable } from './stacks.ts';
-import type { ThreadIndex } from '../units.ts';
+import type { StackIndex, ThreadIndex } from '../units.ts';
 
 /** Facts about the recorded process, each present only if the recording has it (NDJSON: the `trace` line, same names). */
 export interface TraceHeader {
@@ -27,6 +27,8 @@ export interface TraceHeader {
   prngSeed?: bigint;
   /** Text of /proc/PID/maps. */
   maps?: string;
+  /** What an NDJSON `maps` line has besides its text: members of a JSON object, as they were spelt (ReadOptions.keepFields). */
+  mapsFields?: string;
   /** Keys of an NDJSON `trace` line that this version does not know, kept for the way back. */
   other?: Record<string, unknown>;
 }
@@ -36,6 +38,8 @@ export class ThreadTable {
   readonly tids: number[] = [];
   readonly names: (string | undefined)[] = [];
   readonly prngSeeds: (bigint | undefined)[] = [];
+  /** What else a recording says of the thread: members of a JSON object, as they were spelt (ReadOptions.keepFields). */
+  readonly fields: (string | undefined)[] = [];
   readonly #byTid = new Map<number, ThreadIndex>();
 
   get length(): number {
@@ -50,6 +54,7 @@ export class ThreadTable {
       this.tids.push(tid);
       this.names.push(undefined);
       this.prngSeeds.push(undefined);
+      this.fields.push(undefined);
       this.#byTid.set(tid, index);
     }
     return index;
@@ -97,6 +102,8 @@ export class Trace {
    * for it (ReadOptions.keepFields); whoever writes them takes them out.
    */
   readonly eventFields = new Map<number, string>();
+  /** What stacks have besides their frames, in the same spelling. A stack with such fields is a row of its own, whatever rows have the same frames. */
+  readonly stackFields = new Map<StackIndex, string>();
   /** True if the input stopped before its end (cut file, torn last line). */
   partial = false;
   /** True if compressed input broke off. That is bad input, though what came through is used. */

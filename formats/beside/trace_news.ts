@@ -4,6 +4,7 @@
  * Rows of frames and stacks never change; names and seeds of threads, header and counts may, and are compared at each look.
  */
 import type { Frame } from '../../core/trace/stacks.ts';
+import type { StackIndex } from '../../core/units.ts';
 import type { Skipped, SkipReason, Trace, TraceHeader } from '../../core/trace/trace.ts';
 
 /** A thread that is new or of which something else is known. */
@@ -12,6 +13,7 @@ interface ThreadNews {
   readonly tid: number;
   readonly name: string | undefined;
   readonly prngSeed: bigint | undefined;
+  readonly fields: string | undefined;
 }
 
 /** What is new; parts in which nothing is are missing. A message between threads takes it as it is. */
@@ -26,6 +28,7 @@ export interface TraceNews {
   skipped?: Skipped;
   warnings?: string[];
   eventFields?: [number, string][];
+  stackFields?: [StackIndex, string][];
   partial?: boolean;
   truncated?: boolean;
 }
@@ -39,6 +42,8 @@ export class TraceWatch {
   readonly #header = new Map<string, unknown>();
   readonly #names: (string | undefined)[] = [];
   readonly #seeds: (bigint | undefined)[] = [];
+  readonly #threadFields: (string | undefined)[] = [];
+  #stackFields = 0;
   readonly #skipped = new Map<string, number>();
   #frames = 0;
   #stacks = 0;
@@ -53,7 +58,7 @@ export class TraceWatch {
 
   /** What is new since the last call; undefined if nothing is. Takes time in proportion to the threads and to what is new. */
   news(): TraceNews | undefined {
-    const { header, skipped, stacks, warnings, eventFields, partial, truncated } = this.#trace;
+    const { header, skipped, stacks, warnings, eventFields, stackFields, partial, truncated } = this.#trace;
     const news: TraceNews = {};
     const fields = changed(header as Fields, this.#header);
     if (fields !== undefined) news.header = fields;
@@ -75,6 +80,8 @@ export class TraceWatch {
     this.#warnings = warnings.length;
     if (eventFields.size > 0) news.eventFields = [...eventFields];
     eventFields.clear();
+    if (stackFields.size > this.#stackFields) news.stackFields = [...stackFields].slice(this.#stackFields);
+    this.#stackFields = stackFields.size;
     if (partial !== this.#partial) news.partial = this.#partial = partial;
     if (truncated !== this.#truncated) news.truncated = this.#truncated = truncated;
     for (const _ in news) return news;
@@ -82,15 +89,17 @@ export class TraceWatch {
   }
 
   #threads(): ThreadNews[] {
-    const { tids, names, prngSeeds } = this.#trace.threads;
+    const { tids, names, prngSeeds, fields } = this.#trace.threads;
     const news: ThreadNews[] = [];
     for (let row = 0; row < tids.length; row++) {
       const name = names[row];
       const prngSeed = prngSeeds[row];
-      if (row < this.#names.length && this.#names[row] === name && this.#seeds[row] === prngSeed) continue;
+      const known = row < this.#names.length && this.#names[row] === name && this.#seeds[row] === prngSeed;
+      if (known && this.#threadFields[row] === fields[row]) continue;
       this.#names[row] = name;
       this.#seeds[row] = prngSeed;
-      news.push({ row, tid: tids[row], name, prngSeed });
+      this.#threadFields[row] = fields[row];
+      news.push({ row, tid: tids[row], name, prngSeed, fields: fields[row] });
     }
     return news;
   }
@@ -110,7 +119,8 @@ function changed(fields: Fields, known: Map<string, unknown>): Fields | undefine
 
 /** Brings a trace up to date. */
 export function addNews(trace: Trace, news: TraceNews): void {
-  const { header, threads = [], frames = [], stacks, skipped = {}, warnings = [], eventFields = [], partial, truncated } = news;
+  const { header, threads = [], frames = [], stacks, skipped = {}, warnings = [], partial, truncated } = news;
+  const { eventFields = [], stackFields = [] } = news;
   Object.assign(trace.header, header);
   for (const thread of threads) addThread(trace, thread);
   for (const frame of frames) trace.stacks.frames.append(frame);
@@ -124,11 +134,12 @@ export function addNews(trace: Trace, news: TraceNews): void {
   for (const [reason, count] of Object.entries(skipped)) trace.skipped[reason as SkipReason] = count;
   for (const warning of warnings) trace.warnings.push(warning);
   for (const [event, fields] of eventFields) trace.eventFields.set(event, fields);
+  for (const [stack, fields] of stackFields) trace.stackFields.set(stack, fields);
   trace.partial = partial ?? trace.partial;
   trace.truncated = truncated ?? trace.truncated;
 }
 
-function addThread({ threads }: Trace, { row, tid, name, prngSeed }: ThreadNews): void {
+function addThread({ threads }: Trace, { row, tid, name, prngSeed, fields }: ThreadNews): void {
   if (row === threads.length) {
     // Several threads may have had one id after the other.
     threads.forget(tid);
@@ -136,4 +147,5 @@ function addThread({ threads }: Trace, { row, tid, name, prngSeed }: ThreadNews)
   }
   threads.names[row] = name;
   threads.prngSeeds[row] = prngSeed;
+  threads.fields[row] = fields;
 }

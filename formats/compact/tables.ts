@@ -12,13 +12,13 @@ import type { StackIndex, ThreadIndex } from '../../core/units.ts';
 
 /** Header fields that pass 2^53, in hex. */
 const WIDE_FIELDS = ['startTime', 'mmapTop', 'programBreak', 'prngSeed'] as const;
-const PLAIN_FIELDS = ['source', 'command', 'pid', 'ncpus', 'pageSize', 'startTimeGiven', 'timed', 'maps'] as const;
+const PLAIN_FIELDS = ['source', 'command', 'pid', 'ncpus', 'pageSize', 'startTimeGiven', 'timed', 'maps', 'mapsFields'] as const;
 const NUMBERS: ReadonlySet<string> = new Set(['pid', 'ncpus', 'pageSize']);
 const FLAGS: ReadonlySet<string> = new Set(['startTimeGiven', 'timed']);
 
-/** A thread's row, id, name and PRNG state; cut after the last one that is there. */
+/** A thread's row, id, name, PRNG state and other fields; cut after the last one that is there. */
 type ThreadJson = unknown[];
-/** pc, fn, file, line, module, offset, inlined; cut after the last one that is there. */
+/** pc, fn, file, line, module, offset, inlined, other fields; cut after the last one that is there. */
 type FrameJson = unknown[];
 
 /** Outermost frames that a stack may take from the one before, at most: so that a few bytes never become many frames. */
@@ -29,6 +29,8 @@ interface TablesJson {
   threads?: ThreadJson[];
   frames?: FrameJson[];
   stacks?: number[][];
+  /** What stacks have besides their frames, by their rows (Trace.stackFields). */
+  stackFields?: [number, string][];
   /** What events have besides their columns, by their places in the block (Trace.eventFields). */
   fields?: [number, string][];
   /** Stands at the end of a whole trace, and holds from there on. */
@@ -39,7 +41,7 @@ interface TablesJson {
 export class TablesWriter {
   readonly #trace: Trace;
   readonly #header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  readonly #threads: { name: string | undefined; seed: bigint | undefined }[] = [];
+  readonly #threads: { name: string | undefined; seed: bigint | undefined; fields: string | undefined }[] = [];
   /** Seen, and not yet taken. */
   #newHeader: Record<string, unknown> | undefined;
   #newThreads: ThreadJson[] = [];
@@ -84,7 +86,13 @@ export class TablesWriter {
     this.#frames = stacks.frames.length;
     if (this.#stacks < stacks.length) {
       json.stacks = [];
-      for (; this.#stacks < stacks.length; this.#stacks++) json.stacks.push(this.#stackJson(this.#stacks));
+      const kept: [number, string][] = [];
+      for (; this.#stacks < stacks.length; this.#stacks++) {
+        json.stacks.push(this.#stackJson(this.#stacks));
+        const fields = trace.stackFields.get(this.#stacks as StackIndex);
+        if (fields !== undefined) kept.push([this.#stacks, fields]);
+      }
+      if (kept.length > 0) json.stackFields = kept;
     }
     const fields = this.#fields(first, until);
     if (fields.length > 0) json.fields = fields;
@@ -103,7 +111,7 @@ export class TablesWriter {
     return fields;
   }
 
-  #frameJson({ pc, fn, file, line, module, offset, inlined }: Frame): FrameJson {
+  #frameJson({ pc, fn, file, line, module, offset, inlined, fields }: Frame): FrameJson {
     const json: FrameJson = [
       pc === undefined ? null : hex(pc),
       this.#text(fn),
@@ -112,7 +120,7 @@ export class TablesWriter {
       this.#text(module),
       offset ?? null,
     ];
-    if (inlined !== undefined) return [...json, inlined.map((inner) => [this.#text(inner.fn), this.#text(inner.file), inner.line ?? null])];
+    json.push(inlined?.map((inner) => [this.#text(inner.fn), this.#text(inner.file), inner.line ?? null]) ?? null, fields ?? null);
     return cut(json);
   }
 
@@ -164,15 +172,16 @@ export class TablesWriter {
 
   /** Rows from..until that are new or whose facts have changed. */
   #threadNews(from: number, until: number): ThreadJson[] {
-    const { tids, names, prngSeeds } = this.#trace.threads;
+    const { tids, names, prngSeeds, fields } = this.#trace.threads;
     const news: ThreadJson[] = [];
     for (let row = from; row < until; row++) {
       const known = this.#threads[row];
       const name = names[row];
       const seed = prngSeeds[row];
-      if (known !== undefined && known.name === name && known.seed === seed) continue;
-      this.#threads[row] = { name, seed };
-      news.push(cut([row, tids[row], name ?? null, seed === undefined ? null : hex(seed)]));
+      const others = fields[row];
+      if (known !== undefined && known.name === name && known.seed === seed && known.fields === others) continue;
+      this.#threads[row] = { name, seed, fields: others };
+      news.push(cut([row, tids[row], name ?? null, seed === undefined ? null : hex(seed), others ?? null]));
     }
     return news;
   }
@@ -207,11 +216,16 @@ export class TablesReader {
     if (bytes.length === 0) return;
     const json = record(JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')), 'the tables');
     this.#headerAndThreads(json);
-    const { stacks } = this.#trace;
+    const { stacks, stackFields } = this.#trace;
+    const kept = this.#stackFields(json['stackFields']);
     for (const frame of list(json['frames'] ?? [], 'frames')) this.#frames.push(stacks.frames.intern(this.#frame(list(frame, 'a frame'))));
     for (const stack of list(json['stacks'] ?? [], 'stacks')) {
       const rows = list(stack, 'a stack').flatMap((row, at, all) => this.#framesAt(row, at === all.length - 1));
-      this.stacks.push(stacks.intern(rows));
+      const fields = kept.get(this.stacks.length);
+      let row = fields === undefined ? stacks.intern(rows) : stacks.append(rows);
+      if (fields === undefined && stackFields.has(row)) row = stacks.append(rows);
+      if (fields !== undefined) stackFields.set(row, fields);
+      this.stacks.push(row);
       this.#stackBefore = rows;
     }
     if (this.#keepFields) for (const entry of list(json['fields'] ?? [], 'fields')) this.#field(list(entry, 'a field'), first);
@@ -233,10 +247,18 @@ export class TablesReader {
   }
 
   #field([at, members]: readonly unknown[], first: number): void {
-    // They become a part of a line.
-    if (/[\n\r]/.test(text(members))) throw new Error('fields of several lines');
-    record(JSON.parse(`{${text(members)}}`), 'fields');
-    this.#trace.eventFields.set(first + natural(at), text(members));
+    this.#trace.eventFields.set(first + natural(at), membersText(members));
+  }
+
+  /** Other fields of stacks by their rows in the file, if they are to be kept. */
+  #stackFields(json: unknown): ReadonlyMap<number, string> {
+    const fields = new Map<number, string>();
+    if (!this.#keepFields) return fields;
+    for (const entry of list(json ?? [], 'fields')) {
+      const [row, members] = list(entry, 'a field');
+      fields.set(natural(row), membersText(members));
+    }
+    return fields;
   }
 
   /** What an entry of a stack stands for: a frame, or the outermost frames of the stack before. */
@@ -251,7 +273,7 @@ export class TablesReader {
     return frame;
   }
 
-  #frame([pc, fn, file, line, module, offset, inlined]: readonly unknown[]): Frame {
+  #frame([pc, fn, file, line, module, offset, inlined, fields]: readonly unknown[]): Frame {
     return {
       ...(given(pc) ? { pc: wide(pc) } : {}),
       ...(given(fn) ? { fn: this.#text(fn) } : {}),
@@ -260,6 +282,7 @@ export class TablesReader {
       ...(given(module) ? { module: this.#text(module) } : {}),
       ...(given(offset) ? { offset: natural(offset) } : {}),
       ...(given(inlined) ? { inlined: list(inlined, 'inlined frames').map((inner) => this.#inlined(inner)) } : {}),
+      ...(this.#keepFields && given(fields) ? { fields: membersText(fields) } : {}),
     };
   }
 
@@ -289,13 +312,15 @@ export class TablesReader {
     for (const field of PLAIN_FIELDS) {
       if (!Object.hasOwn(json, field)) continue;
       const value = json[field];
-      header[field] = NUMBERS.has(field) ? natural(value) : FLAGS.has(field) ? flag(value) : text(value);
+      if (field === 'mapsFields' && !this.#keepFields) continue;
+      header[field] =
+        field === 'mapsFields' ? membersText(value) : NUMBERS.has(field) ? natural(value) : FLAGS.has(field) ? flag(value) : text(value);
     }
     for (const field of WIDE_FIELDS) if (Object.hasOwn(json, field)) header[field] = wide(json[field]);
     if (Object.hasOwn(json, 'other')) header['other'] = Object.assign(Object.create(null), record(json['other'], 'the header'));
   }
 
-  #thread([row, tid, name, seed]: readonly unknown[]): void {
+  #thread([row, tid, name, seed, fields]: readonly unknown[]): void {
     const { threads } = this.#trace;
     const at = natural(row);
     if (at > this.threads.length) throw new Error('threads out of order');
@@ -307,6 +332,7 @@ export class TablesReader {
     const thread = this.threads[at];
     threads.names[thread] = given(name) ? text(name) : undefined;
     threads.prngSeeds[thread] = given(seed) ? wide(seed) : undefined;
+    threads.fields[thread] = this.#keepFields && given(fields) ? membersText(fields) : undefined;
   }
 }
 
@@ -333,6 +359,14 @@ function list(value: unknown, what: string): readonly unknown[] {
 function text(value: unknown): string {
   if (typeof value !== 'string') throw new Error('not a text');
   return value;
+}
+
+/** Members of a JSON object, which become a part of a line. */
+function membersText(value: unknown): string {
+  const members = text(value);
+  if (members.includes('\n')) throw new Error('fields of several lines');
+  record(JSON.parse(`{${members}}`), 'fields');
+  return members;
 }
 
 function flag(value: unknown): boolean {

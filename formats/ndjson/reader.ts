@@ -17,6 +17,7 @@ import { quoteLine } from '../shared/unparsed.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
+import { membersOf, otherMembers, partsOf, spellingOf } from './json_parts.ts';
 import { StackLine } from './stack_line.ts';
 
 /** Longest line taken, bytes. */
@@ -54,12 +55,21 @@ function sniff(head: Uint8Array): number {
 interface ThreadFacts {
   name?: string;
   prngSeed?: bigint;
+  fields?: string;
 }
 
-/** A line of what JSON takes for white space: Unicode has more. */
 /** A JSON string of a line. */
 const ESCAPED = /"(?:[^"\\]|\\.)*"/g;
+/** A line of what JSON takes for white space: Unicode has more. */
 const BLANK = /^[ \t\r]*$/;
+
+/** Keys that lines of tables and frames may have, besides others that are kept. */
+const MAPS_KEYS: ReadonlySet<string> = new Set(['op', 'text']);
+const THREAD_KEYS: ReadonlySet<string> = new Set(['op', 'tid', 'nth', 'name', 'prng_seed']);
+const STACK_KEYS: ReadonlySet<string> = new Set(['op', 'id', 'frames']);
+const PLAIN_FRAME_KEYS: ReadonlySet<string> = new Set(['pc', 'fn', 'file', 'line', 'module', 'offset']);
+const FRAME_KEYS: ReadonlySet<string> = new Set([...PLAIN_FRAME_KEYS, 'inlined']);
+const INLINED_KEYS: ReadonlySet<string> = new Set(['fn', 'file', 'line']);
 
 class NdjsonReader implements TraceReader {
   readonly #trace: Trace;
@@ -80,6 +90,8 @@ class NdjsonReader implements TraceReader {
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
   #early = 0;
+  /** Fields of inlined functions that are not known: how often they came. */
+  readonly #lost = new Map<string, number>();
   #timed = false;
   #opened = false;
 
@@ -89,7 +101,7 @@ class NdjsonReader implements TraceReader {
     const memory = new LaneMemory();
     this.#lane = new EventLane(memory);
     this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
-    this.#stackLine = new StackLine(trace.stacks.frames, (text) => this.#frame(JSON.parse(text)));
+    this.#stackLine = new StackLine(trace.stacks.frames, (text) => this.#frame(JSON.parse(text), text));
     this.#lines = new LineScanner(
       options.name,
       (bytes, start, end) => this.#take(bytes, start, end, false),
@@ -108,6 +120,10 @@ class NdjsonReader implements TraceReader {
     const { warnings } = this.#trace;
     if (this.#builder.raised > 0)
       warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (this.#lost.size > 0) {
+      const names = [...this.#lost].map(([key, count]) => `${JSON.stringify(key)} (${count})`);
+      warnings.push(`fields of inlined functions that are not known are not kept: ${names.join(', ')}`);
+    }
     if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
   }
 
@@ -138,7 +154,8 @@ class NdjsonReader implements TraceReader {
       this.#takeSlowly(bytes, start, end, last, scanned);
       return;
     }
-    this.#lane.shapes.learn(bytes, start, end, line);
+    // What a shape does not need, its lane passes over.
+    if (!this.#keepFields || !hasMore(line)) this.#lane.shapes.learn(bytes, start, end, line);
     this.#event(bytes, start, end);
   }
 
@@ -196,7 +213,10 @@ class NdjsonReader implements TraceReader {
       // The system may give the id to another thread.
       this.#forget(tid);
     }
-    if (this.#keepFields && line.others.length > 0) this.#trace.eventFields.set(number, otherFields(line, bytes));
+    if (this.#keepFields && (line.others.length > 0 || hasMore(line))) {
+      const fields = hasMore(line) ? otherMembers(textOf(bytes, start, end), keysOf(op)) : otherFields(line, bytes);
+      if (fields !== undefined) this.#trace.eventFields.set(number, fields);
+    }
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
   }
 
@@ -228,6 +248,7 @@ class NdjsonReader implements TraceReader {
       if (facts !== undefined) {
         threads.names[thread] = facts.name;
         threads.prngSeeds[thread] = facts.prngSeed;
+        threads.fields[thread] = facts.fields;
         this.#facts.delete(tid);
       }
     }
@@ -289,13 +310,13 @@ class NdjsonReader implements TraceReader {
         this.#header(fields);
         break;
       case 'maps':
-        this.#trace.header.maps = this.#string(fields, 'text');
+        this.#maps(fields, text);
         break;
       case 'stack':
-        this.#stack(fields);
+        this.#stack(fields, text);
         break;
       case 'thread':
-        this.#thread(fields);
+        this.#thread(fields, text);
         break;
       default:
         if (line.op < 0)
@@ -406,11 +427,25 @@ class NdjsonReader implements TraceReader {
     }
   }
 
-  #thread(fields: Record<string, unknown>): void {
+  /** The members of an object that are not `known`, if they are to be kept. */
+  #others(text: string, known: ReadonlySet<string>): string | undefined {
+    return this.#keepFields ? otherMembers(text, known) : undefined;
+  }
+
+  #maps(fields: Record<string, unknown>, text: string): void {
+    const { header } = this.#trace;
+    header.maps = this.#string(fields, 'text');
+    const others = this.#others(text, MAPS_KEYS);
+    if (others !== undefined) header.mapsFields = others;
+  }
+
+  #thread(fields: Record<string, unknown>, text: string): void {
     const tid = this.#natural(fields, 'tid');
     const facts: ThreadFacts = {};
     if (Object.hasOwn(fields, 'name')) facts.name = this.#string(fields, 'name');
     if (Object.hasOwn(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
+    const others = this.#others(text, THREAD_KEYS);
+    if (others !== undefined) facts.fields = others;
     const { threads } = this.#trace;
     const running = this.#row(fields, tid) ?? this.#threads.get(tid);
     // What comes late does not change how the events before it are seen.
@@ -419,6 +454,7 @@ class NdjsonReader implements TraceReader {
     else {
       threads.names[running] = facts.name ?? threads.names[running];
       threads.prngSeeds[running] = facts.prngSeed ?? threads.prngSeeds[running];
+      threads.fields[running] = facts.fields ?? threads.fields[running];
     }
   }
 
@@ -434,13 +470,17 @@ class NdjsonReader implements TraceReader {
     return threads.tids[nth] === tid ? (nth as ThreadIndex) : undefined;
   }
 
-  #stack(fields: Record<string, unknown>): void {
+  #stack(fields: Record<string, unknown>, text: string): void {
     const id = this.#natural(fields, 'id');
     const { frames } = fields;
     if (!Array.isArray(frames)) throw this.#error('stack without a list of "frames"');
-    const { stacks } = this.#trace;
-    const rows = frames.map((frame) => stacks.frames.intern(this.#frame(frame)));
-    this.#setStack(id, stacks.intern(rows));
+    const { stacks, stackFields } = this.#trace;
+    const texts = this.#keepFields ? partsOf(spellingOf(membersOf(text).get('frames') ?? '')) : [];
+    const rows = frames.map((frame, at) => stacks.frames.intern(this.#frame(frame, texts[at])));
+    const others = this.#others(text, STACK_KEYS);
+    const row = others === undefined ? this.#stackOf(rows) : stacks.append(rows);
+    if (others !== undefined) stackFields.set(row, others);
+    this.#setStack(id, row);
     this.#lastId = -1;
   }
 
@@ -448,9 +488,16 @@ class NdjsonReader implements TraceReader {
   #takeStack(bytes: Uint8Array, start: number, end: number): boolean {
     const line = this.#stackLine;
     if (!line.read(bytes, start, end)) return false;
-    this.#setStack(line.id, this.#trace.stacks.intern(line.frames));
+    this.#setStack(line.id, this.#stackOf(line.frames));
     this.#lastId = -1;
     return true;
+  }
+
+  /** The row of a stack without other fields. */
+  #stackOf(rows: readonly number[]): StackIndex {
+    const { stacks, stackFields } = this.#trace;
+    const row = stacks.intern(rows);
+    return stackFields.has(row) ? stacks.append(rows) : row;
   }
 
   /** Small ids, as writers number stacks, are the lane's; others are in a map. */
@@ -458,8 +505,8 @@ class NdjsonReader implements TraceReader {
     if (!this.#lane.setStack(id, stack)) this.#stacks.set(id, stack);
   }
 
-  /** A frame: an address, a name, or an object of both and more. */
-  #frame(frame: unknown): Frame {
+  /** A frame: an address, a name, or an object of both and more. `text`: as it is spelt, where its other fields may be wanted. */
+  #frame(frame: unknown, text?: string): Frame {
     if (typeof frame === 'string') {
       return /^0x[0-9a-f]{1,16}$/i.test(frame) ? { pc: BigInt(frame) } : { fn: frame };
     }
@@ -476,10 +523,18 @@ class NdjsonReader implements TraceReader {
     if (Array.isArray(inlined)) {
       result.inlined = inlined.map((inner): InlinedFrame => {
         const { fn = '', file, line } = this.#frame(inner);
+        if (this.#keepFields && typeof inner === 'object') this.#countLost(inner as object);
         return { fn, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
       });
     }
+    const others = text === undefined ? undefined : this.#others(text, Array.isArray(inlined) ? FRAME_KEYS : PLAIN_FRAME_KEYS);
+    if (others !== undefined) result.fields = others;
     return result;
+  }
+
+  /** Counts fields of an inlined function that have no place in the tables. */
+  #countLost(inlined: object): void {
+    for (const key of Object.keys(inlined)) if (!INLINED_KEYS.has(key)) this.#lost.set(key, (this.#lost.get(key) ?? 0) + 1);
   }
 
   #string(fields: Record<string, unknown>, key: string): string {
@@ -510,6 +565,17 @@ function otherFields({ others }: EventLine, bytes: Uint8Array): string {
   const members: string[] = [];
   for (let at = 0; at < others.length; at += 2) members.push(textOf(bytes, others[at], others[at + 1]));
   return members.join(',');
+}
+
+/** Whether an event line has fields that are known, but not of this operation: a size that was freed, say. */
+function hasMore({ op, present }: EventLine): boolean {
+  return op >= 0 && (present & ~(Key.op | ALWAYS | NEEDS[op])) !== 0;
+}
+
+/** The keys of an operation's columns. */
+function keysOf(op: number): ReadonlySet<string> {
+  const bits = Key.op | ALWAYS | NEEDS[op];
+  return new Set(Object.keys(Key).filter((key) => (bits & Key[key as keyof typeof Key]) !== 0));
 }
 
 /** What to say of a line that holds NUL bytes. */

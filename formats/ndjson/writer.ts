@@ -53,7 +53,7 @@ export class NdjsonWriter {
   #events = 0;
   #stacksWritten = 0;
   /** Rows of threads that were written, or need not be, with what was said of them. */
-  readonly #threadsWritten: { name: string | undefined; seed: bigint | undefined }[] = [];
+  readonly #threadsWritten: { name: string | undefined; seed: bigint | undefined; fields: string | undefined }[] = [];
   /** Ids of threads that were written and have not ended. */
   readonly #idsInUse = new Set<number>();
   #startSeconds = 0;
@@ -86,9 +86,9 @@ export class NdjsonWriter {
   end(): void {
     if (!this.#started) this.#header(true);
     this.#maps();
-    const { names, prngSeeds } = this.#trace.threads;
-    this.#threadsWritten.forEach(({ name, seed }, row) => {
-      if (names[row] !== name || prngSeeds[row] !== seed) this.#thread(row, true);
+    const { names, prngSeeds, fields } = this.#trace.threads;
+    this.#threadsWritten.forEach((written, row) => {
+      if (names[row] !== written.name || prngSeeds[row] !== written.seed || fields[row] !== written.fields) this.#thread(row, true);
     });
     this.#threadsWithoutEvents(names.length);
     this.#stacks(this.#trace.stacks.length);
@@ -241,10 +241,10 @@ export class NdjsonWriter {
     this.#length = 0;
   }
 
-  /** Writes an object as a line; digits of `big` replace its value under that key. */
-  #object(object: Record<string, unknown>, big?: { key: string; digits: string }): void {
+  /** Writes an object as a line, and `members` at its end, spelt as they are; digits of `big` replace its value under that key. */
+  #object(object: Record<string, unknown>, big?: { key: string; digits: string }, members?: string): void {
     this.#lines.write(object);
-    let line = String(this.#lines.read());
+    let line = withMembers(String(this.#lines.read()), members);
     if (big !== undefined) line = line.replace(`"${big.key}":0`, `"${big.key}":${big.digits}`);
     this.#text(line);
   }
@@ -277,10 +277,10 @@ export class NdjsonWriter {
   }
 
   #maps(): void {
-    const { maps } = this.#trace.header;
+    const { maps, mapsFields } = this.#trace.header;
     if (maps === undefined || this.#mapsWritten === maps) return;
     this.#mapsWritten = maps;
-    this.#object({ op: 'maps', text: maps });
+    this.#object({ op: 'maps', text: maps }, undefined, mapsFields);
   }
 
   /** What the header has got since its line was written, and what only the end of a recording tells; no line if that is nothing. */
@@ -303,31 +303,46 @@ export class NdjsonWriter {
 
   /** `nth`: the line says which row it is, because no event shows it, or because events have already shown it. */
   #thread(row: number, nth: boolean): void {
-    const { tids, names, prngSeeds } = this.#trace.threads;
+    const { tids, names, prngSeeds, fields } = this.#trace.threads;
     this.#tids[row] = ascii(`,"tid":${tids[row]}`);
     const name = names[row];
     const seed = prngSeeds[row];
-    this.#threadsWritten[row] = { name, seed };
+    this.#threadsWritten[row] = { name, seed, fields: fields[row] };
     this.#idsInUse.add(tids[row]);
-    if (!nth && name === undefined && seed === undefined) return;
-    this.#object({
+    if (!nth && name === undefined && seed === undefined && fields[row] === undefined) return;
+    const line = {
       op: 'thread',
       tid: tids[row],
       ...(nth ? { nth: row } : {}),
       ...(name === undefined ? {} : { name }),
       ...(seed === undefined ? {} : { prng_seed: hex(seed) }),
-    });
+    };
+    this.#object(line, undefined, fields[row]);
   }
 
   #stack(stack: StackIndex): void {
-    const { stacks } = this.#trace;
-    const frames = Array.from(stacks.framesOf(stack), (index) => frameValue(stacks.frames.frames[index]));
-    this.#object({ op: 'stack', id: stack, frames });
+    const { stacks, stackFields } = this.#trace;
+    const frames = Array.from(stacks.framesOf(stack), (index) => stacks.frames.frames[index]);
+    const line = { op: 'stack', id: stack };
+    const members = stackFields.get(stack);
+    if (frames.every((frame) => frame.fields === undefined)) {
+      this.#object({ ...line, frames: frames.map(frameValue) }, undefined, members);
+      return;
+    }
+    const spelt = frames.map((frame) => withMembers(JSON.stringify(frameValue(frame)), frame.fields));
+    this.#object(line, undefined, `"frames":[${spelt.join(',')}]${members === undefined ? '' : `,${members}`}`);
   }
 }
 
 /** What every `trace` line has. */
 const TRACE_LINE = { op: 'trace', version: 1, clock: 'ns' } as const;
+
+/** The JSON of an object, with or without a line end, with more members, spelt as they are. */
+function withMembers(json: string, members: string | undefined): string {
+  if (members === undefined) return json;
+  const end = json.lastIndexOf('}');
+  return `${json.slice(0, end)}${json[end - 1] === '{' ? '' : ','}${members}${json.slice(end)}`;
+}
 
 /** The header's facts under the keys of the `trace` line, but for times, which the writer spells. */
 function headerFields(header: TraceHeader): Record<string, unknown> {
