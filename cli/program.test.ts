@@ -157,6 +157,26 @@ test('a truncated compressed file is bad input, and gives what came through, mar
   expect(stderr).toMatch(/^note: .*cut\.zst: the compressed file breaks off; what came through is used\n/m);
 });
 
+test.each(['report', 'leaks', 'flamegraph'])('%s of a dump whose compressed file is damaged says so, and is bad input', async (command) => {
+  const dump = gzipSync('heap_v2/1\n  t*: 1: 16 [0: 0]\n@ 0x10 0x20\n  t*: 1: 16 [0: 0]\n');
+  const wrong = Buffer.from(dump);
+  wrong[wrong.length - 6] ^= 1;
+  for (const [bytes, said] of [
+    [dump.subarray(0, -3), /^note: .*dump\.gz: the compressed file breaks off; what came through is used\n/m],
+    [wrong, /^note: .*dump\.gz: the compressed file is damaged: what it gives is not what its checksum says; it is used all the same\n/m],
+  ] as const) {
+    const { code, stdout, stderr } = await run([command, file('dump.gz', bytes)]);
+    expect(stderr).toMatch(said);
+    expect([code, stdout.length > 0]).toEqual([2, true]);
+  }
+});
+
+test('report, leaks and flamegraph repeat what there is to know of a recording', async () => {
+  const trace = join(ROOT, 'fixtures/traces/mt4_json_lost.txt.zst');
+  for (const command of ['report', 'leaks', 'flamegraph'])
+    expect((await run([command, trace])).stderr, command).toContain('note: the recorder lost 18983 events');
+});
+
 describe.concurrent('replay', () => {
   test('the summary object', async () => {
     const { code, stdout, stderr } = await run(['replay', '-', '--json'], SMALL);
@@ -371,16 +391,18 @@ describe('convert', () => {
     const path = file('more_fields.ndjson', text);
     const compact = join(folder, 'more_fields.jrt');
     for (const JEREPLAY_READ_BESIDE of ['never', 'always']) {
-      expect((await run(['convert', path, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout).toBe(text);
-      expect(await run(['convert', path, '-o', compact], '', { JEREPLAY_READ_BESIDE })).toMatchObject({ code: 0 });
-      expect((await run(['convert', compact, '-o', '-'], '', { JEREPLAY_READ_BESIDE })).stdout).toBe(text);
+      expect((await finished(start(['convert', path, '-o', '-'], { JEREPLAY_READ_BESIDE }))).stdout).toBe(text);
+      expect(await finished(start(['convert', path, '-o', compact], { JEREPLAY_READ_BESIDE }))).toMatchObject({ code: 0 });
+      expect((await finished(start(['convert', compact, '-o', '-'], { JEREPLAY_READ_BESIDE }))).stdout).toBe(text);
     }
     const heaps = [path, compact].map((trace) => run(['replay', trace, '--heap', '-', '--conf', 'prof:true,lg_prof_sample:0']));
     const [one, other] = await Promise.all(heaps);
     expect(other).toEqual(one);
 
     const inlined = text.replace('"column":12}]}', '"inlined":[{"fn":"c","column":9}]}]}');
-    expect((await run(['convert', '-', '-o', '-'], inlined)).stderr).toContain('of inlined functions that are not known are not kept: "column" (1)');
+    expect((await run(['convert', '-', '-o', '-'], inlined)).stderr).toContain(
+      'of inlined functions that are not known are not kept: "column" (1)',
+    );
   });
 
   test('there and back', async () => {

@@ -4,12 +4,13 @@
  */
 import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import { openInput, peek } from '../formats/input.ts';
+import { faultOf, type Input, openInput, peek } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
+import { EXIT_BAD_INPUT } from './failure.ts';
 import { STANDARD } from './output.ts';
 import { momentOf, parseUntil } from './settings.ts';
 import { standardInput } from './standard_input.ts';
@@ -49,19 +50,19 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
     };
     if (isHeap(head) || isPprof(head)) {
       listsCalls();
-      return openProfile(chunks, path);
+      return openProfile(chunks, input);
     }
     const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
     const readSums = contextSumsReader(head);
     if (readSums !== undefined) {
       listsCalls();
-      return { profile: profileFromContextSums(await readSums(chunks, path)) };
+      return withFault({ profile: profileFromContextSums(await readSums(chunks, path)) }, input);
     }
     const format = sniffFormat(head);
     // Folded stacks are like many a text: what is a trace is none.
     if (format === undefined && isProfile(head)) {
       listsCalls();
-      return openProfile(chunks, path);
+      return openProfile(chunks, input);
     }
     // What has been found need not be looked for again when the trace is read from its start.
     if (format !== undefined) traceArgs = { ...args, from: format.name };
@@ -85,12 +86,21 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   };
 }
 
-async function openProfile(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Subject> {
+async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input): Promise<Subject> {
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk.slice());
-  const opened = readProfile(Buffer.concat(parts), path);
-  if (opened !== undefined) return opened;
-  throw new InputError(path, 'begins like a profile and is none');
+  const opened = readProfile(Buffer.concat(parts), input.name);
+  if (opened !== undefined) return withFault(opened, input);
+  throw new InputError(input.name, 'begins like a profile and is none');
+}
+
+/** The subject that an input gave, which says so if it came from a damaged file: that is bad input all the same. */
+function withFault(opened: OpenedProfile, input: Input): Subject {
+  const fault = faultOf(input);
+  if (fault === undefined) return opened;
+  process.exitCode = EXIT_BAD_INPUT;
+  const { profile } = opened;
+  return { ...opened, profile: { ...profile, warnings: [...profile.warnings, `${input.name}: ${fault}`] } };
 }
 
 /** The chunks of a stream, each also kept until `following` takes over. */

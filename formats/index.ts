@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { openInput, peek, type Source } from './input.ts';
+import { faultOf, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -147,10 +147,11 @@ export async function readTrace(source: Source, trace: Trace, sink: BatchSink, o
       }
     }
     const cut = input.cut || signal?.aborted === true;
-    if (input.cut) {
-      trace.partial = true;
+    const fault = faultOf(input);
+    if (fault !== undefined) {
+      if (input.cut) trace.partial = true;
       trace.truncated = true;
-      trace.warnings.push(`${name}: the compressed file breaks off; what came through is used`);
+      trace.warnings.push(`${name}: ${fault}`);
     }
     reader.end(cut);
   } catch (error) {

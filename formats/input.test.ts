@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { zstdRaw } from '../fixtures/zstd_raw.ts';
-import { openInput, type Source } from './input.ts';
+import { faultOf, openInput, type Source } from './input.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'jereplay-input-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -75,10 +75,26 @@ describe('compression', () => {
     }
   });
 
+  test.each([
+    ['a wrong checksum of gzip', gzipSync(plain), 6, text],
+    ['a wrong length of gzip', gzipSync(plain), 2, text],
+    ['a wrong checksum of Zstandard', Buffer.concat([ZSTD_HELLO, ZSTD_HELLO]), 2, 'hello, hello, hello!\n'.repeat(2)],
+  ])('%s at the end: all of the data, and the fault said', async (_, whole, fromEnd, expected) => {
+    const bytes = Buffer.from(whole);
+    bytes[bytes.length - fromEnd] ^= 1;
+    for (const size of [bytes.length, 7, 1]) {
+      const input = await openInput(pieces(bytes, size));
+      const parts: Uint8Array[] = [];
+      for await (const chunk of input.chunks) parts.push(chunk);
+      expect(Buffer.concat(parts).toString() === expected).toBe(true);
+      expect([input.cut, input.unsound, faultOf(input)]).toEqual([false, true, expect.stringContaining('checksum')]);
+    }
+  });
+
   test('damage is named', async () => {
-    const gzip = gzipSync(plain);
-    gzip[gzip.length - 6] ^= 1;
-    await expect(readAll(gzip)).rejects.toThrow('input: damaged gzip data');
+    const member = gzipSync(plain);
+    member[member.length - 6] ^= 1;
+    await expect(readAll(Buffer.concat([member, gzipSync('more')]))).rejects.toThrow('input: damaged gzip data');
     await expect(readAll(Buffer.concat([ZSTD_HELLO.subarray(0, 8), Buffer.alloc(40, 0xee)]))).rejects.toThrow(
       'input: damaged Zstandard data',
     );

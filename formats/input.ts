@@ -1,7 +1,7 @@
 /**
  * A file, standard input or a stream as decompressed bytes.
  * Invariant: compression is recognised by content, whatever the name says, and taken off layer by layer.
- * A compressed file that breaks off gives what came through, and `cut` says so.
+ * A compressed file that breaks off gives what came through, and `cut` says so; one whose end does not agree with the sums there, all of it, and `unsound` says so.
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -28,6 +28,8 @@ export interface Input {
   bytesRead: number;
   /** True once a compressed layer was found to break off. */
   cut: boolean;
+  /** True once all was decompressed and is not what the checksum or length at its end says. */
+  unsound: boolean;
   /** Decompressed bytes, in chunks; to be iterated once. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
@@ -41,7 +43,7 @@ export async function openInput(source: Source, name = typeof source === 'string
   if (source instanceof Uint8Array) totalBytes = source.length;
   else if (typeof source === 'string' && source !== '-') totalBytes = await sizeOf(source);
 
-  const input = { name, totalBytes, bytesRead: 0, cut: false, chunks: undefined as unknown as AsyncIterable<Uint8Array> };
+  const input = { name, totalBytes, bytesRead: 0, cut: false, unsound: false, chunks: undefined as unknown as AsyncIterable<Uint8Array> };
   let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name), input);
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
@@ -56,6 +58,12 @@ export async function openInput(source: Source, name = typeof source === 'string
   }
   input.chunks = chunks;
   return input;
+}
+
+/** What is wrong with an input that was used all the same, once its chunks are over; undefined if nothing is. */
+export function faultOf({ cut, unsound }: Input): string | undefined {
+  if (cut) return 'the compressed file breaks off; what came through is used';
+  return unsound ? 'the compressed file is damaged: what it gives is not what its checksum says; it is used all the same' : undefined;
 }
 
 function emptiness(layer: number, cut: boolean): string {
@@ -157,8 +165,36 @@ export async function peek(chunks: AsyncIterable<Uint8Array>, wanted: number): P
   return [Buffer.concat(seen, length), whole()];
 }
 
-/** Decompresses gzip members one after the other. Sets `state.cut` if the input ends within one. */
-async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: { cut: boolean }): AsyncGenerator<Uint8Array> {
+/** How the end of a compressed layer was found. */
+export type LayerEnd = Pick<Input, 'cut' | 'unsound'>;
+
+/**
+ * The bytes of `chunks` with the last `count` of them in a chunk, or two, of their own: a decoder that objects to a checksum there gives
+ * no bytes with its objection.
+ */
+export async function* withEndApart(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array = new Uint8Array(0);
+  for await (const chunk of chunks) {
+    const whole = held.length + chunk.length <= count ? Buffer.concat([held, chunk]) : undefined;
+    if (whole !== undefined) {
+      held = whole;
+      continue;
+    }
+    const given = held.length + chunk.length - count;
+    const ofHeld = Math.min(given, held.length);
+    if (ofHeld > 0) yield held.subarray(0, ofHeld);
+    if (given > ofHeld) yield chunk.subarray(0, given - ofHeld);
+    held = Buffer.concat([held.subarray(ofHeld), chunk.subarray(given - ofHeld)]);
+  }
+  if (held.length > 0) yield held;
+}
+
+/** Checksum and length that end a gzip member, and what zlib says if they are others. */
+const GZIP_TRAILER_BYTES = 8;
+const GZIP_UNSOUND: ReadonlySet<string> = new Set(['incorrect data check', 'incorrect length check']);
+
+/** Decompresses gzip members one after the other. Sets `state.cut` if the input ends within one, `state.unsound` if the last one's checksum or length is wrong. */
+async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: LayerEnd): AsyncGenerator<Uint8Array> {
   const gzip = createGunzip({ chunkSize: 1 << 18 });
   let ready: Uint8Array[] = [];
   let failure: NodeJS.ErrnoException | undefined;
@@ -175,19 +211,22 @@ async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: {
     return taken;
   };
   try {
-    for await (const chunk of chunks) {
+    let over = true;
+    for await (const chunk of withEndApart(chunks, GZIP_TRAILER_BYTES)) {
+      over = failure === undefined;
+      if (!over) break;
       for (let start = 0; start < chunk.length && failure === undefined; start += GZIP_BYTES) {
         const written = new Promise<void>((resolve) => gzip.write(chunk.subarray(start, start + GZIP_BYTES), () => resolve()));
         await Promise.race([written, closed]);
         yield* take();
       }
-      if (failure !== undefined) break;
     }
     if (failure === undefined) gzip.end();
     await closed;
     yield* take();
     const error = failure as NodeJS.ErrnoException | undefined;
     if (error?.code === 'Z_BUF_ERROR') state.cut = true;
+    else if (error !== undefined && over && GZIP_UNSOUND.has(error.message)) state.unsound = true;
     else if (error !== undefined) throw new InputError(name, 'damaged gzip data');
   } finally {
     gzip.destroy();

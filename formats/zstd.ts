@@ -5,6 +5,7 @@
  */
 import { ZSTDDecoder } from 'zstddec/stream';
 import { InputError } from '../core/trace/input_error.ts';
+import { type LayerEnd, withEndApart } from './input.ts';
 
 /** The decoder's exports used here (lib/zstd.h); pointers and sizes are 32 bits wide. */
 interface Decoder {
@@ -22,6 +23,8 @@ const OUTPUT_BYTES = 1 << 18;
 /** Error codes are -1 to -120 (lib/zstd_errors.h). */
 const WORST_ERROR = -120;
 const WINDOW_TOO_LARGE = -16;
+const CHECKSUM_WRONG = -22;
+const CHECKSUM_BYTES = 4;
 
 let decoder: Promise<Decoder> | undefined;
 
@@ -39,10 +42,10 @@ async function load(): Promise<Decoder> {
 }
 
 /**
- * Decompresses `chunks`. Sets `state.cut` if the input ends within a frame.
+ * Decompresses `chunks`. Sets `state.cut` if the input ends within a frame, `state.unsound` if the last one's checksum is wrong.
  * @throws InputError for data that is not Zstandard's, or has a window of more than 128 MiB.
  */
-export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, state: { cut: boolean }): AsyncGenerator<Uint8Array> {
+export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, state: LayerEnd): AsyncGenerator<Uint8Array> {
   const zstd = await load();
   const context = zstd.ZSTD_createDCtx();
   const input = zstd.malloc(INPUT_BYTES);
@@ -50,7 +53,8 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
   const buffers = zstd.malloc(24);
   try {
     let result = 0;
-    for await (const chunk of chunks) {
+    for await (const chunk of withEndApart(chunks, CHECKSUM_BYTES)) {
+      if (state.unsound) throw new InputError(name, 'damaged Zstandard data');
       for (let start = 0; start < chunk.length; start += INPUT_BYTES) {
         const piece = chunk.subarray(start, start + INPUT_BYTES);
         new Uint8Array(zstd.memory.buffer).set(piece, input);
@@ -60,6 +64,10 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
           // Memory may have grown, and its views with it: they are made anew for each call.
           new Uint32Array(zstd.memory.buffer, buffers, 6).set([input, piece.length, taken, output, OUTPUT_BYTES, 0]);
           result = zstd.ZSTD_decompressStream(context, buffers + 12, buffers);
+          if (result === CHECKSUM_WRONG) {
+            state.unsound = true;
+            break;
+          }
           if (result < 0 && result >= WORST_ERROR) {
             if (result === WINDOW_TOO_LARGE)
               throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
@@ -72,7 +80,7 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
         } while (taken < piece.length || given === OUTPUT_BYTES);
       }
     }
-    if (result !== 0) state.cut = true;
+    if (result !== 0 && !state.unsound) state.cut = true;
   } finally {
     zstd.ZSTD_freeDCtx(context);
     for (const pointer of [input, output, buffers]) zstd.free(pointer);

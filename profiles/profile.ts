@@ -192,7 +192,7 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
     symbolized: true,
     ...(command === undefined ? {} : { binary: command }),
     ...(maps === undefined ? {} : { maps }),
-    warnings: [],
+    warnings: trace.warnings,
   };
 }
 

@@ -5,7 +5,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { compact } from '../../formats/compact/reader.ts';
 import { sniffFormat } from '../../formats/index.ts';
-import { openInput, peek } from '../../formats/input.ts';
+import { faultOf, openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
 import { standardInput } from '../standard_input.ts';
@@ -62,9 +62,10 @@ async function* joined(paths: readonly string[], trace: Trace): AsyncGenerator<U
     }
     if (known === undefined && format !== undefined) known = { path, name: format.name };
     yield* chunks;
-    if (!input.cut) continue;
-    trace.partial = true;
+    const fault = faultOf(input);
+    if (fault === undefined) continue;
+    if (input.cut) trace.partial = true;
     trace.truncated = true;
-    trace.warnings.push(`${path} breaks off: what came through is used`);
+    trace.warnings.push(`${path}: ${fault}`);
   }
 }

@@ -36,7 +36,7 @@ export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
   for (const profile of base === undefined ? profiles : [...profiles, base]) nameProfile(profile, symbolizer);
   const profile = sumProfiles(profiles);
-  printNotes([...profile.warnings, ...symbolizer.notes()], args.quiet);
+  printNotes([...profile.warnings, ...(base?.warnings ?? []), ...symbolizer.notes()], args.quiet);
   const nameOf = (input: string) => (input === STANDARD ? 'standard input' : basename(input));
   const title = args.title ?? inputs.map(nameOf).join(' + ');
   const compared = base === undefined || args.base === undefined ? {} : { base, subtitle: `compared with ${nameOf(args.base)}` };

@@ -42,7 +42,7 @@ export class ReportSource {
 
   /** What the user should know of the profiles. */
   get warnings(): readonly string[] {
-    return this.profiles.flatMap(({ warnings }) => warnings);
+    return [...this.profiles, ...this.#bases.values()].flatMap(({ warnings }) => warnings);
   }
 
   /** All profiles as one, its addresses named. */

@@ -106,7 +106,7 @@ export class Trace {
   readonly stackFields = new Map<StackIndex, string>();
   /** True if the input stopped before its end (cut file, torn last line). */
   partial = false;
-  /** True if compressed input broke off. That is bad input, though what came through is used. */
+  /** True if compressed input broke off or has a wrong checksum. That is bad input, though what came through is used. */
   truncated = false;
 
   skip(reason: SkipReason, count = 1): void {
