@@ -7,7 +7,7 @@ import type { EventBatch } from '../trace/events.ts';
 import { Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
 import type { LiveObjects } from './live.ts';
-import { FREE, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live_row.ts';
+import { FREE, MANY, NO_MEMORY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /**
  * Books rows from `from` on, to `to` - 1 at most, as long as they are such calls.
@@ -26,7 +26,7 @@ export function bookLane(
   start: number,
 ): number {
   const { malloc, realloc, free } = Op;
-  const { sizes, words, capacity } = live;
+  const { words, stacks, capacity } = live;
   const { op, time, size, old, stack } = batch;
   const { contexts } = ledger;
   let bytes = 0;
@@ -46,34 +46,35 @@ export function bookLane(
     if (number >= capacity) break;
     const word = number * WORDS;
     if (kind === free) {
-      if (words[word + REGION] === FREE) break;
-      const requested = sizes[number * SIZES];
+      const requested = words[word + REQUESTED];
+      if (words[word + REGION] === FREE || requested === MANY) break;
       words[word + REGION] = FREE;
       liveBytes -= requested;
       frees++;
-      if (number === latest) ledger.freeTemporary(words[word + STACK] | 0);
+      if (number === latest) ledger.freeTemporary(stacks[number]);
       latest = 0;
-      if (contexts) ledger.freeContext(words[word + STACK] | 0, requested);
+      if (contexts) ledger.freeContext(stacks[number], requested);
       continue;
     }
-    if ((kind !== malloc && kind !== realloc) || number === 0) break;
+    if ((kind !== malloc && kind !== realloc) || number === 0 || size[row] >= MANY) break;
     if (kind === realloc && old[row] !== 0) {
       const former = oldObject[row];
       if (former >= capacity || words[former * WORDS + REGION] === FREE) break;
       if (former !== number && words[word + REGION] !== FREE) break;
-      const requested = sizes[former * SIZES];
+      const requested = words[former * WORDS + REQUESTED];
+      if (requested === MANY) break;
       words[former * WORDS + REGION] = FREE;
       liveBytes -= requested;
       moves++;
-      if (former === latest) ledger.freeTemporary(words[former * WORDS + STACK] | 0);
-      if (contexts) ledger.freeContext(words[former * WORDS + STACK] | 0, requested);
+      if (former === latest) ledger.freeTemporary(stacks[former]);
+      if (contexts) ledger.freeContext(stacks[former], requested);
     } else if (words[word + REGION] !== FREE) break;
     const requested = size[row];
     const context = stack[row];
     if (time[row] > now) now = time[row];
-    sizes[number * SIZES] = requested;
     words[word + REGION] = NO_MEMORY;
-    words[word + STACK] = context;
+    words[word + REQUESTED] = requested;
+    stacks[number] = context;
     latest = number;
     mallocs++;
     bytes += requested;

@@ -17,7 +17,7 @@ import type { EventBatch } from '../trace/events.ts';
 import { Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
 import type { LiveObjects } from './live.ts';
-import { FREE, NO_MEMORY, REGION, SIZES, STACK, WORDS } from './live_row.ts';
+import { FREE, NO_MEMORY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /** Rows that a window holds. */
 export const WINDOW = 4096;
@@ -86,7 +86,7 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
     let { bins, stack: cached } = tsd.tcache;
     let { allocated, allocEvent, deallocated, deallocEvent } = tsd;
     const { slabClass } = edata;
-    const { sizes, words, capacity } = live;
+    const { words, stacks, capacity } = live;
     // compared, for compiled code to know that it is nothing but true or false
     const contexts = ledger.contexts === true;
     let mallocs = 0;
@@ -125,9 +125,9 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
         bins[at + CACHED] = level + 1;
         deallocated = clock;
         words[word + REGION] = FREE;
-        const requested = sizes[object * SIZES];
+        const requested = words[word + REQUESTED];
         liveBytes -= requested;
-        if (contexts) ledger.freeContext(words[word + STACK] | 0, requested);
+        if (contexts) ledger.freeContext(stacks[object], requested);
       } else if (kind === malloc) {
         const requested = size[row];
         if (requested > LOOKUP_MAXCLASS || object === 0 || words[word + REGION] !== FREE) break;
@@ -141,8 +141,7 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
         bins[at + REQUESTS]++;
         allocated = clock;
         words[word + REGION] = cached[bins[at + STACK_BASE] + left];
-        words[word + STACK] = stack[row];
-        sizes[object * SIZES] = requested;
+        words[word + REQUESTED] = requested;
         mallocs++;
         bytes += requested;
         liveBytes += requested;
@@ -150,7 +149,10 @@ function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
           peakBytes = liveBytes;
           peakRow = row;
         }
-        if (contexts) ledger.allocateContext(stack[row], requested, time[first + row]);
+        if (contexts) {
+          stacks[object] = stack[row];
+          ledger.allocateContext(stack[row], requested, time[first + row]);
+        }
       } else break;
     }
     if (row > from) {

@@ -1,10 +1,10 @@
 /**
  * The objects that are live in a trace, by number.
  * Invariant: an object lives if and only if the region of its row is not FREE.
- * Differs from a Map: a row is 16 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
+ * Differs from a Map: a row is 8 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
 import { grown } from '../columns.ts';
-import { FREE, REGION, SIZES, STACK, WORDS } from './live_row.ts';
+import { FREE, MANY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /** Objects by number. Number 0 is NULL and never lives. */
 export class LiveObjects {
@@ -12,10 +12,12 @@ export class LiveObjects {
   capacity = 512;
   /** Number of the object that the latest call has allocated, 0 after a free: freed now, it was a temporary one. Kept without a model only. */
   latest = 0;
-  /** Requested bytes: row * SIZES. */
-  sizes: Float64Array<ArrayBuffer> = new Float64Array(this.capacity * SIZES);
-  /** The same memory: row * WORDS + REGION or STACK. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(this.sizes.buffer);
+  /** Row * WORDS + REGION or REQUESTED. */
+  words = new Uint32Array(this.capacity * WORDS);
+  /** StackIndex of the allocation. Apart from the rest: only the accounts of contexts need it. */
+  stacks = new Int32Array(this.capacity);
+  /** Requested bytes of the rows that say MANY. */
+  readonly #many = new Map<number, number>();
 
   constructor() {
     // compiled code takes a field that was never replaced for a constant, and is thrown away when it is: so it happens once before
@@ -31,8 +33,8 @@ export class LiveObjects {
   reach(number: number): void {
     if (number < this.capacity) return;
     while (this.capacity <= number) this.capacity *= 2;
-    this.sizes = grown(this.sizes, this.capacity * SIZES);
-    this.words = new Uint32Array(this.sizes.buffer);
+    this.words = grown(this.words, this.capacity * WORDS);
+    this.stacks = grown(this.stacks, this.capacity);
   }
 
   /** Checks how many objects live. @throws Error if it is another number. */
@@ -44,24 +46,28 @@ export class LiveObjects {
 
   put(number: number, region: number, size: number, stack: number): void {
     this.reach(number);
-    this.sizes[number * SIZES] = size;
     this.words[number * WORDS + REGION] = region;
-    this.words[number * WORDS + STACK] = stack;
+    this.words[number * WORDS + REQUESTED] = Math.min(size, MANY);
+    if (size >= MANY) this.#many.set(number, size);
+    this.stacks[number] = stack;
   }
 
   region(number: number): number {
     return this.words[number * WORDS + REGION];
   }
 
+  /** Requested bytes. */
   size(number: number): number {
-    return this.sizes[number * SIZES];
+    const size = this.words[number * WORDS + REQUESTED];
+    return size === MANY ? (this.#many.get(number) as number) : size;
   }
 
   stack(number: number): number {
-    return this.words[number * WORDS + STACK] | 0;
+    return this.stacks[number];
   }
 
   remove(number: number): void {
+    if (this.words[number * WORDS + REQUESTED] === MANY) this.#many.delete(number);
     this.words[number * WORDS + REGION] = FREE;
   }
 }

@@ -7,10 +7,9 @@
 export const FREE = 0;
 export const NO_MEMORY = 1;
 
-/** Fields of a row in `words`: row * WORDS + field. The first two are the double of `sizes`. */
-export const WORDS = 4;
-export const REGION = 2;
-/** StackIndex of the allocation, as 32 bits. */
-export const STACK = 3;
-/** Doubles of a row in `sizes`; the first is the object's requested bytes. */
-export const SIZES = 2;
+/** Fields of a row in `words`: row * WORDS + field. */
+export const WORDS = 2;
+export const REGION = 0;
+/** Requested bytes; MANY where they do not fit, and are kept apart. */
+export const REQUESTED = 1;
+export const MANY = 0xffffffff;
