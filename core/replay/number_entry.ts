@@ -8,9 +8,13 @@
  * blocks which lie far apart cost no more.
  */
 export const LEAF = 16;
-/** log2 of the bytes of a grain at first: blocks of glibc's malloc take at least so many. */
-export const COARSE = 5;
-/** An entry is its block's number times 2^NUMBER, plus CROWDED if more blocks may begin in the grain, plus the byte of the grain where its own does. */
+/** log2 of the bytes of a grain at first: where blocks are small, more of them crowd in one, and grains are halved. */
+export const COARSE = 8;
+/**
+ * An entry is its block's number times 2^NUMBER, plus CROWDED if more blocks may begin in the grain, plus which of 2^PLACES places in the grain its own
+ * begins at. What begins between two places is among the crowded.
+ */
+export const PLACES = 5;
 export const IN_GRAIN = 31;
 export const CROWDED = 32;
 export const NUMBER = 6;

@@ -6,17 +6,20 @@
  * that the processor cannot foresee.
  */
 import { grown } from '../columns.ts';
-import { COARSE, CROWDED, EMPTY, GOLDEN, IN_GRAIN, LEAF, MOST_NUMBERS, NUMBER } from './number_entry.ts';
+import { COARSE, CROWDED, EMPTY, GOLDEN, IN_GRAIN, LEAF, MOST_NUMBERS, NUMBER, PLACES } from './number_entry.ts';
 import { Op, type EventBatch } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 
-/** So many blocks may crowd, however few live. */
+/** So many blocks may crowd, however few there were; and of all one in so many. */
 const FEW = 64;
+const ONE_IN = 64;
 
 /** Numbers for live addresses, the one freed last taken first. */
 export class AddressNumbers {
   /** log2 of the bytes of a grain, and pages of so many bytes' grains in one byte. */
   #grainBits = COARSE;
+  /** log2 of the bytes between a grain's places. */
+  #placeBits = COARSE - PLACES;
   #pagesPerByte = 1 / (LEAF << COARSE);
   /** Slot -> page, which is an address divided by a page's bytes; and its leaf. */
   #pages = new Float64Array(0);
@@ -31,6 +34,9 @@ export class AddressNumbers {
   #spareLeaves: number[] = [];
   /** Numbers of addresses whose grain had an entry already. */
   #crowded = new Map<number, number>();
+  /** Blocks that have crowded since the grains are what they are, and all rows that were numbered. */
+  #crowdings = 0;
+  #rows = 0;
   /** Numbers given so far, NULL's included, and those of them that are free: a stack. */
   #given = 1;
   #free = new Int32Array(512);
@@ -50,6 +56,7 @@ export class AddressNumbers {
    * @throws InputError for more than 67 million live blocks.
    */
   number(batch: EventBatch, object: Int32Array, oldObject: Int32Array): void {
+    this.#rows += batch.length;
     for (let row = this.#lane(batch, object, 0); row < batch.length; row = this.#lane(batch, object, row + 1)) {
       this.#numberOne(batch, object, oldObject, row);
     }
@@ -70,7 +77,9 @@ export class AddressNumbers {
     const slotShift = this.#slotShift;
     const grainBits = this.#grainBits;
     const pagesPerByte = this.#pagesPerByte;
+    const placeBits = this.#placeBits;
     const byteMask = (1 << grainBits) - 1;
+    const betweenMask = (1 << placeBits) - 1;
     const slotMask = pages.length - 1;
     let freeCount = this.#freeCount;
     let given = this.#given;
@@ -86,15 +95,15 @@ export class AddressNumbers {
       const entry = entries[place];
       const kind = op[row];
       if (kind === free) {
-        if (entry === 0 || (entry & (CROWDED | IN_GRAIN)) !== (low & byteMask) || freeCount >= freeNumbers.length) break;
+        if (entry === 0 || (entry & (CROWDED | IN_GRAIN)) << placeBits !== (low & byteMask) || freeCount >= freeNumbers.length) break;
         entries[place] = 0;
         const number = entry >>> NUMBER;
         freeNumbers[freeCount++] = number;
         object[row] = number;
       } else {
-        if (kind !== malloc || entry !== 0 || address === 0 || given === MOST_NUMBERS) break;
+        if (kind !== malloc || entry !== 0 || address === 0 || (low & betweenMask) !== 0 || given === MOST_NUMBERS) break;
         const number = freeCount > 0 ? freeNumbers[--freeCount] : given++;
-        entries[place] = (number << NUMBER) | (low & byteMask);
+        entries[place] = (number << NUMBER) | ((low & byteMask) >>> placeBits);
         object[row] = number;
       }
     }
@@ -126,12 +135,12 @@ export class AddressNumbers {
   #claim(address: number): number {
     const place = this.#reach(address);
     const entry = this.#entries[place];
-    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) === this.#byteInGrain(address)) return entry >>> NUMBER;
+    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) << this.#placeBits === this.#byteInGrain(address)) return entry >>> NUMBER;
     const found = (entry & CROWDED) !== 0 ? this.#crowded.get(address) : undefined;
     if (found !== undefined) return found;
     const number = this.#take();
     this.#enter(place, address, number);
-    if (this.#crowded.size > FEW && this.#crowded.size * 8 > this.#given - this.#freeCount && this.#grainBits > 0) this.#refine();
+    if (this.#crowdings > FEW && this.#crowdings * ONE_IN > this.#rows) this.#refine();
     return number;
   }
 
@@ -141,7 +150,7 @@ export class AddressNumbers {
     if (this.#pages[slot] === EMPTY) return 0;
     const place = this.#placeOf(slot, address);
     const entry = this.#entries[place];
-    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) === this.#byteInGrain(address)) {
+    if (entry >>> NUMBER !== 0 && (entry & IN_GRAIN) << this.#placeBits === this.#byteInGrain(address)) {
       this.#entries[place] = entry & CROWDED;
       return this.#giveBack(entry >>> NUMBER);
     }
@@ -154,11 +163,14 @@ export class AddressNumbers {
   /** Gives an address the entry at its place, or puts it among the crowded. */
   #enter(place: number, address: number, number: number): void {
     const entry = this.#entries[place];
-    if (entry >>> NUMBER === 0) {
-      this.#entries[place] = (number << NUMBER) | (entry & CROWDED) | this.#byteInGrain(address);
+    const byte = this.#byteInGrain(address);
+    const placeBits = this.#placeBits;
+    if (entry >>> NUMBER === 0 && (byte & ((1 << placeBits) - 1)) === 0) {
+      this.#entries[place] = (number << NUMBER) | (entry & CROWDED) | (byte >>> placeBits);
     } else {
       this.#entries[place] = entry | CROWDED;
       this.#crowded.set(address, number);
+      this.#crowdings++;
     }
   }
 
@@ -239,18 +251,21 @@ export class AddressNumbers {
     const entries = this.#entries;
     const crowded = this.#crowded;
     const grain = 2 ** this.#grainBits;
+    const between = 2 ** this.#placeBits;
     this.#grainBits--;
+    this.#placeBits = Math.max(0, this.#grainBits - PLACES);
     this.#pagesPerByte *= 2;
     this.#setSlots(pages.length);
     this.#entries = new Uint32Array(entries.length);
     this.#leafCount = 0;
     this.#spareLeaves = [];
     this.#crowded = new Map();
+    this.#crowdings = 0;
     for (let slot = 0; slot < pages.length; slot++) {
       if (pages[slot] === EMPTY) continue;
       for (let at = 0; at < LEAF; at++) {
         const entry = entries[leaves[slot] * LEAF + at];
-        const address = (pages[slot] * LEAF + at) * grain + (entry & IN_GRAIN);
+        const address = (pages[slot] * LEAF + at) * grain + (entry & IN_GRAIN) * between;
         if (entry >>> NUMBER !== 0) this.#enter(this.#reach(address), address, entry >>> NUMBER);
       }
     }
