@@ -74,6 +74,13 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print time, pid, tid and call as formats/bpftrace/jereplay.bt does: 100 7 7 malloc(8) = 0x1000',
     );
   }
+  const lacking = perfFieldsLacking(text);
+  if (lacking !== undefined) {
+    return other(
+      `output of perf script without ${lacking}`,
+      'print what a replay needs: perf script -F comm,pid,tid,cpu,time,event,trace (with -g, also ip,sym,symoff,dso)',
+    );
+  }
   if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text))
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
   if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))
@@ -82,6 +89,28 @@ export function nameOther(head: Uint8Array): Other | undefined {
     return other('collapsed stacks', 'see them with jereplay flamegraph FILE or jereplay report FILE');
   }
   return undefined;
+}
+
+/** An allocator's probe as perf names it, and its arguments. */
+const PROBE =
+  /(?:^|\s)\w+:(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*:\s*(?:$|\([0-9a-f]{4,16}\b)/;
+const PROBE_ARGUMENTS = /(?:^|\s)\([0-9a-f]{6,16}(?: <- [0-9a-f]{4,16})?\)(?= \w+=|$)/;
+
+/** What the lines of perf script in `text` do not tell, if there are any: words for a message. */
+function perfFieldsLacking(text: string): string | undefined {
+  const lines = text.split('\n', 20);
+  const line = lines.find((each) => PROBE.test(each)) ?? lines.find((each) => PROBE_ARGUMENTS.test(each));
+  if (line === undefined) return undefined;
+  const before = /^(.*?)\b\d+\.\d{6,9}: /.exec(line);
+  const lacking = [
+    /(?:^|\s)(?:\d+\/)?\d+(?:\s+\[\d+\])?\s*(?:[A-Za-z]+\s+)?$/.test(before?.[1] ?? /^[^:]*(?=\s\w+:)/.exec(line)?.[0] ?? '')
+      ? ''
+      : 'the ids of threads (tid)',
+    before === null ? 'times (time)' : '',
+    PROBE.test(line) ? '' : 'the names of events (event)',
+    PROBE_ARGUMENTS.test(line) ? '' : 'the arguments of events (trace)',
+  ].filter((field) => field !== '');
+  return lacking.length === 0 ? undefined : lacking.join(', ').replace(/, (?=[^,]*$)/, ' and ');
 }
 
 function other(what: string, hint: string | undefined): Other {

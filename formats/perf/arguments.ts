@@ -16,6 +16,8 @@ const MINUS = 0x2d;
 const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const RETURN_SUFFIXES = ['__return', '_return', '_ret', '_exit'].map(ascii);
+/** Fields of perf script behind the arguments that say nothing here: the instruction, and its length. */
+const BEHIND = ['insn: ', 'ilen: '].map(ascii);
 /** Added to an Op in the table of names. */
 const IS_RETURN = 0x100;
 const ENTRY_SUFFIXES = ['_entry', '_enter'].map(ascii);
@@ -32,6 +34,8 @@ export class UprobeEvent {
   old = 0;
   size = 0;
   extra = 0;
+  /** Where the place of the sample begins, which perf script puts behind the arguments of an event without a stack (`-F +ip`); -1 if there is none. */
+  samplePlace = -1;
   /** Values of the event's arguments; no call has more than four that matter. */
   readonly #values = new Float64Array(4);
   #count = 0;
@@ -69,11 +73,14 @@ export class UprobeEvent {
     if (!cursor.eat(CLOSE)) return false;
     const values = this.#values;
     let count = 0;
+    this.samplePlace = -1;
     while (cursor.eat(SPACE)) {
       cursor.skipSpaces();
       if (cursor.pos >= cursor.end) break;
-      if (!cursor.skipTo(EQUALS)) return false;
-      cursor.pos++;
+      if (!skipArgumentName(cursor)) {
+        if (!this.#fitBehind(cursor)) return false;
+        break;
+      }
       const negative = cursor.eat(MINUS);
       const printed = takesHex(this, count) ? cursor.address() : cursor.number();
       const value = negative ? unsignedOf(printed) : printed;
@@ -83,6 +90,15 @@ export class UprobeEvent {
     }
     this.#count = count;
     return this.isReturn ? this.#fitReturn() : this.#fitEntry();
+  }
+
+  /** What may stand behind the arguments; false if it is something else. */
+  #fitBehind(cursor: ByteCursor): boolean {
+    const { pos } = cursor;
+    if (BEHIND.some((word) => cursor.eatWord(word))) return true;
+    const isPlace = !Number.isNaN(cursor.address()) && (cursor.pos === cursor.end || cursor.peek() === SPACE);
+    if (isPlace) this.samplePlace = pos;
+    return isPlace;
   }
 
   #fitReturn(): boolean {
@@ -101,6 +117,17 @@ export class UprobeEvent {
     this.extra = extra < 0 ? 0 : values[extra];
     return true;
   }
+}
+
+/** Steps over the name of an argument and its equals sign; false, and no move, if there is none. */
+function skipArgumentName(cursor: ByteCursor): boolean {
+  const { bytes, end } = cursor;
+  for (let at = cursor.pos; at < end && bytes[at] !== SPACE; at++) {
+    if (bytes[at] !== EQUALS) continue;
+    cursor.pos = at + 1;
+    return true;
+  }
+  return false;
 }
 
 /** Whether argument number `index` of an event is printed in hex even without 0x, and is an address. */

@@ -9,9 +9,12 @@ import { ByteTable } from '../shared/byte_table.ts';
 import { textOf } from '../shared/cursor.ts';
 
 const LINE = /^([0-9a-f]{1,16}) (.*) \((.*)\)$/;
-const BARE = /^([0-9a-f]{1,16})$/;
+/** Without the module, or nothing but the address (`-F ip,sym`, `-F ip`). */
+const WITHOUT_MODULE = /^([0-9a-f]{1,16})(?: (.+))?$/;
 const SYMBOL = /^(.*)\+0x([0-9a-f]+)$/;
-const SOURCE = /^(.+):(\d+)$/;
+const SOURCE = /^(.+):(\d+)( \(inlined\))?$/;
+/** In place of a source line that is not known: the file and the place in it. */
+const NO_SOURCE = /^.+\[[0-9a-f]+\]( \(inlined\))?$/;
 const INLINED = 'inlined';
 const UNKNOWN = '[unknown]';
 /** Below it a number is taken for an offset in a file, above it for an address of the process. */
@@ -25,8 +28,14 @@ interface StackLine {
   readonly offset: number | undefined;
   /** Undefined for an inlined function. */
   readonly module: string | undefined;
-  /** Line of its own, after the frame's (`-F +srcline`). */
-  readonly source: { readonly file: string; readonly line: number } | undefined;
+  /** Line of its own, after the frame's (`-F +srcline`); `file` is undefined where none is known. `inlined`: the frame is an inlined function's. */
+  readonly source: SourceLine | undefined;
+}
+
+interface SourceLine {
+  readonly file: string | undefined;
+  readonly line: number;
+  readonly inlined: boolean;
 }
 
 /** Collects the stack lines of one event into frames. */
@@ -38,6 +47,9 @@ export class PerfStack {
   readonly #single: number[] = [];
   /** Inlined functions that wait for the one that holds them. */
   #inlined: StackLine[] = [];
+  /** The line of the frame added last, and the functions inlined there, until the line behind it has come. */
+  #last: StackLine | undefined;
+  #lastInlined: StackLine[] = [];
   /** FrameIndex values, leaf first. */
   readonly entries = new Int32Array(1024);
   length = 0;
@@ -48,6 +60,7 @@ export class PerfStack {
 
   clear(): void {
     this.length = 0;
+    this.#last = undefined;
     if (this.#inlined.length > 0) this.#inlined = [];
   }
 
@@ -67,15 +80,19 @@ export class PerfStack {
       return true;
     }
     if (line.module === undefined) {
+      this.#last = undefined;
       if (this.#inlined.length > 0 && this.#inlined[0].address !== line.address) this.finish();
       this.#inlined.push(line);
       return true;
     }
     if (this.#inlined.length > 0 && this.#inlined[0].address !== line.address) this.finish();
+    this.#last = line;
     if (this.#inlined.length > 0) {
+      this.#lastInlined = this.#inlined;
       this.#push(this.#frames.intern({ ...frameOf(line), inlined: this.#inlined.map(inlinedOf) }));
-      this.#inlined.length = 0;
+      this.#inlined = [];
     } else {
+      this.#lastInlined = [];
       if (this.#single[row] < 0) this.#single[row] = this.#frames.intern(frameOf(line));
       this.#push(this.#single[row]);
     }
@@ -92,9 +109,17 @@ export class PerfStack {
   }
 
   #addSource({ source }: StackLine): void {
-    const { file, line } = source!;
+    const { file, line, inlined } = source!;
+    const holder = this.#last;
+    if (inlined && holder !== undefined) {
+      // Only its source line tells that the frame before is no frame of its own.
+      this.length--;
+      this.#inlined = [...this.#lastInlined, { ...holder, module: undefined }];
+    }
+    this.#last = undefined;
+    if (file === undefined) return;
     const last = this.#inlined.length - 1;
-    if (last >= 0) this.#inlined[last] = { ...this.#inlined[last], source: { file, line } };
+    if (last >= 0) this.#inlined[last] = { ...this.#inlined[last], source: { file, line, inlined } };
     else if (this.length > 0) {
       const frame = this.#frames.frames[this.entries[this.length - 1]];
       if (frame.file === undefined) this.entries[this.length - 1] = this.#frames.intern({ ...frame, file, line });
@@ -108,14 +133,10 @@ export class PerfStack {
 
 function parseLine(text: string): StackLine | undefined {
   const match = LINE.exec(text);
-  if (match === null) {
-    const bare = BARE.exec(text);
-    if (bare !== null) return { address: bare[1], fn: undefined, offset: undefined, module: UNKNOWN, source: undefined };
-    const source = SOURCE.exec(text);
-    if (source === null) return undefined;
-    return { address: '', fn: undefined, offset: undefined, module: undefined, source: { file: source[1], line: Number(source[2]) } };
-  }
-  const [, address, name, place] = match;
+  // A name may end in brackets too: `apply<void (*)(int)>(int)`.
+  const whole = match !== null && isBalanced(match[3]) ? match : WITHOUT_MODULE.exec(text);
+  if (whole === null) return sourceOf(text);
+  const [, address, name = UNKNOWN, place = UNKNOWN] = whole;
   const symbol = SYMBOL.exec(name);
   const fn = symbol === null ? name : symbol[1];
   return {
@@ -125,6 +146,25 @@ function parseLine(text: string): StackLine | undefined {
     module: place === INLINED ? undefined : place,
     source: undefined,
   };
+}
+
+function sourceOf(text: string): StackLine | undefined {
+  const [, file, line, inlined] = SOURCE.exec(text) ?? [];
+  const without = NO_SOURCE.exec(text);
+  if (file === undefined && without === null) return undefined;
+  const known = file !== undefined && file !== '??';
+  const source = { file: known ? file : undefined, line: known ? Number(line) : 0, inlined: (inlined ?? without?.[1]) !== undefined };
+  return { address: '', fn: undefined, offset: undefined, module: undefined, source };
+}
+
+/** False if a bracket closes that was not opened. */
+function isBalanced(text: string): boolean {
+  let depth = 0;
+  for (const letter of text) {
+    if (letter === '(') depth++;
+    else if (letter === ')' && --depth < 0) return false;
+  }
+  return true;
 }
 
 function frameOf({ address, fn, offset, module, source }: StackLine): Frame {
@@ -137,7 +177,7 @@ function frameOf({ address, fn, offset, module, source }: StackLine): Frame {
   if (offset !== undefined) frame.offset = offset;
   if (module !== undefined && module !== UNKNOWN) frame.module = module;
   if (source !== undefined) {
-    frame.file = source.file;
+    if (source.file !== undefined) frame.file = source.file;
     frame.line = source.line;
   }
   return frame;
@@ -145,5 +185,5 @@ function frameOf({ address, fn, offset, module, source }: StackLine): Frame {
 
 function inlinedOf({ fn, source }: StackLine): InlinedFrame {
   const name = fn ?? UNKNOWN;
-  return source === undefined ? { fn: name } : { fn: name, file: source.file, line: source.line };
+  return source?.file === undefined ? { fn: name } : { fn: name, file: source.file, line: source.line };
 }

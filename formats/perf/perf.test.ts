@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { neverTakesRubbish, readsTheSameHoweverCut } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveUnder, tally } from '../../fixtures/tally.ts';
 import type { TraceFormat } from '../format.ts';
+import { nameOther } from '../not_traces.ts';
 import { ftrace } from './ftrace.ts';
 import { perfScript } from './perf_script.ts';
 
@@ -133,6 +134,108 @@ describe('perf script', () => {
         restamped((at) => (at === 0 ? 0n : times[at] - times[at - 1])),
       ),
     ).toThrow(/:\d+: times are those since the line before \(perf script --deltatime\)/);
+  });
+
+  // of one recording by perf 6.1, with perf script -F as named
+  describe.each<[string, (line: { head: string; cpu: string; time: string; event: string; rest: string; place: string }) => string]>([
+    ['the default', ({ head, cpu, time, event, rest }) => `${head} ${cpu} ${time}: ${event} ${rest}`],
+    ['+period', ({ head, cpu, time, event, rest }) => `${head} ${cpu} ${time}:          1 ${event} ${rest}`],
+    ['+misc', ({ head, cpu, time, event, rest }) => `${head} ${cpu} U     ${time}: ${event} ${rest}`],
+    ['+flags,+insnlen', ({ head, cpu, time, event, rest }) => `${head} ${cpu} ${time}: ${event}                         ${rest} ilen: 2`],
+    ['+insn', ({ head, cpu, time, event, rest }) => `${head} ${cpu} ${time}: ${event} ${rest} insn: 41 54`],
+    ['+ip,+sym', ({ head, cpu, time, event, rest, place }) => `${head} ${cpu} ${time}: ${event} ${rest}     ${place}`],
+    ['+ip,+sym,+srcline', ({ head, cpu, time, event, rest, place }) => `${head} ${cpu} ${time}: ${event} ${rest}     ${place}\n  t.c:6`],
+    ['tid,time,event,trace', ({ head, time, event, rest }) => `${head.trim().split(/ +/)[1]} ${time}: ${event} ${rest}`],
+  ])('fields %s', (fields, print) => {
+    const call = (tid: number, at: number, event: string, rest: string, place: string) =>
+      print({
+        head: `               t ${tid}`,
+        cpu: '[000]',
+        time: `59202.505${at}`,
+        event: `                probe_libc:${event}:`,
+        rest,
+        place,
+      });
+    const lines = [
+      call(24902, 853, 'malloc', '(7f226d60f930) size=40', '7f226d60f930 malloc'),
+      call(24903, 860, 'calloc', '(7f226d6106e0) n=3 size=9', '7f226d6106e0 calloc'),
+      call(24902, 898, 'malloc__return', '(7f226d60f930 <- 56528c2b4195) ret=0x5652c85b02a0', '56528c2b4195 leak'),
+      call(24903, 899, 'calloc__return', '(7f226d6106e0 <- 56528c2b4200) ret=0x5652c85b02d0', '56528c2b4200 operator==(int)'),
+      call(24902, 910, 'free', '(7f226d60fef0) ptr=0x5652c85b02a0', '7f226d60fef0 free'),
+    ];
+
+    test('are read', () => {
+      const result = read(`${lines.join('\n')}\n`);
+      expect(result.trace.skipped).toEqual({});
+      expect(result.ops).toEqual({ malloc: 1, calloc: 1, free: 1 });
+      expect([result.ledger.totalBytes, result.ledger.totalLiveBytes, result.trace.threads.length]).toEqual([67, 27, 2]);
+      if (!fields.includes('sym')) return;
+      const source = fields.includes('srcline') ? { file: 't.c', line: 6 } : {};
+      const live = [...result.live.values()].map(({ stack }) => framesOf(result, stack));
+      const frames = [
+        { pc: 0x7f226d6106e0n, fn: 'calloc', ...source },
+        { pc: 0x56528c2b4200n, fn: 'operator==(int)', ...source },
+      ];
+      expect(live).toEqual([frames]);
+    });
+  });
+
+  test.each([
+    ['               t 59202.505853:                 probe_libc:malloc: (7f226d60f930) size=40', 'the ids of threads (tid)'],
+    ['59202.505853:                 probe_libc:malloc: (7f226d60f930) size=40', 'the ids of threads (tid)'],
+    ['               t 24902                 probe_libc:malloc: (7f226d60f930) size=40', 'times (time)'],
+    ['               t 24902 [000]         probe_libc:malloc__return: (7f226d60f930 <- 56528c2b4195) ret=0x1', 'times (time)'],
+    ['        probe_libc:malloc__return: (7f226d60f930 <- 56528c2b4195) ret=0x1', 'the ids of threads (tid) and times (time)'],
+    ['24902 59202.505853: (7f226d60f930) size=40', 'the names of events (event)'],
+    ['t 24919 59205.002819:                 probe_libc:malloc: ', 'the arguments of events (trace)'],
+    ['(7f226d60f930) size=40', 'the ids of threads (tid), times (time) and the names of events (event)'],
+  ])('without a field that is needed: %s', (line, lacking) => {
+    const head = utf8.encode(`${line}\n`.repeat(3));
+    expect(perfScript.sniff(head)).toBe(0);
+    expect(nameOther(head)).toMatchObject({
+      what: `output of perf script without ${lacking}`,
+      hint: expect.stringContaining('perf script -F'),
+    });
+  });
+
+  test('stack lines without the module, and source lines that tell of an inlined function or are not known', () => {
+    const call = (stack: string) =>
+      read(
+        `t 24938 [001] 7.000001: probe_libc:malloc: (7f07ccdc7930) size=40\n\nt 24938 [001] 7.000002: probe_libc:malloc__return: (7f07ccdc7930 <- 561fac320195) ret=0x561fac3203d0\n${stack}\n\n`,
+      );
+    const names = (result: ReturnType<typeof read>) => framesOf(result, 0).map(({ fn, inlined, file, line }) => [fn, file, line, inlined]);
+    const plain = call('\t           98930 malloc\n\t            11f1 void apply<void (*)(int)>(int)+0x13\n\t           2724a [unknown]');
+    expect(names(plain)).toEqual([
+      ['malloc', undefined, undefined, undefined],
+      ['void apply<void (*)(int)>(int)', undefined, undefined, undefined],
+      ['[unknown]+0x2724a', undefined, undefined, undefined],
+    ]);
+    const inlined = call(
+      [
+        '\t           10cb3 allocate_dtv (/usr/lib/ld.so)\n  dl-tls.c:402',
+        '\t           89dae allocate_stack\n  allocatestack.c:423 (inlined)',
+        '\t           89dae __pthread_create\n  pthread_create.c:650 (inlined)',
+        '\t           89dae main (/tmp/t)\n  t.c:7',
+        '\t            1066 _start (/tmp/t)\n  ??:0',
+        '\t            1070 before (/tmp/t)\n  t[1070]',
+      ].join('\n'),
+    );
+    expect({ ...inlined.trace.skipped }).toEqual({});
+    expect(names(inlined)).toEqual([
+      ['allocate_dtv', 'dl-tls.c', 402, undefined],
+      [
+        'main',
+        't.c',
+        7,
+        [
+          { fn: 'allocate_stack', file: 'allocatestack.c', line: 423 },
+          { fn: '__pthread_create', file: 'pthread_create.c', line: 650 },
+        ],
+      ],
+      ['_start', undefined, undefined, undefined],
+      ['before', undefined, undefined, undefined],
+    ]);
+    expect(call('\t           98930 malloc\n\tno stack line').trace.skipped).toEqual({ unparsed: 1 });
   });
 
   test('sqlite3 with nanoseconds', async () => {

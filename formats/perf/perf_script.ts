@@ -5,7 +5,8 @@
  *     leaky 19276 [001]   868.006348: probe_libc:malloc__return: (7fe8dd333930 <- 55dcb249a6a5) ret=0x55dcb5e292a0
  *     	            16a5 main+0x90 (/opt/sample/bin/leaky)
  *
- * Any choice of `-F` that has tid, time, event and trace will do; with `-g` or `--call-graph`, the stack follows on lines that begin with a tab.
+ * Any choice of `-F` that has tid, time, event and trace will do; with `-g` or `--call-graph`, the stack follows on lines that begin with a tab, without
+ * it the place alone may stand behind the arguments.
  * Invariant: every line is part of an event or counted.
  * What the format cannot say: the block of a posix_memalign, and, without `-F pid`, which threads are of one process.
  */
@@ -34,6 +35,9 @@ const CLOSE_BRACKET = 0x5d;
 const RECORD_LOST = ascii('PERF_RECORD_LOST');
 const RECORD = ascii('PERF_RECORD_');
 const LOST = ascii(' lost ');
+const INLINED = ascii(' (inlined)');
+/** Kernel, user, hypervisor, guest kernel and guest user. */
+const MODES = ascii('KUHGg');
 /** What perf itself says, where its messages went into the same file. */
 const NOTES = ["'trace' not valid", 'Warning:', 'Processed ', 'Check IO/CPU', '[ perf ', 'Failed to ', 'no symbols '].map(ascii);
 
@@ -116,8 +120,10 @@ class PerfScriptReader implements TraceReader {
     this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
-  /** `-F +srcline` puts the source line on one of its own, indented by spaces. */
+  /** `-F +srcline` puts the source line on one of its own, indented by spaces: `  malloc.c:3281`, `  malloc.c:3281 (inlined)`, `  ld.so[10cb3]`. */
   #isSourceLine(bytes: Uint8Array, start: number, end: number): boolean {
+    if (hasWord(bytes, end - INLINED.length, end, INLINED)) end -= INLINED.length;
+    if (bytes[end - 1] === CLOSE_BRACKET) return findWord(bytes, start, end, ascii(': ')) < 0;
     let at = end - 1;
     while (at > start && bytes[at] >= 0x30 && bytes[at] <= 0x39) at--;
     return at < end - 1 && bytes[at] === COLON && findWord(bytes, start, at, ascii(': ')) < 0;
@@ -126,8 +132,11 @@ class PerfScriptReader implements TraceReader {
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
     if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
     this.#stacked = true;
-    while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
-    this.#stack.add(bytes, start, end);
+    let from = start;
+    while (from < end && (bytes[from] === TAB || bytes[from] === SPACE)) from++;
+    if (this.#stack.add(bytes, from, end)) return;
+    this.unparsed++;
+    this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
   /** Hands the open event over: its stack is complete. */
@@ -141,7 +150,7 @@ class PerfScriptReader implements TraceReader {
     this.#calls.push(this.#event, this.#process, this.#tid, this.#seconds, this.#nanos, index);
   }
 
-  /** `[command] tid|pid/tid [cpu] time: group:event: (address…) arguments` */
+  /** `[command] tid|pid/tid [cpu] [misc] time: [period] group:event: (address…) arguments` */
   #onEventLine(bytes: Uint8Array, start: number, end: number): boolean {
     const cursor = this.#cursor;
     const timeEnd = this.#findTime(bytes, start, end);
@@ -152,6 +161,11 @@ class PerfScriptReader implements TraceReader {
     this.#setTime(cursor.seconds, cursor.nanos);
     // From the time backwards: the command is free text.
     let at = skipSpacesBack(bytes, start, timeStart);
+    // Letters of the processor's mode (`-F +misc`); the kernel's own trace file has other flags there.
+    const modeEnd = at;
+    while (at > start && MODES.includes(bytes[at - 1])) at--;
+    const hasMode = at < modeEnd;
+    if (hasMode) at = skipSpacesBack(bytes, start, at);
     let cpu = -1;
     let headEnd = at + 1;
     if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
@@ -179,7 +193,7 @@ class PerfScriptReader implements TraceReader {
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
     this.#calls.calls.ranOn(cpu);
     if (!this.#onTracepoint(cursor, pid, tid, start, commandEnd)) return false;
-    if (this.#open && !this.#stacked) {
+    if (this.#open && !this.#stacked && !hasMode) {
       const parts = { start, end, headEnd, hasCpu: cpu >= 0, timeEnd, pid, process: this.#process, tid: this.#tid };
       this.#known.learn(bytes, this.#event, parts);
     }
@@ -203,6 +217,10 @@ class PerfScriptReader implements TraceReader {
   #onTracepoint(cursor: ByteCursor, pid: number, tid: number, start: number, commandEnd: number): boolean {
     const { bytes, end } = cursor;
     const event = this.#event;
+    // `-F +period`: how many events the line stands for, one.
+    const periodEnd = digitsEnd(bytes, cursor.pos, end);
+    if (bytes[periodEnd] === SPACE) cursor.pos = periodEnd;
+    cursor.skipSpaces();
     // group:event: — the group is of no matter.
     let nameStart = cursor.pos;
     let at = nameStart;
@@ -230,6 +248,7 @@ class PerfScriptReader implements TraceReader {
     this.#tid = tid;
     this.#stack.clear();
     this.#open = true;
+    if (event.samplePlace >= 0) this.#onStackLine(bytes, event.samplePlace, end);
     return true;
   }
 
@@ -262,6 +281,12 @@ class PerfScriptReader implements TraceReader {
 function digitsStart(bytes: Uint8Array, start: number, end: number): number {
   let at = end;
   while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
+  return at;
+}
+
+function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++;
   return at;
 }
 
