@@ -3,7 +3,7 @@
  * Invariant: a result that cannot be written is known before the work starts where that is possible, and is one line for the user in any case.
  */
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { InputError } from '../core/trace/input_error.ts';
 import { ofFile } from './failure.ts';
 
@@ -13,19 +13,22 @@ export const STANDARD = '-';
 const HINT = 'name a file in a folder that can be written to, or - for standard output';
 
 /**
- * Makes sure, before any work, that results can be written to these paths.
- * @throws InputError for a directory, a missing folder, missing permission, or standard output asked for twice.
+ * Makes sure, before any work, that results can be written to these paths, and that none of them is one of the files that are read.
+ * @throws InputError for a directory, a missing folder, missing permission, an input, or standard output asked for twice.
  */
-export function checkOutputs(paths: readonly string[]): void {
+export function checkOutputs(paths: readonly string[], inputs: readonly (string | undefined)[] = []): void {
   const seen = new Set<string>();
   for (const path of paths) {
-    if (seen.has(path)) {
+    const place = path === STANDARD ? path : resolve(path);
+    if (seen.has(place)) {
       const where = path === STANDARD ? 'standard output' : path;
       throw new InputError(where, 'two results cannot go to the same place', 'give each result its own file');
     }
-    seen.add(path);
+    seen.add(place);
     if (path === STANDARD) continue;
     if (path === '') throw new InputError("''", 'an empty file name', HINT);
+    if (inputs.some((input) => input !== undefined && isSameFile(input, path)))
+      throw new InputError(path, 'is an input and an output at once', 'name another file for the result');
     try {
       if (existsSync(path)) {
         if (statSync(path).isDirectory()) throw new InputError(path, 'is a directory', HINT);
@@ -35,6 +38,13 @@ export function checkOutputs(paths: readonly string[]): void {
       throw withHint(ofFile(error, path));
     }
   }
+}
+
+/** Whether both names are of one file, however they spell it. Terminals and the like may be read and written. */
+function isSameFile(input: string, output: string): boolean {
+  if (input === STANDARD) return false;
+  const [one, other] = [input, output].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && other !== undefined && one.isFile() && one.dev === other.dev && one.ino === other.ino;
 }
 
 /** The reader of our standard output has gone: there is no one to write for, and nothing to complain about. */

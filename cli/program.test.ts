@@ -3,7 +3,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,6 +80,8 @@ describe.concurrent('usage', () => {
     [['replay', '-', '--heap', '-', '--json'], 'standard output: two results cannot go to the same place'],
     [['replay', '-', '--from', 'nothing'], '--from: unknown format "nothing"'],
     [['report', '-', '--dot', '--raw'], 'jereplay report: --dot and --raw at once'],
+    [['replay', '-', '--heap'], 'jereplay replay: not enough arguments following: heap'],
+    [['report', '-', '-o'], 'jereplay report: not enough arguments following: o'],
     [['record'], 'jereplay record: nothing to record'],
     [['record', '--', 'no-such-program'], 'no-such-program: no such program'],
   ])('%j is bad usage', async (args, fact) => {
@@ -97,6 +99,7 @@ describe.concurrent('bad input is one line that says where, and exit code 2', ()
     ['empty', ''],
     ['png', Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
     ['words', 'It was a dark and stormy night.\n'],
+    ['utf16', Buffer.from(SMALL, 'utf16le')],
     ['nul_bytes', new Uint8Array(5000)],
     ['not_json:3', third('{"op":"malloc","size":8')],
     ['no_field:3', third('{"op":"malloc","ptr":"0x2000"}')],
@@ -131,6 +134,33 @@ describe.concurrent('bad input is one line that says where, and exit code 2', ()
     const { code, stderr } = await run(['replay', '-', '--unmatched', 'error'], SMALL);
     expect(code).toBe(2);
     expect(stderr).toMatch(/free of 0x7f009000, which is not live\nhint: .*--unmatched count\n$/);
+  });
+
+  test('an output that is an input, under whatever name, is refused and stays as it is', async () => {
+    const input = file('kept.ndjson', SMALL);
+    const link = join(folder, 'kept_link');
+    symlinkSync(input, link);
+    const dump = file('kept.heap', 'heap_v2/1\n  t*: 1: 16 [0: 0]\n@ 0x10\n  t*: 1: 16 [0: 0]\n');
+    for (const args of [
+      ['replay', input, '--heap', input],
+      ['replay', input, '--placements', link],
+      ['convert', link, '--to', 'ndjson', '-o', `${folder}/./kept.ndjson`],
+      ['sweep', input, '-o', input],
+      ['leaks', input, '-o', input],
+      ['report', dump, '-o', dump],
+      ['report', dump, '--base', input, '-o', input],
+      ['flamegraph', dump, '--base', input, '-o', link],
+    ])
+      expect(await run(args), args.join(' ')).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('is an input and an output at once'),
+      });
+    expect(readFileSync(input, 'utf8')).toBe(SMALL);
+    expect(await run(['replay', input, '--heap', join(folder, 'same'), '--stats', `${folder}/./same`])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('two results cannot go to the same place'),
+    });
   });
 
   test('an output that cannot be written is known before the work', async () => {

@@ -98,7 +98,8 @@ function parser(args: readonly string[], version: string) {
       'populate--': true,
     })
     .fail((message: string | null, error: unknown) => {
-      if (error instanceof Error) throw error;
+      // yargs throws some of what it finds wrong with the arguments, a flag without its value say.
+      if (error instanceof Error && error.name !== 'YError') throw error;
       throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
     });
   // A command that is named first needs no other to be known.

@@ -63,6 +63,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   const hex = Buffer.from(head.subarray(0, 16)).toString('hex');
   const fits = (magic: string) => hex.startsWith(magic);
   for (const [magic, what, hint] of MAGICS) if (fits(magic)) return other(what, hint);
+  if (isWideText(head)) return other('UTF-16 text', 'convert it first: iconv -f utf-16le -t utf-8 (or utf-16be)');
   if (hasWord(head, 257, head.length, ascii('ustar'))) return other('a tar archive', 'unpack it first');
   let start = 0;
   while (start < head.length && head[start] <= 0x20) start++;
@@ -95,6 +96,16 @@ export function nameOther(head: Uint8Array): Other | undefined {
 const PROBE =
   /(?:^|\s)\w+:(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*:\s*(?:$|\([0-9a-f]{4,16}\b)/;
 const PROBE_ARGUMENTS = /(?:^|\s)\([0-9a-f]{6,16}(?: <- [0-9a-f]{4,16})?\)(?= \w+=|$)/;
+
+/** True for text of two bytes a letter, every other one 0, without the mark that says so. */
+function isWideText(head: Uint8Array): boolean {
+  const length = Math.min(head.length & ~1, 256);
+  const isPlain = (byte: number) => byte === 0x09 || byte === 0x0a || byte === 0x0d || (byte >= 0x20 && byte < 0x7f);
+  return [0, 1].some((low) => {
+    for (let at = 0; at < length; at += 2) if (head[at + 1 - low] !== 0 || !isPlain(head[at + low])) return false;
+    return length >= 8;
+  });
+}
 
 /** What the lines of perf script in `text` do not tell, if there are any: words for a message. */
 function perfFieldsLacking(text: string): string | undefined {

@@ -25,10 +25,7 @@ const HEAD_BYTES = 65536;
 /** Converts a recording; several inputs are its parts, in order, as `cat` would put them together. */
 export async function convert(args: ConvertArgs): Promise<void> {
   const format = traceOutput(args.output, args.to);
-  checkOutputs([args.output]);
-  if (args.inputs.includes(args.output) && args.output !== STANDARD) {
-    throw new InputError(args.output, 'is an input and the output at once', 'name another file with -o');
-  }
+  checkOutputs([args.output], args.inputs);
   const trace = new Trace();
   const [first] = args.inputs as [string];
   await copyTrace(first, trace, format, args, args.inputs.length === 1 ? undefined : joined(args.inputs, trace));

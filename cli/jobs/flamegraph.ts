@@ -21,7 +21,7 @@ interface FlameGraphArgs extends SubjectArgs, SymbolArgs {
 /** Writes one page of the sum of the inputs; with `--base`, of how they differ from it. */
 export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   const path = args.output ?? STANDARD;
-  checkOutputs([path]);
+  checkOutputs([path], [...args.inputs, args.base]);
   const { program, inputs } = splitProgram(args.inputs);
   const symbolizer = symbolizerOf(args, program);
   const profiles = [];

@@ -29,7 +29,7 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const path = args.output ?? STANDARD;
   const limit = args['fail-on-leak'] === undefined ? undefined : parseBytes('--fail-on-leak', args['fail-on-leak']);
   const contexts = args.top === undefined ? undefined : parseCount('--top', args.top, 0);
-  checkOutputs([path]);
+  checkOutputs([path], args.inputs);
   const { program, inputs } = splitProgram(args.inputs);
   const [input, ...more] = inputs;
   if (input === undefined || more.length > 0)

@@ -67,7 +67,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
   if (args.output !== undefined) makeFolder(args.output);
   const paths = resultPaths(args);
   const summaryPath = args.json === true ? [STANDARD] : [];
-  checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath]);
+  checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath], [args.trace]);
 
   await withUntil(args.trace, args, until, async (path, end) => {
     const placements = args.placements === undefined ? undefined : openPlacements(args.placements);

@@ -19,7 +19,7 @@ export async function report(args: ReportArgs): Promise<void> {
   if (form === 'interactive') return interactive(args);
   const viewer = VIEWER_FLAGS.find((name) => name === form);
   const path = args.output ?? STANDARD;
-  checkOutputs([path]);
+  checkOutputs([path], [...args.profiles, args.base]);
   if (viewer !== undefined && args.output !== undefined)
     throw new InputError(`--${viewer}`, 'the drawing is shown, not written', `--${viewedForm(viewer)} -o FILE writes it`);
   const limit = args['fail-over'] === undefined ? undefined : parseLimit(args['fail-over']);

@@ -46,7 +46,7 @@ export async function sweep(args: SweepArgs): Promise<void> {
   const options = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
   const asked = [...args.confs, ...confsOf(args['confs-from'])];
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
-  checkOutputs([output]);
+  checkOutputs([output], [args.trace]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
   try {
     // In the compact form, which is read once for each option string.

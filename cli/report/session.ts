@@ -142,7 +142,7 @@ export class Session {
       process.stdout.isTTY === true
     )
       throw new InputError(name, 'not for a terminal', `${name} > FILE writes it${form === 'pprof' ? '' : ', web shows it'}`);
-    if (output !== undefined) checkOutputs([output]);
+    if (output !== undefined) checkOutputs([output], [...args.profiles, args.base]);
     await this.#readBase(args);
     const notes: string[] = [];
     const { content, parts } = await makeReport(form, this.#source, args, (note) => notes.push(note));
