@@ -73,7 +73,8 @@ describe.concurrent('usage', () => {
     [['unknown'], 'unknown argument: unknown'],
     [['replay'], 'not enough non-option arguments'],
     [['replay', 'a', '--no-such-flag'], 'unknown argument: no-such-flag'],
-    [['replay', '-', '--unmatched', 'maybe'], 'invalid values'],
+    [['replay', '-', '--unmatched', 'maybe'], 'invalid values: Argument: unmatched, Given: "maybe", Choices: "count", "error"'],
+    [['replay', '-', '--unmatched'], 'not enough arguments following: unmatched'],
     [['replay', '-', '--until', 'noon'], '--until: "noon" is no point in a trace'],
     [['replay', '-', '--ncpus', '0'], '--ncpus: "0" is not a whole number from 1 up'],
     [['replay', '-', '--prng-seed', 'xyz'], '--prng-seed: "xyz" is not a 64-bit hexadecimal number'],
@@ -134,6 +135,23 @@ describe.concurrent('bad input is one line that says where, and exit code 2', ()
     const { code, stderr } = await run(['replay', '-', '--unmatched', 'error'], SMALL);
     expect(code).toBe(2);
     expect(stderr).toMatch(/free of 0x7f009000, which is not live\nhint: .*--unmatched count\n$/);
+  });
+
+  test('a process that the recording has not is refused, and one that it does not tell is noted', async () => {
+    const other = await run(['replay', '-', '--pid', '7'], SMALL);
+    expect(other).toMatchObject({ code: 2, stdout: '', stderr: '-: no events of process 7\nhint: it has process 42\n' });
+    expect(await run(['replay', '-', '--pid', '42'], SMALL)).toMatchObject({ code: 0, stderr: '' });
+    const unsaid = await run(['replay', '-', '--pid', '7'], SMALL.replace(',"pid":42', ''));
+    expect(unsaid).toMatchObject({ code: 0, stderr: expect.stringContaining('does not say of which') });
+  });
+
+  test('a realloc to nothing ends the process where the options say so', async () => {
+    const lines = ['{"op":"malloc","size":8,"ptr":"0x1000"}', '{"op":"realloc","old":"0x1000","size":0,"ptr":"0x0"}'];
+    const trace = file('realloc_zero.ndjson', `{"op":"trace","version":1}\n${lines.join('\n')}\n`);
+    // as the real library's safety_check_fail says it, before it calls abort
+    const said = 'event 1: the real jemalloc ends the process here: Called realloc(non-null-ptr, 0) with zero_realloc:abort set';
+    const { code, stderr } = await run(['replay', trace, '--conf', 'zero_realloc:abort']);
+    expect([code, stderr]).toEqual([2, `${trace}: ${said}\n`]);
   });
 
   test('an output that is an input, under whatever name, is refused and stays as it is', async () => {

@@ -100,7 +100,7 @@ function parser(args: readonly string[], version: string) {
     .fail((message: string | null, error: unknown) => {
       // yargs throws some of what it finds wrong with the arguments, a flag without its value say.
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), lowerFirst(message ?? 'bad usage'), usageHint(args[0]));
+      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), onOneLine(message ?? 'bad usage'), usageHint(args[0]));
     });
   // A command that is named first needs no other to be known.
   const named = COMMANDS.filter((command) => nameOf(command) === args[0]);
@@ -127,4 +127,9 @@ function isCommand(name: string | undefined): boolean {
 
 const nameOf = ({ command: spelling }: CommandModule) => String(spelling).split(' ')[0];
 
-const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1).split('\n')[0];
+const onOneLine = (text: string) =>
+  text.charAt(0).toLowerCase() +
+  text
+    .slice(1)
+    .trim()
+    .replace(/\s*\n\s*/g, ' ');

@@ -4,3 +4,8 @@
 export class HangError extends Error {
   override name = 'HangError';
 }
+
+/** The real library would not return because it ends the process (safety_check_fail); the message is what it says then. */
+export class AbortError extends HangError {
+  override name = 'AbortError';
+}

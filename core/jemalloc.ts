@@ -8,6 +8,7 @@ import type { Arena } from './arena/arena_state.ts';
 import { arenaChoose, chooseMaybeHuge } from './arena/choose.ts';
 import { dallocSmall, mallocSmall } from './arena/bin.ts';
 import { largeDalloc, largeMalloc, largePalloc, largeRallocNoMove } from './arena/large.ts';
+import { AbortError } from './hang_error.ts';
 import { Flag } from './extent/edata.ts';
 import { REGIONS } from './extent/region.ts';
 import type { Extent } from './extent/types.ts';
@@ -271,10 +272,14 @@ function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, region:
   tcache.stack[bins[at + STACK_BASE] + bins[at + CACHED]++] = region;
 }
 
-/** realloc of a live region to `size` bytes: the region it is then, moved or not; NULL_REGION if there is no memory, or if size 0 frees it. */
+/**
+ * realloc of a live region to `size` bytes: the region it is then, moved or not; NULL_REGION if there is no memory, or if size 0 frees it.
+ * @throws AbortError for size 0 where that ends the process (zero_realloc:abort).
+ */
 export function realloc(heap: Heap, tsd: Tsd, region: number, size: number, stack: number): number {
   if (size !== 0) return rallocx(heap, tsd, region, size, stack, true);
   heap.zeroReallocs++;
+  if (heap.options.zero_realloc === 'abort') throw new AbortError('Called realloc(non-null-ptr, 0) with zero_realloc:abort set');
   if (heap.options.zero_realloc === 'alloc') return rallocx(heap, tsd, region, 1, stack, false);
   tsdFetch(heap, tsd);
   ifree(heap, tsd, region, stack);

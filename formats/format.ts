@@ -67,5 +67,7 @@ export interface TraceFormat {
   sniff(head: Uint8Array): number;
   /** Whether an input of this format that begins so is booked in `accounts` as it is read. Default: none is. */
   books?(head: Uint8Array): boolean;
+  /** Its recordings are of one process each, and the reader takes no notice of `ReadOptions.pid`. */
+  readonly ofOneProcess?: true;
   open(trace: Trace, sink: BatchSink, options: ReadOptions): TraceReader;
 }

@@ -20,6 +20,7 @@ import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { profLog } from './prof_log/prof_log.ts';
+import { noSuchProcess, unnamedProcess } from './shared/one_process.ts';
 import { quoteLine } from './shared/unparsed.ts';
 import { utrace } from './utrace/utrace.ts';
 import { valgrind } from './valgrind/valgrind.ts';
@@ -105,6 +106,12 @@ function unknownInput(head: Uint8Array, name: string): InputError {
   );
 }
 
+/** Of a recording of one process: whether that is the one which was asked for. @throws InputError if it is another. */
+function checkProcess({ header, warnings }: Trace, pid: number, name: string): void {
+  if (header.pid === undefined) warnings.push(unnamedProcess(pid));
+  else if (header.pid !== pid) throw noSuchProcess(name, pid, [header.pid]);
+}
+
 /** Settings of readTrace. */
 export interface ReadTraceOptions extends Partial<ReadOptions> {
   /** Name of the format; default: found from the content. */
@@ -154,6 +161,7 @@ export async function readTrace(source: Source, trace: Trace, sink: BatchSink, o
       trace.warnings.push(`${name}: ${fault}`);
     }
     reader.end(cut);
+    if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {
     if (!(error instanceof EnoughRead)) throw error;
   }

@@ -10,7 +10,12 @@ export default command(
       ncpus: { type: 'string', describe: "CPUs that the model sees (default: the trace's, else 4)", requiresArg: true },
       'prng-seed': { type: 'string', describe: "PRNG state of the main thread, hex (default: the trace's, else 0)", requiresArg: true },
       until: { type: 'string', describe: 'Stop at an event number, a time such as 1.5s, or peak', requiresArg: true },
-      unmatched: { choices: ['count', 'error'] as const, describe: 'What a free of an unknown address does', default: 'count' as const },
+      unmatched: {
+        choices: ['count', 'error'] as const,
+        describe: 'What a free of an unknown address does',
+        default: 'count' as const,
+        requiresArg: true,
+      },
       audit: { type: 'boolean', describe: "Check the model's tables after every event (slow)" },
       heap: { type: 'string', describe: "The heap profile, jemalloc's heap_v2 text", requiresArg: true },
       stats: { type: 'string', describe: 'The malloc_stats_print JSON document', requiresArg: true },

@@ -22,7 +22,7 @@ import {
   valloc,
 } from '../jemalloc.ts';
 import type { ProfFile } from '../prof/host.ts';
-import { HangError } from '../hang_error.ts';
+import { AbortError, HangError } from '../hang_error.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
@@ -652,7 +652,8 @@ export class Replay {
 /** What to throw for `error`: where the real library never returns, that is said of the place. */
 function hangAt(place: string, error: unknown): unknown {
   if (!(error instanceof HangError)) return error;
-  const said = new InputError(place, `the real jemalloc hangs here: ${error.message}`);
+  const verb = error instanceof AbortError ? 'ends the process' : 'hangs';
+  const said = new InputError(place, `the real jemalloc ${verb} here: ${error.message}`);
   said.cause = error;
   return said;
 }

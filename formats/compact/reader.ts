@@ -23,6 +23,7 @@ const MARK_BYTES = ascii(MARK);
 
 export const compact: TraceFormat = {
   name: 'compact',
+  ofOneProcess: true,
   title: "this project's binary trace, an Arrow stream",
   sniff,
   open: (trace, sink, options) => new CompactReader(trace, sink, options),

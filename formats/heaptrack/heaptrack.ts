@@ -432,6 +432,7 @@ function next(cursor: ByteCursor): number {
 /** heaptrack's recordings, interpreted and raw. */
 export const heaptrack: TraceFormat = {
   name: 'heaptrack',
+  ofOneProcess: true,
   title: 'recording by heaptrack, interpreted or raw',
   sniff(head) {
     if (head[0] !== VERSION) return 0;

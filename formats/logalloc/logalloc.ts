@@ -56,7 +56,7 @@ class LogallocReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#process = new OneProcess(trace, options.pid);
+    this.#process = new OneProcess(trace, options);
     trace.header.source = 'logalloc';
     trace.header.timed = false;
     this.#builder = new BatchBuilder(sink, options.batchEvents);

@@ -124,7 +124,10 @@ describe('recordings of real programs', () => {
     expect(freed).toBe(588);
     expect(unaccounted(bytes, result)).toBe(-freed);
     expect([trace.threads.length, result.unknown, result.reused]).toEqual([1, 0, 0]);
-    expect(trace.warnings.some((text) => text.startsWith('9 further processes'))).toBe(true);
+    expect(trace.warnings.find((text) => text.startsWith('9 further processes'))).toMatch(
+      /: process 15555 alone is replayed \(--pid N for another: \d+(, \d+){7} …\)$/,
+    );
+    expect(() => tally(ltrace, bytes, { pid: 424242 })).toThrow('no events of process 424242');
   });
 
   test.each(['fork', 'vfork'])('%s() has no arguments, and its child is another process', (name) => {

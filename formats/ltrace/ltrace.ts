@@ -17,6 +17,7 @@ import { BPFTRACE } from '../not_traces.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
+import { shownList } from '../shared/one_process.ts';
 import { FACT_PREFIX, RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -203,7 +204,7 @@ class LtraceReader implements TraceReader {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
-    this.#processes = new Processes(trace, this.#builder, () => this.#timed, options.pid);
+    this.#processes = new Processes(trace, this.#builder, () => this.#timed, options);
     this.#unparsed = new Unparsed(trace, options, 'ltrace');
     this.#facts = new RecordingFacts(trace);
     this.#lines = new LineScanner(
@@ -241,11 +242,11 @@ class LtraceReader implements TraceReader {
       trace.warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
     if (this.#withoutAddress > 0)
       trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
-    const { others } = this.#processes;
-    if (others > 0)
-      trace.warnings.push(
-        `${others} further process${others === 1 ? '' : 'es'} in the recording: only the first one is replayed (--pid N for another)`,
-      );
+    const { others, root } = this.#processes;
+    if (others.length > 0) {
+      const further = `${others.length} further process${others.length === 1 ? '' : 'es'}`;
+      trace.warnings.push(`${further} in the recording: process ${root} alone is replayed (--pid N for another: ${shownList(others)})`);
+    }
     if (this.#builder.raised > 0)
       trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
   }

@@ -14,8 +14,10 @@
  */
 import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
+import type { ReadOptions } from '../format.ts';
 import { AddressTable } from '../shared/address_table.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
+import { noSuchProcess, unnamedProcess } from '../shared/one_process.ts';
 
 /** Most events held back. */
 const HELD = 1 << 16;
@@ -54,6 +56,7 @@ export class Processes {
   /** Id whose process is replayed; -1 before the first line. */
   #root = -1;
   readonly #wanted: number | undefined;
+  readonly #name: string;
   /** True once the process wanted has come out of its parent: its thread is row 0, which was the parent's. */
   #forked = false;
   readonly #others = new Set<number>();
@@ -81,16 +84,22 @@ export class Processes {
   #held: number[] = [];
   #heldFrom = 0;
 
-  constructor(trace: Trace, builder: BatchBuilder, timed: () => boolean, wanted: number | undefined) {
+  constructor(trace: Trace, builder: BatchBuilder, timed: () => boolean, { pid, name }: Pick<ReadOptions, 'pid' | 'name'>) {
     this.#trace = trace;
     this.#builder = builder;
     this.#timed = timed;
-    this.#wanted = wanted;
+    this.#wanted = pid;
+    this.#name = name;
   }
 
   /** Ids of other processes that had events. */
-  get others(): number {
-    return this.#others.size;
+  get others(): readonly number[] {
+    return [...this.#others];
+  }
+
+  /** Id of the first thread of the process that is replayed; -1 before the first line. */
+  get root(): number {
+    return this.#root;
   }
 
   /** A line of `tid`, whatever it says. `line` is its number. */
@@ -295,6 +304,11 @@ export class Processes {
   /** The recording is over. */
   end(): void {
     this.#decideAll();
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.#root < 0 || this.#root === wanted) return;
+    // Without -f, ltrace prints no ids.
+    if (this.#root > 0) throw noSuchProcess(this.#name, wanted, [this.#root, ...this.#others]);
+    this.#trace.warnings.push(unnamedProcess(wanted));
   }
 
   #setForeign(tid: number): void {

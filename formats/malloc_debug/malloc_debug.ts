@@ -149,6 +149,7 @@ class MallocDebugReader implements TraceReader {
 /** Android's malloc debug records. */
 export const mallocDebug: TraceFormat = {
   name: 'malloc_debug',
+  ofOneProcess: true,
   title: "allocation records of Android's malloc debug (record_allocs)",
   sniff: (head) => 0.97 * shareOf(new MallocDebugReader(new Trace(), () => {}, SNIFFING), head),
   open: (trace, sink, options) => new MallocDebugReader(trace, sink, options),

@@ -201,6 +201,7 @@ function parsePlace(text: string): Frame | undefined {
 /** glibc's mtrace. */
 export const mtrace: TraceFormat = {
   name: 'mtrace',
+  ofOneProcess: true,
   title: "recording by glibc's mtrace (MALLOC_TRACE)",
   sniff(head) {
     // The first line may be torn, or the shell's.

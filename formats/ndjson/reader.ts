@@ -32,6 +32,7 @@ const ALWAYS = Key.ts | Key.tid | Key.stack | Key.cpu;
 
 export const ndjson: TraceFormat = {
   name: 'ndjson',
+  ofOneProcess: true,
   title: 'one JSON object a line, the format of this project',
   sniff,
   open: (trace, sink, options) => new NdjsonReader(trace, sink, options),

@@ -56,7 +56,7 @@ class UtraceReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#process = new OneProcess(trace, options.pid);
+    this.#process = new OneProcess(trace, options);
     trace.header.source = 'utrace';
     this.#builder = new BatchBuilder(sink, options.batchEvents);
     // Programs print into such recordings as much as they like.

@@ -59,6 +59,7 @@ describe('recordings', () => {
     const result = tally(valgrind, bytes);
     expect(result.trace.skipped.other_process).toBe(572);
     expect(result.trace.warnings.join()).toContain('other processes are left out');
+    expect(() => tally(valgrind, bytes, { pid: 424242 })).toThrow('no events of process 424242');
     const [, child] = [...new Set(Array.from(new TextDecoder().decode(bytes).matchAll(/^--(\d+)-- [a-z]+\(/gm), ([, pid]) => Number(pid)))];
     const other = tally(valgrind, bytes, { pid: child });
     expect(other.trace.header.pid).toBe(child);

@@ -70,7 +70,7 @@ class ValgrindReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#process = new OneProcess(trace, options.pid);
+    this.#process = new OneProcess(trace, options);
     trace.header.source = 'valgrind';
     trace.threads.intern(0);
     this.#builder = new BatchBuilder(sink, options.batchEvents);
