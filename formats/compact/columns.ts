@@ -20,10 +20,6 @@ export const VERSION = '1';
 
 /** Events of a block, at most. */
 export const BLOCK_EVENTS = 16384;
-/** Calls that the table of calls holds, at most. */
-export const MOST_CALLS = 65536;
-/** In `time` and `object`: the value is the next one of `timeWide` (as a variable-length number) or `objectWide`. */
-export const WIDE = 0xffff;
 
 /**
  * Which of a call's fields follow its first number, in this order, before `stack + 1`; fields that do not follow are 0.

@@ -513,3 +513,24 @@ test('numbers of any length', () => {
   expect(reader.atEnd).toBe(true);
   expect(new VarintReader(Uint8Array.of(0x80)).unsigned()).toBeNaN();
 });
+
+test('more of everything than a narrow column or a table holds', () => {
+  const trace = new Trace();
+  for (const tid of [1, 2, 3]) trace.threads.intern(tid);
+  for (let pc = 0; pc < 200; pc++) trace.stacks.intern([trace.stacks.frames.intern({ pc: BigInt(pc) })]);
+  const rows: Row[] = [];
+  const add = (op: number, ptr: number, old: number, size: number) => {
+    const number = rows.length;
+    rows.push([op, number % 3, number * 70_000, ptr, old, size, 0, op === Op.free ? NO_STACK : number % 200, -1]);
+  };
+  const address = (block: number) => 0x7f0000000010 + 4096 * block;
+  // More live addresses than 16 bits number, by more different calls than the table holds at once.
+  for (let block = 0; block < 70_000; block++) add(Op.malloc, address(block), 0, block);
+  for (let block = 60_000; block < 70_000; block++) add(Op.realloc, address(block + 10_000), address(block), 24);
+  // Many that come and go, so that numbers are given away and taken again.
+  for (let block = 100_000; block < 200_000; block++) {
+    add(Op.malloc, address(block), 0, 24);
+    add(Op.free, address(block), 0, 0);
+  }
+  same(decode(encode({ trace, rows }), [1000, 1_000_000]), { trace, rows });
+});

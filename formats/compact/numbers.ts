@@ -3,7 +3,7 @@
  * Invariant: an address keeps its number from an allocation there to its free. Numbers of addresses where nothing lives are given
  * away when they have become many, so that the table stays in proportion to the live blocks.
  */
-import { MOST_CALLS } from './columns.ts';
+import { MOST_CALLS } from './block_layout.ts';
 import type { VarintWriter } from './varint.ts';
 
 const TWO_32 = 2 ** 32;

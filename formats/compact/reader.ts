@@ -3,21 +3,21 @@
  * Invariant: whatever the bytes say, no table is read or written outside its rows; what does not fit is an error that names the byte.
  * A file that breaks off gives its whole blocks, and a trace that is partial.
  */
-import { EventBatch, MOST_CPU, Op } from '../../core/trace/events.ts';
+import { MOST_CPU } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ascii, findWord } from '../shared/cursor.ts';
+import { LaneMemory } from '../shared/lane_memory.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
-import { CALL_KINDS, MARK, MOST_CALLS, VERSION, WIDE, type Block, type Column } from './columns.ts';
+import { BlockLane } from './block_lane.ts';
+import { MARK, VERSION, type Block, type Column } from './columns.ts';
 import { TablesReader } from './tables.ts';
 import { VarintReader } from './varint.ts';
 
 /** A message's metadata and body are not longer than this. */
 const LONGEST_METADATA = 1 << 24;
 const LONGEST_BODY = 2 ** 30;
-const LARGEST_SIZE = 2 ** 64;
 
 const MARK_BYTES = ascii(MARK);
 
@@ -46,9 +46,10 @@ class CompactReader implements TraceReader {
   readonly #sink: BatchSink;
   readonly #name: string;
   readonly #tables: TablesReader;
-  readonly #batch: EventBatch;
-  /** Bytes of a message that has not come as a whole, `#held` of them from the start of `#bytes`. */
-  #bytes = new Uint8Array(1 << 14);
+  readonly #memory = new LaneMemory();
+  readonly #lane: BlockLane;
+  /** Bytes of a message that has not come as a whole, `#held` of them from the start of `#bytes`: where the lanes reach them. */
+  #bytes: Uint8Array = this.#memory.uint8(1 << 14);
   #held = 0;
   /** Bytes that the next part of the file takes, from the start of `#bytes`. */
   #wanted = PREFIX_BYTES;
@@ -62,28 +63,13 @@ class CompactReader implements TraceReader {
 
   #events = 0;
   #lastTime = 0;
-  #callOp = new Uint8Array(256);
-  #callThread = new Int32Array(256);
-  #callSize = new Float64Array(256);
-  #callExtra = new Float64Array(256);
-  #callStack = new Int32Array(256);
-  #calls = 0;
-  /** Number -> address. */
-  #addresses = new Float64Array(4096);
-  /** Numbers ever given; 0 is NULL. */
-  #numbers = 1;
-  #lastAddress = 0;
-  #vacant: Uint32Array = new Uint32Array(0);
-  #vacantAt = 0;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#sink = sink;
     this.#name = options.name;
     this.#tables = new TablesReader(trace, options.keepFields === true);
-    this.#batch = new EventBatch(options.batchEvents);
-    this.#batch.object = new Int32Array(this.#batch.capacity);
-    this.#batch.oldObject = new Int32Array(this.#batch.capacity);
+    this.#lane = new BlockLane(this.#memory, options.batchEvents);
   }
 
   write(chunk: Uint8Array): void {
@@ -110,7 +96,9 @@ class CompactReader implements TraceReader {
   #hold(bytes: Uint8Array): void {
     if (this.#held + bytes.length > this.#bytes.length) {
       // In proportion to what has come, whatever length the file claims.
-      this.#bytes = larger(this.#bytes, new Uint8Array(Math.max(this.#bytes.length * 2, this.#held + bytes.length)));
+      const larger = this.#memory.uint8(Math.max(this.#bytes.length * 2, this.#held + bytes.length));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
     }
     this.#bytes.set(bytes, this.#held);
     this.#held += bytes.length;
@@ -119,7 +107,7 @@ class CompactReader implements TraceReader {
   /** Takes the part that has come as a whole: a prefix, the metadata after it, or the body after that. */
   #advance(): void {
     if (this.#metadataBytes === 0) {
-      const view = new DataView(this.#bytes.buffer);
+      const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
       if (view.getUint32(0, true) !== CONTINUATION) throw this.#error('is damaged here: not a message');
       const metadataBytes = view.getInt32(4, true);
       if (metadataBytes === 0) {
@@ -133,7 +121,7 @@ class CompactReader implements TraceReader {
       return;
     }
     if (this.#message === undefined) {
-      const metadata = this.#bytes.slice(PREFIX_BYTES, this.#wanted);
+      const metadata = Uint8Array.from(this.#bytes.subarray(PREFIX_BYTES, this.#wanted));
       const message = this.#sound(() => decodeMessage(metadata, this.#columns ?? []));
       if (message.bodyBytes > LONGEST_BODY) throw this.#error('is damaged here: a message of impossible length');
       this.#message = message;
@@ -174,8 +162,8 @@ class CompactReader implements TraceReader {
     const block = this.#sound(() => {
       const decoded = decodeBlock(body, message.buffers, columns);
       this.#tables.add(decoded.tables, this.#events);
-      this.#takeCalls(decoded);
-      this.#takeReleased(decoded);
+      this.#lane.takeCalls(decoded, this.#tables.threads, this.#tables.stacks);
+      this.#lane.takeReleased(decoded);
       return decoded;
     });
     this.#takeEvents(block);
@@ -191,155 +179,39 @@ class CompactReader implements TraceReader {
     }
   }
 
-  #takeCalls({ base, calls }: Block): void {
-    const { threads, stacks } = this.#tables;
-    if (base[0] !== 0 && base[0] !== this.#calls) throw new Error('calls are missing');
-    this.#calls = base[0];
-    for (const news = new VarintReader(calls); !news.atEnd; this.#calls++) {
-      const first = news.unsigned();
-      const opThread = Math.floor(first / 4);
-      const op = opThread % 16;
-      const thread = threads[Math.floor(opThread / 16)];
-      const kind = CALL_KINDS[first % 4];
-      const size = kind?.size === true ? news.unsigned() : 0;
-      const extra = kind?.extra === true ? news.unsigned() : 0;
-      const stack = news.unsigned() - 1;
-      const row = stack === NO_STACK ? NO_STACK : stacks[stack];
-      const sound = op <= Op.thread_exit && thread !== undefined && size <= LARGEST_SIZE && extra <= LARGEST_SIZE && row !== undefined;
-      if (!sound || this.#calls === MOST_CALLS) throw new Error('a call that cannot be');
-      if (this.#calls === this.#callOp.length) this.#growCalls();
-      this.#callOp[this.#calls] = op;
-      this.#callThread[this.#calls] = thread;
-      this.#callSize[this.#calls] = size;
-      this.#callExtra[this.#calls] = extra;
-      this.#callStack[this.#calls] = row;
-    }
-  }
-
-  #growCalls(): void {
-    const capacity = this.#callOp.length * 2;
-    this.#callOp = larger(this.#callOp, new Uint8Array(capacity));
-    this.#callThread = larger(this.#callThread, new Int32Array(capacity));
-    this.#callSize = larger(this.#callSize, new Float64Array(capacity));
-    this.#callExtra = larger(this.#callExtra, new Float64Array(capacity));
-    this.#callStack = larger(this.#callStack, new Int32Array(capacity));
-  }
-
-  #takeReleased({ released }: Block): void {
-    if (released.length === 0) return;
-    const vacant = Array.from(this.#vacant.subarray(this.#vacantAt));
-    let number = 0;
-    for (const news = new VarintReader(released); !news.atEnd; vacant.push(number)) {
-      const step = news.unsigned();
-      number += step;
-      if (!(step > 0 && number < this.#numbers)) throw new Error('a number that was never given');
-    }
-    this.#vacant = Uint32Array.from(vacant);
-    this.#vacantAt = 0;
-  }
-
-  /** Gives the number that is next to the next new address. */
-  #define(number: number, news: VarintReader): void {
-    const address = this.#lastAddress + news.signed();
-    if (!(address > 0 && address <= Number.MAX_SAFE_INTEGER)) throw this.#error('is damaged here: an address that cannot be');
-    this.#lastAddress = address;
-    if (this.#vacantAt < this.#vacant.length) this.#vacantAt++;
-    else this.#numbers++;
-    if (number === this.#addresses.length) this.#addresses = larger(this.#addresses, new Float64Array(number * 2));
-    this.#addresses[number] = address;
-  }
-
-  #nextNumber(): number {
-    return this.#vacantAt < this.#vacant.length ? this.#vacant[this.#vacantAt] : this.#numbers;
-  }
-
   #takeEvents(block: Block): void {
-    const { call, time, object, objectWide } = block;
-    const timeWide = new VarintReader(block.timeWide);
-    const old = new VarintReader(block.old);
+    const { call, time, object } = block;
     const events = block.events[0];
-    const unit = block.unit[0];
     const start = block.start[0];
     const steady = time.length === 0;
     if (call.length !== events || object.length !== events || (!steady && time.length !== events) || block.first[0] !== this.#events) {
       throw this.#error('is damaged here: events are missing');
     }
     if (events === 0) return;
-    if (!(start >= this.#lastTime && unit >= 0)) throw this.#error('is damaged here: time runs backwards');
+    if (!(start >= this.#lastTime && block.unit[0] >= 0)) throw this.#error('is damaged here: time runs backwards');
 
     const cpus = block.cpus.length === 0 ? undefined : this.#sound(() => cpusOf(block.cpus, events));
-    const batch = this.#batch;
-    const objects = batch.object as Int32Array;
-    const oldObjects = batch.oldObject as Int32Array;
-    const callOp = this.#callOp;
-    const callThread = this.#callThread;
-    const callSize = this.#callSize;
-    const callExtra = this.#callExtra;
-    const callStack = this.#callStack;
-    const calls = this.#calls;
-    let addresses = this.#addresses;
-    const news = new VarintReader(block.addresses);
-    let next = this.#nextNumber();
-    let now = start;
-    let objectWideAt = 0;
-    for (let row = 0; row < events; ) {
-      const length = Math.min(events - row, batch.capacity);
-      for (let at = 0; at < length; at++, row++) {
-        const number = call[row];
-        if (number >= calls) throw this.#error('is damaged here: a call that is not there');
-        const op = callOp[number];
-        if (row > 0) {
-          if (steady) now += unit;
-          else {
-            let step: number = time[row];
-            if (step === WIDE) step = timeWide.unsigned();
-            now += step * unit;
-          }
-        }
-        let former = 0;
-        if (op === Op.realloc || op === Op.reallocarray) {
-          former = old.unsigned();
-          if (former === next) {
-            this.#define(former, news);
-            addresses = this.#addresses;
-            next = this.#nextNumber();
-          }
-        }
-        let current: number = object[row];
-        if (current === WIDE) current = objectWide[objectWideAt++];
-        if (current === next) {
-          this.#define(current, news);
-          addresses = this.#addresses;
-          next = this.#nextNumber();
-        }
-        if (!(former < this.#numbers && current < this.#numbers)) throw this.#error('is damaged here: an address that is not there');
-        batch.op[at] = op;
-        batch.thread[at] = callThread[number];
-        batch.time[at] = now;
-        batch.ptr[at] = addresses[current];
-        batch.old[at] = addresses[former];
-        batch.size[at] = callSize[number];
-        batch.extra[at] = callExtra[number];
-        batch.stack[at] = callStack[number];
-        objects[at] = current;
-        oldObjects[at] = former;
-      }
-      this.#setCpus(cpus, row - length, row);
+    const lane = this.#lane;
+    const { batch } = lane;
+    lane.open(block);
+    for (let row = 0; row < events; row += batch.length) {
+      batch.length = Math.min(events - row, batch.capacity);
+      const fault = lane.run(row, row + batch.length);
+      if (fault !== undefined) throw this.#error(`is damaged here: ${fault}`);
+      this.#setCpus(cpus, row, row + batch.length);
+      const { now } = lane;
       // A step that was not there has made this NaN, for good.
       if (!(now >= this.#lastTime && now <= Number.MAX_SAFE_INTEGER)) throw this.#error('is damaged here: time runs backwards');
       this.#lastTime = now;
-      this.#events += length;
-      batch.length = length;
+      this.#events += batch.length;
       this.#sink(batch);
     }
-    if (!old.atEnd || objectWideAt !== objectWide.length || !timeWide.atEnd || !news.atEnd) {
-      throw this.#error('is damaged here: columns of different lengths');
-    }
+    if (!lane.atEnd) throw this.#error('is damaged here: columns of different lengths');
   }
 
   /** Fills the batch's CPUs from those of the block's rows start..end; a trace that has none goes without the column. */
   #setCpus(cpus: Int16Array | undefined, start: number, end: number): void {
-    const batch = this.#batch;
+    const { batch } = this.#lane;
     if (cpus !== undefined) (batch.cpu ??= new Int16Array(batch.capacity)).set(cpus.subarray(start, end));
     else batch.cpu?.fill(-1);
   }
@@ -363,10 +235,4 @@ function cpusOf(runs: Uint8Array, events: number): Int16Array {
   }
   if (at !== events) throw new Error('CPUs are missing');
   return cpus;
-}
-
-/** A larger column with the same rows. */
-function larger<T extends { set(from: T): void }>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -3,9 +3,7 @@
  * Invariant: every double that is a whole number from 0 to 2^64 comes back as it was: the parts of its 53 bits never round.
  * Differs: a signed number has its sign in bit 6 of the first byte, where LEB128 would need two's complement of unknown width.
  */
-
-/** More bytes than one number takes: 64 bits in sevens. */
-const LONGEST = 10;
+import { LONGEST } from './block_layout.ts';
 
 /** Bytes that grow. */
 export class VarintWriter {

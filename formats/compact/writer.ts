@@ -5,7 +5,8 @@
 import { Op, type EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { encodeBlock, encodeSchema, END_OF_STREAM } from './arrow.ts';
-import { BLOCK_EVENTS, COLUMNS, columnsOfOnly, MOST_CALLS, WIDE, type Block, type Column } from './columns.ts';
+import { MOST_CALLS, WIDE } from './block_layout.ts';
+import { BLOCK_EVENTS, COLUMNS, columnsOfOnly, type Block, type Column } from './columns.ts';
 import { AddressNumbers, CallNumbers } from './numbers.ts';
 import { TablesWriter } from './tables.ts';
 import { VarintWriter } from './varint.ts';

@@ -2,7 +2,7 @@
  * Appends events to a batch and hands it over when it is full.
  * Invariant: times handed over never decrease; an event that claims an earlier time than the one before gets that one's time.
  */
-import { BATCH_EVENTS, type EventBatch, type Op } from '../../core/trace/events.ts';
+import type { EventBatch, Op } from '../../core/trace/events.ts';
 import type { BatchSink } from '../format.ts';
 import { cpusOf, emptyBatch } from './lane_batch.ts';
 import type { LaneMemory } from './lane_memory.ts';
@@ -20,7 +20,7 @@ export class BatchBuilder {
   raised = 0;
 
   /** @param memory where lanes reach the batch's columns; default: memory of the batch's own */
-  constructor(sink: BatchSink, capacity = BATCH_EVENTS, memory?: LaneMemory) {
+  constructor(sink: BatchSink, capacity?: number, memory?: LaneMemory) {
     this.#memory = memory;
     this.batch = emptyBatch(capacity, memory);
     this.#sink = sink;

@@ -1,10 +1,10 @@
 /** Batches whose columns lanes reach: they lie in the lanes' memory. */
-import { EVENT_BYTES, EventBatch } from '../../core/trace/events.ts';
+import { BATCH_EVENTS, EVENT_BYTES, EventBatch } from '../../core/trace/events.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { LaneMemory } from './lane_memory.ts';
 
 /** A batch without rows; without a memory for lanes, in its own. */
-export function emptyBatch(capacity: number, memory: LaneMemory | undefined): EventBatch {
+export function emptyBatch(capacity = BATCH_EVENTS, memory?: LaneMemory): EventBatch {
   const start = memory?.take(capacity * EVENT_BYTES) ?? 0;
   const batch = new EventBatch(capacity, memory?.buffer, start);
   batch.stack.fill(NO_STACK);

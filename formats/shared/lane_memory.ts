@@ -1,5 +1,5 @@
 /**
- * Memory that TypeScript shares with the lanes, the loops over text that are compiled to WebAssembly (../assembly): it starts fast, where V8 needs a quarter
+ * Memory that TypeScript shares with the lanes, the loops over text and columns that are compiled to WebAssembly (../assembly): it starts fast, where V8 needs a quarter
  * of a second to find out how to compile such a loop, and knows no classes or lengths of arrays to check.
  * Invariant: what was taken stays where it is, and no two columns overlap. So a column's byteOffset is a pointer for the lanes.
  * Differs from memory of WebAssembly that is not shared: growing leaves the columns valid which are there.
@@ -96,6 +96,29 @@ export interface Lanes {
     start: number,
     furthest: number,
   ): number;
+
+  /**
+   * Takes the new calls of a compact trace's block, from `start` to `end`, to the table of calls (block_layout.ts) from row `firstCall` on. `threads` and `stacks` have, by
+   * those of the file, their rows in the trace.
+   * @returns How many calls the table has then; -1 if one of them cannot be.
+   */
+  runCallLane(
+    start: number,
+    end: number,
+    threads: number,
+    threadCount: number,
+    stacks: number,
+    stackCount: number,
+    table: number,
+    firstCall: number,
+  ): number;
+
+  /**
+   * Takes rows `from` to `to` - 1 of a compact trace's block to the first rows of a batch, whose columns begin at `columns`. `objects` and `oldObjects` are its
+   * numbers of addresses. `state` is that of block_layout.ts; it is brought up to date where all rows are sound.
+   * @returns SOUND, or what a row names that cannot be.
+   */
+  runBlockLane(state: number, from: number, to: number, columns: number, objects: number, oldObjects: number, capacity: number): number;
 }
 
 type Shared<T> = T & { readonly buffer: SharedArrayBuffer };
