@@ -226,6 +226,8 @@ describe('reading', () => {
   test.each([
     ['', 'the dump is empty'],
     ['heap_v1/1\n', 'no heap dump'],
+    ['heap_v2/x\n  t*: 1: 2 [0: 0]\n', 'a.heap:1: no heap dump: it does not begin with heap_v2/RATE'],
+    ['heap_v2/99999999999999999999\n', 'no heap dump'],
     ['--- symbol\n0x1 f\n---\n', 'no heap dump'],
     ['\0\0\0\0', 'no heap dump'],
   ])('%j is an input error', (text, fact) => {
@@ -237,6 +239,7 @@ describe('reading', () => {
     ['heap_v2/524288\n  t*: 0: 0 [0: 0]\n', true],
     ['%warn old\nheap profile: 1: 2 [3: 4] @ heapprofile\n', true],
     ['--- symbol\nbinary=x\n', true],
+    ['heap_v2/x\n', true],
     ['heap of things\n', false],
     ['{"op":"trace"}\n', false],
   ])('%j is a dump: %s', (text, expected) => expect(isHeap(bytesOf(text))).toBe(expected));
@@ -247,6 +250,8 @@ test.each([
   ['poisson', 1, 10, 1000, 1],
   ['poisson', 524288, 0, 0, 1],
   ['poisson', 524288, 3, 0, 1],
+  // 1 - exp(-2^-60) is 0 in doubles: jeprof ends with "Illegal division by zero"
+  ['poisson', 2 ** 63, 1, 8, 2 ** 60],
   ['uniform', 1000, 2, 1000, 2],
   ['uniform', 1000, 2, 4000, 1],
   ['none', 1, 5, 5, 1],

@@ -43,7 +43,7 @@ const BRACKET = 91;
 export function isHeap(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
   const first = text.split('\n').find((line) => !line.startsWith('%')) ?? '';
-  return /^(--- *(symbol|heap(?!z \d)|growth)|heap profile:|heap_v2\/\d)/.test(first);
+  return /^(--- *(symbol|heap(?!z \d)|growth)|heap profile:|heap_v2\/)/.test(first);
 }
 
 /**
@@ -147,9 +147,13 @@ class Reader {
 
   /** heap_v2: contexts with a row for each thread. */
   readThreaded(header: string): Omit<HeapDump, 'text'> {
-    const match = /^heap_v2\/(\d+)/.exec(header);
+    // lg_prof_sample goes up to 63.
+    const match = /^heap_v2\/(\d{1,19})(?!\d)/.exec(header);
     if (match === null)
-      throw new InputError(`${this.name}:${this.lines.number}`, 'no heap dump: it does not begin with heap_v2/RATE or "heap profile:"');
+      throw new InputError(
+        `${this.name}:${this.lines.number}`,
+        'no heap dump: it does not begin with heap_v2/RATE, bytes between samples, or "heap profile:"',
+      );
     const sampling: Sampling = Number(match[1]) > 0 ? { method: 'poisson', rate: Number(match[1]) } : { method: 'none', rate: 1 };
     const threads = new Map<string, { id: bigint; name: string | undefined; samples: SampleTable }>();
     const totals: RawTotals = this.#readRows(sampling, threads);
