@@ -214,6 +214,53 @@ describe('what is no profile', () => {
   });
 });
 
+describe('profiles of other writers', () => {
+  const message = (units: readonly string[], values: readonly number[][]): Parameters<typeof encodeProfile>[0] => ({
+    sampleType: [
+      { type: 1, unit: 2 },
+      { type: 3, unit: 4 },
+    ],
+    sample: values.map((value) => ({ locationId: [1], value })),
+    mapping: [],
+    location: [{ id: 1, address: 0x400010, line: [{ functionId: 1, line: 3 }] }],
+    function: [{ id: 1, name: 5, filename: 0 }],
+    stringTable: ['', 'inuse_space', units[0], 'inuse_objects', units[1], 'work'],
+  });
+
+  test.each([
+    ['bytes', 1],
+    ['kilobytes', 1024],
+    ['KB', 1024],
+    ['mb', 1024 ** 2],
+    ['gbyte', 1024 ** 3],
+    ['b', 1],
+    ['furlongs', 1],
+  ])('space in %s: the units of pprof', (unit, bytes) => {
+    const { samples } = readPprof(encodeProfile(message([unit, 'count'], [[500, 7]])), 'a');
+    expect([samples.inuseBytes[0], samples.inuseObjects[0]]).toEqual([500 * bytes, 7]);
+  });
+
+  // go tool pprof: "mismatch: sample has 1 values vs. 2 types"
+  test.each([[[[5]]], [[[5, 6, 7]]]])('samples of another number of values than there are types: %j', (values) => {
+    const sampled = `no pprof profile: a sample of ${values[0].length} values where there are 2 sample types`;
+    expect(() => readPprof(encodeProfile(message(['bytes', 'count'], values)), 'a')).toThrow(sampled);
+  });
+
+  test('a text that is not in the file', () => {
+    const broken = { ...message(['bytes', 'count'], [[1, 2]]), function: [{ id: 1, name: 99, filename: 0 }] };
+    expect(() => readPprof(encodeProfile(broken), 'a')).toThrow('no pprof profile: it names text 99 of a table of 6');
+  });
+
+  test('fields of a later version are stepped over', () => {
+    // 99: bytes, 98: a number, 97: 8 bytes, 96: 4 bytes
+    const later = [0x9a, 6, 2, 0x68, 0x69, 0x90, 6, 5, 0x89, 6, 1, 2, 3, 4, 5, 6, 7, 8, 0x85, 6, 1, 2, 3, 4];
+    const bytes = Buffer.concat([encodeProfile(message(['bytes', 'count'], [[500, 7]])), Uint8Array.from(later)]);
+    expect(isPprof(bytes)).toBe(true);
+    expect(readPprof(bytes, 'a').samples.inuseBytes[0]).toBe(500);
+    expect(isPprof(Uint8Array.from(later))).toBe(false);
+  });
+});
+
 describe('samples straight from the bytes', () => {
   const uint64Field = fc.oneof(
     fc.nat({ max: 300 }).map(BigInt),

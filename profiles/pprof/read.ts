@@ -19,9 +19,28 @@ import { decodeProfile, toBigInt, toNumber } from './schema.ts';
 const WIRE_TYPES = [-1, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0];
 /** `comment`, of which writers may put all numbers into one field. */
 const COMMENT = 13;
+/** What is stepped over of a field by its wire type: a number, or so many bytes. */
+const NUMBER = 0;
+const LENGTH = 2;
+const FIXED_BYTES = new Map([
+  [1, 8],
+  [5, 4],
+]);
+
+/** Bytes in a unit of memory, as pprof's measurement.go knows units; in lower case, without the plural's s. */
+const BYTES_IN_UNIT = new Map(
+  [
+    ['b', 'byte'],
+    ['kb', 'kbyte', 'kilobyte'],
+    ['mb', 'mbyte', 'megabyte'],
+    ['gb', 'gbyte', 'gigabyte'],
+    ['tb', 'tbyte', 'terabyte'],
+  ].flatMap((names, power) => names.map((name) => [name, 1024 ** power] as const)),
+);
 
 /**
- * True if bytes look like a pprof file: gzipped, or a message with a profile's fields as far as they go, in whatever order.
+ * True if bytes look like a pprof file: gzipped, or a message with a profile's fields as far as they go, in whatever order, and perhaps some that
+ * a later version of the format has.
  * Any gzipped file passes.
  */
 export function isPprof(head: Uint8Array): boolean {
@@ -38,14 +57,21 @@ export function isPprof(head: Uint8Array): boolean {
     return -1;
   };
   while (at < head.length) {
-    const tag = head[at++];
-    const field = tag >> 3;
-    const wire = tag & 7;
-    if (tag > 0x7f || (WIRE_TYPES[field] !== wire && !(field === COMMENT && wire === 2))) return false;
+    const tag = varint();
+    if (tag < 0) return hasType && at >= head.length;
+    const field = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (field < WIRE_TYPES.length ? WIRE_TYPES[field] !== wire && !(field === COMMENT && wire === LENGTH) : !hasType) return false;
+    const fixed = FIXED_BYTES.get(wire);
+    if (fixed !== undefined) {
+      at += fixed;
+      continue;
+    }
+    if (wire !== NUMBER && wire !== LENGTH) return false;
     const value = varint();
     // The head may end within a field.
     if (value < 0) return hasType && at >= head.length;
-    if (wire === 0) continue;
+    if (wire === NUMBER) continue;
     // Sample types and the period's type: up to two numbers.
     if (field === 1 || field === 11) {
       if (value > 24 || (value > 0 && head[at] !== 0x08 && head[at] !== 0x10)) return false;
@@ -63,17 +89,24 @@ export function isPprof(head: Uint8Array): boolean {
  */
 export function readPprof(bytes: Uint8Array, name: string): Profile {
   const { message, samples: taken } = decode(bytes, name);
-  const text = (index: Int64 | undefined) => message.stringTable[toNumber(index)] ?? '';
-  const { memory, others } = sampleColumns(message, taken.count, text);
+  const text = (index: Int64 | undefined) => {
+    const at = toNumber(index);
+    const found = at === 0 ? '' : message.stringTable[at];
+    if (found === undefined) throw new Error(`it names text ${at} of a table of ${message.stringTable.length}`);
+    return found;
+  };
+  const { memory, others, scales } = orRefuse(name, () => sampleColumns(message, taken.count, text));
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
-  const frames = framesOf(message, stacks, text);
+  const frames = orRefuse(name, () => framesOf(message, stacks, text));
   const samples = new SampleTable(taken.count);
   const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
   let path = new Int32Array(256);
   let unknown = 0;
+  const types = message.sampleType.length;
   const take = (locations: readonly Id[], values: readonly number[]) => {
+    if (values.length !== types) throw new Error(`a sample of ${values.length} values where there are ${types} sample types`);
     if (locations.length > path.length) path = new Int32Array(locations.length * 2);
     let depth = 0;
     for (const id of locations) {
@@ -84,7 +117,7 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     // The row that stands for samples without a backtrace.
     if (depth === 1 && stacks.frames.frames[path[0]].fn === '[no backtrace]') depth = 0;
     const [inuseObjects, inuseBytes, allocObjects, allocBytes] = columns;
-    const value = (column: number) => values[column] ?? 0;
+    const value = (column: number) => (column < 0 ? 0 : values[column] * scales[column]);
     samples.add(stacks.intern(path, depth), value(inuseObjects), value(inuseBytes), value(allocObjects), value(allocBytes));
     for (const { column, values: own } of others) own[samples.length - 1] = value(column);
   };
@@ -141,18 +174,20 @@ interface OtherColumn extends Measure {
 }
 
 /**
- * The column of each sample type. `objects` and `space` are what pprof makes of dumps without freed objects.
+ * The column of each sample type, and for each column how many bytes its unit has (1 for what is no memory). `objects` and `space` are what pprof makes of dumps without freed objects.
  * Of other types the one that is shown where none is asked for comes first: the file's own choice, else its last (pprof, SampleIndexByName).
  */
 function sampleColumns(
   message: PprofProfile,
   count: number,
   text: (index: Int64 | undefined) => string,
-): { readonly memory: Map<SampleType, number>; readonly others: OtherColumn[] } {
+): { readonly memory: Map<SampleType, number>; readonly others: OtherColumn[]; readonly scales: readonly number[] } {
+  const scales: number[] = [];
   const memory = new Map<SampleType, number>();
   const others: OtherColumn[] = [];
   message.sampleType.forEach(({ type, unit }, column) => {
     const name = text(type);
+    scales.push(/^(?:(?:inuse|alloc)_)?space$/.test(name) ? bytesIn(text(unit)) : 1);
     if (isMemoryType(name) && name !== TEMPORARY) memory.set(name, column);
     else if (name === 'objects' && !memory.has('inuse_objects')) memory.set('inuse_objects', column);
     else if (name === 'space' && !memory.has('inuse_space')) memory.set('inuse_space', column);
@@ -167,7 +202,12 @@ function sampleColumns(
   const wanted = text(message.defaultSampleType);
   const first = others.findIndex(({ type }) => wanted !== '' && type === wanted);
   others.unshift(...others.splice(first, 1));
-  return { memory, others };
+  return { memory, others, scales };
+}
+
+/** Bytes in a unit by its name; 1 for one that is no unit of memory. */
+function bytesIn(unit: string): number {
+  return BYTES_IN_UNIT.get(unit.toLowerCase().replace(/(?<=..)s$/, '')) ?? 1;
 }
 
 /** The frame of each location id. */
