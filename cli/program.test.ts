@@ -312,7 +312,7 @@ describe.concurrent('replay', () => {
     const { code, stderr } = await run(['replay', '-', '--conf', 'foo:bar'], SMALL);
     expect(code).toBe(2);
     expect(stderr).toBe('<jemalloc>: Invalid conf pair: foo:bar\n');
-    const refused = await run(['replay', '-', '--conf', 'background_thread:true'], SMALL);
+    const refused = await run(['replay', '-', '--conf', 'hpa:true,background_thread:true'], SMALL);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--conf: background_thread:true is not supported/) });
   });
 

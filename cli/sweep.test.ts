@@ -83,16 +83,16 @@ describe('sweep', () => {
     const { code, stdout, stderr } = await run(['sweep', '-', '--json'], EXAMPLE);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
-    expect(runs.length).toBe(10);
+    expect(runs.length).toBe(11);
     expect(runs.every(({ messages, result }) => messages.length === 0 && result?.events === 2)).toBe(true);
   });
 
   test('a string that is refused is said so, and the others run', async () => {
-    const { code, stdout, stderr } = await run(['sweep', '-', 'background_thread:true', 'no_such:1', 'narenas:2'], EXAMPLE);
+    const { code, stdout, stderr } = await run(['sweep', '-', 'hpa:true,background_thread:true', 'no_such:1', 'narenas:2'], EXAMPLE);
     expect(code).toBe(2);
-    expect(stdout).toMatch(/refused +background_thread:true\n/);
+    expect(stdout).toMatch(/refused +hpa:true,background_thread:true\n/);
     expect(stdout).toMatch(/ narenas:2\n/);
-    expect(stderr).toContain('note: background_thread:true: ');
+    expect(stderr).toContain('note: hpa:true,background_thread:true: ');
     expect(stderr).toContain('note: no_such:1: <jemalloc>: Invalid conf pair: no_such:1');
   });
 

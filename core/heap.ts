@@ -18,6 +18,7 @@ import { Boundaries, Mappings } from './extent/mappings.ts';
 import { paShardEnableHpa } from './extent/pac.ts';
 import { HpaCentral } from './hpa/hpa.ts';
 import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
+import { BackgroundThreads } from './background/background_threads.ts';
 import type { Prof } from './prof/prof.ts';
 import { DETACHED, makeProf } from './heap_prof.ts';
 import type { ProfProcess } from './heap_prof.ts';
@@ -33,6 +34,8 @@ export interface HeapOptions {
   /** PRNG state of the main thread: the address of its tsd. */
   readonly mainSeed: bigint;
   readonly addressSpace?: Partial<AddressSpaceOptions>;
+  /** What the system's clock shows at time 0, ns; background threads sleep by it. Default 0. */
+  readonly clockBase?: bigint;
   /** What profiling takes from the process; used if the options turn profiling on. */
   readonly profiling?: ProfProcess;
 }
@@ -64,6 +67,8 @@ export class Heap {
   /** Where the arenas have huge pages from; null without hpa. */
   readonly hpaCentral: HpaCentral | null;
   readonly prof: Prof | null;
+  /** Null without background_thread:true. */
+  readonly background: BackgroundThreads | null;
   /** The thread whose call is in progress; null before there is one. */
   running: Tsd | null = null;
   /** Time of the event in progress, ns since start_ts. */
@@ -88,7 +93,7 @@ export class Heap {
   /** Called for a statistics event of a thread (stats_interval). */
   statsIntervalEvent: (tsd: Tsd, elapsed: number) => void = () => {};
 
-  constructor({ conf, mainSeed, addressSpace, profiling }: HeapOptions) {
+  constructor({ conf, mainSeed, addressSpace, clockBase = 0n, profiling }: HeapOptions) {
     this.conf = conf;
     const { options } = conf;
     this.options = options;
@@ -123,6 +128,7 @@ export class Heap {
     this.arenasTotal = conf.narenasTotal;
     // background_thread_boot1
     this.base0.alloc(options.max_background_threads * 208, 64);
+    this.background = options.background_thread ? new BackgroundThreads(this, clockBase) : null;
     if (this.prof !== null) {
       this.prof.boot(0);
       this.base0.alloc(1024 * 112, 64);
@@ -130,6 +136,7 @@ export class Heap {
     }
     main.reentrancy = 0;
     this.initialized = true;
+    this.background?.create(0);
   }
 
   /** Makes the tsd of a new thread, which has not called the allocator yet. */

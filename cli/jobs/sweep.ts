@@ -18,8 +18,9 @@ import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
 
-/** What people try first, where nothing is asked for: earlier and no purging, giving address space back, fewer arenas, smaller thread caches and none. */
+/** What people try first, where nothing is asked for: purging by threads of its own, earlier and none, giving address space back, fewer arenas, smaller thread caches and none. */
 const FIRST_TRIES = [
+  'background_thread:true',
   'dirty_decay_ms:1000',
   'dirty_decay_ms:0',
   'retain:false',

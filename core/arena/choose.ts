@@ -46,13 +46,19 @@ export function arenaNew(heap: Heap, index: number, base: Base | null, automatic
 
 /**
  * arena_init: makes the arena with this index if it is not there; from the indices of the boot on it is a manual one (arena_is_auto).
- * Takes the background thread's lock, but not for the huge arena.
+ * It gets a background thread, but not the huge arena.
  */
 export function arenaInit(heap: Heap, index: number): Arena {
   const existing = heap.arenas[index];
   const arena = existing ?? arenaNew(heap, index, null, index < heap.conf.narenasTotal);
-  if (index !== 0 && index !== heap.conf.hugeArenaIndex) lock(heap.mutexes, GlobalMutex.background_thread);
+  if (index !== 0 && index !== heap.conf.hugeArenaIndex) createBackgroundThread(heap, index);
   return arena;
+}
+
+/** background_thread_create: a background thread for the arena, if there are any. Else it only takes their lock. */
+export function createBackgroundThread(heap: Heap, index: number): void {
+  if (heap.background === null) lock(heap.mutexes, GlobalMutex.background_thread);
+  else heap.background.create(index);
 }
 
 /** arena_get: the arena with this index, made if it is not there. */
@@ -112,7 +118,7 @@ function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
   }
   arenaBind(heap, tsd, own, true);
   // arena_new_create_background_thread, for each of the two that asked for a new arena
-  for (; created > 0; created--) lock(heap.mutexes, GlobalMutex.background_thread);
+  for (; created > 0; created--) createBackgroundThread(heap, missing);
   return internal ? own : application;
 }
 

@@ -113,8 +113,8 @@ function refuseUnsupported(options: Options): void {
       `more than ${SEC_SHARDS_MAX} caches for each arena are not modelled`,
     );
   }
-  if (options.background_thread) {
-    throw new UnsupportedOption('background_thread', 'true', 'purging by a thread of its own depends on when that thread runs');
+  if (options.background_thread && options.hpa) {
+    throw new UnsupportedOption('background_thread', 'true', 'with hpa:true, what these threads do for page slabs is not modelled');
   }
 }
 
@@ -138,7 +138,7 @@ export function arenaOfCpu({ options, ncpus }: BootConf, cpu: number): number {
 /**
  * Starts jemalloc up to its first allocation: final options and what follows from them.
  * @param message takes jemalloc's own warnings, as parseMallocConf does.
- * @throws UnsupportedOption for background_thread:true, and for what else a replay cannot follow.
+ * @throws UnsupportedOption for what a replay cannot follow.
  */
 export function bootConf(parsed: Options, surroundings: BootSurroundings, message: ConfMessage): BootConf {
   refuseUnsupported(parsed);

@@ -219,7 +219,7 @@ test.each([
 
 test.each([
   ['hpa:true,hpa_sec_nshards:65537', 'hpa_sec_nshards'],
-  ['background_thread:true', 'background_thread'],
+  ['hpa:true,background_thread:true', 'background_thread'],
 ])('%s is refused by name', (conf, name) => {
   const { options } = parseMallocConf(environmentSources(conf), () => {});
   expect(() => bootConf(options, { ncpus: 4 }, () => {})).toThrowError(

@@ -76,6 +76,52 @@ export class Decay {
     return true;
   }
 
+  /** decay_epoch_npages_delta: pages that the latest epoch brought. */
+  get pagesOfEpoch(): number {
+    return this.#backlog[STEPS - 1];
+  }
+
+  /** decay_npages_purge_in: how many of `pages` that are new will have been purged after `time` ns. */
+  pagesPurgedIn(time: number, pages: number): number {
+    const epochs = Math.floor(time / this.interval);
+    if (epochs >= STEPS) return pages;
+    return Math.floor((pages * (smoothstep[STEPS - 1] - smoothstep[STEPS - 1 - epochs])) / 0x1000000);
+  }
+
+  /** decay_npurge_after_interval: pages to purge over so many epochs. */
+  #pagesPurgedAfter(epochs: number): number {
+    let sum = 0;
+    for (let step = 0; step < STEPS; step++) {
+      sum += this.#backlog[step] * (smoothstep[step] - (step < epochs ? 0 : smoothstep[step - epochs]));
+    }
+    return Math.floor(sum / 0x1000000);
+  }
+
+  /** decay_ns_until_purge: nanoseconds until about `threshold` of the `pages` there are have to be purged; Infinity if none ever will. */
+  timeUntilPurge(pages: number, threshold: number): number {
+    if (this.ms <= 0 || (pages === 0 && this.#backlog.every((count) => count === 0))) return Infinity;
+    if (pages <= threshold) return this.interval * STEPS;
+    // two at least, so that the next epoch is reached
+    let low = 2;
+    let high = STEPS;
+    let purgedLow = this.#pagesPurgedAfter(low);
+    if (purgedLow > threshold) return this.interval * low;
+    let purgedHigh = this.#pagesPurgedAfter(high);
+    if (purgedHigh < threshold) return this.interval * high;
+    while (purgedLow + threshold < purgedHigh && low + 2 < high) {
+      const middle = (low + high) >> 1;
+      const purged = this.#pagesPurgedAfter(middle);
+      if (purged > threshold) {
+        high = middle;
+        purgedHigh = purged;
+      } else {
+        low = middle;
+        purgedLow = purged;
+      }
+    }
+    return Math.floor((this.interval * (high + low)) / 2);
+  }
+
   /** Checks the backlog. @throws Error naming what does not hold. */
   check(): void {
     if (this.epoch > this.deadline) throw new Error('decay: the deadline lies before its epoch');

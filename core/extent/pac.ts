@@ -130,9 +130,10 @@ export function paDalloc(heap: Heap, arena: Arena, extent: Extent): void {
 /** arena_handle_deferred_work */
 export function handleDeferredWork(heap: Heap, arena: Arena): void {
   if (arena.decayDirty.ms === 0) decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, true);
+  heap.background?.checkInactivity(arena);
 }
 
-/** arena_decay: gives back what has been unused for long enough, or `all`. */
+/** arena_decay: gives back what has been unused for long enough, or `all`. Background threads do it in the stead of others, unless it is all. */
 export function arenaDecay(heap: Heap, arena: Arena, all: boolean): void {
   if (all && arena.hpaSec !== null) secFlush(heap, arena, arena.hpaSec);
   decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, all);
@@ -144,19 +145,30 @@ export function arenaDecay(heap: Heap, arena: Arena, all: boolean): void {
 /** arena_decay_impl */
 function decayCache(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number, all: boolean): void {
   lock(heap.mutexes, arena.mutexes + mutex);
-  if (all) decayToLimit(heap, arena, decay, ecache, mutex, true, 0, ecache.pages);
-  else maybeDecayPurge(heap, arena, decay, ecache, mutex);
-}
-
-/** pac_maybe_decay_purge. The decay mutex has been counted. */
-function maybeDecayPurge(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number): void {
-  if (decay.ms <= 0) {
-    if (decay.ms === 0) decayToLimit(heap, arena, decay, ecache, mutex, false, 0, ecache.pages);
+  if (all) {
+    decayToLimit(heap, arena, decay, ecache, mutex, true, 0, ecache.pages);
     return;
   }
+  const advanced = maybeDecayPurge(heap, arena, decay, ecache, mutex);
+  const { background } = heap;
+  if (advanced && background !== null && !background.working) background.maybeWake(arena, decay, mutex, decay.pagesOfEpoch);
+}
+
+/**
+ * pac_maybe_decay_purge; true if a new epoch has begun. The decay mutex has been counted. Who purges is decided as by
+ * arena_decide_unforced_purge_eagerness: a background thread always, others when an epoch begins and there are no such threads.
+ */
+function maybeDecayPurge(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number): boolean {
+  if (decay.ms <= 0) {
+    if (decay.ms === 0) decayToLimit(heap, arena, decay, ecache, mutex, false, 0, ecache.pages);
+    return false;
+  }
   const pages = ecache.pages;
-  if (!decay.maybeAdvanceEpoch(heap.now, pages)) return;
-  if (pages > decay.pagesLimit) decayToLimit(heap, arena, decay, ecache, mutex, false, decay.pagesLimit, pages - decay.pagesLimit);
+  const advanced = decay.maybeAdvanceEpoch(heap.now, pages);
+  const purges = heap.background === null ? advanced : heap.background.working;
+  if (purges && pages > decay.pagesLimit)
+    decayToLimit(heap, arena, decay, ecache, mutex, false, decay.pagesLimit, pages - decay.pagesLimit);
+  return advanced;
 }
 
 /** pac_decay_to_limit: evicts up to `most` pages while more than `limit` are there, and gives them back. */

@@ -239,7 +239,7 @@ export class Prof {
     this.#curPages += pages;
     if (this.#curPages <= this.#highPages) return;
     this.#highPages = this.#curPages;
-    if (this.gdump) this.#gdump(thread);
+    if (this.gdump && thread >= 0) this.#gdump(thread);
   }
 
   /** Counts pages that went back to the retained ones, or were unmapped (extent_gdump_sub). */

@@ -4,6 +4,7 @@
  * Differs from the recorded run: what the trace frees without having allocated, or allocated without getting memory, does nothing here.
  */
 import type { Arena } from '../arena/arena_state.ts';
+import type { BackgroundThreads } from '../background/background_threads.ts';
 import { arenaOfCpu, bootConf } from '../conf/boot.ts';
 import { parseMallocConf } from '../conf/malloc_conf.ts';
 import { Heap } from '../heap.ts';
@@ -179,6 +180,7 @@ export class Replay {
         ...(header.mmapTop === undefined ? {} : { top: Number(header.mmapTop) }),
         ...(header.programBreak === undefined ? {} : { programBreak: Number(header.programBreak) }),
       },
+      clockBase: header.startTime ?? 0n,
       profiling: {
         stacks: trace.stacks,
         pid: header.pid ?? 0,
@@ -209,7 +211,11 @@ export class Replay {
    */
   mallctl(name: string, value?: CtlValue, thread = 0): CtlValue | undefined {
     this.#mallctl ??= new Mallctl(this.ctl);
-    return this.#mallctl.byName(this.tsdOf(thread), name, value);
+    try {
+      return this.#mallctl.byName(this.tsdOf(thread), name, value);
+    } finally {
+      this.heap.background?.settle();
+    }
   }
 
   /** The data of a thread of the trace (row of `trace.threads`); threads that have none yet get theirs, in order, with their seeds. */
@@ -310,6 +316,7 @@ export class Replay {
     const { batch, object } = numbers;
     const { thread, time } = batch;
     const { heap } = this;
+    const { background } = heap;
     let first = from;
     let end = from;
     let loads = -1;
@@ -321,20 +328,47 @@ export class Replay {
         lane.load(batch, object, first, end);
         loads = lane.loads();
       }
+      const quiet = background === null ? end : this.#rowsUntilAlarm(background, time, row, end);
       // the lane starts no thread
       this.tsdOf(thread[row]);
-      const stop = first + lane.run(heap.tsds, heap.edata, this.#live, this.ledger, time, first, row - first, end - first, this.eventCount);
+      const stop =
+        first + lane.run(heap.tsds, heap.edata, this.#live, this.ledger, time, first, row - first, quiet - first, this.eventCount);
       this.eventCount += stop - row;
       row = stop;
-      if (row === end) continue;
+      if (row === quiet) continue;
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.#now) heap.now = this.#now = time[row];
       this.#step(heap, tsd, numbers, row);
+      background?.settle();
       this.eventCount++;
       row++;
     }
     if (to > from && time[to - 1] > this.#now) heap.now = this.#now = time[to - 1];
+  }
+
+  /**
+   * Lets background threads run whose time comes before row `from`, and those that its time comes with.
+   * @returns The row before which the next one is to run, `to` at most; more than `from`.
+   */
+  #rowsUntilAlarm(background: BackgroundThreads, time: Float64Array, from: number, to: number): number {
+    this.passTime(time[from]);
+    const next = background.nextAlarm;
+    let low = from + 1;
+    for (let high = to; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (time[middle] < next) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Lets time go to `time`, ns since start_ts, unless it has: background threads run on the way. Batches of events do so by themselves. */
+  passTime(time: number): void {
+    const { heap } = this;
+    this.#now = Math.max(this.#now, time);
+    if (heap.background === null) heap.now = this.#now;
+    else heap.background.advance(this.#now);
   }
 
   /** Runs one event by the allocator's functions. */

@@ -85,7 +85,7 @@ export class Ctl {
     const sums = prof?.stats ?? null;
     return {
       conf,
-      background_thread: false,
+      background_thread: heap.background !== null,
       dirty_decay_ms: heap.dirtyDecayMsDefault,
       muzzy_decay_ms: heap.muzzyDecayMsDefault,
       prof_thread_active_init: prof?.threadActiveInit ?? false,

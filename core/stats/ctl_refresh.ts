@@ -202,8 +202,14 @@ export function ctlRefresh(heap: Heap, stats: CtlStats): void {
   global.retained = merged.retained;
 
   global.mutexes.clear();
-  // ctl_background_thread_stats_read looks whether there are any.
   lock(mutexes, GlobalMutex.background_thread);
+  global.background_thread = { num_threads: 0, num_runs: 0, run_interval: 0 };
+  if (heap.background !== null) {
+    const { ops, ownerSwitches, ...threads } = heap.background.stats();
+    global.background_thread = threads;
+    global.mutexes.num_ops[GlobalMutex.max_per_bg_thd] = ops;
+    global.mutexes.num_owner_switch[GlobalMutex.max_per_bg_thd] = ownerSwitches;
+  }
   if (heap.prof !== null) {
     heap.prof.refreshLocks();
     for (let m: number = GlobalMutex.prof; m <= GlobalMutex.prof_stats; m++) readHeld(mutexes, m, global.mutexes);

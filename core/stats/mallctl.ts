@@ -6,7 +6,7 @@
  * is refused as UnsupportedName. A call has the empty backtrace.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { arenaChoose, arenaInit, arenaMigrate } from '../arena/choose.ts';
+import { arenaChoose, arenaInit, arenaMigrate, createBackgroundThread } from '../arena/choose.ts';
 import { ARENA_LIMIT } from '../conf/boot.ts';
 import { type DssPrecedence, HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../conf/options.ts';
 import { HPA_EMPTY, HPA_FULL, HPA_SLAB_COUNTERS, PSSET_NPSIZES } from '../hpa/psset.ts';
@@ -226,10 +226,17 @@ function manualArena(heap: Heap, i: number): Arena {
   return arena.automatic ? fail('EFAULT') : arena;
 }
 
+/** arena_reset_prepare_background_thread. */
+function pauseBackgroundThread(heap: Heap, arena: Arena): void {
+  lock(heap.mutexes, GlobalMutex.background_thread);
+  heap.background?.pause(arena, true);
+}
+
 function resetArena(call: Call, mib: readonly number[]): void {
   const arena = manualArena(call.heap, mib[1]);
-  lock(call.heap.mutexes, GlobalMutex.background_thread);
+  pauseBackgroundThread(call.heap, arena);
   arenaReset(call.heap, call.tsd, arena);
+  call.heap.background?.pause(arena, false);
 }
 
 function destroyArena(call: Call, mib: readonly number[]): void {
@@ -237,7 +244,7 @@ function destroyArena(call: Call, mib: readonly number[]): void {
   const { stats } = ctl;
   const arena = manualArena(heap, mib[1]);
   if (arena.applicationThreads !== 0 || arena.internalThreads !== 0) fail('EFAULT');
-  lock(heap.mutexes, GlobalMutex.background_thread);
+  pauseBackgroundThread(heap, arena);
   arenaReset(heap, tsd, arena);
   arenaDecay(heap, arena, true);
   stats.destroyed.initialized = true;
@@ -247,6 +254,7 @@ function destroyArena(call: Call, mib: readonly number[]): void {
   arenaDestroy(heap, arena);
   stats.arenas[arena.index] = undefined;
   ctl.destroyedIndices.push(arena.index);
+  heap.background?.pause(arena, false);
 }
 
 const DSS: readonly DssPrecedence[] = ['disabled', 'primary', 'secondary'];
@@ -264,7 +272,7 @@ function arenaDecayMs(which: 'dirty' | 'muzzy'): Node {
     const old = which === 'dirty' ? arena.decayDirty.ms : arena.decayMuzzy.ms;
     if (value === undefined) return old;
     // The huge arena gives pages back at once; if that changes, a background thread might be wanted.
-    if (arena.index === heap.conf.hugeArenaIndex && integerOf(value) > 0) lock(heap.mutexes, GlobalMutex.background_thread);
+    if (arena.index === heap.conf.hugeArenaIndex && integerOf(value) > 0) createBackgroundThread(heap, arena.index);
     decayMsSet(heap, arena, which === 'dirty' ? State.dirty : State.muzzy, decayMsOf(value));
     return old;
   });
@@ -302,7 +310,7 @@ const createArena: Leaf = (call, _, value) => {
     i = ctl.stats.arenas.length;
     if (i >= ARENA_LIMIT) {
       // arena_init still looks whether the arena that there is not wants a background thread
-      lock(call.heap.mutexes, GlobalMutex.background_thread);
+      createBackgroundThread(call.heap, i);
       fail('EAGAIN');
     }
     ctl.addRecord();
@@ -356,7 +364,7 @@ function explicitTcache(run: (heap: Heap, tsd: Tsd, index: number) => boolean): 
 }
 
 const POINTER = 'a replay has no pointers to hand out';
-const OWN_THREADS = 'a replay has no background threads';
+const OWN_THREADS = 'background threads are there from the start (background_thread:true) or not at all';
 const EXPERIMENTAL = 'it is experimental';
 
 const thread: Node = named({
@@ -491,8 +499,9 @@ function lockForThreads({ ctl, heap }: Call): void {
 
 const backgroundThread: Leaf = (call, _, value) => {
   lockForThreads(call);
-  if (value !== undefined && boolOf(value)) throw new UnsupportedName('background_thread', OWN_THREADS);
-  return false;
+  const old = call.heap.background !== null;
+  if (value !== undefined && boolOf(value) !== old) throw new UnsupportedName('background_thread', OWN_THREADS);
+  return old;
 };
 
 const maxBackgroundThreads: Leaf = (call, _, value) => {
@@ -500,6 +509,7 @@ const maxBackgroundThreads: Leaf = (call, _, value) => {
   const old = call.limits.maxBackgroundThreads;
   if (value !== undefined && integerOf(value) !== old) {
     if (integerOf(value) > call.heap.options.max_background_threads || integerOf(value) < 0) fail('EINVAL');
+    if (call.heap.background !== null) throw new UnsupportedName('max_background_threads', OWN_THREADS);
     call.limits.maxBackgroundThreads = integerOf(value);
   }
   return old;

@@ -78,7 +78,7 @@ export function tcacheDestroy(heap: Heap, tsd: Tsd, tcache: Tcache): void {
   tcacheDissociate(heap, tsd, tcache);
   internalFree(heap, tsd, tcache.memory);
   arenaDecay(heap, heap.arenas[0] as Arena, false);
-  arenaDecay(heap, arena, arena.applicationThreads === 0);
+  arenaDecay(heap, arena, arena.applicationThreads === 0 && heap.background === null);
 }
 
 /** thread.tcache.enabled */

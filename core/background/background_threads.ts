@@ -1,0 +1,319 @@
+/**
+ * Background threads, which purge in the program's stead (jemalloc 5.3.0, src/background_thread.c, include/jemalloc/internal/background_thread_*.h).
+ * Invariant: thread i looks after the arenas i, i + n, i + 2n …, n being their number; thread 0 starts the others.
+ * Differs: when a thread of the system runs is chance, here it is a rule. It runs between two calls of the program: as soon as the call is over that
+ * woke it, or exactly when its time has come. Of several, the one with the lowest number runs first, and until it sleeps again.
+ */
+import type { Arena } from '../arena/arena_state.ts';
+import type { Decay } from '../extent/decay.ts';
+import { arenaDecay } from '../extent/pac.ts';
+import type { Heap } from '../heap.ts';
+import { calloc } from '../jemalloc.ts';
+import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
+import { tsdFetchMin } from '../thread/lifecycle.ts';
+import { Tsd, TsdState } from '../thread/tsd.ts';
+import { NO_STACK } from '../units.ts';
+
+/** BACKGROUND_THREAD_MIN_INTERVAL_NS */
+const MIN_INTERVAL = 100_000_000;
+/** ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD: fewer pages are not worth waking up for. */
+const PAGES_THRESHOLD = 1024;
+/** Elements and bytes of each that the C library callocs for a thread: its table of thread-local storage (glibc's dtv). */
+const DTV = [17, 16] as const;
+
+/** background_thread_info_t, and what the system knows of the thread. */
+class BackgroundThread {
+  readonly index: number;
+  readonly mutex: number;
+  readonly tsd: Tsd;
+  /** Asked for (background_thread_started). */
+  started = false;
+  /** Not to be woken, because an arena of its is being emptied (background_thread_paused). */
+  paused = false;
+  /** Thread 0 has made a thread of the system for it (created_threads). */
+  created = false;
+  /** It has begun its work (background_work). */
+  working = false;
+  /** It is to run as soon as the call in progress is over. */
+  ready = false;
+  /** When the clock wakes it, ns since start_ts. */
+  alarm = Infinity;
+  /** When it means to wake up (next_wakeup), Infinity if it does not (indefinite_sleep). */
+  wakeup = 0;
+  /** It sleeps, and since when. */
+  asleep = false;
+  asleepSince = 0;
+  /** npages_to_purge_new */
+  pagesToPurge = 0;
+  /** tot_n_runs, and tot_sleep_time in ns. */
+  runs = 0;
+  sleepTime = 0;
+
+  constructor(index: number, mutex: number) {
+    this.index = index;
+    this.mutex = mutex;
+    this.tsd = new Tsd(-1 - index, 0n, -1 - index);
+  }
+}
+
+/** What statistics say of them (background_thread_stats_t). */
+export interface BackgroundStats {
+  readonly num_threads: number;
+  readonly num_runs: number;
+  /** Mean nanoseconds that one slept. */
+  readonly run_interval: number;
+  /** Most that the lock of one of them was taken, and by another thread than the time before. */
+  readonly ops: number;
+  readonly ownerSwitches: number;
+}
+
+/** The background threads of a heap with background_thread:true. */
+export class BackgroundThreads {
+  readonly #heap: Heap;
+  readonly #threads: BackgroundThread[];
+  /** What the clock shows at time 0, ns, and how much of a microsecond that is. */
+  readonly #clockBase: bigint;
+  readonly #clockPhase: number;
+  /** n_background_threads, and how many of them thread 0 has made. */
+  #count = 0;
+  #created = 1;
+  /** When the clock wakes the next one, ns since start_ts; Infinity if none waits for it. */
+  nextAlarm = Infinity;
+  /** Some are to run now. */
+  #someReady = false;
+  /** The one that is running. */
+  #running: BackgroundThread | null = null;
+
+  /** background_thread_boot1. `clockBase` is what the clock shows at time 0, ns. */
+  constructor(heap: Heap, clockBase: bigint) {
+    this.#heap = heap;
+    this.#clockBase = clockBase;
+    this.#clockPhase = Number(clockBase % 1000n);
+    const count = heap.options.max_background_threads;
+    const mutex = heap.mutexes.add(count);
+    this.#threads = Array.from({ length: count }, (_, index) => new BackgroundThread(index, mutex + index));
+    for (const thread of this.#threads) lock(heap.mutexes, thread.mutex);
+  }
+
+  /** True while one of them is running: what it frees and purges does not wake others. */
+  get working(): boolean {
+    return this.#running !== null;
+  }
+
+  /** How many there may be. */
+  get most(): number {
+    return this.#threads.length;
+  }
+
+  #of(arena: Arena): BackgroundThread {
+    return this.#threads[arena.index % this.#threads.length];
+  }
+
+  /** background_thread_create: sees to it that the arena has one. Arena 0's is made at once, the others by thread 0 when it runs. */
+  create(arenaIndex: number): void {
+    const { mutexes } = this.#heap;
+    lock(mutexes, GlobalMutex.background_thread);
+    const thread = this.#threads[arenaIndex % this.#threads.length];
+    lock(mutexes, thread.mutex);
+    if (thread.started) return;
+    thread.started = true;
+    thread.wakeup = 0;
+    this.#count++;
+    if (arenaIndex !== 0) {
+      const first = this.#threads[0];
+      lock(mutexes, first.mutex);
+      this.#signal(first);
+    } else {
+      this.#start(this.#heap.tsds[0], thread);
+    }
+  }
+
+  /** Has the system make a thread; the C library allocates for that, in the thread that asks for it. */
+  #start(tsd: Tsd, thread: BackgroundThread): void {
+    tsd.reentrancy++;
+    calloc(this.#heap, tsd, ...DTV, NO_STACK);
+    tsd.reentrancy--;
+    thread.created = true;
+    thread.ready = true;
+    this.#someReady = true;
+  }
+
+  /** Lets time go to `now`, ns since start_ts: whoever is to wake up on the way does so. */
+  advance(now: number): void {
+    const heap = this.#heap;
+    this.settle();
+    for (;;) {
+      if (this.nextAlarm > now) break;
+      heap.now = Math.max(heap.now, this.nextAlarm);
+      const next = this.#threads.find(({ alarm }) => alarm === this.nextAlarm) as BackgroundThread;
+      this.#run(next);
+      this.settle();
+    }
+    heap.now = now;
+  }
+
+  /** Runs those that are to run now, until none is. */
+  settle(): void {
+    while (this.#someReady) {
+      const thread = this.#threads.find(({ ready }) => ready);
+      if (thread === undefined) this.#someReady = false;
+      else this.#run(thread);
+    }
+  }
+
+  /** Runs a thread from where it sleeps, or from its start, until it sleeps again. */
+  #run(thread: BackgroundThread): void {
+    const heap = this.#heap;
+    const { running, mutexes } = heap;
+    const { running: owner } = mutexes;
+    this.#running = thread;
+    thread.ready = false;
+    thread.alarm = Infinity;
+    tsdInternalFetch(heap, thread.tsd);
+    if (thread.working) this.#wake(thread);
+    else {
+      thread.working = true;
+      lock(mutexes, thread.mutex);
+      thread.wakeup = Infinity;
+    }
+    // background_thread0_work
+    if (thread.index === 0) while (this.#startAnother(thread)) lock(mutexes, thread.mutex);
+    this.#workAndSleep(thread);
+    this.nextAlarm = this.#threads.reduce((next, { alarm }) => Math.min(next, alarm), Infinity);
+    this.#running = null;
+    heap.running = running;
+    mutexes.running = owner;
+  }
+
+  /** check_background_thread_creation: makes one thread that has been asked for. The lock of thread 0 is to be taken again if it has. */
+  #startAnother(first: BackgroundThread): boolean {
+    if (this.#created === this.#count) return false;
+    const { mutexes } = this.#heap;
+    for (const thread of this.#threads) {
+      if (thread.created) continue;
+      lock(mutexes, thread.mutex);
+      if (!thread.started) continue;
+      this.#start(first.tsd, thread);
+      mutexes.running = first.tsd.owner;
+      this.#created++;
+      return true;
+    }
+    lock(mutexes, first.mutex);
+    return false;
+  }
+
+  /** background_work_sleep_once */
+  #workAndSleep(thread: BackgroundThread): void {
+    const { arenas, arenasTotal } = this.#heap;
+    const sleptIndefinitely = thread.wakeup === Infinity;
+    let interval = Infinity;
+    for (let index = thread.index; index < arenasTotal; index += this.#threads.length) {
+      const arena = arenas[index];
+      if (arena === undefined) continue;
+      // woken from such a sleep, it first looks when the work is due
+      if (!sleptIndefinitely) arenaDecay(this.#heap, arena, false);
+      if (interval > MIN_INTERVAL) interval = Math.min(interval, this.#timeUntilPurge(arena));
+    }
+    this.#sleep(thread, Math.max(MIN_INTERVAL, interval));
+  }
+
+  /** pac_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
+  #timeUntilPurge(arena: Arena): number {
+    const { mutexes } = this.#heap;
+    lock(mutexes, arena.mutexes + ArenaMutex.decay_dirty);
+    const dirty = arena.decayDirty.timeUntilPurge(arena.dirty.pages, PAGES_THRESHOLD);
+    lock(mutexes, arena.mutexes + ArenaMutex.decay_muzzy);
+    return Math.min(dirty, arena.decayMuzzy.timeUntilPurge(arena.muzzy.pages, PAGES_THRESHOLD));
+  }
+
+  /** background_thread_sleep. Its alarm is set by a clock of microseconds. */
+  #sleep(thread: BackgroundThread, interval: number): void {
+    thread.runs++;
+    thread.pagesToPurge = 0;
+    thread.asleep = true;
+    thread.asleepSince = this.#microseconds();
+    thread.wakeup = this.#later(this.#heap.now, interval);
+    thread.alarm = this.#later(thread.asleepSince, interval);
+  }
+
+  /** The time `interval` ns after `time`. The clock has 64 bits: centuries from now it begins anew, in the past. */
+  #later(time: number, interval: number): number {
+    const sum = time + interval;
+    if (sum < 2 ** 53 || sum === Infinity) return sum;
+    return Number(BigInt.asUintN(64, this.#clockBase + BigInt(sum)) - this.#clockBase);
+  }
+
+  #wake(thread: BackgroundThread): void {
+    thread.asleep = false;
+    thread.sleepTime += this.#microseconds() - thread.asleepSince;
+  }
+
+  /** The time at which the microsecond began, ns since start_ts. */
+  #microseconds(): number {
+    const phase = this.#clockPhase;
+    return Math.floor((this.#heap.now + phase) / 1000) * 1000 - phase;
+  }
+
+  /** arena_background_thread_inactivity_check: pages have become dirty, and the arena's thread may sleep until it is woken. */
+  checkInactivity(arena: Arena): void {
+    if (this.#of(arena).wakeup === Infinity) this.maybeWake(arena, arena.decayDirty, ArenaMutex.decay_dirty, 0);
+  }
+
+  /** arena_maybe_do_deferred_work: wakes the arena's thread if the `pages` that the latest epoch brought are many by the time it would wake up. */
+  maybeWake(arena: Arena, decay: Decay, mutex: number, pages: number): void {
+    const thread = this.#of(arena);
+    const { mutexes } = this.#heap;
+    lock(mutexes, thread.mutex);
+    if (!thread.started || thread.paused) return;
+    if (thread.wakeup === Infinity) {
+      this.#signal(thread);
+      return;
+    }
+    // arena_should_decay_early
+    lock(mutexes, arena.mutexes + mutex);
+    if (decay.ms <= 0 || thread.wakeup <= decay.epoch) return;
+    const remaining = thread.wakeup - decay.epoch;
+    thread.pagesToPurge += decay.pagesPurgedIn(remaining, pages);
+    if (thread.pagesToPurge <= PAGES_THRESHOLD) return;
+    thread.pagesToPurge = 0;
+    if (remaining >= MIN_INTERVAL) this.#signal(thread);
+  }
+
+  /** pthread_cond_signal: nobody hears it who does not sleep. */
+  #signal(thread: BackgroundThread): void {
+    if (!thread.asleep) return;
+    thread.ready = true;
+    this.#someReady = true;
+  }
+
+  /** arena_reset_prepare_background_thread (`paused`) and arena_reset_finish_background_thread: a thread that is paused is not woken. */
+  pause(arena: Arena, paused: boolean): void {
+    const thread = this.#of(arena);
+    lock(this.#heap.mutexes, thread.mutex);
+    thread.paused = paused;
+  }
+
+  /** background_thread_stats_read; the lock of all has been counted. */
+  stats(): BackgroundStats {
+    const { mutexes } = this.#heap;
+    let runs = 0;
+    let sleepTime = 0;
+    let ops = 0;
+    let ownerSwitches = 0;
+    for (const thread of this.#threads) {
+      lock(mutexes, thread.mutex);
+      if (!thread.started) continue;
+      runs += thread.runs;
+      sleepTime += thread.sleepTime;
+      ops = Math.max(ops, mutexes.ops[thread.mutex]);
+      ownerSwitches = Math.max(ownerSwitches, mutexes.ownerSwitches[thread.mutex]);
+    }
+    return { num_threads: this.#count, num_runs: runs, run_interval: runs === 0 ? 0 : Math.floor(sleepTime / runs), ops, ownerSwitches };
+  }
+}
+
+/** tsd_internal_fetch: a thread of the library's own never gets a cache or an arena. */
+function tsdInternalFetch(heap: Heap, tsd: Tsd): void {
+  tsdFetchMin(heap, tsd);
+  tsd.state = TsdState.reincarnated;
+}
