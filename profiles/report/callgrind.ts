@@ -1,46 +1,63 @@
 /**
  * The call graph of `--callgrind` (jeprof: ExtractCalls, PrintCallgrind; format: Valgrind manual, "Callgrind Format Specification").
  * Invariant: names of more than three bytes are written once and numbered from then on.
- * Differs: calls of equal file and line come in the order of their text; jeprof's order is that of a hash table.
+ * Differs: calls of equal file and line come in the order of their text; jeprof's order is that of a hash table. Names with blanks and files with
+ * colons are whole; jeprof takes its own text apart at them, so that `operator new` is called as such and costs as `operator`.
  */
 import type { AddressProfile, AddressTable } from './address_profile.ts';
+import { printable } from '../printable.ts';
 import { compareNames } from './names.ts';
 import { integer } from './numbers.ts';
 
-const CALL = /([^:]+):(\d+):([^ ]+)( -> ([^:]+):(\d+):(.+))?/;
+/** A function at a line of a file. */
+interface Location {
+  readonly file: string;
+  readonly line: string;
+  readonly fn: string;
+  /** All of it, to sort by. */
+  readonly text: string;
+}
+
+/** What heads backtraces, or calls what does not. */
+interface Call {
+  readonly caller: Location;
+  readonly callee: Location | undefined;
+  readonly value: number;
+}
 
 /** The whole file. Frames without a file are in file `??`. */
 export function callgrind(profile: AddressProfile, addresses: AddressTable): string {
-  const rows = extractCalls(profile, addresses).map(({ text, value }) => {
-    const match = CALL.exec(text);
-    return { text, value, match, file: match?.[1] ?? '', line: Number(match?.[2] ?? 0) };
-  });
-  rows.sort((a, b) => compareNames(a.file, b.file) || a.line - b.line || compareNames(a.text, b.text));
+  const rows = extractCalls(profile, addresses).sort(
+    (a, b) =>
+      compareNames(a.caller.file, b.caller.file) ||
+      Number(a.caller.line) - Number(b.caller.line) ||
+      compareNames(a.caller.text, b.caller.text) ||
+      compareNames(a.callee?.text ?? '', b.callee?.text ?? ''),
+  );
   const files = new Map<string, number>();
   const functions = new Map<string, number>();
   let text = 'events: Hits\n\n';
-  for (const { value, match, file } of rows) {
+  for (const { value, caller, callee } of rows) {
     const count = integer(value);
-    text += numbered('fl', file, files) + numbered('fn', match?.[3] ?? '', functions);
-    if (match?.[6] !== undefined) {
-      text += `${numbered('cfl', match[5], files)}${numbered('cfn', match[7], functions)}calls=${count} ${match[6]}\n`;
-    }
-    text += `${match?.[2] ?? ''} ${count}\n\n`;
+    text += numbered('fl', caller.file, files) + numbered('fn', caller.fn, functions);
+    if (callee !== undefined)
+      text += `${numbered('cfl', callee.file, files)}${numbered('cfn', callee.fn, functions)}calls=${count} ${callee.line}\n`;
+    text += `${caller.line} ${count}\n\n`;
   }
   return text;
 }
 
-/** Value of every `location` that heads a backtrace, and of every `caller -> callee` in one. */
-function extractCalls(profile: AddressProfile, addresses: AddressTable): { text: string; value: number }[] {
+/** Value of every location that heads a backtrace, and of every call in one. */
+function extractCalls(profile: AddressProfile, addresses: AddressTable): Call[] {
   // Location number 0 is that of an empty backtrace.
-  const locations = ['??:0:unknown'];
-  const numbers = new Map<string, number>([[locations[0], 0]]);
+  const locations = [locationAt('?', 'unknown')];
+  const numbers = new Map<string, number>([[locations[0].text, 0]]);
   // Address row -> location number.
   const locationOf = Uint32Array.from(addresses.symbols, (symbols) => {
     if (symbols === undefined) return 0;
-    const text = `${symbols[0].location === '?' ? '??:0' : symbols[0].location}:${symbols[0].short}`;
-    let number = numbers.get(text);
-    if (number === undefined) numbers.set(text, (number = locations.push(text) - 1));
+    const location = locationAt(symbols[0].location, symbols[0].short);
+    let number = numbers.get(location.text);
+    if (number === undefined) numbers.set(location.text, (number = locations.push(location) - 1));
     return number;
   });
   const heads = new Map<number, number>();
@@ -59,12 +76,20 @@ function extractCalls(profile: AddressProfile, addresses: AddressTable): { text:
       callee = caller;
     }
   }
-  const result = Array.from(heads, ([head, value]) => ({ text: locations[head], value }));
+  const result: Call[] = Array.from(heads, ([head, value]) => ({ caller: locations[head], callee: undefined, value }));
   for (const [key, value] of calls) {
     const caller = Math.floor(key / locations.length);
-    result.push({ text: `${locations[caller]} -> ${locations[key - caller * locations.length]}`, value });
+    result.push({ caller: locations[caller], callee: locations[key - caller * locations.length], value });
   }
   return result;
+}
+
+/** `place` is `file:line`, or `?`; a line that is not known is 0. */
+function locationAt(place: string, name: string): Location {
+  const fn = printable(name);
+  const [, file, line] = /^(.+):(\d+|\?)$/s.exec(place) ?? [];
+  const location = { file: printable(file ?? '??'), line: line === undefined || line === '?' ? '0' : line, fn };
+  return { ...location, text: `${location.file}:${location.line}:${fn}` };
 }
 
 function numbered(key: string, name: string, numbers: Map<string, number>): string {
