@@ -2,7 +2,8 @@
  * The call graph of `--callgrind` (jeprof: ExtractCalls, PrintCallgrind; format: Valgrind manual, "Callgrind Format Specification").
  * Invariant: names of more than three bytes are written once and numbered from then on.
  * Differs: calls of equal file and line come in the order of their text; jeprof's order is that of a hash table. Names with blanks and files with
- * colons are whole; jeprof takes its own text apart at them, so that `operator new` is called as such and costs as `operator`.
+ * colons are whole, and so are lines with a discriminator or a `?`; jeprof takes its own text apart at them, so that `operator new` is called as such
+ * and costs as `operator`.
  */
 import type { AddressProfile, AddressTable } from './address_profile.ts';
 import { printable } from '../printable.ts';
@@ -84,12 +85,12 @@ function extractCalls(profile: AddressProfile, addresses: AddressTable): Call[] 
   return result;
 }
 
-/** `place` is `file:line`, or `?`; a line that is not known is 0. */
+/** `place` is `file:line` as addr2line says it, or `?`; a line that is not known is 0. */
 function locationAt(place: string, name: string): Location {
   const fn = printable(name);
-  const [, file, line] = /^(.+):(\d+|\?)$/s.exec(place) ?? [];
-  const location = { file: printable(file ?? '??'), line: line === undefined || line === '?' ? '0' : line, fn };
-  return { ...location, text: `${location.file}:${location.line}:${fn}` };
+  const [, file, line] = /^(.+):(\d+|\?)(?: \(discriminator \d+\))?$/s.exec(place) ?? [];
+  const known = { file: printable(file ?? '??'), line: line === undefined || line === '?' ? '0' : line };
+  return { ...known, fn, text: `${place === '?' ? '??:0' : place}:${fn}` };
 }
 
 function numbered(key: string, name: string, numbers: Map<string, number>): string {
