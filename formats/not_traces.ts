@@ -75,6 +75,8 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print time, pid, tid and call as formats/bpftrace/jereplay.bt does: 100 7 7 malloc(8) = 0x1000',
     );
   }
+  if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
+    return other('output of perf trace', 'record the same events with perf record, and print them with perf script');
   const lacking = perfFieldsLacking(text);
   if (lacking !== undefined) {
     return other(

@@ -15,6 +15,7 @@ const EQUALS = 0x3d;
 const MINUS = 0x2d;
 const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
+const HEX_PREFIX = ascii('0x');
 const RETURN_SUFFIXES = ['__return', '_return', '_ret', '_exit'].map(ascii);
 /** Fields of perf script behind the arguments that say nothing here: the instruction, and its length. */
 const BEHIND = ['insn: ', 'ilen: '].map(ascii);
@@ -34,6 +35,8 @@ export class UprobeEvent {
   old = 0;
   size = 0;
   extra = 0;
+  /** A return's caller stands before its probe. */
+  callerFirst = false;
   /** Where the place of the sample begins, which perf script puts behind the arguments of an event without a stack (`-F +ip`); -1 if there is none. */
   samplePlace = -1;
   /** Values of the event's arguments; no call has more than four that matter. */
@@ -56,9 +59,13 @@ export class UprobeEvent {
     return true;
   }
 
-  /** Reads the addresses and arguments; false if they do not fit the call that `readName` found. */
-  readArguments(cursor: ByteCursor, returnAddressFirst: boolean): boolean {
+  /**
+   * Reads the addresses and arguments; false if they do not fit the call that `readName` found. `byKernel`: where a line is the kernel's own, a return's
+   * caller stands before its probe; those have 0x before each address, which libtraceevent (trace-cmd, perf) has not.
+   */
+  readArguments(cursor: ByteCursor, byKernel: boolean): boolean {
     if (!cursor.eat(OPEN)) return false;
+    this.callerFirst = byKernel && hasWord(cursor.bytes, cursor.pos, cursor.end, HEX_PREFIX);
     const first = cursor.address();
     if (Number.isNaN(first)) return false;
     this.place = first;
@@ -67,8 +74,8 @@ export class UprobeEvent {
       const second = cursor.address();
       if (Number.isNaN(second)) return false;
       this.isReturn = true;
-      this.place = returnAddressFirst ? second : first;
-      this.caller = returnAddressFirst ? first : second;
+      this.place = this.callerFirst ? second : first;
+      this.caller = this.callerFirst ? first : second;
     }
     if (!cursor.eat(CLOSE)) return false;
     const values = this.#values;

@@ -45,10 +45,9 @@ export class EventShapes {
 
   /**
    * Remembers the shape of `event`, if there is none of its kind and place yet. It stands from the colon behind its time on; `bytes[end]` is a newline.
-   * `callerFirst` says that a return's caller stands before its probe.
    * @returns false if its lines are not for the lane.
    */
-  learn(bytes: Uint8Array, start: number, end: number, event: UprobeEvent, place: number, callerFirst: boolean): boolean {
+  learn(bytes: Uint8Array, start: number, end: number, event: UprobeEvent, place: number): boolean {
     const { op, isReturn } = event;
     const kind = kindOf(event);
     for (let shape = 0; shape < this.count * Plan.SHAPE; shape += Plan.SHAPE)
@@ -57,7 +56,7 @@ export class EventShapes {
     // A return of posix_memalign gives no address, those of free and malloc_usable_size are not taken.
     if (isReturn && (op === Op.posix_memalign || op === Op.free || op === Op.malloc_usable_size)) return false;
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, end + 1);
-    const spans = spansOf(line, start, end, event, callerFirst);
+    const spans = spansOf(line, start, end, event);
     if (spans === undefined) return false;
     const pieces = spans.map((span, i) => line.subarray(i === 0 ? start : spans[i - 1].end, span.start));
     pieces.push(line.subarray(spans[spans.length - 1].end, end + 1));
@@ -126,7 +125,7 @@ function kindOf({ op, isReturn }: UprobeEvent): number {
 }
 
 /** The numbers of an event's line: a return address, then what stands behind equals signs; undefined if they are too many or odd. */
-function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent, callerFirst: boolean): Span[] | undefined {
+function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent): Span[] | undefined {
   const spans: Span[] = [];
   let arguments_ = 0;
   const add = (from: number, hex: boolean): boolean => {
@@ -138,7 +137,7 @@ function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent, c
     spans.push({ start: first, end: last, hex: hex || prefixed });
     return last > first;
   };
-  const before = callerFirst ? BRACKET : ARROW;
+  const before = event.callerFirst ? BRACKET : ARROW;
   if (event.isReturn && event.caller > 0 && !add(line.indexOf(before, start) + before.length, true)) return undefined;
   for (let at = line.indexOf(EQUALS, start); at >= 0 && at < end; at = line.indexOf(EQUALS, at + 1)) {
     if (!add(at + 1, takesHex(event, arguments_++))) return undefined;

@@ -1,11 +1,12 @@
 /**
- * The kernel's own `trace` file with uprobe events on the allocator's functions (`p:malloc LIBC:0x98930 size=%di`, `r:malloc__return …`).
+ * The kernel's own `trace` file with uprobe events on the allocator's functions (`p:malloc LIBC:0x98930 size=%di`, `r:malloc__return …`), and what
+ * `trace-cmd report` prints of such events, without flags and in perf's order of addresses.
  *
  *                edge-19547   [000] DBZff   921.841325: malloc: (0x7f6b096fd930) size=48
  *                edge-19547   [000] DBZff   921.841330: malloc__return: (0x55f29ec7d731 <- 0x7f6b096fd930) ret=0x55f2ae3862f0
  *
  * Invariant: every line is part of an event or counted.
- * Differs from perf script: the return's two addresses are in the opposite order. There are no stacks; the direct caller is known.
+ * Differs from perf script: in the kernel's file the return's two addresses are in the opposite order. There are no stacks; the direct caller is known.
  * What the format cannot say: which threads are of one process (unless `record-tgid` was on), and the block of a posix_memalign.
  */
 import { Trace } from '../../core/trace/trace.ts';
@@ -28,6 +29,9 @@ const BRACKET = 0x5b;
 const CPU = ascii(' [');
 const LOST = ascii('CPU:');
 const LOST_EVENTS = ascii('[LOST ');
+const DROPPED = ascii('EVENTS DROPPED]');
+/** How trace-cmd begins. */
+const OPENINGS = ['version = ', 'cpus='].map(ascii);
 
 class FtraceReader implements TraceReader {
   events = 0;
@@ -72,7 +76,7 @@ class FtraceReader implements TraceReader {
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (start === end) return;
-    if (bytes[start] === HASH) {
+    if (bytes[start] === HASH || OPENINGS.some((opening) => hasWord(bytes, start, end, opening))) {
       this.#trace.skip('note');
       return;
     }
@@ -143,12 +147,20 @@ class FtraceReader implements TraceReader {
     return true;
   }
 
-  /** `CPU:1 [LOST 123 EVENTS]` */
+  /** `CPU:1 [LOST 123 EVENTS]`; by trace-cmd `CPU:1 [123 EVENTS DROPPED]`, and `CPU:1 [EVENTS DROPPED]` where it does not know how many. */
   #onLostLine(bytes: Uint8Array, start: number, end: number): boolean {
-    const lost = hasWord(bytes, start, end, LOST) ? findWord(bytes, start, end, LOST_EVENTS) : -1;
-    if (lost < 0) return false;
-    this.#cursor.reset(bytes, lost + LOST_EVENTS.length, end);
-    const count = this.#cursor.decimal();
+    if (!hasWord(bytes, start, end, LOST)) return false;
+    const cursor = this.#cursor;
+    const lost = findWord(bytes, start, end, LOST_EVENTS);
+    const dropped = lost < 0 ? findWord(bytes, start, end, DROPPED) : -1;
+    if (lost < 0 && dropped < 0) return false;
+    cursor.reset(bytes, start, end);
+    if (lost >= 0) cursor.pos = lost + LOST_EVENTS.length;
+    else if (!cursor.skipTo(BRACKET) || ++cursor.pos === dropped) {
+      this.#calls.calls.lose(1);
+      return true;
+    }
+    const count = cursor.decimal();
     if (Number.isNaN(count)) return false;
     this.#calls.calls.lose(count);
     return true;

@@ -39,7 +39,7 @@ export class KnownLines {
   /** A view of the bytes that hold the current line. */
   #view: DataView = new DataView(new ArrayBuffer(0));
 
-  /** @param flagged whether a word stands between CPU and time, and a return's caller before its probe, as the kernel writes lines */
+  /** @param flagged whether a word may stand between CPU and time, as in the kernel's own lines */
   constructor(calls: UprobeCalls, flagged: boolean) {
     this.#calls = calls;
     this.#lane = new UprobeLane(calls.calls.memory, calls.recentCallers, flagged);
@@ -87,14 +87,14 @@ export class KnownLines {
   learn(bytes: Uint8Array, event: UprobeEvent, { start, end, headEnd, hasCpu, timeEnd, pid, process, tid }: LineParts): void {
     if (bytes[end] !== NEWLINE || start + LONGEST_TEXT > bytes.length) return;
     this.#look(bytes);
-    const { heads, shapes, flagged } = this.#lane;
+    const { heads, shapes } = this.#lane;
     if (pid > 0 && !this.#named) {
       this.#named = true;
       if (this.#anonymous) this.#lane.forgetHeads();
       this.#anonymous = false;
     }
     if (pid === 0 && this.#named) return;
-    if (!shapes.learn(bytes, timeEnd, end, event, this.#calls.placeOf(event), flagged) || heads.find(this.#view, start) >= 0) return;
+    if (!shapes.learn(bytes, timeEnd, end, event, this.#calls.placeOf(event)) || heads.find(this.#view, start) >= 0) return;
     if (pid === 0) this.#anonymous = true;
     heads.learn(bytes, this.#view, start, headEnd, hasCpu, process, tid, this.#calls.calls.threadIndex(process, tid));
   }

@@ -198,6 +198,11 @@ describe('perf script', () => {
     });
   });
 
+  test('perf trace is named', () => {
+    const line = '     0.000 t/10121 probe_libc:malloc(__probe_ip: 140647428544816, size: 40)\n';
+    expect(nameOther(utf8.encode(line.repeat(2)))).toMatchObject({ what: 'output of perf trace' });
+  });
+
   test('stack lines without the module, and source lines that tell of an inlined function or are not known', () => {
     const call = (stack: string) =>
       read(
@@ -330,6 +335,28 @@ describe('perf script', () => {
 });
 
 describe('ftrace', () => {
+  // as trace-cmd prints events: tracecmd/trace-read.c, show_data and tep_print_event; addresses by the event's own print fmt
+  test('as trace-cmd report prints it: no flags, addresses in the order of perf', async () => {
+    const kernel = Buffer.from(await fixtureBytes('edge_mono.ftrace')).toString('latin1');
+    const lines = kernel.split('\n').flatMap((line) => {
+      const parts = /^ *(\S+)-(\d+) +(\[\d+\]) \S+ +([\d.]+): (\w+): \((\S+?)(?: <- (\S+?))?\)(.*)$/.exec(line);
+      if (parts === null) return [];
+      const [, command, tid, cpu, time, name, first, second, rest] = parts;
+      const bare = (address: string) => address.replace('0x', '');
+      const place = second === undefined ? bare(first) : `${bare(second)} <- ${bare(first)}`;
+      return [`${`${command}-${tid}`.padStart(22)} ${cpu} ${time}: ${`${name}:`.padEnd(20)} (${place})${rest}`];
+    });
+    const bytes = utf8.encode(`version = 7\ncpus=2\nCPU:1 [12 EVENTS DROPPED]\nCPU:0 [EVENTS DROPPED]\n${lines.join('\n')}\n`);
+    expect([ftrace.sniff(bytes) > 0.9, perfScript.sniff(bytes)]).toEqual([true, 0]);
+    const [own, other] = [tally(ftrace, Buffer.from(kernel, 'latin1')), tally(ftrace, bytes)];
+    expect(other.text).toEqual(own.text);
+    expect(other.trace.threads.names).toEqual(own.trace.threads.names);
+    expect(framesOf(other, 0)).toEqual(framesOf(own, 0));
+    const { note: ownNotes, ...skipped } = own.trace.skipped;
+    expect(ownNotes).toBeGreaterThan(0);
+    expect(other.trace.skipped).toEqual({ ...skipped, note: 2, lost: 13 });
+  });
+
   test('edge among other processes: the one with the most whole calls', async () => {
     const local = tally(ftrace, await fixtureBytes('edge_local.ftrace'));
     const mono = tally(ftrace, await fixtureBytes('edge_mono.ftrace'));

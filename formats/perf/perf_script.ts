@@ -27,6 +27,7 @@ const TAB = 0x09;
 const SPACE = 0x20;
 const HASH = 0x23;
 const OPEN = 0x28;
+const DASH = 0x2d;
 const DOT = 0x2e;
 const SLASH = 0x2f;
 const COLON = 0x3a;
@@ -188,6 +189,8 @@ class PerfScriptReader implements TraceReader {
       pid = cursor.decimal();
     }
     if (!(tid < 0x80000000) || !(pid < 0x80000000)) return false;
+    // `command-tid` is the kernel's way, or trace-cmd's.
+    if (commandEnd > start && bytes[commandEnd - 1] === DASH) return false;
     cursor.reset(bytes, timeEnd + 1, end);
     cursor.skipSpaces();
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
