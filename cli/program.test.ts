@@ -312,8 +312,8 @@ describe.concurrent('replay', () => {
     const { code, stderr } = await run(['replay', '-', '--conf', 'foo:bar'], SMALL);
     expect(code).toBe(2);
     expect(stderr).toBe('<jemalloc>: Invalid conf pair: foo:bar\n');
-    const refused = await run(['replay', '-', '--conf', 'hpa:true,background_thread:true'], SMALL);
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--conf: background_thread:true is not supported/) });
+    const refused = await run(['replay', '-', '--conf', 'hpa:true,hpa_sec_nshards:65537'], SMALL);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--conf: hpa_sec_nshards:65537 is not supported/) });
   });
 
   test('profiling that the configuration turns off gives no dump', async () => {

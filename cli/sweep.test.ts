@@ -88,11 +88,11 @@ describe('sweep', () => {
   });
 
   test('a string that is refused is said so, and the others run', async () => {
-    const { code, stdout, stderr } = await run(['sweep', '-', 'hpa:true,background_thread:true', 'no_such:1', 'narenas:2'], EXAMPLE);
+    const { code, stdout, stderr } = await run(['sweep', '-', 'hpa:true,hpa_sec_nshards:65537', 'no_such:1', 'narenas:2'], EXAMPLE);
     expect(code).toBe(2);
-    expect(stdout).toMatch(/refused +hpa:true,background_thread:true\n/);
+    expect(stdout).toMatch(/refused +hpa:true,hpa_sec_nshards:65537\n/);
     expect(stdout).toMatch(/ narenas:2\n/);
-    expect(stderr).toContain('note: hpa:true,background_thread:true: ');
+    expect(stderr).toContain('note: hpa:true,hpa_sec_nshards:65537: ');
     expect(stderr).toContain('note: no_such:1: <jemalloc>: Invalid conf pair: no_such:1');
   });
 

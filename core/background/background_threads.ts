@@ -8,6 +8,7 @@ import type { Arena } from '../arena/arena_state.ts';
 import type { Decay } from '../extent/decay.ts';
 import { arenaDecay } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
+import { hpaDoDeferredWork, hpaTimeUntilDeferredWork } from '../hpa/hpa.ts';
 import { calloc } from '../jemalloc.ts';
 import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { tsdFetchMin } from '../thread/lifecycle.ts';
@@ -211,19 +212,26 @@ export class BackgroundThreads {
       const arena = arenas[index];
       if (arena === undefined) continue;
       // woken from such a sleep, it first looks when the work is due
-      if (!sleptIndefinitely) arenaDecay(this.#heap, arena, false);
-      if (interval > MIN_INTERVAL) interval = Math.min(interval, this.#timeUntilPurge(arena));
+      if (!sleptIndefinitely) this.#work(arena);
+      if (interval > MIN_INTERVAL) interval = Math.min(interval, this.#timeUntilWork(arena));
     }
     this.#sleep(thread, Math.max(MIN_INTERVAL, interval));
   }
 
-  /** pac_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
-  #timeUntilPurge(arena: Arena): number {
+  /** arena_do_deferred_work */
+  #work(arena: Arena): void {
+    arenaDecay(this.#heap, arena, false);
+    if (arena.hpaShard !== null) hpaDoDeferredWork(this.#heap, arena, arena.hpaShard);
+  }
+
+  /** pa_shard_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
+  #timeUntilWork(arena: Arena): number {
     const { mutexes } = this.#heap;
     lock(mutexes, arena.mutexes + ArenaMutex.decay_dirty);
     const dirty = arena.decayDirty.timeUntilPurge(arena.dirty.pages, PAGES_THRESHOLD);
     lock(mutexes, arena.mutexes + ArenaMutex.decay_muzzy);
-    return Math.min(dirty, arena.decayMuzzy.timeUntilPurge(arena.muzzy.pages, PAGES_THRESHOLD));
+    const time = Math.min(dirty, arena.decayMuzzy.timeUntilPurge(arena.muzzy.pages, PAGES_THRESHOLD));
+    return arena.hpaShard === null ? time : Math.min(time, hpaTimeUntilDeferredWork(this.#heap, arena, arena.hpaShard));
   }
 
   /** background_thread_sleep. Its alarm is set by a clock of microseconds. */

@@ -113,9 +113,6 @@ function refuseUnsupported(options: Options): void {
       `more than ${SEC_SHARDS_MAX} caches for each arena are not modelled`,
     );
   }
-  if (options.background_thread && options.hpa) {
-    throw new UnsupportedOption('background_thread', 'true', 'with hpa:true, what these threads do for page slabs is not modelled');
-  }
 }
 
 /** Arenas that belong to CPUs, 0 with percpu_arena disabled; an odd number of CPUs is no reason to turn phycpu off (malloc_init_narenas). */

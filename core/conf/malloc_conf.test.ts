@@ -217,10 +217,7 @@ test.each([
   expect(arenas.map((_, cpu) => arenaOfCpu(boot, cpu))).toEqual(arenas);
 });
 
-test.each([
-  ['hpa:true,hpa_sec_nshards:65537', 'hpa_sec_nshards'],
-  ['hpa:true,background_thread:true', 'background_thread'],
-])('%s is refused by name', (conf, name) => {
+test.each([['hpa:true,hpa_sec_nshards:65537', 'hpa_sec_nshards']])('%s is refused by name', (conf, name) => {
   const { options } = parseMallocConf(environmentSources(conf), () => {});
   expect(() => bootConf(options, { ncpus: 4 }, () => {})).toThrowError(
     expect.objectContaining({ name: 'UnsupportedOption', option: name }),

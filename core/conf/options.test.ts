@@ -48,6 +48,15 @@ test('with the huge page allocator its options have an effect, and so has cleari
   );
 });
 
+test('background threads of page slabs keep the interval between purges', () => {
+  const pair = 'hpa_min_purge_interval_ms:1';
+  expect([without(pair), without(`background_thread:true,${pair}`)]).toEqual([
+    ['hpa_min_purge_interval_ms'],
+    ['hpa_min_purge_interval_ms'],
+  ]);
+  expect(without(`hpa:true,background_thread:true,${pair}`)).toEqual([]);
+});
+
 test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('the real library counts the same with and without them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-options-'));
   try {

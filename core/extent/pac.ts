@@ -35,12 +35,12 @@ function pacAllocNewGuarded(heap: Heap, arena: Arena, pages: number, slab: boole
   return extent;
 }
 
-/** pa_shard_enable_hpa: from here on page slabs serve what they can. */
+/** pa_shard_enable_hpa: from here on page slabs serve what they can. Those of arena 0, made before there are background threads, leave nothing to these. */
 export function paShardEnableHpa(heap: Heap, arena: Arena): void {
   const sec = new Sec(heap.options, heap.mutexes);
   arena.base.alloc(sec.metadataBytes, 64);
   arena.hpaSec = sec;
-  arena.hpaShard = new HpaShard(heap.options);
+  arena.hpaShard = new HpaShard(heap.options, arena.index !== 0 && heap.background !== null);
 }
 
 /**

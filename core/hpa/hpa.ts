@@ -2,8 +2,7 @@
  * The huge page allocator: small extents cut from huge pages, whole ones of which are purged or made huge as they fill and empty
  * (jemalloc 5.3.0, src/hpa.c; edata_cache_fast_t of src/edata_cache.c).
  * Invariant: every page of an extent of an arena's shard is active in one of the shard's page slabs.
- * Differs: the kernel is told nothing. Work is never put off, because only background threads would do it: then min_purge_interval_ms and the
- * time of the last purge are of no use, and no page is ever pending.
+ * Differs: the kernel is told nothing, and nobody waits while a lock is dropped: no page is ever pending.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { pagesMap } from '../base/pages.ts';
@@ -25,8 +24,9 @@ const EDEN_BYTES = 128 * HUGEPAGE;
 const HPDATA_BYTES = 248;
 /** Structs that an edata_cache_fast_t takes at once (EDATA_CACHE_FAST_FILL). */
 const EDATA_CACHE_FAST_FILL = 4;
-/** Purges and hugifications that one call does, at most. */
+/** Purges and hugifications that one call does, at most; a background thread does all. */
 const MAX_OPS = 16;
+const MS = 1_000_000;
 /** What stands for no extent for want of memory. */
 const OUT_OF_MEMORY = -1 as Extent;
 /** dirty_mult that stands for no limit. */
@@ -55,13 +55,21 @@ export class HpaShard {
   readonly slabMaxAlloc: number;
   readonly hugifyThresholdPages: number;
   readonly hugifyDelayMs: number;
+  /** Time between two purges by a background thread, at least. */
+  readonly minPurgeIntervalMs: number;
+  /** Purges and hugifications are left to a background thread (deferral_allowed). */
+  readonly deferralAllowed: boolean;
+  /** Time of the latest purge, ns since start_ts. */
+  lastPurge = 0;
   readonly #dirtyMult: number;
   npurge_passes = 0;
   npurges = 0;
   nhugifies = 0;
   ndehugifies = 0;
 
-  constructor(options: Readonly<Options>) {
+  constructor(options: Readonly<Options>, deferralAllowed: boolean) {
+    this.deferralAllowed = deferralAllowed;
+    this.minPurgeIntervalMs = Number(options.hpa_min_purge_interval_ms);
     this.slabMaxAlloc = Math.floor(options.hpa_slab_max_alloc / PAGE);
     this.hugifyThresholdPages = options.hpa_hugification_threshold / PAGE;
     this.hugifyDelayMs = Number(options.hpa_hugify_delay_ms);
@@ -148,6 +156,7 @@ function tryPurge(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable)
   beginChange(shard, table, slab, false);
   lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
   shard.npurge_passes++;
+  shard.lastPurge = heap.now;
   updateBegin(psset, table, slab);
   if ((table.flags[slab] & PageSlabFlag.huge) !== 0) {
     shard.ndehugifies++;
@@ -166,7 +175,7 @@ function tryHugify(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable
   if (hugifyBlocked(shard, table)) return false;
   const slab = pickHugify(psset);
   if (slab === 0) return false;
-  if (Math.floor((heap.now - table.hugifyAllowedTime[slab]) / 1_000_000) < shard.hugifyDelayMs) return false;
+  if (Math.floor((heap.now - table.hugifyAllowedTime[slab]) / MS) < shard.hugifyDelayMs) return false;
   beginChange(shard, table, slab, true);
   lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
   shard.nhugifies++;
@@ -178,16 +187,16 @@ function tryHugify(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable
 }
 
 /**
- * hpa_shard_maybe_do_deferred_work, and hpa_shard_has_deferred_work into `heap.deferredWork`.
+ * The work of hpa_shard_maybe_do_deferred_work: `most` operations, or one more.
  * @throws HangError where a slab cannot be made huge for the pages that this would make dirty, and there are no dirty ones to purge.
  */
-function doDeferredWork(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable): void {
+function doDeferredWork(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable, most: number): void {
   let operations = 0;
   let purged: boolean;
   let hugified: boolean;
   do {
     purged = false;
-    while ((shouldPurge(shard) || hugifyBlocked(shard, table)) && operations < MAX_OPS) {
+    while ((shouldPurge(shard) || hugifyBlocked(shard, table)) && operations < most) {
       purged = tryPurge(heap, arena, shard, table);
       if (!purged) {
         throw new HangError('a page slab may be made huge only once dirty pages are purged (hpa_dirty_mult), and there are none to purge');
@@ -196,8 +205,35 @@ function doDeferredWork(heap: Heap, arena: Arena, shard: HpaShard, table: Hpdata
     }
     hugified = tryHugify(heap, arena, shard, table);
     if (hugified) operations++;
-  } while ((hugified || purged) && operations < MAX_OPS);
+  } while ((hugified || purged) && operations < most);
+}
+
+/** hpa_shard_maybe_do_deferred_work at the end of a call, and hpa_shard_has_deferred_work into `heap.deferredWork`. */
+function endCall(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable): void {
+  if (!shard.deferralAllowed) doDeferredWork(heap, arena, shard, table, MAX_OPS);
   heap.deferredWork = pickHugify(shard.psset) !== 0 || shouldPurge(shard);
+}
+
+/** hpa_shard_do_deferred_work: a background thread does what there is to do. */
+export function hpaDoDeferredWork(heap: Heap, arena: Arena, shard: HpaShard): void {
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
+  doDeferredWork(heap, arena, shard, (heap.hpaCentral as HpaCentral).hpdata, Infinity);
+}
+
+/** hpa_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
+export function hpaTimeUntilDeferredWork(heap: Heap, arena: Arena, shard: HpaShard): number {
+  const table = (heap.hpaCentral as HpaCentral).hpdata;
+  lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
+  const msSince = (time: number) => Math.floor((heap.now - time) / MS);
+  let time = Infinity;
+  const slab = pickHugify(shard.psset);
+  if (slab !== 0) {
+    time = (shard.hugifyDelayMs - msSince(table.hugifyAllowedTime[slab])) * MS;
+    if (time <= 0) return 0;
+  }
+  if (!shouldPurge(shard) && !hugifyBlocked(shard, table)) return time;
+  if (shard.npurge_passes === 0) return 0;
+  return Math.min(time, Math.max(0, shard.minPurgeIntervalMs - msSince(shard.lastPurge)) * MS);
 }
 
 /** hpa_try_alloc_one_no_grow: NO_EXTENT if no slab can serve, OUT_OF_MEMORY without a struct, which is fetched before that is known. */
@@ -249,7 +285,7 @@ function tryAllocBatch(
     if (extent <= 0) break;
     results.push(extent);
   }
-  doDeferredWork(heap, arena, shard, table);
+  endCall(heap, arena, shard, table);
   return results.length === count || extent === OUT_OF_MEMORY;
 }
 
@@ -285,7 +321,7 @@ export function hpaDallocBatch(heap: Heap, arena: Arena, extents: readonly Exten
   const table = (heap.hpaCentral as HpaCentral).hpdata;
   lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
   for (const extent of extents) dallocOne(heap, shard, table, extent);
-  doDeferredWork(heap, arena, shard, table);
+  endCall(heap, arena, shard, table);
 }
 
 /** hpa_dalloc_locked */

@@ -220,9 +220,9 @@ describe('perf script', () => {
         '\t           10cb3 allocate_dtv (/usr/lib/ld.so)\n  dl-tls.c:402',
         '\t           89dae allocate_stack\n  allocatestack.c:423 (inlined)',
         '\t           89dae __pthread_create\n  pthread_create.c:650 (inlined)',
-        '\t           89dae main (/tmp/t)\n  t.c:7',
-        '\t            1066 _start (/tmp/t)\n  ??:0',
-        '\t            1070 before (/tmp/t)\n  t[1070]',
+        '\t           89dae main (/srv/t)\n  t.c:7',
+        '\t            1066 _start (/srv/t)\n  ??:0',
+        '\t            1070 before (/srv/t)\n  t[1070]',
       ].join('\n'),
     );
     expect({ ...inlined.trace.skipped }).toEqual({});
