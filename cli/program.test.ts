@@ -542,9 +542,14 @@ describe('endings', () => {
       return performance.now() - before;
     };
     const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-    // The least of several runs: other tests run beside this one.
-    const least = (args: readonly string[]) => Math.min(...Array.from({ length: 5 }, () => time(args)));
-    expect(least([main, '--version'])).toBeLessThan(2 * least(['-e', '0']));
+    // the least of runs in turn, and of more of them where other programs are in the way
+    let ours = Infinity;
+    let node = Infinity;
+    for (let round = 0; round < 5 || (round < 25 && ours >= 2 * node); round++) {
+      ours = Math.min(ours, time([main, '--version']));
+      node = Math.min(node, time(['-e', '0']));
+    }
+    expect(ours).toBeLessThan(2 * node);
   });
 });
 

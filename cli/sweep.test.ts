@@ -122,8 +122,11 @@ describe('sweep', () => {
   test('Ctrl-C while a recording comes in ends it with no row', async () => {
     const child = start(['sweep', '-', 'narenas:1', '--json']);
     const done = finished(child);
-    child.stdin?.write(EXAMPLE);
-    await sleep(2000);
+    // more than a pipe holds: once it is written, the program has begun to read
+    const lines = Array.from({ length: 20_000 }, (_, event) =>
+      JSON.stringify({ op: 'malloc', ts: event, size: 8, ptr: `0x${event + 1}0` }),
+    );
+    await new Promise((resolve) => child.stdin?.write(`${lines.join('\n')}\n`, resolve));
     child.kill('SIGINT');
     const { code, stdout, stderr } = await done;
     expect({ code, runs: (JSON.parse(stdout) as { runs: unknown[] }).runs }).toEqual({ code: 0, runs: [] });
