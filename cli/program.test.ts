@@ -7,7 +7,6 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { finished, run, start } from './testing.ts';
@@ -506,8 +505,8 @@ describe('endings', () => {
     const child = start(['replay', '-', '--json', '--heap', heap]);
     const done = finished(child);
     child.stdin?.on('error', () => {});
-    child.stdin?.write(events(0, 50_000));
-    await sleep(3000);
+    // more than a pipe holds: once it is written, the program has begun to read
+    await new Promise((resolve) => child.stdin?.write(events(0, 50_000), resolve));
     child.kill('SIGINT');
     const { code, stdout, stderr } = await done;
     expect(code, stderr).toBe(0);
