@@ -33,15 +33,13 @@ class BackgroundThread {
   paused = false;
   /** Thread 0 has made a thread of the system for it (created_threads). */
   created = false;
-  /** It has begun its work (background_work). */
-  working = false;
   /** It is to run as soon as the call in progress is over. */
   ready = false;
   /** When the clock wakes it, ns since start_ts. */
   alarm = Infinity;
   /** When it means to wake up (next_wakeup), Infinity if it does not (indefinite_sleep). */
   wakeup = 0;
-  /** It sleeps, and since when. */
+  /** It sleeps, and since when. One that does not is new: none is ever seen at work. */
   asleep = false;
   asleepSince = 0;
   /** npages_to_purge_new */
@@ -82,8 +80,8 @@ export class BackgroundThreads {
   nextAlarm = Infinity;
   /** Some are to run now. */
   #someReady = false;
-  /** The one that is running. */
-  #running: BackgroundThread | null = null;
+  /** One of them is purging, as no other thread does unless it purges everything. */
+  purging = false;
 
   /** background_thread_boot1. `clockBase` is what the clock shows at time 0, ns. */
   constructor(heap: Heap, clockBase: bigint) {
@@ -94,16 +92,6 @@ export class BackgroundThreads {
     const mutex = heap.mutexes.add(count);
     this.#threads = Array.from({ length: count }, (_, index) => new BackgroundThread(index, mutex + index));
     for (const thread of this.#threads) lock(heap.mutexes, thread.mutex);
-  }
-
-  /** True while one of them is running: what it frees and purges does not wake others. */
-  get working(): boolean {
-    return this.#running !== null;
-  }
-
-  /** How many there may be. */
-  get most(): number {
-    return this.#threads.length;
   }
 
   #of(arena: Arena): BackgroundThread {
@@ -143,11 +131,9 @@ export class BackgroundThreads {
   advance(now: number): void {
     const heap = this.#heap;
     this.settle();
-    for (;;) {
-      if (this.nextAlarm > now) break;
+    while (this.nextAlarm <= now) {
       heap.now = Math.max(heap.now, this.nextAlarm);
-      const next = this.#threads.find(({ alarm }) => alarm === this.nextAlarm) as BackgroundThread;
-      this.#run(next);
+      this.#run(this.#threads.find(({ alarm }) => alarm === this.nextAlarm) as BackgroundThread);
       this.settle();
     }
     heap.now = now;
@@ -167,13 +153,13 @@ export class BackgroundThreads {
     const heap = this.#heap;
     const { running, mutexes } = heap;
     const { running: owner } = mutexes;
-    this.#running = thread;
     thread.ready = false;
     thread.alarm = Infinity;
     tsdInternalFetch(heap, thread.tsd);
-    if (thread.working) this.#wake(thread);
-    else {
-      thread.working = true;
+    if (thread.asleep) {
+      thread.asleep = false;
+      thread.sleepTime += this.#microseconds() - thread.asleepSince;
+    } else {
       lock(mutexes, thread.mutex);
       thread.wakeup = Infinity;
     }
@@ -181,7 +167,6 @@ export class BackgroundThreads {
     if (thread.index === 0) while (this.#startAnother(thread)) lock(mutexes, thread.mutex);
     this.#workAndSleep(thread);
     this.nextAlarm = this.#threads.reduce((next, { alarm }) => Math.min(next, alarm), Infinity);
-    this.#running = null;
     heap.running = running;
     mutexes.running = owner;
   }
@@ -220,7 +205,9 @@ export class BackgroundThreads {
 
   /** arena_do_deferred_work */
   #work(arena: Arena): void {
+    this.purging = true;
     arenaDecay(this.#heap, arena, false);
+    this.purging = false;
     if (arena.hpaShard !== null) hpaDoDeferredWork(this.#heap, arena, arena.hpaShard);
   }
 
@@ -249,11 +236,6 @@ export class BackgroundThreads {
     const sum = time + interval;
     if (sum < 2 ** 53 || sum === Infinity) return sum;
     return Number(BigInt.asUintN(64, this.#clockBase + BigInt(sum)) - this.#clockBase);
-  }
-
-  #wake(thread: BackgroundThread): void {
-    thread.asleep = false;
-    thread.sleepTime += this.#microseconds() - thread.asleepSince;
   }
 
   /** The time at which the microsecond began, ns since start_ts. */

@@ -151,7 +151,7 @@ function decayCache(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mute
   }
   const advanced = maybeDecayPurge(heap, arena, decay, ecache, mutex);
   const { background } = heap;
-  if (advanced && background !== null && !background.working) background.maybeWake(arena, decay, mutex, decay.pagesOfEpoch);
+  if (advanced && background !== null && !background.purging) background.maybeWake(arena, decay, mutex, decay.pagesOfEpoch);
 }
 
 /**
@@ -165,7 +165,7 @@ function maybeDecayPurge(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache,
   }
   const pages = ecache.pages;
   const advanced = decay.maybeAdvanceEpoch(heap.now, pages);
-  const purges = heap.background === null ? advanced : heap.background.working;
+  const purges = heap.background === null ? advanced : heap.background.purging;
   if (purges && pages > decay.pagesLimit)
     decayToLimit(heap, arena, decay, ecache, mutex, false, decay.pagesLimit, pages - decay.pagesLimit);
   return advanced;
