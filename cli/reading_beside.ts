@@ -6,12 +6,15 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compact } from '../formats/compact/reader.ts';
 import { heaptrack } from '../formats/heaptrack/heaptrack.ts';
-import { openInput } from '../formats/input.ts';
+import { isCompressed, openInput } from '../formats/input.ts';
 
 /** Bytes of text from which it pays: the thread begins to read after about as long as reading a few megabytes takes. */
 const LEAST_BYTES = 16 << 20;
 /** Bytes of the file that the estimate is made from. */
 const HEAD_BYTES = 1 << 16;
+
+/** Bytes of a compressed file from which it pays to decompress it in a thread of its own, where it is not read in one. */
+const LEAST_PACKED_BYTES = 4 << 20;
 
 /** `always` or `never`: whatever the machine and the trace, for tests and comparisons. */
 const SETTING = 'JEREPLAY_READ_BESIDE';
@@ -21,13 +24,21 @@ const SETTING = 'JEREPLAY_READ_BESIDE';
  * thread that is one of several already (a sweep's).
  */
 export async function paysBeside(path: string, accountsAlone = false): Promise<boolean> {
+  return mayPay(path, async (size) => size > HEAD_BYTES && (await textBytes(path, size, accountsAlone)) >= LEAST_BYTES);
+}
+
+/** Whether to decompress the file at a path, which is not read beside what its events are for, in a thread of its own. */
+export function paysToUnpackBeside(path: string): Promise<boolean> {
+  return mayPay(path, (size) => size >= LEAST_PACKED_BYTES && isCompressed(beginning(path)));
+}
+
+async function mayPay(path: string, isLong: (size: number) => boolean | Promise<boolean>): Promise<boolean> {
   const setting = process.env[SETTING];
   if (setting === 'never') return false;
   if (setting !== 'always' && availableParallelism() < 2) return false;
   const size = fileSize(path);
-  const isLong =
-    size !== undefined && (setting === 'always' || (size > HEAD_BYTES && (await textBytes(path, size, accountsAlone)) >= LEAST_BYTES));
-  return isLong && (await import('node:worker_threads')).isMainThread;
+  if (size === undefined || !(setting === 'always' || (await isLong(size)))) return false;
+  return (await import('node:worker_threads')).isMainThread;
 }
 
 /** Bytes of a regular file; undefined for anything else, and for what cannot be looked at. */

@@ -8,7 +8,7 @@ import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
-import { paysBeside } from './reading_beside.ts';
+import { paysBeside, paysToUnpackBeside } from './reading_beside.ts';
 import { parseCount } from './settings.ts';
 import { standardInput } from './standard_input.ts';
 
@@ -52,7 +52,8 @@ export async function readInput(
       if (source === undefined && path !== STANDARD && (await paysBeside(path, accounts !== undefined))) {
         await readTraceBeside(path, trace, take, { ...options, signal });
       } else {
-        const read = { ...options, signal, ...(accounts === undefined ? {} : { accounts }) };
+        const unpackBeside = source === undefined && path !== STANDARD && (await paysToUnpackBeside(path));
+        const read = { ...options, unpackBeside, signal, ...(accounts === undefined ? {} : { accounts }) };
         await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, read);
       }
       if (signal.aborted) trace.partial = true;

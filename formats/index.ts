@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { faultOf, openInput, peek, type Source } from './input.ts';
+import { faultOf, type Input, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -118,6 +118,8 @@ export interface ReadTraceOptions extends Partial<ReadOptions> {
   readonly from?: string;
   /** Called after each chunk with bytes read and, where it is known, the input's size; both before decompression. */
   readonly onProgress?: (bytesRead: number, totalBytes?: number) => void;
+  /** Reads a source that is a path, and takes off its compression, in a thread of its own. */
+  readonly unpackBeside?: boolean;
   /** Ends the reading early when it fires: what was read is handed over and the trace marked partial. */
   readonly signal?: { readonly aborted: boolean };
 }
@@ -131,9 +133,26 @@ class EnoughRead extends Error {}
  * @throws InputError for input that cannot be read, is no trace, or breaks its format's rules.
  */
 export async function readTrace(source: Source, trace: Trace, sink: BatchSink, options: ReadTraceOptions = {}): Promise<TraceFormat> {
-  const { from, onProgress, signal, ...rest } = options;
+  const { from, unpackBeside, ...others } = options;
   const forced = from === undefined ? undefined : formatNamed(from);
-  const input = await openInput(source, options.name);
+  if (unpackBeside !== true || typeof source !== 'string' || source === '-')
+    return readOpened(await openInput(source, options.name), forced, trace, sink, others);
+  const { openInputBeside } = await import('./beside/open_beside.ts');
+  const { input, close } = await openInputBeside(source, options.name);
+  try {
+    return await readOpened(input, forced, trace, sink, others);
+  } finally {
+    close();
+  }
+}
+
+async function readOpened(
+  input: Input,
+  forced: TraceFormat | undefined,
+  trace: Trace,
+  sink: BatchSink,
+  { onProgress, signal, ...rest }: Omit<ReadTraceOptions, 'from' | 'unpackBeside'>,
+): Promise<TraceFormat> {
   const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
   const { name } = input;
   const format = forced ?? sniffFormat(head.subarray(0, HEAD_BYTES));

@@ -49,7 +49,7 @@ export async function openInput(source: Source, name = typeof source === 'string
     const [head, whole] = await peek(chunks, 4);
     chunks = whole;
     if (head.length === 0) throw new InputError(name, emptiness(layer, input.cut));
-    if (head[0] === 0x1f && head[1] === 0x8b) chunks = gunzip(chunks, name, input);
+    if (isGzip(head)) chunks = gunzip(chunks, name, input);
     else if (isZstd(head)) chunks = (await import('./zstd.ts')).unzstd(chunks, name, input);
     else {
       if (startsWithMark(head)) chunks = withoutMark(chunks);
@@ -85,6 +85,15 @@ async function* withoutMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<U
     left -= skipped;
     if (chunk.length > skipped) yield chunk.subarray(skipped);
   }
+}
+
+/** Whether a file that begins so is compressed. */
+export function isCompressed(head: Uint8Array): boolean {
+  return isGzip(head) || isZstd(head);
+}
+
+function isGzip(head: Uint8Array): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b;
 }
 
 /** A Zstandard frame, or a skippable one before it. */

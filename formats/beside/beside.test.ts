@@ -3,7 +3,7 @@
  * damaged. It runs from the bundle, because a thread cannot be started with TypeScript.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ import { readTrace, sniffFormat } from '../index.ts';
 
 const bundled = (file: string) => import(new URL(`../../dist/${file}`, import.meta.url).href) as Promise<unknown>;
 const { Trace: BundledTrace } = (await bundled('core/index.js')) as typeof Core;
-const { readTraceBeside } = (await bundled('formats/index.js')) as typeof Formats;
+const { readTrace: readBundled, readTraceBeside } = (await bundled('formats/index.js')) as typeof Formats;
 
 const TRACES = fileURLToPath(new URL('../../fixtures/traces', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'jereplay-beside-'));
@@ -129,4 +129,38 @@ test('what cannot be read is refused alike', async () => {
   expect((await expectSame(join(folder, 'missing')))[0]).toContain('no such file');
   expect((await expectSame(file('words', Buffer.from('It was a dark night.\n'))))[0]).toContain('fits no trace format');
   expect((await expectSame(join(TRACES, readdirSync(TRACES)[0] as string), { from: 'nothing' }))[0]).toContain('unknown format');
+});
+
+describe('a file that is opened beside its reading', () => {
+  const bytes = readFileSync(join(TRACES, 'leaky_500.heaptrack.zst'));
+  const text = Buffer.concat(
+    Array.from({ length: 2000 }, (_, ts) => Buffer.from(`{"op":"malloc","ts":${ts},"size":24,"ptr":"0x${(ts + 1).toString(16)}0"}\n`)),
+  );
+  const wrong = gzipSync(text);
+  wrong[wrong.length - 5] ^= 1;
+  const strange = Buffer.from(bytes);
+  strange.fill(0xff, bytes.length / 2, bytes.length / 2 + 20);
+
+  test.each([
+    ['whole', bytes],
+    ['torn', bytes.subarray(0, bytes.length * 0.7)],
+    ['with a wrong checksum', wrong],
+    ['damaged', strange],
+    ['of many chunks', inChunks(text, 500)],
+    ['not compressed', text],
+    ['of no format', inChunks(Buffer.alloc(1 << 20, 'It was a dark night.\n'), 1 << 13)],
+    ['empty', Buffer.alloc(0)],
+    ['missing', undefined],
+  ])('%s', async (name, given) => {
+    const path = given === undefined ? join(folder, 'none') : file('opened', given);
+    const looks = async (unpackBeside: boolean) => {
+      const progress: (number | undefined)[][] = [];
+      const onProgress = (...at: (number | undefined)[]) => void progress.push(at);
+      return [
+        await seen(new BundledTrace(), (trace, sink) => readBundled(path, trace, sink, { unpackBeside, onProgress }), Infinity),
+        progress,
+      ];
+    };
+    expect(await looks(true), name).toEqual(await looks(false));
+  });
 });
