@@ -1,8 +1,8 @@
 /**
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
- * Invariant: a heap dump or a pprof profile is read without loading the trace formats and the core, which would take longer than most dumps.
+ * Invariant: a heap dump or a pprof profile is read without loading the trace formats, which would take longer than most dumps; the allocator is loaded for none.
  */
-import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
+import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import { faultOf, type Input, openInput, peek } from '../formats/input.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
@@ -23,8 +23,8 @@ export interface SubjectArgs extends InputArgs {
 
 /** An input that was read. */
 export interface Subject extends OpenedProfile {
-  /** The replay that the profile is the ledger of, if the input was a trace; the profile is made when it is asked for. */
-  readonly replay?: Replay;
+  /** The accounts that the profile is of, if the input was a trace; the profile is made when it is asked for. */
+  readonly replay?: AccountReplay;
   /** Where the trace was stopped, if not at its end: "at the peak". */
   readonly moment?: string;
 }
@@ -71,9 +71,9 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   let source: AsyncGenerator<Uint8Array> | undefined;
   if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
   else source = following(kept, standard);
-  const { runTrace, withUntil } = await import('./trace_run.ts');
-  const run = (at: string, end: ReplayOptions['until']) =>
-    runTrace(at, traceArgs, { model: false, ...(end === undefined ? {} : { until: end }) }, at === path ? source : undefined);
+  const { accountTrace, withUntil } = await import('./trace_accounts.ts');
+  const run = (at: string, end: AccountOptions['until']) =>
+    accountTrace(at, traceArgs, end === undefined ? {} : { until: end }, at === path ? source : undefined);
   const replay = await withUntil(path, traceArgs, until, run, source);
   const moment = until === undefined ? undefined : momentOf(until);
   let profile: Profile | undefined;

@@ -1,7 +1,7 @@
 /**
  * A trace format is one value: its name, how to recognise it, how to read it.
  */
-import type { Replay } from '../core/replay/replay.ts';
+import type { AccountReplay } from '../core/replay/accounts.ts';
 import type { EventBatch } from '../core/trace/events.ts';
 import type { Trace } from '../core/trace/trace.ts';
 
@@ -14,7 +14,7 @@ export { InputError } from '../core/trace/input_error.ts';
 export type BatchSink = (batch: EventBatch) => boolean | void;
 
 /** Accounts that a reader may book calls in itself: a replay without a model that runs to the trace's end. */
-export type Accounts = Pick<Replay, 'ledger' | 'eventCount' | 'booked'>;
+export type Accounts = Pick<AccountReplay, 'ledger' | 'eventCount' | 'booked'>;
 
 /** Settings that the command line passes to a reader. */
 export interface ReadOptions {

@@ -6,7 +6,7 @@ import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { InputError } from '../../core/trace/input_error.ts';
-import type { Replay } from '../../core/replay/replay.ts';
+import type { AccountReplay } from '../../core/replay/accounts.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
@@ -63,7 +63,7 @@ function leaksOf(input: string, subject: Subject, symbolizer: Symbolizer, foldAl
 }
 
 /** The report of what is live at the end of a replay, which was stopped at `moment` if that is given. */
-export function leaksOfReplay(replay: Replay, foldAllocators = true, moment?: string): LeakReport {
+export function leaksOfReplay(replay: AccountReplay, foldAllocators = true, moment?: string): LeakReport {
   const { trace, ledger, endTime } = replay;
   return leaksFromLedger(trace, ledger, { endTime, foldAllocators, ...(moment === undefined ? {} : { moment }) });
 }

@@ -24,7 +24,8 @@ import { summaryText } from '../summary_text.ts';
 import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
 import type { InputArgs } from '../trace_input.ts';
-import { runTrace, withUntil } from '../trace_run.ts';
+import { withUntil } from '../trace_accounts.ts';
+import { runTrace } from '../trace_run.ts';
 import { leaksOfReplay } from './leaks.ts';
 
 /** Results that a replay can write, and their names in the folder of `-o`. */

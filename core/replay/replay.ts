@@ -27,7 +27,6 @@ import { AbortError, HangError } from '../hang_error.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
-import type { EventBatch } from '../trace/events.ts';
 import { MOST_CPU, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
@@ -37,33 +36,22 @@ import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
-import { bookLane } from './account_lane.ts';
-import { Ledger } from './ledger.ts';
+import { type AccountOptions, AccountReplay, type NumberedBatch } from './accounts.ts';
 import { lane, WINDOW } from './lane.ts';
-import { LiveObjects } from './live.ts';
 import { NO_MEMORY } from './live_row.ts';
-import { AddressNumbers } from './numbers.ts';
 
 /** Settings of a replay. */
-export interface ReplayOptions {
+export interface ReplayOptions extends AccountOptions {
   /** MALLOC_CONF, as the environment would give it. */
   readonly conf?: string;
   /** CPUs the model sees; default the trace's, else 4. */
   readonly ncpus?: number;
   /** PRNG state of the main thread; default the trace's, else 0. */
   readonly prngSeed?: bigint;
-  /** Stop before the event with this number, or after the last event at or before this time (ns since start_ts). */
-  readonly until?: { readonly event: number } | { readonly time: number };
-  /** What a free of an unknown address does: it is counted (default), or an InputError. */
-  readonly unmatched?: 'count' | 'error';
   /** False: no allocator, only the accounts of the program (ledger, counts, what was skipped), at a fraction of the time. */
   readonly model?: boolean;
-  /** Whether the ledger has an account for each context (default), or, at a fraction of the time, only the totals. */
-  readonly contexts?: boolean;
   /** Check every table after every event. */
   readonly audit?: boolean;
-  /** Name of the trace in error messages. */
-  readonly name?: string;
   /** Takes what jemalloc would write to standard error. */
   readonly message?: (text: string) => void;
   /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names. */
@@ -109,49 +97,26 @@ export interface ReplaySummary {
   readonly partial: boolean;
 }
 
-/** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
-interface NumberedBatch {
-  readonly batch: EventBatch;
-  readonly object: Int32Array;
-  readonly old: Int32Array;
-}
-
 /** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
 const THREAD_STRIDE = 0x801000n;
 
 /** A replay under way. Feed it batches with `take`, then call `finish` and ask for results. */
-export class Replay {
-  readonly trace: Trace;
-  readonly ledger: Ledger;
-  /** Events taken so far. */
-  eventCount = 0;
+export class Replay extends AccountReplay {
   /** True if the option string has mistakes, which jemalloc warns of and passes by; known once the model is booted. */
   confError = false;
   readonly #options: ReplayOptions;
-  readonly #live = new LiveObjects();
-  /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
-  readonly #addresses = new AddressNumbers();
-  #object = new Int32Array(0);
-  #oldObject = new Int32Array(0);
-  /** Time of the latest event, ns since start_ts. */
-  #now = 0;
   #heap: Heap | null = null;
   #ctl: Ctl | null = null;
   #mallctl: Mallctl | undefined;
   #outOfMemory = 0;
-  /** Counted here and not on the trace, so that a trace can be replayed twice. */
-  readonly #skipped: Skipped = Object.create(null) as Skipped;
   #peak: ModelBytes | null = null;
   /** An event has told its CPU to a model with arenas of CPUs. */
   #cpusKnown = false;
-  #partial = false;
-  #stopped = false;
 
   /** @throws UnsupportedOption for options that cannot be replayed. */
   constructor(trace: Trace, options: ReplayOptions = {}) {
-    this.trace = trace;
+    super(trace, options);
     this.#options = options;
-    this.ledger = new Ledger(options.contexts ?? true);
   }
 
   /** The model, booted from the trace's header at the first event or result. */
@@ -228,57 +193,31 @@ export class Replay {
     return heap.tsds[thread];
   }
 
-  /** Says that who reads the trace has booked `events` events in the ledger itself, the last one at `time`: of a replay without a model. */
-  booked(events: number, time: number): void {
-    this.eventCount += events;
-    if (events > 0 && time > this.#now) this.#now = time;
-  }
-
-  /** Runs a batch of events. False once `until` is reached: the replay takes no more. @throws InputError for an unknown address, if asked to. */
-  take(batch: EventBatch): boolean {
-    if (this.#stopped) return false;
-    const { until } = this.#options;
-    let rows = batch.length;
-    if (until !== undefined) {
-      if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
-      else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
-      this.#stopped = rows < batch.length;
+  protected override runRows(numbers: NumberedBatch, rows: number): void {
+    if (this.#options.model === false) {
+      super.runRows(numbers, rows);
+      return;
     }
     try {
-      this.#runRows(batch, rows);
+      this.#runModel(numbers, rows);
     } catch (error) {
-      throw hangAt(this.#eventPlace, error);
+      throw hangAt(this.eventPlace, error);
     }
-    return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);
   }
 
-  #runRows(batch: EventBatch, rows: number): void {
-    const { placement, audit, model } = this.#options;
-    const numbers = this.#number(batch);
-    if (model === false) {
-      this.#account(numbers, rows);
-    } else if (audit === true || placement !== undefined) {
-      for (let row = 0; row < rows; row++) {
-        this.#runOnCpus(numbers, row, row + 1);
-        if (placement !== undefined) this.#place(numbers, row, placement);
-        if (audit !== true) continue;
-        auditHeap(this.heap);
-        this.#live.check(this.ledger.totalLiveObjects);
-      }
-    } else {
+  #runModel(numbers: NumberedBatch, rows: number): void {
+    const { placement, audit } = this.#options;
+    if (audit !== true && placement === undefined) {
       this.#runOnCpus(numbers, 0, rows);
+      return;
     }
-  }
-
-  /** The batch with its blocks numbered. */
-  #number(batch: EventBatch): NumberedBatch {
-    if (batch.object !== undefined && batch.oldObject !== undefined) return { batch, object: batch.object, old: batch.oldObject };
-    if (this.#object.length < batch.length) {
-      this.#object = new Int32Array(batch.capacity);
-      this.#oldObject = new Int32Array(batch.capacity);
+    for (let row = 0; row < rows; row++) {
+      this.#runOnCpus(numbers, row, row + 1);
+      if (placement !== undefined) this.#place(numbers, row, placement);
+      if (audit !== true) continue;
+      auditHeap(this.heap);
+      this.live.check(this.ledger.totalLiveObjects);
     }
-    this.#addresses.number(batch, this.#object, this.#oldObject);
-    return { batch, object: this.#object, old: this.#oldObject };
   }
 
   /** Runs the events of rows `from` to `to` - 1, each on its CPU if arenas belong to CPUs. */
@@ -303,7 +242,7 @@ export class Replay {
     const { ncpus, narenasAuto } = heap.conf;
     if (arenaOfCpu(heap.conf, cpu) >= narenasAuto) {
       throw new InputError(
-        this.#eventPlace,
+        this.eventPlace,
         `the event ran on CPU ${cpu}, but the model has ${ncpus} CPUs, numbered from 0`,
         `pass --ncpus ${cpu + 1} or more`,
       );
@@ -332,19 +271,19 @@ export class Replay {
       // the lane starts no thread
       this.tsdOf(thread[row]);
       const stop =
-        first + lane.run(heap.tsds, heap.edata, this.#live, this.ledger, time, first, row - first, quiet - first, this.eventCount);
+        first + lane.run(heap.tsds, heap.edata, this.live, this.ledger, time, first, row - first, quiet - first, this.eventCount);
       this.eventCount += stop - row;
       row = stop;
       if (row === quiet) continue;
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
-      if (time[row] > this.#now) heap.now = this.#now = time[row];
+      if (time[row] > this.now) heap.now = this.now = time[row];
       this.#step(heap, tsd, numbers, row);
       background?.settle();
       this.eventCount++;
       row++;
     }
-    if (to > from && time[to - 1] > this.#now) heap.now = this.#now = time[to - 1];
+    if (to > from && time[to - 1] > this.now) heap.now = this.now = time[to - 1];
   }
 
   /**
@@ -366,9 +305,9 @@ export class Replay {
   /** Lets time go to `time`, ns since start_ts, unless it has: background threads run on the way. Batches of events do so by themselves. */
   passTime(time: number): void {
     const { heap } = this;
-    this.#now = Math.max(this.#now, time);
-    if (heap.background === null) heap.now = this.#now;
-    else heap.background.advance(this.#now);
+    this.now = Math.max(this.now, time);
+    if (heap.background === null) heap.now = this.now;
+    else heap.background.advance(this.now);
   }
 
   /** Runs one event by the allocator's functions. */
@@ -401,71 +340,11 @@ export class Replay {
     }
   }
 
-  /** Books the events of the first `rows` rows without a model. */
-  #account(numbers: NumberedBatch, rows: number): void {
-    const { batch, object, old } = numbers;
-    const { time } = batch;
-    for (let row = 0; row < rows; ) {
-      const stop = bookLane(this.#live, this.ledger, batch, object, old, row, rows, this.eventCount, this.#now);
-      if (stop > row && time[stop - 1] > this.#now) this.#now = time[stop - 1];
-      this.eventCount += stop - row;
-      row = stop;
-      if (row === rows) break;
-      if (time[row] > this.#now) this.#now = time[row];
-      this.#accountOne(numbers, row);
-      this.eventCount++;
-      row++;
-    }
-  }
-
-  #accountOne({ batch, object, old }: NumberedBatch, row: number): void {
-    const { op, size, extra, stack } = batch;
-    const number = object[row];
-    const kind = op[row];
-    if (kind === Op.free) {
-      if (number === 0 && batch.ptr[row] === 0) this.#skip('free_null');
-      else if (this.#drop(number, batch.ptr[row])) this.ledger.frees++;
-    } else if (kind < Op.free) {
-      const many = kind === Op.calloc || kind === Op.reallocarray;
-      const requested = many ? extra[row] * size[row] : size[row];
-      const moves = kind === Op.realloc || kind === Op.reallocarray;
-      const former = moves ? batch.old[row] : 0;
-      if (number === 0 && (requested !== 0 || former === 0)) {
-        this.#skip('failed');
-      } else {
-        const freed = former !== 0 && this.#drop(old[row], former);
-        if (number !== 0) this.#book(number, requested, stack[row] as StackIndex);
-        else if (freed) this.ledger.frees++;
-      }
-    }
-  }
-
-  /** Takes an object out of the accounts; false, counted, if there is none. */
-  #drop(number: number, address: number): boolean {
-    if (!this.#live.has(number)) {
-      this.#unknown(address);
-      return false;
-    }
-    this.#forget(number);
-    return true;
-  }
-
-  #book(number: number, requested: number, stack: StackIndex): void {
-    const live = this.#live;
-    if (live.has(number)) {
-      this.#skip('reused');
-      this.#forget(number);
-    }
-    live.put(number, NO_MEMORY, requested, stack);
-    live.latest = number;
-    this.ledger.allocate(stack, requested, this.#now, this.eventCount);
-  }
-
   /** An allocation by any function but realloc. */
   #allocate(heap: Heap, tsd: Tsd, { batch, object }: NumberedBatch, row: number): void {
     const number = object[row];
     if (number === 0) {
-      this.#skip('failed');
+      this.skip('failed');
       return;
     }
     const size = batch.size[row];
@@ -499,8 +378,8 @@ export class Replay {
 
   /** Makes a number free for a new object. What was live at its address has lost its free: that object ends here. */
   #vacate(heap: Heap, tsd: Tsd, number: number): void {
-    if (!this.#live.has(number)) return;
-    this.#skip('reused');
+    if (!this.live.has(number)) return;
+    this.skip('reused');
     if (this.ledger.newPeak) this.#takePeak();
     this.#end(heap, tsd, number, -1);
   }
@@ -508,15 +387,15 @@ export class Replay {
   /** Books a new object among the live ones and in the ledger. */
   #enter(number: number, region: number, requested: number, stack: StackIndex): void {
     if (region === NULL_REGION) this.#outOfMemory++;
-    this.#live.put(number, region === NULL_REGION ? NO_MEMORY : region, requested, stack);
-    this.ledger.allocate(stack, requested, this.#now, this.eventCount);
+    this.live.put(number, region === NULL_REGION ? NO_MEMORY : region, requested, stack);
+    this.ledger.allocate(stack, requested, this.now, this.eventCount);
   }
 
   /** Tells the place that the row's call was given, if it was given one. */
   #place({ batch, object }: NumberedBatch, row: number, placement: NonNullable<ReplayOptions['placement']>): void {
     const number = object[row];
     if (batch.op[row] >= Op.free || number === 0) return;
-    const region = this.#live.region(number);
+    const region = this.live.region(number);
     if (region === NO_MEMORY) return;
     const { heap } = this;
     const address = addressOf(heap, region);
@@ -527,11 +406,11 @@ export class Replay {
   #free(heap: Heap, tsd: Tsd, { batch, object }: NumberedBatch, row: number): void {
     const number = object[row];
     if (number === 0 && batch.ptr[row] === 0) {
-      this.#skip('free_null');
+      this.skip('free_null');
       return;
     }
-    if (!this.#live.has(number)) {
-      this.#unknown(batch.ptr[row]);
+    if (!this.live.has(number)) {
+      this.unknown(batch.ptr[row]);
       return;
     }
     this.ledger.frees++;
@@ -540,34 +419,8 @@ export class Replay {
 
   /** Ends an object: among the live ones, in the ledger and in the model. */
   #end(heap: Heap, tsd: Tsd, number: number, stack: number): void {
-    const region = this.#forget(number);
+    const region = this.forget(number);
     if (region !== NO_MEMORY) free(heap, tsd, region, stack);
-  }
-
-  /** Takes an object from the live ones and out of the ledger, and gives its region. */
-  #forget(number: number): number {
-    const live = this.#live;
-    const stack = live.stack(number) as StackIndex;
-    if (number === live.latest) this.ledger.freeTemporary(stack);
-    live.latest = 0;
-    this.ledger.free(stack, live.size(number));
-    const region = live.region(number);
-    live.remove(number);
-    return region;
-  }
-
-  #unknown(ptr: number): void {
-    this.#skip('free_unknown');
-    if (this.#options.unmatched !== 'error') return;
-    throw new InputError(
-      this.#eventPlace,
-      `free of 0x${ptr.toString(16)}, which is not live`,
-      'the trace starts mid-run, or has lost events; pass --unmatched count',
-    );
-  }
-
-  get #eventPlace(): string {
-    return `${this.#options.name ?? 'trace'}: event ${this.eventCount}`;
   }
 
   #realloc(heap: Heap, tsd: Tsd, { batch, object, old }: NumberedBatch, row: number): void {
@@ -576,12 +429,12 @@ export class Replay {
     const stack = batch.stack[row] as StackIndex;
     const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
     if (number === 0 && (requested !== 0 || former === 0)) {
-      this.#skip('failed');
+      this.skip('failed');
       return;
     }
-    const known = former !== 0 && this.#live.has(old[row]);
-    if (former !== 0 && !known) this.#unknown(former);
-    const region = known ? this.#forget(old[row]) : NO_MEMORY;
+    const known = former !== 0 && this.live.has(old[row]);
+    if (former !== 0 && !known) this.unknown(former);
+    const region = known ? this.forget(old[row]) : NO_MEMORY;
     if (number === 0) {
       if (!known) return;
       // realloc(p, 0) that gave NULL has freed p
@@ -594,25 +447,15 @@ export class Replay {
     this.#enter(number, result, requested, stack);
   }
 
-  #skip(reason: keyof Skipped): void {
-    this.#skipped[reason] = (this.#skipped[reason] ?? 0) + 1;
-  }
-
   /** The model's figures at the latest peak of requested bytes, taken before the first event that leaves it. */
   #takePeak(): void {
     this.ledger.newPeak = false;
     this.#peak = modelBytes(this.heap);
   }
 
-  /** Time of the latest event taken, ns since start_ts. */
-  get endTime(): number {
-    return this.#now;
-  }
-
-  /** Ends the replay. `partial` says that the trace was not read to its end. */
-  finish(partial: boolean): void {
+  override finish(partial: boolean): void {
     if (this.ledger.newPeak && this.#options.model !== false) this.#takePeak();
-    this.#partial = partial || this.#stopped;
+    super.finish(partial);
     const heap = this.#heap;
     if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
       const mode = heap.options.percpu_arena;
@@ -624,7 +467,7 @@ export class Replay {
     const { ledger, trace } = this;
     const end = modelBytes(this.heap);
     const skipped: Skipped = Object.create(null) as Skipped;
-    for (const counts of [trace.skipped, this.#skipped]) {
+    for (const counts of [trace.skipped, this.skipped]) {
       for (const [reason, count] of Object.entries(counts) as [keyof Skipped, number][]) skipped[reason] = (skipped[reason] ?? 0) + count;
     }
     return {
@@ -636,12 +479,12 @@ export class Replay {
       requested_bytes_peak: ledger.totalPeakBytes,
       requested_bytes_live: ledger.totalLiveBytes,
       objects_live: ledger.totalLiveObjects,
-      duration_ns: this.#now,
+      duration_ns: this.now,
       peak_time_ns: ledger.totalPeakTime,
       peak_event: ledger.totalPeakEvent,
       skipped,
       model: { end, peak: this.#peak ?? end, out_of_memory: this.#outOfMemory },
-      partial: this.#partial || trace.partial,
+      partial: this.partial || trace.partial,
     };
   }
 

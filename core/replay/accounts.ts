@@ -1,0 +1,196 @@
+/**
+ * A trace's accounts: what it asked for and gave back, without a model of the allocator.
+ * Invariant: an object of the live table is live in the trace.
+ * The part of a replay that needs nothing of the allocator, so that commands which ask for no more need not load it.
+ */
+import type { EventBatch } from '../trace/events.ts';
+import { Op } from '../trace/events.ts';
+import { InputError } from '../trace/input_error.ts';
+import type { Skipped, Trace } from '../trace/trace.ts';
+import type { StackIndex } from '../units.ts';
+import { bookLane } from './account_lane.ts';
+import { Ledger } from './ledger.ts';
+import { LiveObjects } from './live.ts';
+import { NO_MEMORY } from './live_row.ts';
+import { AddressNumbers } from './numbers.ts';
+
+/** Settings of accounts. */
+export interface AccountOptions {
+  /** Stop before the event with this number, or after the last event at or before this time (ns since start_ts). */
+  readonly until?: { readonly event: number } | { readonly time: number };
+  /** What a free of an unknown address does: it is counted (default), or an InputError. */
+  readonly unmatched?: 'count' | 'error';
+  /** Whether the ledger has an account for each context (default), or, at a fraction of the time, only the totals. */
+  readonly contexts?: boolean;
+  /** Name of the trace in error messages. */
+  readonly name?: string;
+}
+
+/** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
+export interface NumberedBatch {
+  readonly batch: EventBatch;
+  readonly object: Int32Array;
+  readonly old: Int32Array;
+}
+
+/** Accounts being kept. Feed them batches with `take`, then call `finish`. */
+export class AccountReplay {
+  readonly trace: Trace;
+  readonly ledger: Ledger;
+  /** Events taken so far. */
+  eventCount = 0;
+  readonly #options: AccountOptions;
+  protected readonly live = new LiveObjects();
+  /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
+  readonly #addresses = new AddressNumbers();
+  #object = new Int32Array(0);
+  #oldObject = new Int32Array(0);
+  /** Time of the latest event, ns since start_ts. */
+  protected now = 0;
+  /** Counted here and not on the trace, so that a trace can be replayed twice. */
+  protected readonly skipped: Skipped = Object.create(null) as Skipped;
+  protected partial = false;
+  #stopped = false;
+
+  constructor(trace: Trace, options: AccountOptions = {}) {
+    this.trace = trace;
+    this.#options = options;
+    this.ledger = new Ledger(options.contexts ?? true);
+  }
+
+  /** Time of the latest event taken, ns since start_ts. */
+  get endTime(): number {
+    return this.now;
+  }
+
+  /** Says that who reads the trace has booked `events` events in the ledger itself, the last one at `time`: of a replay without a model. */
+  booked(events: number, time: number): void {
+    this.eventCount += events;
+    if (events > 0 && time > this.now) this.now = time;
+  }
+
+  /** Runs a batch of events. False once `until` is reached: the replay takes no more. @throws InputError for an unknown address, if asked to. */
+  take(batch: EventBatch): boolean {
+    if (this.#stopped) return false;
+    const { until } = this.#options;
+    let rows = batch.length;
+    if (until !== undefined) {
+      if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
+      else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
+      this.#stopped = rows < batch.length;
+    }
+    this.runRows(this.#number(batch), rows);
+    return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);
+  }
+
+  /** The batch with its blocks numbered. */
+  #number(batch: EventBatch): NumberedBatch {
+    if (batch.object !== undefined && batch.oldObject !== undefined) return { batch, object: batch.object, old: batch.oldObject };
+    if (this.#object.length < batch.length) {
+      this.#object = new Int32Array(batch.capacity);
+      this.#oldObject = new Int32Array(batch.capacity);
+    }
+    this.#addresses.number(batch, this.#object, this.#oldObject);
+    return { batch, object: this.#object, old: this.#oldObject };
+  }
+
+  /** Runs the first `rows` events of a batch. */
+  protected runRows(numbers: NumberedBatch, rows: number): void {
+    this.#account(numbers, rows);
+  }
+
+  /** Books the events of the first `rows` rows without a model. */
+  #account(numbers: NumberedBatch, rows: number): void {
+    const { batch, object, old } = numbers;
+    const { time } = batch;
+    for (let row = 0; row < rows; ) {
+      const stop = bookLane(this.live, this.ledger, batch, object, old, row, rows, this.eventCount, this.now);
+      if (stop > row && time[stop - 1] > this.now) this.now = time[stop - 1];
+      this.eventCount += stop - row;
+      row = stop;
+      if (row === rows) break;
+      if (time[row] > this.now) this.now = time[row];
+      this.#accountOne(numbers, row);
+      this.eventCount++;
+      row++;
+    }
+  }
+
+  #accountOne({ batch, object, old }: NumberedBatch, row: number): void {
+    const { op, size, extra, stack } = batch;
+    const number = object[row];
+    const kind = op[row];
+    if (kind === Op.free) {
+      if (number === 0 && batch.ptr[row] === 0) this.skip('free_null');
+      else if (this.#drop(number, batch.ptr[row])) this.ledger.frees++;
+    } else if (kind < Op.free) {
+      const many = kind === Op.calloc || kind === Op.reallocarray;
+      const requested = many ? extra[row] * size[row] : size[row];
+      const moves = kind === Op.realloc || kind === Op.reallocarray;
+      const former = moves ? batch.old[row] : 0;
+      if (number === 0 && (requested !== 0 || former === 0)) {
+        this.skip('failed');
+      } else {
+        const freed = former !== 0 && this.#drop(old[row], former);
+        if (number !== 0) this.#book(number, requested, stack[row] as StackIndex);
+        else if (freed) this.ledger.frees++;
+      }
+    }
+  }
+
+  /** Takes an object out of the accounts; false, counted, if there is none. */
+  #drop(number: number, address: number): boolean {
+    if (!this.live.has(number)) {
+      this.unknown(address);
+      return false;
+    }
+    this.forget(number);
+    return true;
+  }
+
+  #book(number: number, requested: number, stack: StackIndex): void {
+    const live = this.live;
+    if (live.has(number)) {
+      this.skip('reused');
+      this.forget(number);
+    }
+    live.put(number, NO_MEMORY, requested, stack);
+    live.latest = number;
+    this.ledger.allocate(stack, requested, this.now, this.eventCount);
+  }
+
+  /** Takes an object from the live ones and out of the ledger, and gives its region. */
+  protected forget(number: number): number {
+    const live = this.live;
+    const stack = live.stack(number) as StackIndex;
+    if (number === live.latest) this.ledger.freeTemporary(stack);
+    live.latest = 0;
+    this.ledger.free(stack, live.size(number));
+    const region = live.region(number);
+    live.remove(number);
+    return region;
+  }
+
+  protected unknown(ptr: number): void {
+    this.skip('free_unknown');
+    if (this.#options.unmatched !== 'error') return;
+    throw new InputError(
+      this.eventPlace,
+      `free of 0x${ptr.toString(16)}, which is not live`,
+      'the trace starts mid-run, or has lost events; pass --unmatched count',
+    );
+  }
+
+  protected get eventPlace(): string {
+    return `${this.#options.name ?? 'trace'}: event ${this.eventCount}`;
+  }
+
+  protected skip(reason: keyof Skipped): void {
+    this.skipped[reason] = (this.skipped[reason] ?? 0) + 1;
+  }
+
+  /** Ends the replay. `partial` says that the trace was not read to its end. */
+  finish(partial: boolean): void {
+    this.partial = partial || this.#stopped;
+  }
+}
