@@ -21,6 +21,8 @@ export interface ElfSection {
   readonly name: string;
   readonly type: number;
   readonly executable: boolean;
+  /** Its content begins with how it is compressed (SHF_COMPRESSED). */
+  readonly compressed: boolean;
   readonly address: number;
   readonly offset: number;
   readonly size: number;
@@ -40,7 +42,9 @@ export const SHT_DYNSYM = 11;
 const SHT_NOTE = 7;
 /** Types and bindings of symbols. */
 export const STT_FUNC = 2;
+export const STT_FILE = 4;
 export const STT_GNU_IFUNC = 10;
+export const STB_LOCAL = 0;
 export const STB_WEAK = 2;
 const SHF_EXECINSTR = 4;
 const SHF_COMPRESSED = 0x800;
@@ -175,6 +179,7 @@ export class ElfImage {
         // What is compressed is of no use here: as if it were not there.
         type: (bits & SHF_COMPRESSED) !== 0 && type === SHT_SYMTAB ? SHT_NOBITS : type,
         executable: (bits & SHF_EXECINSTR) !== 0,
+        compressed: (bits & SHF_COMPRESSED) !== 0,
         address: this.word(view, at + address),
         offset: this.word(view, at + offset),
         size: this.word(view, at + length),
@@ -249,6 +254,8 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+const HOST_IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
 /** The rows of a symbol table, field by field (Elf64_Sym, Elf32_Sym). @throws for a table that lies beyond the file, as `view` does */
 export class SymbolRows {
   readonly length: number;
@@ -258,14 +265,32 @@ export class SymbolRows {
   readonly #bytes: number;
   readonly #info: number;
   readonly #section: number;
-  readonly #value: number;
-  readonly #size: number;
+  /** Row -> address, and bytes, which are 0 if they are not known. */
+  readonly values: Float64Array;
+  readonly sizes: Float64Array;
 
   constructor(image: ElfImage, table: ElfSection) {
-    [this.#bytes, this.#info, this.#section, this.#value, this.#size] = image.is64 ? [24, 4, 6, 8, 16] : [16, 12, 14, 4, 8];
+    [this.#bytes, this.#info, this.#section] = image.is64 ? [24, 4, 6] : [16, 12, 14];
     this.length = Math.floor(table.size / this.#bytes);
     this.#image = image;
     this.#view = image.view(table.offset, this.length * this.#bytes);
+    this.values = this.#words(image.is64 ? 8 : 4);
+    this.sizes = this.#words(image.is64 ? 16 : 8);
+  }
+
+  /** A field of all rows: they are looked at again and again. */
+  #words(at: number): Float64Array {
+    const { little, is64 } = this.#image;
+    const { buffer, byteOffset, byteLength } = this.#view;
+    const words = new Float64Array(this.length);
+    if (little && is64 && HOST_IS_LITTLE && byteOffset % 4 === 0) {
+      // Elements of an array are read in half the time that a DataView takes.
+      const numbers = new Uint32Array(buffer, byteOffset, byteLength / 4);
+      for (let row = 0, i = at / 4; row < words.length; row++, i += 6) words[row] = numbers[i + 1] * 0x100000000 + numbers[i];
+    } else {
+      for (let row = 0; row < words.length; row++) words[row] = this.#image.word(this.#view, row * this.#bytes + at);
+    }
+    return words;
   }
 
   /** Offset of the name in the table's strings. */
@@ -290,11 +315,11 @@ export class SymbolRows {
 
   /** Address. */
   value(row: number): number {
-    return this.#image.word(this.#view, row * this.#bytes + this.#value);
+    return this.values[row];
   }
 
   /** Bytes, 0 if that is not known. */
   size(row: number): number {
-    return this.#image.word(this.#view, row * this.#bytes + this.#size);
+    return this.sizes[row];
   }
 }

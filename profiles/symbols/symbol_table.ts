@@ -5,7 +5,8 @@
  * stripped, the nearest symbol is no name for them.
  */
 import type { ElfImage, ElfSection } from './elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
+import { firstFrom } from './search.ts';
 
 /** A function that covers an address. */
 export interface FoundSymbol {
@@ -20,6 +21,8 @@ export interface FoundSymbol {
   readonly end: number;
   /** True if several symbols have this start. */
   readonly shared: boolean;
+  /** The source file that the table puts `firstName` under, as addr2line has it where there is no debug information; may be empty. */
+  readonly file?: string | undefined;
 }
 
 const STT_NOTYPE = 0;
@@ -47,6 +50,7 @@ export class FunctionTable {
   readonly #rows: Uint32Array;
   readonly #strings: Uint8Array;
   readonly #versionOf: (row: number) => string;
+  readonly #fileOf: (row: number) => string | undefined;
 
   /** @param addresses ascending, for a table that need only find what holds these */
   constructor(image: ElfImage, table: ElfSection, strings: Uint8Array, addresses?: readonly number[]) {
@@ -54,14 +58,12 @@ export class FunctionTable {
     this.#versionOf = symbolVersions(image, table);
     const { sections } = image;
     const symbols = new SymbolRows(image, table);
-    // The lowest bit of an ARM function says in which instruction set it is.
-    const startOf = (row: number) => {
-      const value = symbols.value(row);
-      return image.thumb && value % 2 === 1 && symbols.type(row) === STT_FUNC ? value - 1 : value;
-    };
+    this.#fileOf = sourceFiles(symbols, strings);
+    const places = startsOf(symbols, image.thumb);
     const isFunction = functionTest(image, table, symbols, strings);
-    const wanted = addresses === undefined ? undefined : startsThatMatter(symbols, startOf, isFunction, addresses);
-    const count = symbols.length;
+    const wanted = addresses === undefined ? undefined : startsThatMatter(symbols, places, isFunction, addresses);
+    const picked = rowsAt(places, wanted).filter(isFunction);
+    const count = picked.length;
     const starts = new Float64Array(count);
     const ends = new Float64Array(count);
     const names = new Uint32Array(count);
@@ -70,9 +72,8 @@ export class FunctionTable {
     // Section end of those without a size, else 0.
     const open = new Float64Array(count);
     let length = 0;
-    for (let row = 0; row < count; row++) {
-      const start = startOf(row);
-      if (wanted?.has(start) === false || !isFunction(row)) continue;
+    for (const row of picked) {
+      const start = places[row];
       const bytes = symbols.size(row);
       if (bytes === 0) {
         const section = sections[symbols.section(row)];
@@ -137,7 +138,10 @@ export class FunctionTable {
       names.push({ name: stringAt(this.#strings, this.#names[i]), row: i });
     // Rows of one start are in the order of the file; of those that hold the address addr2line prefers the shortest (BFD, better_fit).
     const holding = names.filter(({ row: i }) => this.#ends[i] > address);
-    const { name: firstName } = holding.reduce((best, other) => (this.#ends[other.row] < this.#ends[best.row] ? other : best));
+    const { name: firstName, row: firstRow } = holding.reduce((best, other) =>
+      this.#ends[other.row] < this.#ends[best.row] ? other : best,
+    );
+    const file = this.#fileOf(this.#rows[firstRow]);
     names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.row - b.row));
     let chosen = names[0];
     let shared = false;
@@ -146,8 +150,27 @@ export class FunctionTable {
       chosen = names[i];
       shared = true;
     }
-    return { name: chosen.name, firstName, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared };
+    return { name: chosen.name, firstName, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared, file };
   }
+}
+
+/**
+ * Gives the source file of a symbol by its row (System V ABI: STT_FILE; choice as BFD, _bfd_elf_find_function): a file's local symbols stand behind it.
+ * Of a global one it is known only if no other file follows.
+ */
+function sourceFiles(symbols: SymbolRows, strings: Uint8Array): (row: number) => string | undefined {
+  const isFile = (row: number) => symbols.type(row) === STT_FILE;
+  const last = (from: number) => {
+    for (let row = from; row > 0; row--) if (isFile(row)) return stringAt(strings, symbols.name(row));
+    return undefined;
+  };
+  return (row) => {
+    if (symbols.binding(row) === STB_LOCAL) return last(row);
+    let first = 1;
+    while (first < row && isFile(first)) first++;
+    for (let other = first; other < row; other++) if (isFile(other)) return undefined;
+    return last(first - 1);
+  };
 }
 
 /** Tells of the symbol in a row whether it is a function that has bytes here. */
@@ -169,10 +192,18 @@ function functionTest(image: ElfImage, table: ElfSection, symbols: SymbolRows, s
   };
 }
 
+/** Where each symbol begins. */
+function startsOf(symbols: SymbolRows, thumb: boolean): Float64Array {
+  const { values } = symbols;
+  if (!thumb) return values;
+  // The lowest bit of an ARM function says in which instruction set it is.
+  return values.map((value, row) => (value % 2 === 1 && symbols.type(row) === STT_FUNC ? value - 1 : value));
+}
+
 /** Starts of all functions that hold one of these addresses (ascending), and for each address the nearest starts below and above, which say where one without a size ends. */
 function startsThatMatter(
   symbols: SymbolRows,
-  startOf: (row: number) => number,
+  places: Float64Array,
   isFunction: (row: number) => boolean,
   addresses: readonly number[],
 ): Set<number> {
@@ -181,12 +212,13 @@ function startsThatMatter(
   // Nearest start at or below an address, and above it: first of those starts that have no other address between, then of all.
   const below = new Float64Array(count).fill(-1);
   const above = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  const { sizes } = symbols;
   for (let row = 0; row < symbols.length; row++) {
-    const start = startOf(row);
+    const start = places[row];
     const next = firstFrom(addresses, start);
     const isNearestAbove = next > 0 && start < above[next - 1];
     const isNearestBelow = next < count && start > below[next];
-    const holds = next < count && addresses[next] < start + symbols.size(row);
+    const holds = next < count && addresses[next] < start + sizes[row];
     if (!(isNearestAbove || isNearestBelow || holds) || !isFunction(row)) continue;
     if (isNearestAbove) above[next - 1] = start;
     if (isNearestBelow) below[next] = start;
@@ -194,20 +226,25 @@ function startsThatMatter(
   }
   for (let i = 1; i < count; i++) below[i] = Math.max(below[i], below[i - 1]);
   for (let i = count - 2; i >= 0; i--) above[i] = Math.min(above[i], above[i + 1]);
-  for (const start of [...below, ...above]) starts.add(start);
+  for (const start of below) if (start >= 0) starts.add(start);
+  for (const start of above) if (start < Number.POSITIVE_INFINITY) starts.add(start);
   return starts;
 }
 
-/** Row of the first of some ascending numbers that is not below a value. */
-function firstFrom(numbers: readonly number[], value: number): number {
-  let low = 0;
-  let high = numbers.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (numbers[middle] < value) low = middle + 1;
-    else high = middle;
+/** Rows of the symbols that begin at some addresses, or of all. */
+function rowsAt(places: Float64Array, starts: ReadonlySet<number> | undefined): number[] {
+  const rows: number[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const start of starts ?? []) {
+    if (start < least) least = start;
+    if (start > most) most = start;
   }
-  return low;
+  for (let row = 0; row < places.length; row++) {
+    const start = places[row];
+    if (starts === undefined || (start >= least && start <= most && starts.has(start))) rows.push(row);
+  }
+  return rows;
 }
 
 /** Indices in the order of their values, and of equal values in their own. Values are whole numbers, not negative. */

@@ -1,0 +1,13 @@
+/** Searching ascending numbers. Imports nothing. */
+
+/** Row of the first of some ascending numbers that is not below a value; their count if there is none. */
+export function firstFrom(numbers: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
