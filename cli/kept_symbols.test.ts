@@ -14,7 +14,7 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
+import { buildSplit, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { keptFolder, keptTexts } from './kept_symbols.ts';
 import { finished, start } from './testing.ts';
@@ -59,7 +59,8 @@ describe.skipIf(!HAS_TOOLS)('a report', () => {
   let dump: string;
   let cache: string;
   beforeEach(() => {
-    const program = build(folder, 'pie');
+    // Of debug information that addr2line is asked for.
+    const { program } = buildSplit(folder);
     const at = (name: string) => `0x${(BASE + (nm(program).find((symbol) => symbol.name === name)?.start ?? 0) + 8).toString(16)}`;
     dump = join(folder, 'a.heap');
     const backtrace = `@ ${at('hidden')} ${at('exported')} ${at('main')}\n  t*: 2: 2048 [0: 0]\n`;

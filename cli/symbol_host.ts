@@ -24,6 +24,8 @@ export function symbolHost(tools: string | undefined): SymbolHost {
   const places = new Places(availableParallelism());
   const folder = keptFolder();
   return {
+    // Who names a tool wants its answers.
+    prefersTools: LINE_TOOLS.some((tool) => toolPath(tool, tools) !== tool),
     kept: folder === undefined ? undefined : keptTexts(folder, (tool) => toolPath(tool, tools)),
     open(path) {
       if (!files.has(path)) files.set(path, openFile(path));
@@ -39,7 +41,9 @@ export function symbolHost(tools: string | undefined): SymbolHost {
       return status === 0 ? stdout : undefined;
     },
     async begin(tool, args, input) {
-      await places.take();
+      // A tool starts at once if it may: whoever begins it has other work to do meanwhile.
+      const turn = places.take();
+      if (turn !== undefined) await turn;
       try {
         return await output(spawn(toolPath(tool, tools), args, { stdio: ['pipe', 'pipe', 'ignore'], env }), input);
       } finally {
@@ -76,9 +80,11 @@ class Places {
     this.#free = count;
   }
 
-  async take(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Takes a place. @returns what to wait for if none is free */
+  take(): Promise<void> | undefined {
+    if (this.#free === 0) return new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#free--;
+    return undefined;
   }
 
   leave(): void {
@@ -139,7 +145,8 @@ export function checkTools(tools: string | undefined): void {
   }
 }
 
-const TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer', 'objdump'];
+const LINE_TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer'];
+const TOOLS: readonly SymbolTool[] = [...LINE_TOOLS, 'objdump'];
 
 function isExecutable(path: string): boolean {
   try {

@@ -16,6 +16,12 @@ const DEBUG_FOLDERS = ['/usr/lib/debug'];
 /** Bytes read at a time for a checksum. */
 const CHUNK = 1 << 20;
 
+/** A file with debug information. */
+export interface DebugBinary {
+  readonly path: string;
+  readonly image: ElfImage;
+}
+
 /** A binary and what is known of its functions. */
 export interface Binary {
   /** The file that was read. */
@@ -25,8 +31,8 @@ export interface Binary {
   functions(addresses: readonly number[]): FunctionTable | undefined;
   /** Those that jeprof knows (by `nm`): of the file itself, or of a debug file at its path below /usr/lib/debug, but of none that only its build id leads to. */
   listed(addresses: readonly number[]): FunctionTable | undefined;
-  /** The file with lines and inlined functions, and its size in bytes. */
-  readonly debug: { readonly path: string; readonly size: number } | undefined;
+  /** The file with lines and inlined functions. */
+  readonly debug: DebugBinary | undefined;
   /** The files that all this comes from. */
   readonly sources: readonly { readonly path: string; readonly size: number; readonly modified: number | undefined }[];
 }
@@ -65,7 +71,7 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
     image,
     functions: (addresses) => all(addresses) ?? listed(addresses),
     listed,
-    debug: debug === undefined ? undefined : { path: debug.path, size: debug.image.file.size },
+    debug,
     sources: [{ path, image }, debug, symbols].flatMap((source) => {
       if (source === undefined) return [];
       const { size, modified } = source.image.file;

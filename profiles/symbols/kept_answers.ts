@@ -6,8 +6,8 @@
 import { crc32 } from 'node:zlib';
 import type { Binary } from './debug_files.ts';
 import { filteredForms, restoreFiltered } from './demangle.ts';
+import type { SourceFrame } from './frames.ts';
 import type { SymbolHost } from './host.ts';
-import type { SourceFrame } from './source_lines.ts';
 import type { FoundSymbol } from './symbol_table.ts';
 
 /** A symbol, and whether jeprof would know it. */
@@ -20,8 +20,8 @@ export interface Answer {
   readonly lines?: readonly SourceFrame[] | undefined;
 }
 
-/** Changes with what a text holds. */
-const FORMAT = 1;
+/** Changes with what a text holds, and with what is read here instead of by tools. */
+const FORMAT = 2;
 /** Longest text of a binary; one that would be longer begins anew. */
 const MOST_CHARACTERS = 8 << 20;
 

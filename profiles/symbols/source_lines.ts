@@ -1,52 +1,95 @@
 /**
- * Files, lines and inlined functions, by the tools that read debug information (GNU binutils: addr2line; LLVM: llvm-symbolizer).
- * Invariant: one process a binary, whatever the number of addresses; an address that debug information does not cover has no answer,
+ * Files, lines and inlined functions: from debug information itself, and where that is of a kind that is not read here (split units, damage, compression
+ * that this Node does not know) by the tools that read it (GNU binutils: addr2line; LLVM: llvm-symbolizer).
+ * Invariant: at most one process a binary, whatever the number of addresses; an address that debug information does not cover has no answer,
  * also where the tool guesses one from the symbols around it.
  */
+import { dwarfLines, type OwnAnswer } from './dwarf/dwarf.ts';
+import type { DebugBinary } from './debug_files.ts';
+import type { SourceFrame } from './frames.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
-
-/** A function at an address. */
-export interface SourceFrame {
-  /** As the compiler calls it, mangled; undefined if it does not say. */
-  readonly name: string | undefined;
-  /** `file:line`, with what addr2line puts after it. */
-  readonly location: string;
-}
+import type { FoundSymbol } from './symbol_table.ts';
 
 /** addr2line takes its time with large files. */
 const LARGE_BYTES = 64 << 20;
 
+/** What is known at addresses. */
+export interface SourceLines {
+  /** An element per address: functions, outermost first; undefined where nothing is known. */
+  readonly frames: readonly (readonly SourceFrame[] | undefined)[];
+  /** False if a tool might know more, and there is none. */
+  readonly complete: boolean;
+}
+
 /**
- * Asks for the functions at each address, outermost first.
- * @param path a file with debug information
- * @param size its bytes, which decide what tool is asked first
- * @returns an element per address, undefined where nothing is known; undefined altogether if there is no tool
+ * The functions at each address: from the file itself, and where that is not read here, by a tool.
+ * @param addresses before relocation
+ * @param symbolAt what the symbol table has at an address: its name counts where debug information has only the source's, its file where that has nothing
  */
-export function sourceLines(host: SymbolHost, path: string, size: number, addresses: readonly number[]): Answers {
-  if (addresses.length === 0) return [];
-  for (const { tool, args, read } of questions(path, size)) {
-    const output = host.run(tool, args, input(addresses));
-    if (output !== undefined) return read(decoder.decode(output), addresses);
-  }
-  return undefined;
-}
-
-/** `sourceLines` of a host that need not wait for its tools. */
-export async function beginSourceLines(
-  begin: NonNullable<SymbolHost['begin']>,
-  path: string,
-  size: number,
+export function sourceLines(
+  host: SymbolHost,
+  debug: DebugBinary | undefined,
   addresses: readonly number[],
-): Promise<Answers> {
-  if (addresses.length === 0) return [];
-  for (const { tool, args, read } of questions(path, size)) {
-    const output = await begin(tool, args, input(addresses));
-    if (output !== undefined) return read(decoder.decode(output), addresses);
+  symbolAt: SymbolAt,
+): SourceLines {
+  const own = ownLines(host, debug, addresses, symbolAt);
+  if (debug === undefined || own.left.length === 0) return withTool(own, []);
+  for (const { tool, args, read } of questions(debug)) {
+    const output = host.run(tool, args, input(own.left));
+    if (output !== undefined) return withTool(own, read(decode(output), own.left));
   }
-  return undefined;
+  return withTool(own, undefined);
 }
 
-type Answers = (readonly SourceFrame[] | undefined)[] | undefined;
+/** `sourceLines` of a host that need not wait for its tools: what the file itself tells is there at once. */
+export function beginSourceLines(
+  host: SymbolHost,
+  begin: NonNullable<SymbolHost['begin']>,
+  debug: DebugBinary | undefined,
+  addresses: readonly number[],
+  symbolAt: SymbolAt,
+): { readonly own: SourceLines; readonly all: Promise<SourceLines> } {
+  const own = ownLines(host, debug, addresses, symbolAt);
+  const ask = async () => {
+    if (debug === undefined || own.left.length === 0) return withTool(own, []);
+    for (const { tool, args, read } of questions(debug)) {
+      const output = await begin(tool, args, input(own.left));
+      if (output !== undefined) return withTool(own, read(decode(output), own.left));
+    }
+    return withTool(own, undefined);
+  };
+  return { own: withTool(own, undefined), all: ask() };
+}
+
+/** What the file itself tells, and the addresses that a tool is to be asked for. */
+interface Own {
+  readonly answers: readonly OwnAnswer[];
+  readonly left: readonly number[];
+}
+
+function ownLines(host: SymbolHost, debug: DebugBinary | undefined, addresses: readonly number[], symbolAt: SymbolAt): Own {
+  if (debug === undefined || addresses.length === 0) return { answers: addresses.map(() => undefined), left: [] };
+  if (host.prefersTools === true) return { answers: addresses.map(() => 'unread'), left: addresses };
+  const answers = dwarfLines(host, debug, addresses, (address) => symbolAt(address) !== undefined).map((answer, i) => {
+    // As addr2line has it: a file, of which no line is known.
+    const file = answer === undefined ? symbolAt(addresses[i])?.file : undefined;
+    return file === undefined ? answer : [{ name: undefined, location: `${file}:?` }];
+  });
+  return { answers, left: addresses.filter((_, i) => answers[i] === 'unread') };
+}
+
+/** Both together. @param asked answers of a tool, undefined if none runs */
+function withTool({ answers }: Own, asked: Answers | undefined): SourceLines {
+  let next = 0;
+  const frames = answers.map((answer) => (answer === 'unread' ? asked?.[next++] : answer));
+  return { frames, complete: asked !== undefined };
+}
+
+/** What the symbol table has at an address. */
+type SymbolAt = (address: number) => FoundSymbol | undefined;
+
+/** An element per address, undefined where nothing is known. */
+type Answers = readonly (readonly SourceFrame[] | undefined)[];
 
 /** How a tool is asked, and how its answers are read. */
 interface Question {
@@ -56,12 +99,12 @@ interface Question {
 }
 
 /** What to ask of a file with debug information; each of these if the one before did not run. */
-function questions(path: string, size: number): readonly Question[] {
+function questions({ path, image }: DebugBinary): readonly Question[] {
   // `-a` prints each address before its functions, of which there may be any number, two lines each.
   const binutils: Question = { tool: 'addr2line', args: ['-a', '-f', '-i', '-e', path], read: readBinutils };
   const options = [`--obj=${path}`, '--output-style=JSON', '--no-demangle', '--inlines', '--functions=linkage'];
   const llvm: Question = { tool: 'llvm-symbolizer', args: options, read: readLlvm };
-  return size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
+  return image.file.size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
 }
 
 function readBinutils(output: string, addresses: readonly number[]): Answers {
@@ -112,4 +155,4 @@ function input(addresses: readonly number[]): string {
   return addresses.map((address) => `0x${address.toString(16)}\n`).join('');
 }
 
-const decoder = new TextDecoder();
+const decode = (output: Uint8Array) => new TextDecoder().decode(output);

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addr2line, build, mapLine, nm, strip } from '../../fixtures/symbols/host.ts';
+import { addr2line, build, buildSplit, mapLine, nm, strip } from '../../fixtures/symbols/host.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import { shortFunctionName } from '../report/names.ts';
@@ -48,6 +48,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   let plain: string;
   let library: string;
   let moved: string;
+  let split: ReturnType<typeof buildSplit>;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'symbols-')));
     pie = build(folder, 'pie');
@@ -55,6 +56,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     plain = build(folder, 'plain');
     moved = build(folder, 'moved');
     library = join(folder, 'libsample.so');
+    split = buildSplit(folder);
   }, 60000);
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -113,8 +115,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   });
 
   test('lines and inlined functions are those of addr2line, at each instruction', () => {
-    const ran: SymbolTool[] = [];
-    const symbolizer = new Symbolizer(machine(['addr2line', 'c++filt'], ran));
+    const symbolizer = new Symbolizer(machine(['c++filt']));
     for (const path of [pie, fixed, moved, library]) {
       const wanted = /^(exported|hidden|main|library_leak|_ZNK?4shop.*)$/;
       const addresses = nm(path)
@@ -137,18 +138,22 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
         expect(ours.at(-1)?.short.replace(/ \[clone .*/, '')).toBe(shortFunctionName(theirs.at(-1)?.fn ?? ''));
       }
     }
-    // One process a binary, however many addresses.
-    expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(4);
   });
 
   test('learnt beforehand, the tools beside each other: the same names and notes, and no tool is asked twice', async () => {
-    const maps = [mapLine(pie, BASE) + mapLine(library, LIBRARY_BASE)];
-    const inside = nm(pie).map(({ start }) => BigInt(BASE + start + 3));
-    const addresses = [...inside, ...nm(library).map(({ start }) => BigInt(LIBRARY_BASE + start)), 5n, BigInt(LIBRARY_BASE) + 0xf00000n];
+    const maps = [mapLine(split.program, BASE) + mapLine(split.library, LIBRARY_BASE)];
+    const inside = nm(split.program).map(({ start }) => BigInt(BASE + start + 3));
+    const addresses = [
+      ...inside,
+      ...nm(split.library).map(({ start }) => BigInt(LIBRARY_BASE + start)),
+      5n,
+      BigInt(LIBRARY_BASE) + 0xf00000n,
+    ];
     const ran: SymbolTool[] = [];
     const host = machine(['addr2line', 'c++filt'], ran);
     const symbolizer = new Symbolizer({ ...host, begin: async (...question) => host.run(...question) });
     await symbolizer.prepare(maps, [...addresses, 7n]);
+    // One process a binary, however many addresses.
     expect(ran.filter((tool) => tool === 'addr2line')).toHaveLength(2);
     const alone = new Symbolizer(machine(['addr2line', 'c++filt']));
     const names = alone.names(maps, addresses);
@@ -159,9 +164,14 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   });
 
   test('kept from an earlier run: the same names and notes, of any addresses, and only of the same files and tools', () => {
-    const maps = [mapLine(pie, BASE) + mapLine(library, LIBRARY_BASE)];
-    const inside = [...new Set(nm(pie).map(({ start }) => BigInt(BASE + start + 3)))];
-    const addresses = [...inside, ...nm(library).map(({ start }) => BigInt(LIBRARY_BASE + start)), 5n, BigInt(LIBRARY_BASE) + 0xf00000n];
+    const maps = [mapLine(split.program, BASE) + mapLine(split.library, LIBRARY_BASE)];
+    const inside = [...new Set(nm(split.program).map(({ start }) => BigInt(BASE + start + 3)))];
+    const addresses = [
+      ...inside,
+      ...nm(split.library).map(({ start }) => BigInt(LIBRARY_BASE + start)),
+      5n,
+      BigInt(LIBRARY_BASE) + 0xf00000n,
+    ];
     const texts = new Map<string, string>();
     const kept = {
       tools: 'these',
@@ -189,38 +199,45 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(asked({ kept: { ...kept, tools: 'others' } })).toBe(2);
     const changed = (path: string) => {
       const file = fileOf(path);
-      return file && { ...file, modified: path === library ? 2 : 1 };
+      return file && { ...file, modified: path === split.library ? 2 : 1 };
     };
     expect(asked({ open: changed })).toBe(1);
     for (const [name, text] of texts) texts.set(name, text.replace(/,(\d+)\]/, ',7]'));
     expect(asked({})).toBe(2);
   });
 
-  test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same', () => {
-    const both = (['addr2line', 'llvm-symbolizer'] as const).map((tool) => {
-      const symbolizer = new Symbolizer(machine([tool, 'c++filt']));
-      const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
-      return lookup(symbolizer, pie, start + 4)?.names.map(({ fn, file, line }) => ({ fn, file, line }));
-    });
-    expect(both[0]).toEqual(both[1]);
-    expect(both[0]?.map(({ fn }) => fn)[0]).toBe('exported');
+  test.skipIf(!needsTool('llvm-symbolizer'))('llvm-symbolizer says the same as the debug information itself', () => {
+    const at = (path: string, tools: readonly SymbolTool[]) => {
+      const [{ start }] = nm(path).filter(({ name }) => name === 'exported');
+      const found = lookup(new Symbolizer(machine(tools)), path, start + 4);
+      return found?.names.map(({ fn, file, line }) => ({ fn, file, line }));
+    };
+    const told = at(split.program, ['llvm-symbolizer']);
+    expect(told?.map(({ fn }) => fn)[0]).toBe('exported');
+    expect(told?.[0].line).toBeGreaterThan(0);
+    expect(told).toEqual(at(pie, []));
+  });
+
+  test('debug information that only tools read, and no tool: names of the symbol table, and a word on it', () => {
+    const symbolizer = new Symbolizer(machine([]));
+    const [{ start }] = nm(split.program).filter(({ name }) => name === 'exported');
+    expect(lookup(symbolizer, split.program, start)?.names).toMatchObject([{ short: 'exported', location: '??:?' }]);
+    expect(symbolizer.notes().join()).toContain('neither addr2line nor llvm-symbolizer runs');
   });
 
   test('C++ names are readable without any tool', () => {
     const symbolizer = new Symbolizer(machine([]));
     const [{ start }] = nm(library).filter(({ name }) => name.startsWith('_ZN4shop4make'));
-    expect(lookup(symbolizer, library, start)?.names).toMatchObject([
-      {
-        fn: expect.stringMatching(/^std::shared_ptr<shop::Item> shop::make<shop::Item>\(int, |^shop::make<shop::Item>\(int, /),
-        short: 'shop::make',
-      },
-    ]);
-    expect(symbolizer.notes().join()).toContain('neither addr2line nor llvm-symbolizer runs');
+    expect(lookup(symbolizer, library, start)?.names[0]).toMatchObject({
+      fn: expect.stringMatching(/^std::shared_ptr<shop::Item> shop::make<shop::Item>\(int, |^shop::make<shop::Item>\(int, /),
+      short: 'shop::make',
+    });
+    expect(symbolizer.notes()).toEqual([]);
   });
 
-  test('aliases: the last function by name, and no address', () => {
-    const [{ start }] = nm(pie).filter(({ name }) => name === 'alias_a');
-    expect(lookup(new Symbolizer(machine([])), pie, start)?.names[0]).toMatchObject({ short: 'alias_b', full: 'alias_b' });
+  test('aliases without debug information: the last function by name, and no address', () => {
+    const [{ start }] = nm(plain).filter(({ name }) => name === 'alias_a');
+    expect(lookup(new Symbolizer(machine([])), plain, start)?.names[0]).toMatchObject({ short: 'alias_b', full: 'alias_b' });
   });
 
   test('without debug information a function with several names is called as addr2line calls it', () => {
@@ -363,8 +380,8 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   });
 
   test('two processes with the program at two places', () => {
-    const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
-    const maps = [mapLine(pie, BASE), mapLine(pie, LIBRARY_BASE)];
+    const [{ start }] = nm(split.program).filter(({ name }) => name === 'exported');
+    const maps = [mapLine(split.program, BASE), mapLine(split.program, LIBRARY_BASE)];
     const ran: SymbolTool[] = [];
     const symbolizer = new Symbolizer(machine(['addr2line'], ran));
     const found = symbolizer.names(maps, [BigInt(BASE + start), BigInt(LIBRARY_BASE + start)]);

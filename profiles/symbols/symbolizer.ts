@@ -15,7 +15,8 @@ import { nameOf, openBinary } from './debug_files.ts';
 import { beginDemangleBy, demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import { type Answer, KeptAnswers, type KnownSymbol } from './kept_answers.ts';
-import type { SourceFrame } from './source_lines.ts';
+import type { SourceFrame } from './frames.ts';
+import type { SourceLines } from './source_lines.ts';
 import { beginSourceLines, sourceLines } from './source_lines.ts';
 import type { FoundSymbol } from './symbol_table.ts';
 
@@ -177,16 +178,22 @@ export class Symbolizer {
     }
     const questions = this.#questions();
     const filter = async (names: string) => asText(await begin('c++filt', [], names));
-    const lines = questions.map(async ({ work: { binary }, addresses: asked }) => {
-      if (binary.debug === undefined) return [];
-      const found = await beginSourceLines(begin, binary.debug.path, binary.debug.size, asked);
-      // While tools are still at work on other files.
-      await beginDemangleBy(filter, namesOf(found));
+    const symbols = questions.map(symbolsOf);
+    const [first, ...others] = questions.map(({ work: { binary }, addresses: asked }, i) => () => {
+      return beginSourceLines(this.#host, begin, binary.debug, asked, byAddress(asked, symbols[i]));
+    });
+    if (first === undefined) return;
+    // Most names are those of the file with most addresses: c++filt is at work on them while other files are read.
+    const begun = [first()];
+    const filtered = beginDemangleBy(filter, [...symbols.flatMap(symbolNames), ...namesOf(begun[0].own.frames)]);
+    begun.push(...others.map((read) => read()));
+    await filtered;
+    const all = begun.map(async (lines) => {
+      const found = await lines.all;
+      await beginDemangleBy(filter, namesOf(found.frames));
       return found;
     });
-    const symbols = questions.map(symbolsOf);
-    await beginDemangleBy(filter, symbols.flatMap(symbolNames));
-    this.#learn(questions, symbols, await Promise.all(lines));
+    this.#learn(questions, symbols, await Promise.all(all));
   }
 
   /**
@@ -225,7 +232,7 @@ export class Symbolizer {
 
   /** Files, lines and functions at addresses of a routine's file, before relocation. See `sourceLines`. */
   lines({ debug }: Routine, addresses: readonly number[]): readonly (readonly SourceFrame[] | undefined)[] {
-    return (debug === undefined ? undefined : sourceLines(this.#host, debug.path, debug.size, addresses)) ?? [];
+    return sourceLines(this.#host, debug, addresses, () => undefined).frames;
   }
 
   /** Instructions of a routine by objdump, which is asked once; undefined if it is not there. */
@@ -262,7 +269,9 @@ export class Symbolizer {
       notes.push(`${total} ${total === 1 ? 'address has' : 'addresses have'} no name: ${shown.join(', ')}${remedy}`);
     }
     if (this.#withoutTool)
-      notes.push('no lines and no inlined functions: neither addr2line nor llvm-symbolizer runs; install one, or name it by --tools');
+      notes.push(
+        'lines and inlined functions are missing where debug information is of a kind that only tools read, and neither addr2line nor llvm-symbolizer runs; install one, or name it by --tools',
+      );
     return notes;
   }
 
@@ -352,18 +361,17 @@ export class Symbolizer {
   /** Names all that has been asked: a process a binary, and one for the readable forms of the names. */
   #answer(): void {
     const questions = this.#questions();
-    const lines = questions.map(({ work, addresses }) => {
-      const { debug } = work.binary;
-      return debug === undefined ? [] : sourceLines(this.#host, debug.path, debug.size, addresses);
-    });
-    this.#learn(questions, questions.map(symbolsOf), lines);
+    const symbols = questions.map(symbolsOf);
+    const lines = questions.map(({ work: { binary }, addresses }, i) =>
+      sourceLines(this.#host, binary.debug, addresses, byAddress(addresses, symbols[i])),
+    );
+    this.#learn(questions, symbols, lines);
   }
 
-  /** What has been asked, which is to be learnt now: of large files first, since a tool is longest at work on them. */
+  /** What has been asked, which is to be learnt now: of the file with most addresses first. */
   #questions(): Question[] {
     const asked = [...this.#work.values()].filter((work) => work.asked.size > 0);
-    const bytes = ({ binary: { debug } }: Work) => debug?.size ?? 0;
-    asked.sort((a, b) => bytes(b) - bytes(a));
+    asked.sort((a, b) => b.asked.size - a.asked.size);
     return asked.map((work) => {
       const addresses = [...work.asked].sort((a, b) => a - b);
       work.asked.clear();
@@ -371,20 +379,16 @@ export class Symbolizer {
     });
   }
 
-  /** Keeps what symbol tables and debug information say, the latter undefined where no tool reads it. */
-  #learn(
-    questions: readonly Question[],
-    symbols: readonly (readonly (KnownSymbol | undefined)[])[],
-    lines: readonly (readonly (readonly SourceFrame[] | undefined)[] | undefined)[],
-  ): void {
-    if (lines.includes(undefined)) this.#withoutTool = true;
-    const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(namesOf)];
+  /** Keeps what symbol tables and debug information say. */
+  #learn(questions: readonly Question[], symbols: readonly (readonly (KnownSymbol | undefined)[])[], lines: readonly SourceLines[]): void {
+    if (lines.some(({ complete }) => !complete)) this.#withoutTool = true;
+    const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(({ frames }) => namesOf(frames))];
     demangleBy((input) => this.#toolText('c++filt', [], input), names);
     questions.forEach(({ work, addresses }, i) => {
-      const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i]?.[k] }] as const);
+      const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i].frames[k] }] as const);
       for (const [at, answer] of answers) work.known.set(at, namesAt(answer));
       // Where a tool is missing, another run may know more.
-      if (lines[i] !== undefined) work.kept?.add(answers);
+      if (lines[i].complete) work.kept?.add(answers);
     });
   }
 
@@ -457,8 +461,8 @@ const symbolNames = (found: readonly (KnownSymbol | undefined)[]) =>
   found.flatMap((symbol) => (symbol === undefined ? [] : [symbol.name, symbol.firstName]));
 
 /** The names in answers of `sourceLines`. */
-function namesOf(found: readonly (readonly SourceFrame[] | undefined)[] | undefined): string[] {
-  return (found ?? []).flatMap((frames) => (frames ?? []).flatMap(({ name }) => name ?? []));
+function namesOf(found: readonly (readonly SourceFrame[] | undefined)[]): string[] {
+  return found.flatMap((frames) => (frames ?? []).flatMap(({ name }) => name ?? []));
 }
 
 function symbolsOf({ work: { binary }, addresses }: Question): (KnownSymbol | undefined)[] {
@@ -468,6 +472,15 @@ function symbolsOf({ work: { binary }, addresses }: Question): (KnownSymbol | un
   if (left.length === 0) return found;
   const functions = binary.functions(left);
   return found.map((symbol, i) => symbol ?? knownSymbol(functions?.find(addresses[i]), false));
+}
+
+/** The symbol of one of some addresses. */
+function byAddress(
+  addresses: readonly number[],
+  symbols: readonly (KnownSymbol | undefined)[],
+): (address: number) => KnownSymbol | undefined {
+  const found = new Map(addresses.map((at, i) => [at, symbols[i]]));
+  return (address) => found.get(address);
 }
 
 const knownSymbol = (symbol: FoundSymbol | undefined, listed: boolean) => symbol && { ...symbol, listed };
