@@ -152,6 +152,29 @@ describe.skipIf(!HAS_BUILD)('a program of functions in many shapes', () => {
     expect(own(path, [start, 1])).toEqual(['unread', undefined]);
   });
 
+  test('compressed sections that are cut, or decompress to more than they say, are left to the tools', { timeout: 60000 }, () => {
+    const path = build('packed', ['-O2', '-g', '-gz=zlib']);
+    const whole = readFileSync(path);
+    const addresses = codeOf(path).filter((_, i) => i % 50 === 0);
+    const said = own(path, addresses).filter((answer) => answer !== undefined).length;
+    expect(said).toBeGreaterThan(10);
+    const info = imageOf(whole).section('.debug_info');
+    const offset = info?.offset ?? 0;
+    const damages: ((bytes: Buffer) => void)[] = [
+      (bytes) => bytes.fill(0, offset + 40, offset + 400),
+      // The size that the header says (Elf64_Chdr): less than there is, and more than zlib could make of it.
+      (bytes) => bytes.writeBigUInt64LE(100n, offset + 8),
+      (bytes) => bytes.writeBigUInt64LE(1n << 40n, offset + 8),
+      (bytes) => bytes.writeUInt32LE(77, offset),
+    ];
+    for (const damage of damages) {
+      const bytes = Buffer.from(whole);
+      damage(bytes);
+      const answers = own(path, addresses, imageOf(bytes));
+      expect(answers.filter((answer) => answer === 'unread').length).toBeGreaterThanOrEqual(said);
+    }
+  });
+
   test('damaged debug information ends nothing, and takes no longer than a whole one', { timeout: 120000 }, () => {
     const path = build('damaged', ['-O2', '-g', '-gz=none']);
     const whole = readFileSync(path);

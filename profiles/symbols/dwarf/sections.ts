@@ -13,6 +13,8 @@ const ELFCOMPRESS_ZSTD = 2;
 const WHOLE_BYTES = 1 << 20;
 /** Largest part of a section that is held in memory. */
 const MOST_BYTES = 1 << 30;
+/** Memory that is set aside before it is known that there is so much to decompress. */
+const MOST_AT_ONCE = 1 << 26;
 /** Nothing that zlib makes is shorter than a thousandth of what it was made from (zlib Technical Details: 1032:1). */
 const MOST_RATIO = 1100;
 /** Compressed bytes that are decompressed at least. */
@@ -120,19 +122,24 @@ function inflated(image: ElfImage, packed: { readonly offset: number; readonly s
       if (input >= packed.size) throw new Damaged();
       // As if all of it were equally dense.
       input = Math.min(packed.size, Math.max(FIRST_PACKED, 4 * input, Math.ceil((to / size) * packed.size * 1.25)));
-      front = inflate(bytesOf(image, packed.offset, input), Math.min(size, Math.ceil((input / packed.size) * size * 1.25)));
+      const expected = Math.min(size, Math.ceil((input / packed.size) * size * 1.25));
+      front = inflate(bytesOf(image, packed.offset, input), expected, size);
     }
     return front.subarray(from, to);
   };
 }
 
-/** What the front of a stream decompresses to. @param expected bytes, about */
-function inflate(bytes: Uint8Array, expected: number): Uint8Array {
+/**
+ * What the front of a stream decompresses to.
+ * @param expected bytes, about
+ * @param most bytes: a stream that makes more is none of this section
+ */
+function inflate(bytes: Uint8Array, expected: number, most: number): Uint8Array {
   try {
     return zlib.inflateSync(bytes, {
       finishFlush: zlib.constants.Z_SYNC_FLUSH,
-      chunkSize: Math.max(FIRST_BYTES, expected),
-      maxOutputLength: MOST_BYTES,
+      chunkSize: Math.max(FIRST_BYTES, Math.min(expected, MOST_AT_ONCE)),
+      maxOutputLength: Math.max(1, most),
     });
   } catch {
     throw new Damaged();
