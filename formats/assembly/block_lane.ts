@@ -60,7 +60,7 @@ export function runCallLane(
   moveTo(start);
   let call = firstCall;
   while (position < end) {
-    // (thread * 16 + op) * 4 + kind, see CALL_KINDS
+    // (thread * 16 + op) * 4 and what follows: see `calls` of Block
     const first = unsigned(end);
     if (!(first < <f64>threadCount * 64)) return -1;
     const bits = <u32>first;

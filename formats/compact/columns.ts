@@ -21,17 +21,6 @@ export const VERSION = '1';
 /** Events of a block, at most. */
 export const BLOCK_EVENTS = 16384;
 
-/**
- * Which of a call's fields follow its first number, in this order, before `stack + 1`; fields that do not follow are 0.
- * The first number is (thread * 16 + op) * 4 + kind.
- */
-export const CALL_KINDS = [
-  { size: false, extra: false },
-  { size: true, extra: false },
-  { size: false, extra: true },
-  { size: true, extra: true },
-] as const;
-
 /** One block. Lists of one element are plain columns of the table. */
 export interface Block {
   /** JSON of what the trace's tables have got since the block before, see tables.ts; empty if nothing. */
@@ -45,7 +34,10 @@ export interface Block {
   readonly unit: Float64Array;
   /** Calls that the table keeps: all, or 0 where it begins anew. */
   readonly base: Uint32Array;
-  /** New calls, as variable-length numbers: see CALL_KINDS. */
+  /**
+   * New calls, as variable-length numbers. The first one of a call is (thread * 16 + op) * 4, plus 1 if its size follows, plus 2 if its count or alignment
+   * does; what does not follow is 0. After those `stack + 1`.
+   */
   readonly calls: Uint8Array;
   /** Addresses in order of first appearance, each as the signed variable-length difference to the one before. */
   readonly addresses: Uint8Array;
