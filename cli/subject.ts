@@ -2,6 +2,7 @@
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
  * Invariant: a heap dump or a pprof profile is read without loading the trace formats, which would take longer than most dumps; the allocator is loaded for none.
  */
+import { grown } from '../core/columns.ts';
 import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import { faultOf, type Input, openInput, peek } from '../formats/input.ts';
@@ -87,11 +88,21 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
 }
 
 async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input): Promise<Subject> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk.slice());
-  const opened = readProfile(Buffer.concat(parts), input.name);
+  const opened = readProfile(await wholeOf(chunks, input), input.name);
   if (opened !== undefined) return withFault(opened, input);
   throw new InputError(input.name, 'begins like a profile and is none');
+}
+
+/** All bytes of an input, in room made for a file of that size: two copies of a large dump would be most of what reading it takes. */
+async function wholeOf(chunks: AsyncIterable<Uint8Array>, input: Input): Promise<Uint8Array> {
+  let bytes = new Uint8Array((input.totalBytes ?? 0) + HEAD_BYTES);
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (length + chunk.length > bytes.length) bytes = grown(bytes, length + chunk.length);
+    bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  return bytes.subarray(0, length);
 }
 
 /** The subject that an input gave, which says so if it came from a damaged file: that is bad input all the same. */

@@ -408,7 +408,10 @@ class AddressFrames {
     const row = this.#rows.add(high >>> 0, low >>> 0);
     if (row >= this.#leaf.length) this.#grow();
     const known = leaf ? this.#leaf : this.#caller;
-    if (known[row] === 0) known[row] = this.#intern((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf) + 1;
+    if (known[row] === 0) {
+      const other = (leaf ? this.#caller : this.#leaf)[row] - 1;
+      known[row] = this.#add((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf, other) + 1;
+    }
     return known[row] - 1;
   }
 
@@ -420,16 +423,25 @@ class AddressFrames {
     this.#caller.set(caller);
   }
 
-  #intern(pc: bigint, leaf: boolean): FrameIndex {
-    const key = leaf || pc === 0n ? pc : pc - 1n;
-    const names = this.#symbols?.names.get(key.toString(16));
-    if (names === undefined) return this.#stacks.frames.intern({ pc });
+  /** The frame of an address: a new one, unless the `other` one that the address has (-1: none) says the same. No other address has it. */
+  #add(pc: bigint, leaf: boolean, other: number): FrameIndex {
+    const names = this.#namesAt(leaf || pc === 0n ? pc : pc - 1n);
+    if (other >= 0) {
+      const othersNames = this.#namesAt(!leaf || pc === 0n ? pc : pc - 1n);
+      if (names === othersNames || names?.join('--') === othersNames?.join('--')) return other as FrameIndex;
+    }
+    const { frames } = this.#stacks;
+    if (names === undefined) return frames.append({ pc });
     const frame: Frame = { pc, fn: names[0] };
-    if (names.length === 1) return this.#stacks.frames.intern(frame);
+    if (names.length === 1) return frames.append(frame);
     const inlined = names
       .slice(1)
       .reverse()
       .map((fn) => ({ fn }));
-    return this.#stacks.frames.intern({ ...frame, inlined });
+    return frames.append({ ...frame, inlined });
+  }
+
+  #namesAt(address: bigint): readonly string[] | undefined {
+    return this.#symbols?.names.get(address.toString(16));
   }
 }
