@@ -29,6 +29,8 @@ export interface Binary {
   readonly image: ElfImage;
   /** Functions that hold some addresses (ascending). Undefined: the file and its debug file list none. */
   functions(addresses: readonly number[]): FunctionTable | undefined;
+  /** Those of them that are not `listed`: of another table. */
+  unlisted(addresses: readonly number[]): FunctionTable | undefined;
   /** Those that jeprof knows (by `nm`): of the file itself, or of a debug file at its path below /usr/lib/debug, but of none that only its build id leads to. */
   listed(addresses: readonly number[]): FunctionTable | undefined;
   /** The file with lines and inlined functions. */
@@ -70,6 +72,7 @@ export function openBinary(host: SymbolHost, path: string, mappedPath: string, f
     path,
     image,
     functions: (addresses) => all(addresses) ?? listed(addresses),
+    unlisted: (addresses) => (isListed ? undefined : all(addresses)),
     listed,
     debug,
     sources: [{ path, image }, debug, symbols].flatMap((source) => {

@@ -470,8 +470,8 @@ function symbolsOf({ work: { binary }, addresses }: Question): (KnownSymbol | un
   const found = addresses.map((at) => knownSymbol(listed?.find(at), true));
   const left = addresses.filter((_, i) => found[i] === undefined);
   if (left.length === 0) return found;
-  const functions = binary.functions(left);
-  return found.map((symbol, i) => symbol ?? knownSymbol(functions?.find(addresses[i]), false));
+  const others = binary.unlisted(left);
+  return found.map((symbol, i) => symbol ?? knownSymbol(others?.find(addresses[i]), false));
 }
 
 /** The symbol of one of some addresses. */

@@ -37,6 +37,19 @@ export function readMachine(cursor: Cursor, version: number): Machine {
   const firstSpecial = cursor.u8();
   const operands = [0];
   for (let code = 1; code < firstSpecial; code++) operands.push(cursor.u8());
+  return { step, firstSpecial, ...stepsOf(step, base, range, firstSpecial), operands };
+}
+
+type Steps = Pick<Machine, 'addressSteps' | 'lineSteps'>;
+
+/** Steps of machines that were read: compilers have one or two. */
+const knownSteps = new Map<string, Steps>();
+
+/** What special instructions do: for each step of the address all changes of the line (6.2.5.1). */
+function stepsOf(step: number, base: number, range: number, firstSpecial: number): Steps {
+  const key = `${step} ${base} ${range} ${firstSpecial}`;
+  const known = knownSteps.get(key);
+  if (known !== undefined) return known;
   const addressSteps = new Int32Array(256);
   const lineSteps = new Int32Array(256);
   for (let code = firstSpecial, lines = 0, addresses = 0; code < 256; code++) {
@@ -47,8 +60,13 @@ export function readMachine(cursor: Cursor, version: number): Machine {
       addresses += step;
     }
   }
-  return { step, firstSpecial, addressSteps, lineSteps, operands };
+  const steps = { addressSteps, lineSteps };
+  if (knownSteps.size < MOST_MACHINES) knownSteps.set(key, steps);
+  return steps;
 }
+
+/** More are only in damaged files. */
+const MOST_MACHINES = 16;
 
 /** Folders or files of DWARF 5: descriptions of their fields, then the fields (6.2.4.1). */
 export function readEntries(cursor: Cursor, sizes: FormSizes): SourceFile[] {
