@@ -43,8 +43,13 @@ export function checkOutputs(paths: readonly string[], inputs: readonly (string 
 /** Whether both names are of one file, however they spell it. Terminals and the like may be read and written. */
 function isSameFile(input: string, output: string): boolean {
   if (input === STANDARD) return false;
-  const [one, other] = [input, output].map((path) => statSync(path, { throwIfNoEntry: false }));
-  return one !== undefined && other !== undefined && one.isFile() && one.dev === other.dev && one.ino === other.ino;
+  try {
+    const [one, other] = [input, output].map((path) => statSync(path));
+    return one.isFile() && one.dev === other.dev && one.ino === other.ino;
+  } catch {
+    // One of them is not there, or whoever opens it says what is wrong with it.
+    return false;
+  }
 }
 
 /** The reader of our standard output has gone: there is no one to write for, and nothing to complain about. */

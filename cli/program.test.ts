@@ -1,7 +1,7 @@
 /**
  * The program from outside: exit codes, what goes where, bad input, Ctrl-C and pipes.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -216,6 +216,27 @@ test.each(['report', 'leaks', 'flamegraph'])('%s of a dump whose compressed file
     expect(stderr).toMatch(said);
     expect([code, stdout.length > 0]).toEqual([2, true]);
   }
+});
+
+test.each([
+  ['replay', '--until', 'peak', '--json'],
+  ['leaks'],
+  ['leaks', '--until', 'peak'],
+  ['report', '--alloc_space'],
+  ['flamegraph', '--title', 'x'],
+])('a pipe with a name is read once, as standard input is: %s %s', async (command, ...flags) => {
+  const pipe = join(folder, `pipe_${command}_${flags.length}`);
+  spawnSync('mkfifo', [pipe]);
+  const child = start([command, pipe, ...flags]);
+  const done = finished(child);
+  // Ends by itself: a second opening of the pipe would wait for ever.
+  const writer = spawn('timeout', ['60', 'sh', '-c', `cat > '${pipe}'`]);
+  writer.stdin.end(SMALL);
+  const kill = setTimeout(() => child.kill('SIGKILL'), 25_000);
+  const { code, stdout } = await done;
+  clearTimeout(kill);
+  expect(code).toBe(0);
+  expect(stdout).toBe((await run([command, '-', ...flags], SMALL)).stdout);
 });
 
 test('report, leaks and flamegraph repeat what there is to know of a recording', async () => {

@@ -1,6 +1,27 @@
 /**
- * Standard input as chunks, for what is read as `-`.
+ * What can be read only once, as chunks: standard input, for what is read as `-`, and pipes that have a name.
  */
+import { createReadStream, statSync } from 'node:fs';
+import { STANDARD } from './output.ts';
+
+/** The bytes of what a path names, if they can be read only once; undefined for files. A shell's `<(command)` is a pipe with a name. */
+export function onlyOnce(path: string): AsyncGenerator<Uint8Array> | undefined {
+  if (path === STANDARD) return standardInput();
+  return isPipe(path) ? pipe(path) : undefined;
+}
+
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    // Whoever opens it says what is wrong with it.
+    return false;
+  }
+}
+
+async function* pipe(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path);
+}
 
 /** Standard input, which ends when the signal fires: a pipe may stay silent for long. */
 export async function* standardInput(signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -12,9 +12,8 @@ import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
-import { STANDARD } from './output.ts';
 import { momentOf, parseUntil } from './settings.ts';
-import { standardInput } from './standard_input.ts';
+import { onlyOnce } from './standard_input.ts';
 import type { InputArgs } from './trace_input.ts';
 
 /** Flags of commands about a subject. */
@@ -40,7 +39,7 @@ const HEAD_BYTES = 65536;
 export async function readSubject(path: string, args: SubjectArgs): Promise<Subject> {
   const until = args.until === undefined ? undefined : parseUntil(args.until);
   const kept: Uint8Array[] = [];
-  const standard = path === STANDARD ? standardInput() : undefined;
+  const standard = onlyOnce(path);
   const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
   const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
   const head = start.subarray(0, HEAD_BYTES);

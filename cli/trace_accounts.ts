@@ -8,9 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { type AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { Trace } from '../core/trace/trace.ts';
 import type { Source } from '../formats/index.ts';
-import { STANDARD } from './output.ts';
 import type { Until } from './settings.ts';
-import { standardInput } from './standard_input.ts';
+import { onlyOnce } from './standard_input.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
 /** Keeps the accounts of the trace at a path, or of what `source` gives under that name. @throws InputError for bad input. */
@@ -61,7 +60,7 @@ export async function withUntil<T>(
   args: InputArgs,
   until: Until | undefined,
   use: (path: string, until: AccountOptions['until']) => Promise<T>,
-  source: AsyncIterable<Uint8Array> | undefined = path === STANDARD ? standardInput() : undefined,
+  source: AsyncIterable<Uint8Array> | undefined = until === 'peak' ? onlyOnce(path) : undefined,
 ): Promise<T> {
   if (until !== 'peak') return use(path, until);
   const spool = source === undefined ? undefined : await spoolInput(source);
