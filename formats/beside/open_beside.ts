@@ -21,7 +21,7 @@ export async function openInputBeside(path: string, name = path): Promise<Opened
   const used = new Int32Array(new SharedArrayBuffer(4));
   const workerData: OpeningTask = { task: 'open an input', path, name, used };
   // Loaded only here: most inputs are opened without a thread.
-  const [{ Worker }, { OPENING_THREAD }] = await Promise.all([import('node:worker_threads'), import('./opening_thread.ts')]);
+  const [{ Worker }, { OPENING_THREAD, WAKE_EVERY }] = await Promise.all([import('node:worker_threads'), import('./opening_thread.ts')]);
   const thread = new Worker(new URL(OPENING_THREAD), { workerData });
   const close = () => void thread.terminate();
   const messages = on(thread, 'message') as AsyncIterableIterator<[OpeningMessage]>;
@@ -36,8 +36,7 @@ export async function openInputBeside(path: string, name = path): Promise<Opened
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
       yield chunk;
-      Atomics.add(used, 0, 1);
-      Atomics.notify(used, 0);
+      if ((Atomics.add(used, 0, 1) + 1) % WAKE_EVERY === 0) Atomics.notify(used, 0);
     }
   }
   try {
