@@ -224,18 +224,19 @@ const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Optio
   ['thp', 'It only advises the kernel, which no counter shows.'],
 ]);
 
-/** The same with hpa:true. Page slabs do not serve what is to be cleared, and background threads alone keep an interval between purges. */
-const NO_EFFECT_WITH_HPA: ReadonlyMap<keyof Options, string> = new Map(
-  [...NO_REPLAY_EFFECT]
-    .filter(([option]) => option !== 'zero' && (!HPA_OPTION_NAMES.includes(option) || option === 'hpa_min_purge_interval_ms'))
-    .map(([option, reason]) => [option, option === 'hpa_min_purge_interval_ms' ? 'It only matters with background_thread:true.' : reason]),
-);
+/** Whether others give one of these an effect: page slabs do not serve what is to be cleared, and background threads alone keep an interval between purges. */
+function hasEffect(option: keyof Options, { hpa, background_thread }: Options): boolean {
+  if (!hpa) return false;
+  return option === 'hpa_min_purge_interval_ms' ? background_thread : option === 'zero' || HPA_OPTION_NAMES.includes(option);
+}
 
 /** The options that are set to something other than their default and change nothing in a replay, each with the reason. */
 export function optionsWithoutEffect(options: Options): { option: keyof Options; reason: string }[] {
   const defaults = defaultOptions();
-  return [...(options.hpa ? NO_EFFECT_WITH_HPA : NO_REPLAY_EFFECT)]
-    .filter(([option]) => options[option] !== defaults[option])
-    .filter(([option]) => option !== 'hpa_min_purge_interval_ms' || !(options.hpa && options.background_thread))
-    .map(([option, reason]) => ({ option, reason }));
+  return [...NO_REPLAY_EFFECT]
+    .filter(([option]) => options[option] !== defaults[option] && !hasEffect(option, options))
+    .map(([option, reason]) => ({
+      option,
+      reason: options.hpa && option === 'hpa_min_purge_interval_ms' ? 'It only matters with background_thread:true.' : reason,
+    }));
 }

@@ -234,7 +234,10 @@ export class Prof {
 
   // Pages
 
-  /** Counts pages that an extent took from the retained ones or from a new mapping, and dumps if they are more than ever before (extent_gdump_add). */
+  /**
+   * Counts pages that an extent took from the retained ones or from a new mapping, and dumps if they are more than ever before (extent_gdump_add).
+   * A background thread, whose number is below 0, is within the library and does not dump.
+   */
   pagesAdd(thread: number, pages: number): void {
     this.#curPages += pages;
     if (this.#curPages <= this.#highPages) return;

@@ -94,13 +94,8 @@ export class AccountReplay {
     return { batch, object: this.#object, old: this.#oldObject };
   }
 
-  /** Runs the first `rows` events of a batch. */
+  /** Runs the first `rows` events of a batch: books them. */
   protected runRows(numbers: NumberedBatch, rows: number): void {
-    this.#account(numbers, rows);
-  }
-
-  /** Books the events of the first `rows` rows without a model. */
-  #account(numbers: NumberedBatch, rows: number): void {
     const { batch, object, old } = numbers;
     const { time } = batch;
     for (let row = 0; row < rows; ) {
