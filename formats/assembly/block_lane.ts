@@ -36,15 +36,24 @@ import {
   VACANT_END,
   WIDE,
 } from '../compact/block_layout';
-import { extrasOf, NO_STACK, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
+import {
+  extrasOf,
+  LAST_OP,
+  MOST_ADDRESS,
+  NO_STACK,
+  REALLOC,
+  REALLOCARRAY,
+  oldsOf,
+  opsOf,
+  ptrsOf,
+  sizesOf,
+  stacksOf,
+  threadsOf,
+} from './columns';
 import { moveTo, position, signed, unsigned } from './varint';
 
-const REALLOC: u32 = 2;
-const REALLOCARRAY: u32 = 3;
-const LAST_OP: u32 = 11;
 /** 2^64. */
 const LARGEST_SIZE: f64 = 1.8446744073709552e19;
-const MOST_ADDRESS: f64 = 9007199254740991;
 
 /** See `Lanes`. */
 export function runCallLane(

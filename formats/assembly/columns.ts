@@ -2,6 +2,14 @@
 
 export const NO_STACK = -1;
 export const MOST_CPU = 32767;
+/** Addresses up to this one are exact as doubles. */
+export const MOST_ADDRESS: f64 = 9007199254740991;
+/** Values of the column of operations, as core/trace/events.ts has them. */
+export const MALLOC: u32 = 0;
+export const REALLOC: u32 = 2;
+export const REALLOCARRAY: u32 = 3;
+export const FREE: u32 = 9;
+export const LAST_OP: u32 = 11;
 
 export function ptrsOf(columns: usize, capacity: u32): usize {
   return columns + (capacity << 3);

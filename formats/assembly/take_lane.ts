@@ -4,12 +4,7 @@
  */
 import { FREED, LIVE, UNSEEN } from '../uprobes/address_state';
 import { CONSUMED } from '../uprobes/record_kinds';
-import { extrasOf, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
-
-const MALLOC: u32 = 0;
-const FREE: u32 = 9;
-/** Addresses from here on are not exact as doubles. */
-const MOST_ADDRESS: f64 = 9007199254740992;
+import { extrasOf, FREE, MALLOC, MOST_ADDRESS, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
 
 /** See `Lanes`. */
 export function runTakeLane(
@@ -55,7 +50,7 @@ export function runTakeLane(
     const thread = load<i32>(threadRows + (load<u32>(threads + (row << 2)) << 2));
     const pointer = load<f64>(ptrs + (row << 3));
     const now = load<f64>(rows + (row << 3));
-    if (thread < 0 || pointer <= 0 || pointer >= MOST_ADDRESS || now < last) break;
+    if (thread < 0 || pointer <= 0 || pointer > MOST_ADDRESS || now < last) break;
     if ((kind !== MALLOC && kind !== FREE) || load<f64>(olds + (row << 3)) !== 0) break;
     const cpu = rowCpus === 0 ? 0 : load<i16>(rowCpus + (row << 1));
     if (cpu < 0) break;
