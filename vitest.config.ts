@@ -7,6 +7,8 @@ export default defineConfig({
     env: { JEREPLAY_SYMBOL_CACHE: 'off' },
     globalSetup: './fixtures/bundle_cli.ts',
     benchmark: { include: ['{cli,core,formats,profiles,fixtures}/**/*.bench.ts'] },
+    // Files of one worker share a process and the modules they load: no test replaces a module, and code that is compiled already saves a third of the time.
+    isolate: false,
     // All processors: most tests wait for programs they started, and the default leaves one of two idle.
     maxWorkers: '100%',
     // Files run beside each other on as few as two slow cores, and some of them start compilers and browsers.

@@ -3,13 +3,15 @@
  * On dumps of real programs: where CI is set every report that PARITY.md has a column for, else two; or those that JEREPLAY_PARITY_REPORTS names (`text,call tree`).
  * On random dumps with random flags: JEREPLAY_PARITY_CASES sets how many (300 where CI is set, else 60), JEREPLAY_PARITY_SEED the first.
  */
+import childProcess, { type SpawnSyncOptions } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MODES, type Mode, ourReport, oursOf, theirsOf } from '../fixtures/parity/compare.ts';
 import { type LaidOutDump, layOut, nameless } from '../fixtures/parity/dumps.ts';
-import { comparable, difference, jeprofByName, printedInSomeOrder, runJeprof } from '../fixtures/parity/jeprof.ts';
+import { comparable, difference, Jeprof } from '../fixtures/parity/jeprof.ts';
 import { type KnownProgram, type RandomCase, randomCase } from '../fixtures/profiles/random_case.ts';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { projectRoot } from '../fixtures/root.ts';
@@ -26,15 +28,20 @@ const BASE = 0x555500000000;
 const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line'].every((tool) => needsTool(tool));
 
 // The reports of a dump ask binutils the same questions, whose answers would take most of the time. jeprof's copy keeps its own.
-vi.mock('node:child_process', async (importOriginal) => {
-  const real = await importOriginal<typeof import('node:child_process')>();
+const askedAnew = childProcess.spawnSync;
+beforeAll(() => {
   const answers = new Map<string, unknown>();
-  const spawnSync = (tool: string, args: readonly string[], options: { readonly input: unknown }) => {
+  const spawnSync = (tool: string, args: readonly string[], options: SpawnSyncOptions) => {
     const question = JSON.stringify([tool, args, String(options.input)]);
-    if (!answers.has(question)) answers.set(question, real.spawnSync(tool, args, options as object));
+    if (!answers.has(question)) answers.set(question, askedAnew(tool, args, options));
     return answers.get(question);
   };
-  return { ...real, spawnSync };
+  Object.assign(childProcess, { spawnSync });
+  syncBuiltinESMExports();
+});
+afterAll(() => {
+  Object.assign(childProcess, { spawnSync: askedAnew });
+  syncBuiltinESMExports();
 });
 
 /** The program, without the start of a process. */
@@ -48,19 +55,22 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
   let folder: string;
   let program: string;
   let unreadable: string;
-  let jeprof: string;
+  let jeprof: Jeprof;
   let known: KnownProgram;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
     program = build(folder, 'pie');
-    jeprof = jeprofByName(folder);
+    jeprof = new Jeprof(folder);
     unreadable = nameless(folder);
     // Bytes of sized functions: there the nearest symbol, which jeprof takes, is the right one.
     const functions = nm(program).filter(({ name, size }) => size > 8 && !name.startsWith('_'));
     const addresses = functions.flatMap(({ start }) => [0, 2, 5].map((offset) => BASE + start + offset));
     known = { addresses, maps: `\nMAPPED_LIBRARIES:\n${mapLine(program, BASE)}` };
   }, 60000);
-  afterAll(() => rmSync(folder, { recursive: true }));
+  afterAll(() => {
+    jeprof.close();
+    rmSync(folder, { recursive: true });
+  });
 
   /** The command line of a case, its files written in a folder of their own. */
   function commandLine({ flags, dumps, base, names, unnamed }: RandomCase, name: string, forJeprof: boolean): string[] {
@@ -83,11 +93,11 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
         const seed = FIRST_SEED + i;
         const random = randomCase(seed, known);
         const args = commandLine(random, String(seed), true);
-        const theirs = await runJeprof(jeprof, args);
+        const theirs = await jeprof.run(args);
         const found = await ourReport(ours, commandLine(random, String(seed), false), join(folder, `${seed}.out`));
         const form = random.flags[0];
         const [left, right] = [comparable(form, theirs), comparable(form, found)];
-        if (left === right || (await printedInSomeOrder(jeprof, args, right))) continue;
+        if (left === right || (await jeprof.printsInSomeOrder(args, right))) continue;
         failures.push(`seed ${seed}: jeprof ${args.join(' ')}\n${difference(left, right)}`);
       }
     };
@@ -110,12 +120,15 @@ async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>)
 
 describe.skipIf(!HAS_TOOLS)('the dumps kept here', () => {
   let folder: string;
-  let jeprof: string;
+  let jeprof: Jeprof;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'parity-')));
-    jeprof = jeprofByName(folder);
+    jeprof = new Jeprof(folder);
   });
-  afterAll(() => rmSync(folder, { recursive: true }));
+  afterAll(() => {
+    jeprof.close();
+    rmSync(folder, { recursive: true });
+  });
 
   /** Holds a report of ours, with jeprof's way to name addresses, against jeprof's, and gives that. */
   async function compare(dump: LaidOutDump, mode: Mode): Promise<string> {
