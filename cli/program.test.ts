@@ -3,7 +3,18 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +23,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { finished, run, start } from './testing.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MAIN = join(ROOT, 'dist/cli/main.js');
 const LEAKY = join(ROOT, 'fixtures/traces/leaky_clean_perf.txt.zst');
 
 let folder = '';
@@ -191,6 +203,16 @@ describe.concurrent('bad input is one line that says where, and exit code 2', ()
     });
     expect(await run(['replay', input, '-o', input])).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a directory') });
   });
+
+  test.each([['--version'], ['--help'], ['report', join(ROOT, 'fixtures/profiles/leaky_s0.symbolized.heap')]])(
+    'a full device takes no %s',
+    (...args) => {
+      const full = openSync('/dev/full', 'w');
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+      closeSync(full);
+      expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(/^-: no space left on the device\nhint: [^\n]*\n$/) });
+    },
+  );
 });
 
 test('a truncated compressed file is bad input, and gives what came through, marked as partial', async () => {

@@ -32,8 +32,9 @@ export async function run(args: readonly string[], version: string): Promise<voi
   try {
     const settled = ofJeprof(args);
     const flags = ownFlags(settled);
-    // yargs would print its help itself if it saw the flag.
-    if (flags.some(isHelp))
+    // yargs would print its help and its version itself if it saw the flags.
+    if (flags.length === 1 && flags[0] === '--version') writeResult(STANDARD, `${version}\n`);
+    else if (flags.some(isHelp))
       writeResult(
         STANDARD,
         tidyHelp(
