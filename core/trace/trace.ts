@@ -29,8 +29,8 @@ export interface TraceHeader {
   maps?: string;
   /** What an NDJSON `maps` line has besides its text: members of a JSON object, as they were spelt (ReadOptions.keepFields). */
   mapsFields?: string;
-  /** Keys of an NDJSON `trace` line that this version does not know, kept for the way back. */
-  other?: Record<string, unknown>;
+  /** Members of an NDJSON `trace` line that this version does not know, by key, as they were spelt; kept for the way back. */
+  other?: ReadonlyMap<string, string>;
 }
 
 /** Threads in order of first appearance; row 0 is the main thread. */

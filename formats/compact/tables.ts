@@ -9,6 +9,7 @@
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import type { StackIndex, ThreadIndex } from '../../core/units.ts';
+import { membersOf } from '../shared/json_parts.ts';
 
 /** Header fields that pass 2^53, in hex. */
 const WIDE_FIELDS = ['startTime', 'mmapTop', 'programBreak', 'prngSeed'] as const;
@@ -165,7 +166,7 @@ export class TablesWriter {
       if (value === undefined || this.#header[field] === value) continue;
       this.#header[field] = value;
       news ??= {};
-      news[field] = typeof value === 'bigint' ? hex(value) : value;
+      news[field] = typeof value === 'bigint' ? hex(value) : value instanceof Map ? [...value.values()].join(',') : value;
     }
     return news;
   }
@@ -317,7 +318,7 @@ export class TablesReader {
         field === 'mapsFields' ? membersText(value) : NUMBERS.has(field) ? natural(value) : FLAGS.has(field) ? flag(value) : text(value);
     }
     for (const field of WIDE_FIELDS) if (Object.hasOwn(json, field)) header[field] = wide(json[field]);
-    if (Object.hasOwn(json, 'other')) header['other'] = Object.assign(Object.create(null), record(json['other'], 'the header'));
+    if (Object.hasOwn(json, 'other')) header['other'] = membersOf(`{${membersText(json['other'])}}`);
   }
 
   #thread([row, tid, name, seed, fields]: readonly unknown[]): void {

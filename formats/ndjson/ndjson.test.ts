@@ -170,11 +170,20 @@ describe('reading', () => {
     expect(trace.threads.tids).toEqual([1, 1]);
   });
 
+  test('what is not known of the header comes back as it was spelt', () => {
+    const line = '{"op":"trace","version":1,"clock":"ns","start_ts":7,"build":12345678901234567890,"at":{"a":9007199254740993},"x":1.50}\n';
+    const { trace } = read(line);
+    expect(write(trace, [])).toBe(line);
+  });
+
   test('hostile names are data', () => {
     const { trace } = read(
       '{"op":"trace","version":1,"__proto__":{"x":1},"constructor":2}\n{"op":"thread","tid":0,"name":"__proto__"}\n{"op":"stack","id":1,"frames":["__proto__","<script>",{"fn":"toString"}]}\n{"op":"free","ptr":"0x0","stack":1}\n',
     );
-    expect(Object.keys(trace.header.other as object)).toEqual(['__proto__', 'constructor']);
+    expect([...(trace.header.other ?? [])]).toEqual([
+      ['__proto__', '"__proto__":{"x":1}'],
+      ['constructor', '"constructor":2'],
+    ]);
     expect(trace.stacks.frames.frames.map((frame) => frame.fn)).toEqual(['__proto__', '<script>', 'toString']);
     expect(({} as Record<string, unknown>)['x']).toBe(undefined);
   });
@@ -405,7 +414,8 @@ describe('properties', () => {
             'prng_seed',
           ])
             delete other[key];
-          if (Object.keys(other).length > 0) trace.header.other = other;
+          const members = Object.entries(other).map(([key, value]) => [key, `${JSON.stringify(key)}:${JSON.stringify(value)}`] as const);
+          if (members.length > 0) trace.header.other = new Map(members);
           const ids = stacks.map((frames) => trace.stacks.intern(frames.map((one) => trace.stacks.frames.intern(one))));
           const batch = new EventBatch();
           let time = 0;
@@ -432,10 +442,9 @@ describe('properties', () => {
           expect(back.rows.map((row) => framesOf(back.trace, row.stack))).toEqual(rowsOf(batch).map((row) => framesOf(trace, row.stack)));
           expect(back.trace.threads.tids).toEqual(trace.threads.tids);
           expect(back.trace.threads.names).toEqual(trace.threads.names);
-          const { startTimeGiven, other: others, ...header } = back.trace.header;
-          const { startTimeGiven: _, other: __, ...expected } = trace.header;
+          const { startTimeGiven, ...header } = back.trace.header;
+          const { startTimeGiven: _, ...expected } = trace.header;
           expect(header).toEqual(expected);
-          expect(JSON.stringify(others ?? {})).toBe(JSON.stringify(trace.header.other ?? {}));
           expect(write(back.trace, []).split('\n')[0]).toBe(text.split('\n')[0]);
         },
       ),
@@ -471,7 +480,13 @@ describe('what a recording says late', () => {
     threads.intern(13);
     threads.names[0] = 'main';
     threads.prngSeeds[3] = 2n ** 63n;
-    Object.assign(trace.header, { pid: 10, startTime: 1_784_000_000_123_456_789n, timed: false, maps: 'm', other: { x: 2 } });
+    Object.assign(trace.header, {
+      pid: 10,
+      startTime: 1_784_000_000_123_456_789n,
+      timed: false,
+      maps: 'm',
+      other: new Map([['x', '"x":2']]),
+    });
     trace.header.timed = true;
     trace.skip('lost', 3);
     trace.warnings.push('lost some');
@@ -491,7 +506,7 @@ describe('what a recording says late', () => {
 {"op":"thread","tid":10,"nth":0,"name":"main"}
 {"op":"thread","tid":11,"nth":3,"prng_seed":"0x8000000000000000"}
 {"op":"thread","tid":13,"nth":4}
-{"op":"trace","version":1,"clock":"ns","end":true,"pid":10,"x":2,"clock_start":"1784000000123456789","skipped":{"lost":3},"notes":["lost some"],"partial":true}
+{"op":"trace","version":1,"clock":"ns","end":true,"pid":10,"clock_start":"1784000000123456789","skipped":{"lost":3},"notes":["lost some"],"partial":true,"x":2}
 `);
   });
 
@@ -499,7 +514,8 @@ describe('what a recording says late', () => {
     const text = lateText();
     const { trace, rows } = read(text);
     expect(rows.map(({ time }) => time)).toEqual([0, 5]);
-    expect(trace.header).toMatchObject({ pid: 10, startTime: 1_784_000_000_123_456_789n, timed: true, maps: 'm', other: { x: 2 } });
+    expect(trace.header).toMatchObject({ pid: 10, startTime: 1_784_000_000_123_456_789n, timed: true, maps: 'm' });
+    expect(trace.header.other).toEqual(new Map([['x', '"x":2']]));
     expect(trace.threads.tids).toEqual([10, 11, 12, 11, 13]);
     expect(trace.threads.names).toEqual(['main', undefined, 'idle', undefined, undefined]);
     expect(trace.threads.prngSeeds[3]).toBe(2n ** 63n);

@@ -17,7 +17,7 @@ import { quoteLine } from '../shared/unparsed.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
-import { membersOf, otherMembers, partsOf, spellingOf } from './json_parts.ts';
+import { membersOf, otherMembers, partsOf, spellingOf } from '../shared/json_parts.ts';
 import { StackLine } from './stack_line.ts';
 
 /** Longest line taken, bytes. */
@@ -308,7 +308,7 @@ class NdjsonReader implements TraceReader {
     }
     switch (op) {
       case 'trace':
-        this.#header(fields);
+        this.#header(fields, text);
         break;
       case 'maps':
         this.#maps(fields, text);
@@ -326,7 +326,7 @@ class NdjsonReader implements TraceReader {
     }
   }
 
-  #header(fields: Record<string, unknown>): void {
+  #header(fields: Record<string, unknown>, text: string): void {
     const { header } = this.#trace;
     const line = this.#line;
     const ends = this.#opened && fields['end'] === true;
@@ -335,7 +335,8 @@ class NdjsonReader implements TraceReader {
     if (ends) this.#builder.flush();
     else if (this.#builder.count > 0) throw this.#error('the trace line comes after events');
     if (!Object.hasOwn(fields, 'version')) throw this.#error('trace without "version"');
-    const other: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    const other = new Map<string, string>();
+    const members = membersOf(text);
     for (const [key, value] of Object.entries(fields)) {
       switch (key) {
         case 'op':
@@ -377,10 +378,10 @@ class NdjsonReader implements TraceReader {
           header.prngSeed = this.#hex(fields, key);
           break;
         default:
-          if (!ends || !this.#endField(fields, key)) other[key] = value;
+          if (!ends || !this.#endField(fields, key)) other.set(key, members.get(key) as string);
       }
     }
-    if (Object.keys(other).length > 0) header.other = ends ? Object.assign(other, { ...header.other, ...other }) : other;
+    if (other.size > 0) header.other = new Map([...(ends ? (header.other ?? []) : []), ...other]);
   }
 
   /** The time that events count from. */

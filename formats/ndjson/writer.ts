@@ -47,6 +47,7 @@ export class NdjsonWriter {
   #started = false;
   /** The header's fields as the first line has them, and what it says by its absence. */
   #headerWritten: Record<string, unknown> = {};
+  #otherWritten: ReadonlyMap<string, string> = new Map();
   #mapsWritten: string | undefined;
   #timed = true;
   #start = 0n;
@@ -267,8 +268,9 @@ export class NdjsonWriter {
     this.#start = header.startTime ?? 0n;
     const said = this.#timed && !(fromStart && header.startTimeGiven !== true);
     this.#headerWritten = headerFields(header);
-    const line = { ...TRACE_LINE, ...(said ? { start_ts: 0 } : {}) };
-    this.#object(withoutOverwriting(line, this.#headerWritten), said ? { key: 'start_ts', digits: String(this.#start) } : undefined);
+    this.#otherWritten = header.other ?? new Map();
+    const line = { ...TRACE_LINE, ...(said ? { start_ts: 0 } : {}), ...this.#headerWritten };
+    this.#object(line, said ? { key: 'start_ts', digits: String(this.#start) } : undefined, membersBeside(line, this.#otherWritten));
     if (this.#timed) {
       this.#startSeconds = Number(this.#start / 1_000_000_000n);
       this.#startNanos = Number(this.#start % 1_000_000_000n);
@@ -288,8 +290,9 @@ export class NdjsonWriter {
     const { header, skipped, warnings, partial } = this.#trace;
     const news: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(headerFields(header))) {
-      if (JSON.stringify(value) !== JSON.stringify(this.#headerWritten[key])) define(news, key, value);
+      if (JSON.stringify(value) !== JSON.stringify(this.#headerWritten[key])) news[key] = value;
     }
+    const others = [...(header.other ?? [])].filter(([key, member]) => this.#otherWritten.get(key) !== member);
     const timed = header.timed !== false;
     if (this.#timed && !timed) news['timed'] = false;
     const start = timed && this.#timed && (header.startTime ?? 0n) !== this.#start ? header.startTime : undefined;
@@ -297,8 +300,9 @@ export class NdjsonWriter {
     if (Object.keys(skipped).length > 0) news['skipped'] = skipped;
     if (warnings.length > 0) news['notes'] = warnings;
     if (partial) news['partial'] = true;
-    if (Object.keys(news).length === 0) return;
-    this.#object(withoutOverwriting({ ...TRACE_LINE, end: true }, news));
+    if (Object.keys(news).length === 0 && others.length === 0) return;
+    const line = { ...TRACE_LINE, end: true, ...news };
+    this.#object(line, undefined, membersBeside(line, others));
   }
 
   /** `nth`: the line says which row it is, because no event shows it, or because events have already shown it. */
@@ -358,18 +362,14 @@ function headerFields(header: TraceHeader): Record<string, unknown> {
     source: header.source,
   };
   for (const [key, value] of Object.entries(known)) if (value !== undefined) fields[key] = value;
-  return withoutOverwriting(fields, header.other ?? {});
+  return fields;
 }
 
-/** `line`, with those fields of `more` that it has not. */
-function withoutOverwriting(line: Record<string, unknown>, more: Record<string, unknown>): Record<string, unknown> {
-  for (const [key, value] of Object.entries(more)) if (!Object.hasOwn(line, key)) define(line, key, value);
-  return line;
-}
-
-/** Sets a field whatever its name, `__proto__` too. */
-function define(line: Record<string, unknown>, key: string, value: unknown): void {
-  Object.defineProperty(line, key, { value, enumerable: true, configurable: true, writable: true });
+/** Those of some members, spelt as they are, whose keys a line has not; undefined if there are none. */
+function membersBeside(line: Record<string, unknown>, members: Iterable<readonly [key: string, member: string]>): string | undefined {
+  const more: string[] = [];
+  for (const [key, member] of members) if (!Object.hasOwn(line, key)) more.push(member);
+  return more.length === 0 ? undefined : more.join(',');
 }
 
 function hex(value: bigint | undefined): string | undefined {
