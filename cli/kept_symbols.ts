@@ -3,9 +3,9 @@
  * Invariant: a file is written under its name in one step, all together hold at most MOST_BYTES, and only their user may read them.
  * A folder that cannot be used is as if nothing was kept. JEREPLAY_SYMBOL_CACHE names another folder, or is `off`.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { cacheFolder, makeRoom } from './cache_folder.ts';
 import type { KeptTexts, SymbolTool } from '../profiles/symbols/host.ts';
 
 /** Of all files; the oldest go first. */
@@ -16,16 +16,7 @@ const TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer', 'c++filt',
 
 /** The folder of answers; undefined if none are to be kept. */
 export function keptFolder(environment: NodeJS.ProcessEnv = process.env): string | undefined {
-  const own = environment['JEREPLAY_SYMBOL_CACHE'] ?? '';
-  if (own !== '') return own === 'off' ? undefined : own;
-  const cache = environment['XDG_CACHE_HOME'] ?? '';
-  try {
-    // A relative path is to be ignored, says the specification.
-    return join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'jereplay', 'symbols');
-  } catch {
-    // A user without a home.
-    return undefined;
-  }
+  return cacheFolder('symbols', environment['JEREPLAY_SYMBOL_CACHE'], environment);
 }
 
 /**
@@ -69,15 +60,4 @@ function stampOf(tool: string): string {
     if (stat?.isFile()) return `${place} ${stat.size} ${stat.mtimeMs}`;
   }
   return tool;
-}
-
-/** Removes the oldest files beyond so many bytes. */
-function makeRoom(folder: string, mostBytes: number): void {
-  const files = readdirSync(folder).map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
-  files.sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
-  let bytes = 0;
-  for (const { path, stat } of files) {
-    bytes += stat.size;
-    if (bytes > mostBytes && stat.isFile()) rmSync(path);
-  }
 }

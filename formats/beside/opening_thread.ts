@@ -27,7 +27,7 @@ export type OpeningState = Omit<Input, 'name' | 'chunks'>;
 /** A message: first that the input is open, then a chunk each, and that there are no more; or that it could not be read. */
 export type OpeningMessage = { readonly state: OpeningState; readonly chunk: Uint8Array | undefined } | { readonly failed: Failure };
 
-if (!isMainThread && parentPort !== null && isTask(workerData)) await open(workerData, parentPort);
+if (!isMainThread && parentPort !== null && isTask(workerData)) void open(workerData, parentPort);
 
 function isTask(data: unknown): data is OpeningTask {
   return typeof data === 'object' && data !== null && (data as Partial<OpeningTask>).task === 'open an input';

@@ -12,7 +12,7 @@ import { TraceWatch } from './trace_news.ts';
 /** This file. */
 export const READING_THREAD = import.meta.url;
 
-if (!isMainThread && parentPort !== null && isTask(workerData)) await read(workerData, parentPort);
+if (!isMainThread && parentPort !== null && isTask(workerData)) void read(workerData, parentPort);
 
 function isTask(data: unknown): data is ReadingTask {
   return typeof data === 'object' && data !== null && (data as Partial<ReadingTask>).task === 'read a trace';

@@ -1,0 +1,34 @@
+/**
+ * Folders in the user's cache folder (XDG Base Directory Specification: $XDG_CACHE_HOME, else ~/.cache), and room in them.
+ */
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+
+/**
+ * A folder for what later runs may use; undefined if nothing is to be kept.
+ * @param name of ours among those of the cache
+ * @param own what the user says: another folder, or `off`
+ */
+export function cacheFolder(name: string, own: string | undefined, environment: NodeJS.ProcessEnv): string | undefined {
+  if (own !== undefined && own !== '') return own === 'off' ? undefined : own;
+  const cache = environment['XDG_CACHE_HOME'] ?? '';
+  try {
+    // A relative path is to be ignored, says the specification.
+    return join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'jereplay', name);
+  } catch {
+    // A user without a home.
+    return undefined;
+  }
+}
+
+/** Removes the oldest files of a folder beyond so many bytes. */
+export function makeRoom(folder: string, mostBytes: number): void {
+  const files = readdirSync(folder).map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
+  files.sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
+  let bytes = 0;
+  for (const { path, stat } of files) {
+    bytes += stat.size;
+    if (bytes > mostBytes && stat.isFile()) rmSync(path);
+  }
+}

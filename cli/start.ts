@@ -1,0 +1,16 @@
+/**
+ * Starts the program from its parts, with the code that V8 made of them in an earlier run.
+ */
+import { codeFolder } from './kept_code.ts';
+import { openParts } from './parts.ts';
+
+/** A word for all that is bundled, by the bundler. */
+declare const BUILD: string;
+
+/** @param args the command line without node and script */
+export async function start(args: readonly string[], version: string): Promise<void> {
+  // What is compiled differs from command to command.
+  const command = /^[a-z]+$/.test(args[0] ?? '') ? args[0] : 'none';
+  const loadPart = openParts(__dirname, codeFolder(), `${BUILD}-${process.version}-${process.arch}-${command}`);
+  await (loadPart('program.js') as unknown as typeof import('./program.ts')).run(args, version);
+}
