@@ -25,7 +25,8 @@ export function openParts(folder: string, kept: string | undefined, name: string
   let isComplete = true;
   const modules = pathToFileURL(join(folder, '../shared/')).href;
   const get = (id: string) => (id.endsWith('.js') ? loadPart(id) : require(id));
-  const load = async (id: string) => (id.endsWith('.js') ? loadPart(id) : import(id));
+  // Node's own modules need no loader of ES modules.
+  const load = async (id: string) => (id.endsWith('.js') ? loadPart(id) : id.startsWith('node:') ? require(id) : import(id));
   function loadPart(part: string): Exports {
     const known = loaded.get(part);
     if (known !== undefined) return known;

@@ -3,8 +3,7 @@
  * Invariant: compression is recognised by content, whatever the name says, and taken off layer by layer.
  * A compressed file that breaks off gives what came through, and `cut` says so; one whose end does not agree with the sums there, all of it, and `unsound` says so.
  */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
 
@@ -41,10 +40,10 @@ export interface Input {
 export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
   let totalBytes: number | undefined;
   if (source instanceof Uint8Array) totalBytes = source.length;
-  else if (typeof source === 'string' && source !== '-') totalBytes = await sizeOf(source);
+  else if (typeof source === 'string' && source !== '-') totalBytes = sizeOf(source);
 
   const input = { name, totalBytes, bytesRead: 0, cut: false, unsound: false, chunks: undefined as unknown as AsyncIterable<Uint8Array> };
-  let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name), input);
+  let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name, totalBytes), input);
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
     chunks = whole;
@@ -103,9 +102,9 @@ function isZstd(head: Uint8Array): boolean {
   return (head[0] & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+function sizeOf(path: string): number | undefined {
   try {
-    const stats = await stat(path);
+    const stats = statSync(path);
     if (stats.isDirectory()) throw new InputError(path, 'is a directory');
     return stats.isFile() ? stats.size : undefined;
   } catch (error) {
@@ -113,7 +112,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
   }
 }
 
-async function* rawChunks(source: Source, name: string): AsyncGenerator<Uint8Array> {
+async function* rawChunks(source: Source, name: string, totalBytes: number | undefined): AsyncGenerator<Uint8Array> {
   if (source instanceof Uint8Array) {
     for (let start = 0; start < source.length; start += READ_BYTES) yield source.subarray(start, start + READ_BYTES);
     return;
@@ -121,6 +120,8 @@ async function* rawChunks(source: Source, name: string): AsyncGenerator<Uint8Arr
   try {
     if (typeof source !== 'string') yield* source;
     else if (source === '-') yield* process.stdin;
+    // Node takes longer to make a stream ready than to read what comes in one piece. Of what the system makes up the size is 0.
+    else if (totalBytes !== undefined && totalBytes > 0 && totalBytes <= READ_BYTES) yield readFileSync(source);
     else yield* createReadStream(source, { highWaterMark: READ_BYTES });
   } catch (error) {
     throw asInputError(error, name);
