@@ -1,3 +1,4 @@
+import type { Argv } from 'yargs';
 import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
@@ -6,15 +7,9 @@ export const flag = (describe: string) => ({ type: 'boolean', describe }) as con
 /** A flag with one. */
 export const value = (describe: string) => ({ type: 'string', describe, requiresArg: true }) as const;
 
-/** The flags under a heading of --help. */
-function group<F extends Record<string, object>>(heading: string, flags: F): { [K in keyof F]: F[K] & { readonly group: string } } {
-  const grouped = Object.entries(flags).map(([name, flag]) => [name, { ...flag, group: `${heading}:` }]);
-  return Object.fromEntries(grouped) as { [K in keyof F]: F[K] & { readonly group: string } };
-}
-
-/** Flags of reports, jeprof's where it has them. */
-export const REPORT_FLAGS = {
-  ...group('Reports, one of', {
+/** The headings of --help, and the flags under them, jeprof's where it has them. */
+const HEADINGS = {
+  'Reports, one of': {
     text: flag('A table, one line a function (default)'),
     tree: flag('The tree of calls'),
     peek: value('RE: callers and callees of functions that match'),
@@ -38,8 +33,8 @@ export const REPORT_FLAGS = {
     web: flag('The drawing in a browser'),
     gv: flag('The drawing in gv'),
     evince: flag('The drawing in evince (needs ps2pdf)'),
-  }),
-  ...group('What is counted', {
+  },
+  'What is counted': {
     inuse_space: flag('Bytes in use (default)'),
     inuse_objects: flag('Objects in use'),
     alloc_space: flag('Bytes ever allocated'),
@@ -51,48 +46,70 @@ export const REPORT_FLAGS = {
     base: value('FILE: a profile to subtract'),
     drop_negative: flag('After --base, less than nothing is nothing'),
     thread: value('N: one thread; * for each'),
-  }),
-  ...group('Rows', {
+  },
+  Rows: {
     functions: flag('By function (default)'),
     lines: flag('By source line'),
     files: flag('By source file'),
     addresses: flag('By address'),
     cum: flag('Sorted by cumulative value'),
     top: value('N: only so many'),
-  }),
-  ...group('Filters', {
+  },
+  Filters: {
     focus: value('RE: only backtraces that match'),
     ignore: value('RE: only backtraces that do not match'),
     retain: value('RE: only frames that match'),
     exclude: value('RE: only frames that do not match'),
-  }),
-  ...group('Call graphs', {
+  },
+  'Call graphs': {
     nodecount: value('N: at most so many nodes (default: 80)'),
     nodefraction: value('F: no nodes below this share (default: .005)'),
     edgefraction: value('F: no edges below this share (default: .001)'),
     maxdegree: value('N: at most so many edges of a node (default: 8)'),
     heapcheck: flag('Marks nodes that allocate themselves'),
-  }),
-  ...group('Names', {
+  },
+  Names: {
     nearest: flag('As jeprof guesses them: the nearest symbol, however far'),
     ...SYMBOL_FLAGS,
-  }),
+  },
+} as const;
+
+/** Flags of reports. */
+export const REPORT_FLAGS = {
+  ...HEADINGS['Reports, one of'],
+  ...HEADINGS['What is counted'],
+  ...HEADINGS.Rows,
+  ...HEADINGS.Filters,
+  ...HEADINGS['Call graphs'],
+  ...HEADINGS.Names,
   output: { alias: 'o', ...value('A file for the report (default: standard output)') },
   'fail-over': value('SIZE or SIZE@RE: exit with 1 if more than these bytes are in use, by backtraces that match'),
   ...INPUT_FLAGS,
 } as const;
 
+/**
+ * Puts the flags of reports under their headings. Here and not flag by flag, since yargs makes a list anew for each.
+ * @param more further flags, by heading
+ */
+export function underHeadings<T>(program: Argv<T>, more: Partial<Record<keyof typeof HEADINGS, readonly string[]>> = {}): Argv<T> {
+  for (const [heading, flags] of Object.entries(HEADINGS))
+    program.group([...Object.keys(flags), ...(more[heading as keyof typeof HEADINGS] ?? [])], `${heading}:`);
+  return program;
+}
+
 export default command(
   'report <profiles..>',
   'What jeprof prints, from heap dumps, pprof profiles and traces',
   (program) =>
-    program
-      .positional('profiles', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. Several are summed; - is standard input`,
-      })
-      .options({ ...REPORT_FLAGS, interactive: { ...REPORT_FLAGS.interactive, alias: 'i' } }),
+    underHeadings(
+      program
+        .positional('profiles', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. Several are summed; - is standard input`,
+        })
+        .options({ ...REPORT_FLAGS, interactive: { ...REPORT_FLAGS.interactive, alias: 'i' } }),
+    ),
   async (args) => (await import('../jobs/report.ts')).report(args),
 );
