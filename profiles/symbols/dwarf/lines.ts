@@ -138,6 +138,25 @@ export class LineTable {
         address += addressSteps[code];
         line += lineSteps[code];
       } else if (code !== DW_LNS_COPY) {
+        // Nearly all others have no number behind them, or one of a byte.
+        const byte = bytes[i];
+        if (byte < 0x80) {
+          if (code === DW_LNS_SET_COLUMN) {
+            i++;
+            continue;
+          }
+          if (code === DW_LNS_ADVANCE_LINE) {
+            line += (byte << 25) >> 25;
+            i++;
+            continue;
+          }
+          if (code === DW_LNS_SET_FILE) {
+            file = byte;
+            i++;
+            continue;
+          }
+        }
+        if (code === DW_LNS_NEGATE_STMT) continue;
         cursor.at = start + i;
         switch (code) {
           case 0: {
@@ -181,7 +200,6 @@ export class LineTable {
           case DW_LNS_SET_COLUMN:
             cursor.skipLeb();
             break;
-          case DW_LNS_NEGATE_STMT:
           case DW_LNS_SET_BASIC_BLOCK:
             break;
           case DW_LNS_CONST_ADD_PC:
