@@ -15,16 +15,27 @@ export function cacheFolder(name: string, own: string | undefined, environment: 
   const cache = environment['XDG_CACHE_HOME'] ?? '';
   try {
     // A relative path is to be ignored, says the specification.
-    return join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'jereplay', name);
+    const [place, ...below] = isAbsolute(cache) ? [cache] : [homedir(), '.cache'];
+    return isOfUser(place) ? join(place, ...below, 'jereplay', name) : undefined;
   } catch {
     // A user without a home.
     return undefined;
   }
 }
 
-/** Removes the oldest files of a folder beyond so many bytes. */
-export function makeRoom(folder: string, mostBytes: number): void {
-  const files = readdirSync(folder).map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
+/** False for another user's folder, as a home is under sudo: what is left there the other could not replace, and what is found there is the other's. */
+function isOfUser(folder: string): boolean {
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  return stat === undefined || process.getuid === undefined || stat.uid === process.getuid();
+}
+
+/**
+ * Removes the oldest files of a folder beyond so many bytes.
+ * @param ours names of files that were put there: the user may have named a folder with others
+ */
+export function makeRoom(folder: string, ours: RegExp, mostBytes: number): void {
+  const names = readdirSync(folder).filter((name) => ours.test(name));
+  const files = names.map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
   files.sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
   let bytes = 0;
   for (const { path, stat } of files) {

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { codeFolder, readCode, writeCode } from './kept_code.ts';
 import { finished, start } from './testing.ts';
 
@@ -26,15 +26,30 @@ test('code is kept where the user or the XDG specification says, or not at all',
 });
 
 test('code comes back as it was written, for its user alone', () => {
-  writeCode(join(folder, 'new/er'), 'name', CODE);
+  writeCode(join(folder, 'new/er'), 'name', () => CODE);
   expect(asLists(readCode(join(folder, 'new/er'), 'name'))).toEqual(asLists(CODE));
   expect(statSync(join(folder, 'new/er/name')).mode & 0o777).toBe(0o600);
   expect(readdirSync(join(folder, 'new/er'))).toEqual(['name']);
   expect(readCode(folder, 'other').size).toBe(0);
 });
 
+test('code is not asked for where there is no place for it', () => {
+  writeFileSync(join(folder, 'file'), '');
+  const take = vi.fn(() => CODE);
+  writeCode(join(folder, 'file/folder'), 'name', take);
+  expect(take).not.toHaveBeenCalled();
+});
+
+// only root may give a file to others
+test.runIf(process.getuid?.() === 0)('nothing is kept in the home of another user, whose sudo this may be', () => {
+  expect(codeFolder({ XDG_CACHE_HOME: folder })).toBe(join(folder, 'jereplay/code'));
+  chownSync(folder, (process.getuid?.() ?? 0) + 1, 0);
+  expect(codeFolder({ XDG_CACHE_HOME: folder })).toBeUndefined();
+  expect(codeFolder({ XDG_CACHE_HOME: folder, JEREPLAY_CODE_CACHE: folder })).toBe(folder);
+});
+
 test('of a damaged file nothing is used, whichever byte it is', () => {
-  writeCode(folder, 'name', CODE);
+  writeCode(folder, 'name', () => CODE);
   const path = join(folder, 'name');
   const whole = readFileSync(path);
   for (let at = 0; at < whole.length; at += at < 60 ? 1 : 97) {
@@ -47,12 +62,15 @@ test('of a damaged file nothing is used, whichever byte it is', () => {
   }
 });
 
-test('the oldest code goes when there is too much', () => {
-  for (const [i, name] of ['a', 'b', 'c'].entries()) {
-    writeCode(folder, name, CODE, 2500);
+test('the oldest code goes when there is too much, and nothing that others put there', () => {
+  writeFileSync(join(folder, 'diary'), 'x'.repeat(3000));
+  utimesSync(join(folder, 'diary'), 0, 0);
+  const names = ['a', 'b', 'c'].map((command) => `0123456789abcdef-v20.0.0-x64-${command}`);
+  for (const [i, name] of names.entries()) {
+    writeCode(folder, name, () => CODE, 2500);
     utimesSync(join(folder, name), i, i);
   }
-  expect(readdirSync(folder)).toEqual(['b', 'c']);
+  expect(readdirSync(folder)).toEqual([...names.slice(1), 'diary']);
 });
 
 describe('the program', () => {

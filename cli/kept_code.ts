@@ -10,6 +10,8 @@ import { cacheFolder, makeRoom } from './cache_folder.ts';
 
 /** Of all files; the oldest go first. */
 const MOST_BYTES = 64 << 20;
+/** Names of files, with a dot before those that are being written: the build comes first. */
+const OURS = /^\.?[0-9a-f]{16}-/;
 /** Before the list of parts: its bytes, and the checksum of all that follows. */
 const HEAD_BYTES = 8;
 
@@ -45,20 +47,32 @@ function parse(bytes: Buffer): CompiledCode {
   return new Map(list.map(([part, length]) => [part, bytes.subarray(at, (at += length))]));
 }
 
-/** Keeps code under a name. What cannot be kept is not, and nothing fails. */
-export function writeCode(folder: string, name: string, code: CompiledCode, mostBytes = MOST_BYTES): void {
+/**
+ * Keeps code under a name. What cannot be kept is not, and nothing fails.
+ * @param take gives the code, which takes time: it is asked only where there is a place for it
+ */
+export function writeCode(folder: string, name: string, take: () => CompiledCode, mostBytes = MOST_BYTES): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const next = join(folder, `.${name}.${process.pid}`);
+    const fd = openSync(next, 'w', 0o600);
+    try {
+      writeFileSync(fd, fileOf(take()));
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(next, join(folder, name));
+    makeRoom(folder, OURS, mostBytes);
+  } catch {
+    // Later runs compile it again.
+  }
+}
+
+function fileOf(code: CompiledCode): Uint8Array {
   const list = Buffer.from(JSON.stringify([...code].map(([part, { length }]) => [part, length])));
   const content = Buffer.concat([list, ...code.values()]);
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt32LE(list.length, 0);
   head.writeUInt32LE(crc32(content), 4);
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const next = join(folder, `.${name}.${process.pid}`);
-    writeFileSync(next, Buffer.concat([head, content]), { mode: 0o600 });
-    renameSync(next, join(folder, name));
-    makeRoom(folder, mostBytes);
-  } catch {
-    // Later runs compile it again.
-  }
+  return Buffer.concat([head, content]);
 }

@@ -34,12 +34,16 @@ test('the folder is that of the XDG specification, or the one that is named', ()
 
 test('the oldest texts go when there are too many bytes', () => {
   const texts = keptTexts(join(folder, 'made'), (tool) => tool, 25);
+  mkdirSync(join(folder, 'made'));
+  writeFileSync(join(folder, 'made/of_others'), 'what the user had in that folder');
+  utimesSync(join(folder, 'made/of_others'), 0, 0);
   for (const [i, name] of ['a', 'b', 'c'].entries()) {
     texts.write(name, 'ten bytes.');
     utimesSync(join(folder, 'made', name), i, i);
   }
   texts.write('b', '10 others.');
   expect(['a', 'b', 'c'].map((name) => texts.read(name))).toEqual([undefined, '10 others.', 'ten bytes.']);
+  expect(readdirSync(join(folder, 'made'))).toContain('of_others');
 });
 
 test('another tool in PATH is known for another', () => {

@@ -11,6 +11,9 @@ import type { KeptTexts, SymbolTool } from '../profiles/symbols/host.ts';
 /** Of all files; the oldest go first. */
 const MOST_BYTES = 64 << 20;
 
+/** Names of files, with a dot before those that are being written: build id and checksum come first. */
+const OURS = /^\.?[0-9a-f]+(?:\.|$)/;
+
 /** Tools that answers come from. */
 const TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer', 'c++filt', 'xz'];
 
@@ -44,7 +47,7 @@ export function keptTexts(folder: string, toolPath: (tool: SymbolTool) => string
         const next = join(folder, `.${name}.${process.pid}`);
         writeFileSync(next, text, { mode: 0o600 });
         renameSync(next, join(folder, name));
-        makeRoom(folder, mostBytes);
+        makeRoom(folder, OURS, mostBytes);
       } catch {
         // Later runs ask again.
       }

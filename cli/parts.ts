@@ -46,8 +46,8 @@ export function openParts(folder: string, kept: string | undefined, name: string
     process.once('exit', () => {
       if (isComplete) return;
       // What this run did not load is as it was.
-      const compiled = [...scripts].map(([part, script]) => [part, script.createCachedData()] as const);
-      writeCode(kept, name, new Map([...code, ...compiled]));
+      const compiled = () => [...scripts].map(([part, script]) => [part, script.createCachedData()] as const);
+      writeCode(kept, name, () => new Map([...code, ...compiled()]));
     });
   return loadPart;
 }
