@@ -1,12 +1,18 @@
 /**
  * Inputs that are no traces, through the commands that take them.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { StackIndex } from '../core/units.ts';
 import { contextSumsReader } from '../formats/context_sums.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
+import { readProfile } from '../profiles/read_profile.ts';
 import { sumProfiles } from '../profiles/sum.ts';
+import { readSubject } from './subject.ts';
 import { run } from './testing.ts';
 
 const trace = (name: string) => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
@@ -146,4 +152,65 @@ test.each([
   const [first, second] = stderr.split('\n');
   expect(first?.replaceAll("'", '’')).toContain(fact);
   expect(second).toContain(`hint: ${hint}`);
+});
+
+describe('heap dumps of many blocks', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'subject-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** A dump of about a megabyte, with rows of all lengths, a line within it that is none, and maps. */
+  const lines = ['--- symbol', 'binary=server', '0x55d000000010 main', '---', '--- heap', 'heap_v2/524288', '  t*: 0: 0 [0: 0]'];
+  for (let context = 1; context <= 4000; context++) {
+    const addresses = Array.from({ length: 1 + ((context * 7) % 31) }, (_, depth) => `0x55d0${(context * 4099 + depth * 17).toString(16)}`);
+    const row = `: ${context}: ${context * 48} [${context + 1}: ${context * 96}]`;
+    lines.push(`@ ${addresses.join(' ')}`, `  t*${row}`, `  t${context % 3}${row} worker ${context % 3}`);
+    if (context === 3900) lines.push('no row of a dump');
+  }
+  const maps = '55d000000000-55d010000000 r-xp 00000000 fe:00 123 /usr/bin/server';
+  const text = Buffer.from([...lines, '', 'MAPPED_LIBRARIES:', maps, ''].join('\n'));
+  const whole = readProfile(text, 'dump')!.profile;
+
+  /** What is in the tables, whatever room they have. */
+  const contents = ({ stacks, samples, threads, ...rest }: typeof whole) => ({
+    ...rest,
+    frames: stacks.frames.frames,
+    rows: Array.from({ length: samples.length }, (_, row) => [
+      [...stacks.framesOf(samples.stack[row] as StackIndex)],
+      samples.inuseObjects[row],
+      samples.inuseBytes[row],
+      samples.allocObjects[row],
+      samples.allocBytes[row],
+    ]),
+    threads: threads.map(({ id, name, samples }) => ({ id, name, bytes: samples.total('inuse_space') })),
+  });
+
+  test.each([
+    ['plain', text],
+    ['with a byte order mark', Buffer.concat([Buffer.from('\ufeff'), text])],
+    ['by gzip', gzipSync(text)],
+  ])('%s: as from its bytes at once', async (name, bytes) => {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    const expected = contents(whole);
+    expect(expected.warnings).toHaveLength(1);
+    const named = { ...expected, warnings: expected.warnings.map((warning) => warning.replace('dump:', `${path}:`)) };
+    const { profile, dumpText } = await readSubject(path, {}, { threads: true });
+    expect(contents(profile)).toEqual(named);
+    expect(dumpText).toBeUndefined();
+    expect(contents((await readSubject(path, {})).profile)).toEqual({ ...named, threads: [] });
+    const kept = await readSubject(path, {}, { text: true });
+    expect(Buffer.from(kept.dumpText!).toString()).toMatch(/^heap_v2\/524288\n {2}t\*: 0: 0/);
+  });
+
+  test('report: from a file, from standard input, of one thread, and the text itself', async () => {
+    const path = join(folder, 'dump.heap');
+    writeFileSync(path, text);
+    const { code, stdout } = await run(['report', path, '--show_bytes']);
+    expect(code).toBe(0);
+    expect(await run(['report', '-', '--show_bytes'], text)).toMatchObject({ code: 0, stdout });
+    const thread = await run(['report', path, '--show_bytes', '--thread', '2', '--quiet']);
+    expect(thread.stdout).toMatch(/^Total \(t2\): /);
+    const raw = await run(['report', path, '--raw', '--quiet']);
+    expect(raw.stdout.endsWith(text.toString().slice(text.indexOf('heap_v2')))).toBe(true);
+  });
 });

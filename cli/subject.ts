@@ -2,12 +2,14 @@
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
  * Invariant: a heap dump or a pprof profile is read without loading the trace formats, which would take longer than most dumps; the allocator is loaded for none.
  */
+import { setFlagsFromString } from 'node:v8';
 import { grown } from '../core/columns.ts';
 import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import { faultOf, type Input, openInput, peek } from '../formats/input.ts';
+import { faultOf, fileBlocks, type Input, openInput, peek } from '../formats/input.ts';
+import { LineScanner } from '../formats/shared/lines.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
-import { isHeap } from '../profiles/heap/read.ts';
+import { HeapReader, isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
@@ -34,34 +36,36 @@ const HEAD_BYTES = 65536;
 
 /**
  * Reads a trace (to its end, or up to `--until`), a recording that sums up, or a profile.
+ * @param wanted of a dump; other profiles are small, and tell all they can
  * @throws InputError for what is neither, and for `--until` with what lists no calls.
  */
-export async function readSubject(path: string, args: SubjectArgs): Promise<Subject> {
+export async function readSubject(path: string, args: SubjectArgs, wanted: Wanted = {}): Promise<Subject> {
   const until = args.until === undefined ? undefined : parseUntil(args.until);
-  const kept: Uint8Array[] = [];
+  let kept: Uint8Array[] | undefined = [];
   const standard = onlyOnce(path);
-  const input = await openInput(standard === undefined ? path : keeping(standard, kept), path);
+  const input = await openInput(standard === undefined ? path : keeping(standard, (chunk) => kept?.push(chunk)), path);
   const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
   const head = start.subarray(0, HEAD_BYTES);
   let traceArgs = args;
   if (args.from === undefined) {
-    const listsCalls = () => {
+    const listsNoCalls = () => {
+      kept = undefined;
       if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
     };
     if (isHeap(head) || isPprof(head)) {
-      listsCalls();
-      return openProfile(chunks, input);
+      listsNoCalls();
+      return isHeap(head) && wanted.text !== true ? readDump(chunks, input, wanted) : openProfile(chunks, input);
     }
     const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
     const readSums = contextSumsReader(head);
     if (readSums !== undefined) {
-      listsCalls();
+      listsNoCalls();
       return withFault({ profile: profileFromContextSums(await readSums(chunks, path)) }, input);
     }
     const format = sniffFormat(head);
     // Folded stacks are like many a text: what is a trace is none.
     if (format === undefined && isProfile(head)) {
-      listsCalls();
+      listsNoCalls();
       return openProfile(chunks, input);
     }
     // What has been found need not be looked for again when the trace is read from its start.
@@ -69,8 +73,8 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   }
   // A trace is read from its start again: the file, or what was taken from standard input and the rest of it.
   let source: AsyncGenerator<Uint8Array> | undefined;
-  if (standard === undefined) await chunks[Symbol.asyncIterator]().return?.();
-  else source = following(kept, standard);
+  if (standard === undefined) await close(chunks);
+  else source = following(kept ?? [], standard);
   const { accountTrace, withUntil } = await import('./trace_accounts.ts');
   const run = (at: string, end: AccountOptions['until']) =>
     accountTrace(at, traceArgs, end === undefined ? {} : { until: end }, at === path ? source : undefined);
@@ -86,10 +90,44 @@ export async function readSubject(path: string, args: SubjectArgs): Promise<Subj
   };
 }
 
+/** What else is wanted of an input than its values. */
+export interface Wanted {
+  /** A dump's own text. */
+  readonly text?: boolean;
+  /** What each thread has. */
+  readonly threads?: boolean;
+}
+
+/** Reads a heap dump without holding its text, which would be most of what that takes. */
+async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, wanted: Wanted): Promise<Subject> {
+  // Backtraces are in columns; what else is made lives briefly or to the end, and gains nothing from a young generation that grows.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  const reader = new HeapReader(input.name, wanted.threads === true);
+  const scanner = new LineScanner(input.name, (bytes, start, end) => reader.takeLine(bytes, start, end), Infinity);
+  if (input.isPlainFile) {
+    await close(chunks);
+    let left = input.totalBytes ?? 0;
+    for (const block of fileBlocks(input.name)) {
+      scanner.write(block);
+      reader.expect((left -= block.length));
+    }
+  } else for await (const chunk of chunks) scanner.write(chunk);
+  scanner.end();
+  return withFault({ profile: reader.finish().profile }, input);
+}
+
 async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input): Promise<Subject> {
   const opened = readProfile(await wholeOf(chunks, input), input.name);
   if (opened !== undefined) return withFault(opened, input);
   throw new InputError(input.name, 'begins like a profile and is none');
+}
+
+/** Closes an input that is not read to its end. */
+async function close(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  // A generator that has not begun would leave open what it has.
+  await iterator.next();
+  await iterator.return?.();
 }
 
 /** All bytes of an input, in room made for a file of that size: two copies of a large dump would be most of what reading it takes. */
@@ -113,11 +151,11 @@ function withFault(opened: OpenedProfile, input: Input): Subject {
   return { ...opened, profile: { ...profile, warnings: [...profile.warnings, `${input.name}: ${fault}`] } };
 }
 
-/** The chunks of a stream, each also kept until `following` takes over. */
-async function* keeping(chunks: AsyncIterator<Uint8Array>, kept: Uint8Array[]): AsyncGenerator<Uint8Array> {
+/** The chunks of a stream, each of which `keep` gets too. */
+async function* keeping(chunks: AsyncIterator<Uint8Array>, keep: (chunk: Uint8Array) => void): AsyncGenerator<Uint8Array> {
   // By hand: leaving a for-await loop would close the stream.
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
-    kept.push(next.value);
+    keep(next.value);
     yield next.value;
   }
 }

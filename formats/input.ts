@@ -3,7 +3,7 @@
  * Invariant: compression is recognised by content, whatever the name says, and taken off layer by layer.
  * A compressed file that breaks off gives what came through, and `cut` says so; one whose end does not agree with the sums there, all of it, and `unsound` says so.
  */
-import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
 
@@ -12,6 +12,8 @@ export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
 
 /** Bytes read from the system at once. */
 const READ_BYTES = 1 << 20;
+/** Bytes of a block of `fileBlocks`. */
+const BLOCK_BYTES = 1 << 18;
 /** Compressed bytes given to gunzip at once: they may become a thousand times as many. */
 const GZIP_BYTES = 1 << 14;
 /** Layers of compression taken off. */
@@ -29,6 +31,8 @@ export interface Input {
   cut: boolean;
   /** True once all was decompressed and is not what the checksum or length at its end says. */
   unsound: boolean;
+  /** True if `chunks` are the bytes of the file of that name as they are. */
+  readonly isPlainFile?: boolean;
   /** Decompressed bytes, in chunks; to be iterated once. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
@@ -42,7 +46,8 @@ export async function openInput(source: Source, name = typeof source === 'string
   if (source instanceof Uint8Array) totalBytes = source.length;
   else if (typeof source === 'string' && source !== '-') totalBytes = sizeOf(source);
 
-  const input = { name, totalBytes, bytesRead: 0, cut: false, unsound: false, chunks: undefined as unknown as AsyncIterable<Uint8Array> };
+  const chunksToCome = undefined as unknown as AsyncIterable<Uint8Array>;
+  const input = { name, totalBytes, bytesRead: 0, cut: false, unsound: false, isPlainFile: false, chunks: chunksToCome };
   let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name, totalBytes), input);
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
@@ -52,11 +57,29 @@ export async function openInput(source: Source, name = typeof source === 'string
     else if (isZstd(head)) chunks = (await import('./zstd.ts')).unzstd(chunks, name, input);
     else {
       if (startsWithMark(head)) chunks = withoutMark(chunks);
+      else input.isPlainFile = layer === 0 && source === name && totalBytes !== undefined;
       break;
     }
   }
   input.chunks = chunks;
   return input;
+}
+
+/**
+ * The bytes of a file as they are, a block at a time in the same place: each is valid until the next is asked for, and leaves nothing to be collected.
+ * @throws InputError if it cannot be read
+ */
+export function* fileBlocks(path: string): Generator<Uint8Array> {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    const block = new Uint8Array(BLOCK_BYTES);
+    for (let length = readSync(file, block); length > 0; length = readSync(file, block)) yield block.subarray(0, length);
+  } catch (error) {
+    throw asInputError(error, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** What is wrong with an input that was used all the same, once its chunks are over; undefined if nothing is. */

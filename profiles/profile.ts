@@ -3,6 +3,7 @@
  * Invariant: every column of a SampleTable has `length` rows in use, and every stack in it is a row of `Profile.stacks` or NO_STACK.
  * Differs from a heap dump: values are estimates of what the program did (sampling already undone), in fractions where the estimate has them.
  */
+import { grown } from '../core/columns.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { Ledger } from '../core/replay/ledger.ts';
 import type { Frame, StackTable } from '../core/trace/stacks.ts';
@@ -44,7 +45,7 @@ export class SampleTable {
 
   /** Appends a row. */
   add(stack: StackIndex, inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number, temporaryObjects = 0): void {
-    if (this.length === this.stack.length) this.#grow();
+    if (this.length === this.stack.length) this.reserve(Math.max(64, this.length * 2));
     const row = this.length++;
     this.stack[row] = stack;
     this.inuseObjects[row] = inuseObjects;
@@ -78,21 +79,15 @@ export class SampleTable {
     return sum;
   }
 
-  #grow(): void {
-    const capacity = Math.max(64, this.stack.length * 2);
-    const stack = new Int32Array(capacity);
-    stack.set(this.stack);
-    this.stack = stack;
-    const grow = (old: Float64Array) => {
-      const grown = new Float64Array(capacity);
-      grown.set(old);
-      return grown;
-    };
-    this.inuseObjects = grow(this.inuseObjects);
-    this.inuseBytes = grow(this.inuseBytes);
-    this.allocObjects = grow(this.allocObjects);
-    this.allocBytes = grow(this.allocBytes);
-    this.temporaryObjects = grow(this.temporaryObjects);
+  /** Makes room for `rows` rows in all, so that adding them leaves no smaller columns behind. */
+  reserve(rows: number): void {
+    if (rows <= this.stack.length) return;
+    this.stack = grown(this.stack, rows);
+    this.inuseObjects = grown(this.inuseObjects, rows);
+    this.inuseBytes = grown(this.inuseBytes, rows);
+    this.allocObjects = grown(this.allocObjects, rows);
+    this.allocBytes = grown(this.allocBytes, rows);
+    this.temporaryObjects = grown(this.temporaryObjects, rows);
   }
 }
 

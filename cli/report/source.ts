@@ -33,8 +33,10 @@ export class ReportSource {
   static async open(args: ReportArgs): Promise<ReportSource> {
     const { program, inputs } = splitProgram(args.profiles);
     const symbolizer = symbolizerOf(args, program);
+    const isSession = args.interactive === true;
+    const wanted = { text: isSession || args['raw'] === true, threads: isSession || args.thread !== undefined };
     const subjects: Subject[] = [];
-    for (const input of inputs) subjects.push(await readSubject(input, args));
+    for (const input of inputs) subjects.push(await readSubject(input, args, wanted));
     const source = new ReportSource(args, program, symbolizer, subjects);
     if (args.base !== undefined) await source.readBase(args.base);
     return source;

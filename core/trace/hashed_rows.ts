@@ -33,9 +33,22 @@ export class HashedRows {
     const row = this.length++;
     if (row === this.#hashes.length) this.#hashes = grown(this.#hashes, row + 1);
     this.#hashes[row] = hash;
-    if (this.length * 2 > this.#slots.length) this.#slots = new Int32Array(this.#slots.length * 2);
-    else return this.#enter(row);
-    for (let each = 0; each <= row; each++) this.#enter(each);
+    if (this.length * 2 > this.#slots.length) this.#spread(this.#slots.length * 2);
+    else this.#enter(row);
+  }
+
+  /** Makes room for `rows` rows in all, so that adding them leaves no smaller tables behind. */
+  reserve(rows: number): void {
+    if (rows > this.#hashes.length) this.#hashes = grown(this.#hashes, rows);
+    let slots = this.#slots.length;
+    while (slots < rows * 2) slots *= 2;
+    if (slots > this.#slots.length) this.#spread(slots);
+  }
+
+  /** Enters all rows in a new table of so many slots, a power of two. */
+  #spread(slots: number): void {
+    this.#slots = new Int32Array(slots);
+    for (let row = 0; row < this.length; row++) this.#enter(row);
   }
 
   #search(hash: number): number {

@@ -104,6 +104,18 @@ export class StackTable {
     return this.#length;
   }
 
+  /** Frames of all stacks. */
+  get entryCount(): number {
+    return this.starts[this.#length];
+  }
+
+  /** Makes room for so many stacks with so many frames in all, so that adding them leaves no smaller columns behind. */
+  reserve(stacks: number, entries: number): void {
+    if (stacks + 1 > this.starts.length) this.starts = grown(this.starts, stacks + 1);
+    if (entries > this.entries.length) this.entries = grown(this.entries, entries);
+    this.#found.reserve(stacks);
+  }
+
   /** The frame indices of a stack, leaf first: a view, valid until the next `intern`. */
   framesOf(stack: StackIndex): Int32Array {
     if (stack < 0) return this.entries.subarray(0, 0);

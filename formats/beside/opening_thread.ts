@@ -22,7 +22,7 @@ export interface OpeningTask {
 }
 
 /** What is known of the input. */
-export type OpeningState = Omit<Input, 'name' | 'chunks'>;
+export type OpeningState = Omit<Input, 'name' | 'isPlainFile' | 'chunks'>;
 
 /** A message: first that the input is open, then a chunk each, and that there are no more; or that it could not be read. */
 export type OpeningMessage = { readonly state: OpeningState; readonly chunk: Uint8Array | undefined } | { readonly failed: Failure };

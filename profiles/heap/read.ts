@@ -5,18 +5,18 @@
  * Differs: rows of named threads are read (jeprof passes them over), and an empty backtrace keeps its rows
  * (jeprof takes those at the head of the dump for the header and drops them).
  */
+import { grown } from '../../core/columns.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
-import { NO_STACK } from '../../core/units.ts';
 import type { Profile, Sampling, ThreadSamples } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
 import type { Mapping } from './maps.ts';
 import { parseMaps } from './maps.ts';
 import type { SymbolSection } from './symbols.ts';
-import { readSymbolLines } from './symbols.ts';
+import { splitNames, SymbolLines } from './symbols.ts';
 import { DEFAULT_UNIFORM_RATE, unsampled } from './unsample.ts';
 
 /** Sums as the dump's header gives them: samples, not estimates. */
@@ -26,6 +26,8 @@ export interface RawTotals {
   readonly allocObjects: number;
   readonly allocBytes: number;
 }
+
+const NO_TOTALS: RawTotals = { inuseObjects: 0, inuseBytes: 0, allocObjects: 0, allocBytes: 0 };
 
 /** A heap dump: estimates as a profile, and what its header says. */
 export interface HeapDump {
@@ -52,198 +54,316 @@ export function isHeap(head: Uint8Array): boolean {
  * @throws InputError if it is empty or is no heap dump
  */
 export function readHeap(bytes: Uint8Array, name: string): HeapDump {
-  const lines = new Lines(bytes);
-  let header = lines.nextHeader();
-  if (header === undefined) {
-    throw new InputError(name, 'the dump is empty', 'a process that ends by prof_leak_error, or is killed, leaves its dump unwritten');
+  const reader = new HeapReader(name);
+  let textStart = 0;
+  for (let start = 0; start < bytes.length; ) {
+    const newline = bytes.indexOf(LF, start);
+    const end = newline < 0 ? bytes.length : newline;
+    if (!reader.begun) textStart = start;
+    reader.takeLine(bytes, start, end);
+    start = end + 1;
   }
-  let symbols: SymbolSection | undefined;
-  if (/^--- *symbol/.test(header)) {
-    symbols = readSymbolLines(lines.until('---'));
-    header = lines.nextHeader() ?? '';
-  }
-  if (/^--- *(heap|growth)/.test(header)) header = lines.nextHeader() ?? '';
-  const textStart = lines.lineStart;
-  const reader = new Reader(name, lines, symbols);
-  const dump = /^heap profile:/.test(header) ? reader.readPlain(header) : reader.readThreaded(header);
-  return { ...dump, text: bytes.subarray(textStart) };
+  return { ...reader.finish(), text: bytes.subarray(textStart) };
 }
 
-/** A cursor over the lines of a file. */
-class Lines {
-  readonly bytes: Uint8Array;
-  /** Bounds of the current line, without its line end. */
-  lineStart = 0;
-  lineEnd = 0;
-  /** Number of the current line, from 1. */
-  number = 0;
-  #next = 0;
+const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+const latin1 = new TextDecoder('latin1');
+
+const textOf = (bytes: Uint8Array, start: number, end: number) => textDecoder.decode(bytes.subarray(start, end)).replaceAll('\r', '');
+
+/** Bytes of rows that tell how many of what are in the others. */
+const TELLING_BYTES = 1 << 16;
+/** Room made, as a part of what those suggest: room that stays unused is no memory, and one row too many has all columns made anew. */
+const SPARE = 1.25;
+/** Bytes of rows that room is made for at once. */
+const MOST_EXPECTED = 1 << 28;
+
+/** What a line of a dump belongs to. */
+type Part = 'head' | 'symbols' | 'rows' | 'maps';
+
+/** Reads a dump line by line: no more of its text need be there than a line. */
+export class HeapReader {
+  readonly #name: string;
+  readonly #withThreads: boolean;
+  #line = 0;
+  #part: Part = 'head';
+  #symbols: SymbolLines | undefined;
+  #hasHeapMark = false;
+  #rows: Rows | undefined;
+  /** Length of the rows so far. */
+  #rowBytes = 0;
+  #hasRoom = false;
+  #maps: string[] | undefined;
+  #unreadable = 0;
+  #firstUnreadable = 0;
+  readonly #warnings: string[] = [];
+
+  /**
+   * @param name what errors call the dump
+   * @param withThreads whether the profile is to tell what each thread has
+   */
+  constructor(name: string, withThreads = true) {
+    this.#name = name;
+    this.#withThreads = withThreads;
   }
 
-  advance(): boolean {
-    if (this.#next >= this.bytes.length) return false;
-    this.number++;
-    this.lineStart = this.#next;
-    const end = this.bytes.indexOf(LF, this.#next);
-    this.lineEnd = end < 0 ? this.bytes.length : end;
-    this.#next = this.lineEnd + 1;
-    return true;
+  /** True once the header line has been taken. */
+  get begun(): boolean {
+    return this.#rows !== undefined;
   }
 
-  text(): string {
-    return decoder.decode(this.bytes.subarray(this.lineStart, this.lineEnd)).replaceAll('\r', '');
+  /** Says how many bytes are still to come. Room is made for them once there are rows to tell how much of it they will need. */
+  expect(bytes: number): void {
+    if (this.#hasRoom || this.#rowBytes < TELLING_BYTES) return;
+    this.#hasRoom = true;
+    this.#rows?.reserve((1 + Math.min(bytes, MOST_EXPECTED) / this.#rowBytes) * SPARE);
   }
 
-  /** The next line that is no `%` command. */
-  nextHeader(): string | undefined {
-    while (this.advance()) {
-      const text = this.text();
-      if (!text.startsWith('%')) return text;
+  /**
+   * Takes the next line, bytes[start] to bytes[end - 1].
+   * @throws InputError if it stands where the header must and is none
+   */
+  takeLine(bytes: Uint8Array, start: number, end: number): void {
+    this.#line++;
+    switch (this.#part) {
+      case 'head':
+        return this.#takeHead(textOf(bytes, start, end));
+      case 'symbols':
+        return this.#takeSymbol(textOf(bytes, start, end));
+      case 'rows':
+        this.#rowBytes += end + 1 - start;
+        return this.#takeRow(bytes, start, end);
+      case 'maps':
+        this.#maps!.push(textOf(bytes, start, end));
     }
-    return undefined;
   }
 
-  *until(mark: string): Generator<string> {
-    while (this.advance()) {
-      const text = this.text();
-      if (text.startsWith(mark)) return;
-      yield text;
+  /** @throws InputError if the lines so far are no heap dump */
+  finish(): Omit<HeapDump, 'text'> {
+    if (!this.begun && this.#symbols === undefined && !this.#hasHeapMark)
+      throw new InputError(
+        this.#name,
+        'the dump is empty',
+        'a process that ends by prof_leak_error, or is killed, leaves its dump unwritten',
+      );
+    const { header, stacks, samples, threads, totals, accumulated } = this.#rows ?? this.#begin('');
+    const { kind, source, sampling } = header;
+    if (this.#unreadable > 0) {
+      this.#warnings.push(
+        `${this.#name}:${this.#firstUnreadable}: ${this.#unreadable === 1 ? 'a line is' : `${this.#unreadable} lines, from here on, are`} no part of a heap dump and passed over`,
+      );
     }
+    const maps = this.#maps?.map((line) => `${line}\n`).join('');
+    const binary = this.#symbols?.binary ?? mainProgram(maps === undefined ? [] : parseMaps(maps));
+    const profile: Profile = {
+      kind,
+      source,
+      stacks,
+      samples,
+      threads: [...threads.values()],
+      sampling,
+      accumulated,
+      requested: false,
+      symbolized: this.#symbols !== undefined,
+      ...(binary === undefined ? {} : { binary }),
+      ...(maps === undefined ? {} : { maps }),
+      warnings: this.#warnings,
+    };
+    return { profile, header: totals };
   }
 
-  rest(): string {
-    return decoder.decode(this.bytes.subarray(this.#next)).replaceAll('\r', '');
+  /** Before the header there may be `%` commands, a symbol section and a mark of what follows. */
+  #takeHead(text: string): void {
+    if (text.startsWith('%')) return;
+    if (!this.#hasHeapMark && this.#symbols === undefined && /^--- *symbol/.test(text)) {
+      this.#symbols = new SymbolLines();
+      this.#part = 'symbols';
+    } else if (!this.#hasHeapMark && /^--- *(heap|growth)/.test(text)) this.#hasHeapMark = true;
+    else this.#begin(text);
+  }
+
+  #takeSymbol(text: string): void {
+    if (text.startsWith('---')) this.#part = 'head';
+    else this.#symbols!.take(text);
+  }
+
+  #begin(text: string): Rows {
+    const header = /^heap profile:/.test(text) ? plainHeader(text, this.#warnings) : threadedHeader(text);
+    if (header === undefined)
+      throw new InputError(
+        `${this.#name}:${this.#line}`,
+        'no heap dump: it does not begin with heap_v2/RATE, bytes between samples, or "heap profile:"',
+      );
+    this.#part = 'rows';
+    return (this.#rows = new Rows(header, this.#symbols, this.#withThreads));
+  }
+
+  #takeRow(bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end && bytes[at] <= SPACE) at++;
+    if (at === end) return;
+    const unreadable = this.#rows!.take(bytes, at, end);
+    if (unreadable === 0) return;
+    if (isMapsMark(bytes, at, end)) {
+      this.#maps = [];
+      this.#part = 'maps';
+      return;
+    }
+    if (this.#unreadable === 0) this.#firstUnreadable = this.#line;
+    this.#unreadable += unreadable;
   }
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+/** True at the line that the mappings stand under. */
+function isMapsMark(bytes: Uint8Array, start: number, end: number): boolean {
+  const text = latin1.decode(bytes.subarray(start, Math.min(end, start + 32)));
+  return text.startsWith('MAPPED_LIBRARIES:') || text.startsWith('--- Memory map:');
+}
+
+/** What a header says. */
+interface Header {
+  readonly kind: Profile['kind'];
+  readonly source: string;
+  readonly sampling: Sampling;
+  /** Of heap_v2 they stand in a row of their own. */
+  readonly totals: RawTotals | undefined;
+}
+
+/** The header of heap_v2, undefined if it is none. */
+function threadedHeader(text: string): Header | undefined {
+  // lg_prof_sample goes up to 63.
+  const match = /^heap_v2\/(\d{1,19})(?!\d)/.exec(text);
+  if (match === null) return undefined;
+  const rate = Number(match[1]);
+  return {
+    kind: 'heap',
+    source: 'heap_v2',
+    sampling: rate > 0 ? { method: 'poisson', rate } : { method: 'none', rate: 1 },
+    totals: undefined,
+  };
+}
 
 const PLAIN_HEADER = /^heap profile:\s*(\d+):\s+(\d+)\s+\[\s*(\d+):\s+(\d+)\](\s*@\s*([^/]*)(\/(\d+))?)?/;
 
-class Reader {
-  readonly name: string;
-  readonly lines: Lines;
-  readonly symbols: SymbolSection | undefined;
+/** gperftools' header. */
+function plainHeader(text: string, warnings: string[]): Header {
+  const kind = text.includes('growth') ? 'growth' : 'heap';
+  let sampling: Sampling = { method: 'none', rate: 1 };
+  let totals = NO_TOTALS;
+  const match = PLAIN_HEADER.exec(text);
+  if (match !== null) {
+    totals = { inuseObjects: Number(match[1]), inuseBytes: Number(match[2]), allocObjects: Number(match[3]), allocBytes: Number(match[4]) };
+    const type = match[6] ?? '';
+    const period = match[8] === undefined ? 0 : Number(match[8]);
+    if (type === '') {
+      // So old that it names no sampler: sampled if nothing tells freed objects apart.
+      if (match[1] === match[3] && match[2] === match[4]) sampling = { method: 'uniform', rate: 0 };
+    } else if (type.includes('heap') && type !== 'heapprofile') {
+      sampling = type.includes('_v2') ? { method: 'poisson', rate: period } : { method: 'uniform', rate: period / 2 };
+    }
+    if (sampling.method !== 'none' && sampling.rate === 0) {
+      warnings.push('the dump does not say how it was sampled: taken as one sample in 128 KiB');
+      sampling = { method: sampling.method, rate: DEFAULT_UNIFORM_RATE };
+    }
+  }
+  return { kind, source: 'heap profile', sampling, totals };
+}
+
+interface Thread extends ThreadSamples {
+  name: string | undefined;
+}
+
+/** The rows of a dump: contexts, and what each thread has of them. */
+class Rows {
+  readonly header: Header;
+  readonly #withThreads: boolean;
   readonly stacks = new StackTable();
   readonly samples = new SampleTable();
-  readonly warnings: string[] = [];
-  readonly addresses: AddressFrames;
+  /** By the digits of their numbers. */
+  readonly threads = new Map<string, Thread>();
+  totals: RawTotals;
+  /** Whether there are counts of what was ever allocated. */
+  accumulated = false;
+  readonly #addresses: AddressFrames;
+  /** The context that the next rows of threads are of; undefined before the first. */
+  #stack: StackIndex | undefined;
   #counts = new Float64Array(4);
   #path = new Int32Array(256);
-  #maps: string | undefined;
-  #accumulated = false;
-  #unreadable = 0;
-  #firstUnreadable = 0;
 
-  constructor(name: string, lines: Lines, symbols: SymbolSection | undefined) {
-    this.name = name;
-    this.lines = lines;
-    this.symbols = symbols;
-    this.addresses = new AddressFrames(this.stacks, symbols);
+  constructor(header: Header, symbols: SymbolSection | undefined, withThreads: boolean) {
+    this.header = header;
+    this.#withThreads = withThreads;
+    this.totals = header.totals ?? NO_TOTALS;
+    this.#addresses = new AddressFrames(this.stacks, symbols);
   }
 
-  /** heap_v2: contexts with a row for each thread. */
-  readThreaded(header: string): Omit<HeapDump, 'text'> {
-    // lg_prof_sample goes up to 63.
-    const match = /^heap_v2\/(\d{1,19})(?!\d)/.exec(header);
-    if (match === null)
-      throw new InputError(
-        `${this.name}:${this.lines.number}`,
-        'no heap dump: it does not begin with heap_v2/RATE, bytes between samples, or "heap profile:"',
-      );
-    const sampling: Sampling = Number(match[1]) > 0 ? { method: 'poisson', rate: Number(match[1]) } : { method: 'none', rate: 1 };
-    const threads = new Map<string, { id: bigint; name: string | undefined; samples: SampleTable }>();
-    const totals: RawTotals = this.#readRows(sampling, threads);
-    return this.#finish('heap', 'heap_v2', sampling, [...threads.values()], totals);
+  /** Makes room for so many times the rows that there are. */
+  reserve(times: number): void {
+    const { stacks, samples } = this;
+    stacks.reserve(Math.ceil(stacks.length * times), Math.ceil(stacks.entryCount * times));
+    for (const table of [samples, ...[...this.threads.values()].map(({ samples }) => samples)])
+      table.reserve(Math.ceil(table.length * times));
   }
 
-  #readRows(sampling: Sampling, threads: Map<string, { id: bigint; name: string | undefined; samples: SampleTable }>): RawTotals {
-    const { lines } = this;
-    const { bytes } = lines;
-    let totals: RawTotals = { inuseObjects: 0, inuseBytes: 0, allocObjects: 0, allocBytes: 0 };
-    let inHeader = true;
-    let stack: StackIndex = NO_STACK;
-    while (lines.advance()) {
-      let at = lines.lineStart;
-      const end = lines.lineEnd;
-      while (at < end && bytes[at] <= SPACE) at++;
-      if (at === end) continue;
-      if (bytes[at] === 0x40 /* @ */) {
-        inHeader = false;
-        stack = this.#readStack(at + 1, end);
-        continue;
-      }
-      if (bytes[at] === 0x74 /* t */) {
-        const colon = bytes.indexOf(0x3a, at);
-        const after = colon > at + 1 && colon < end ? this.#readCounts(colon + 1, end) : -1;
-        if (after < 0) {
-          this.#noteUnreadable();
-          continue;
-        }
-        if (bytes[at + 1] === 0x2a /* * */) {
-          const [inuseObjects, inuseBytes, allocObjects, allocBytes] = this.#counts;
-          if (inHeader) totals = { inuseObjects, inuseBytes, allocObjects, allocBytes };
-          else this.#addRow(this.samples, stack, sampling);
-          continue;
-        }
-        const label = latin1.decode(bytes.subarray(at + 1, colon));
-        let thread = threads.get(label);
-        if (thread === undefined) {
-          if (!/^\d+$/.test(label)) {
-            this.#noteUnreadable();
-            continue;
-          }
-          thread = { id: BigInt(label), name: undefined, samples: new SampleTable() };
-          threads.set(label, thread);
-        }
-        if (thread.name === undefined && after < end) thread.name = decoder.decode(bytes.subarray(after, end)).trim() || undefined;
-        if (!inHeader) this.#addRow(thread.samples, stack, sampling);
-        continue;
-      }
-      if (this.#readMapsMark(at, end)) break;
-      this.#noteUnreadable();
+  /** Takes the row from `start`, where no blank is, to `end`, and gives the number of things in it that are no part of a dump. */
+  take(bytes: Uint8Array, start: number, end: number): number {
+    if (this.header.totals !== undefined) return this.#takePlain(bytes, start, end);
+    if (bytes[start] === 0x40 /* @ */) return this.#takeStack(bytes, start + 1, end);
+    return bytes[start] === 0x74 /* t */ && this.#takeThread(bytes, start + 1, end) ? 0 : 1;
+  }
+
+  /** heap_v2: `t*: 1: 2 [3: 4]` for all threads, `t7: 1: 2 [3: 4] name` for one. False if it is neither. */
+  #takeThread(bytes: Uint8Array, start: number, end: number): boolean {
+    let colon = start;
+    while (colon < end && bytes[colon] !== 0x3a) colon++;
+    const after = colon > start ? this.#readCounts(bytes, colon + 1, end) : -1;
+    if (after < 0) return false;
+    if (bytes[start] === 0x2a /* * */) {
+      if (this.#stack === undefined) {
+        const [inuseObjects, inuseBytes, allocObjects, allocBytes] = this.#counts;
+        this.totals = { inuseObjects, inuseBytes, allocObjects, allocBytes };
+      } else this.#add(this.samples, this.#stack);
+      return true;
     }
-    return totals;
+    for (let at = start; at < colon; at++) if (bytes[at] < 0x30 || bytes[at] > 0x39) return false;
+    if (!this.#withThreads) return true;
+    const thread = this.#thread(latin1.decode(bytes.subarray(start, colon)));
+    if (thread.name === undefined && after < end) thread.name = textDecoder.decode(bytes.subarray(after, end)).trim() || undefined;
+    if (this.#stack !== undefined) this.#add(thread.samples, this.#stack);
+    return true;
   }
 
-  /** gperftools: one row a context. */
-  readPlain(header: string): Omit<HeapDump, 'text'> {
-    const { sampling, kind, source, totals } = plainHeader(header, this.warnings);
-    const { lines } = this;
-    const { bytes } = lines;
-    while (lines.advance()) {
-      let at = lines.lineStart;
-      const end = lines.lineEnd;
-      while (at < end && bytes[at] <= SPACE) at++;
-      if (at === end) continue;
-      if (bytes[at] >= 0x30 && bytes[at] <= 0x39) {
-        let after = this.#readCounts(at, end);
-        while (after >= 0 && after < end && bytes[after] === SPACE) after++;
-        if (after >= 0 && after < end && bytes[after] === 0x40) {
-          this.#addRow(this.samples, this.#readStack(after + 1, end), sampling);
-          continue;
-        }
-      }
-      if (this.#readMapsMark(at, end)) break;
-      this.#noteUnreadable();
+  #thread(digits: string): Thread {
+    let thread = this.threads.get(digits);
+    if (thread === undefined) {
+      thread = { id: BigInt(digits), name: undefined, samples: new SampleTable() };
+      this.threads.set(digits, thread);
     }
-    return this.#finish(kind, source, sampling, [], totals);
+    return thread;
   }
 
-  #addRow(into: SampleTable, stack: StackIndex, sampling: Sampling): void {
+  /** gperftools: `1: 2 [3: 4] @ 0x…`, one row a context. */
+  #takePlain(bytes: Uint8Array, start: number, end: number): number {
+    let at = this.#readCounts(bytes, start, end);
+    while (at >= 0 && at < end && bytes[at] === SPACE) at++;
+    if (at < 0 || at === end || bytes[at] !== 0x40) return 1;
+    const unreadable = this.#takeStack(bytes, at + 1, end);
+    this.#add(this.samples, this.#stack!);
+    return unreadable;
+  }
+
+  #add(into: SampleTable, stack: StackIndex): void {
+    const { sampling } = this.header;
     const [inuseObjects, inuseBytes, allocObjects, allocBytes] = this.#counts;
     const inuse = (value: number) => unsampled(value, sampling, inuseObjects, inuseBytes);
     const alloc = (value: number) => unsampled(value, sampling, allocObjects, allocBytes);
-    if (allocObjects > 0) this.#accumulated = true;
+    if (allocObjects > 0) this.accumulated = true;
     into.add(stack, inuse(inuseObjects), inuse(inuseBytes), alloc(allocObjects), alloc(allocBytes));
   }
 
   /** Reads `1: 2 [3: 4]` into the four counts and gives the position after it, -1 if the text is something else. */
-  #readCounts(at: number, end: number): number {
-    const { bytes } = this.lines;
+  #readCounts(bytes: Uint8Array, at: number, end: number): number {
     for (let i = 0; i < 4; i++) {
       while (at < end && bytes[at] === SPACE) at++;
       if (i === 2) {
@@ -264,104 +384,30 @@ class Reader {
     return at < end && bytes[at] === 0x5d ? at + 1 : -1;
   }
 
-  /** Reads the addresses of a backtrace, leaf first. */
-  #readStack(at: number, end: number): StackIndex {
-    const { bytes } = this.lines;
+  /** Makes the backtrace of these addresses, leaf first, the one that rows are of. Gives the number of what is no address. */
+  #takeStack(bytes: Uint8Array, at: number, end: number): number {
     let depth = 0;
+    let unreadable = 0;
     while (true) {
       while (at < end && bytes[at] <= SPACE) at++;
       if (at === end) break;
-      const frame = this.addresses.frameAt(bytes, at, end, depth === 0);
-      at = this.addresses.end;
+      const frame = this.#addresses.frameAt(bytes, at, end, depth === 0);
+      at = this.#addresses.end;
       if (frame < 0) {
-        this.#noteUnreadable();
+        unreadable++;
         continue;
       }
-      if (depth === this.#path.length) {
-        const grown = new Int32Array(depth * 2);
-        grown.set(this.#path);
-        this.#path = grown;
-      }
+      if (depth === this.#path.length) this.#path = grown(this.#path, depth + 1);
       this.#path[depth++] = frame;
     }
-    return this.stacks.intern(this.#path, depth);
-  }
-
-  /** At the mark of the mappings: takes the rest of the file. */
-  #readMapsMark(at: number, end: number): boolean {
-    const text = latin1.decode(this.lines.bytes.subarray(at, Math.min(end, at + 32)));
-    if (!text.startsWith('MAPPED_LIBRARIES:') && !text.startsWith('--- Memory map:')) return false;
-    this.#maps = this.lines.rest();
-    return true;
-  }
-
-  #mappings(): readonly Mapping[] {
-    return this.#maps === undefined ? [] : parseMaps(this.#maps);
-  }
-
-  #noteUnreadable(): void {
-    if (this.#unreadable++ === 0) this.#firstUnreadable = this.lines.number;
-  }
-
-  #finish(
-    kind: Profile['kind'],
-    source: string,
-    sampling: Sampling,
-    threads: readonly ThreadSamples[],
-    header: RawTotals,
-  ): Omit<HeapDump, 'text'> {
-    if (this.#unreadable > 0) {
-      this.warnings.push(
-        `${this.name}:${this.#firstUnreadable}: ${this.#unreadable === 1 ? 'a line is' : `${this.#unreadable} lines, from here on, are`} no part of a heap dump and passed over`,
-      );
-    }
-    const binary = this.symbols?.binary ?? mainProgram(this.#mappings());
-    const profile: Profile = {
-      kind,
-      source,
-      stacks: this.stacks,
-      samples: this.samples,
-      threads,
-      sampling,
-      accumulated: this.#accumulated,
-      requested: false,
-      symbolized: this.symbols !== undefined,
-      ...(binary === undefined ? {} : { binary }),
-      ...(this.#maps === undefined ? {} : { maps: this.#maps }),
-      warnings: this.warnings,
-    };
-    return { profile, header };
+    this.#stack = this.stacks.intern(this.#path, depth);
+    return unreadable;
   }
 }
-
-const latin1 = new TextDecoder('latin1');
 
 /** The first executable mapping is the program's: Linux lists it before libraries in every layout but that of a program started by its loader. */
 function mainProgram(mappings: readonly Mapping[]): string | undefined {
   return mappings.find((mapping) => mapping.permissions.includes('x') && mapping.path.startsWith('/'))?.path;
-}
-
-function plainHeader(header: string, warnings: string[]): { sampling: Sampling; kind: Profile['kind']; source: string; totals: RawTotals } {
-  const kind = header.includes('growth') ? 'growth' : 'heap';
-  let sampling: Sampling = { method: 'none', rate: 1 };
-  let totals: RawTotals = { inuseObjects: 0, inuseBytes: 0, allocObjects: 0, allocBytes: 0 };
-  const match = PLAIN_HEADER.exec(header);
-  if (match !== null) {
-    totals = { inuseObjects: Number(match[1]), inuseBytes: Number(match[2]), allocObjects: Number(match[3]), allocBytes: Number(match[4]) };
-    const type = match[6] ?? '';
-    const period = match[8] === undefined ? 0 : Number(match[8]);
-    if (type === '') {
-      // So old that it names no sampler: sampled if nothing tells freed objects apart.
-      if (match[1] === match[3] && match[2] === match[4]) sampling = { method: 'uniform', rate: 0 };
-    } else if (type.includes('heap') && type !== 'heapprofile') {
-      sampling = type.includes('_v2') ? { method: 'poisson', rate: period } : { method: 'uniform', rate: period / 2 };
-    }
-    if (sampling.method !== 'none' && sampling.rate === 0) {
-      warnings.push('the dump does not say how it was sampled: taken as one sample in 128 KiB');
-      sampling = { method: sampling.method, rate: DEFAULT_UNIFORM_RATE };
-    }
-  }
-  return { sampling, kind, source: 'heap profile', totals };
 }
 
 /** Character code -> value of a hex digit, 16 for all others. */
@@ -428,7 +474,7 @@ class AddressFrames {
     const names = this.#namesAt(leaf || pc === 0n ? pc : pc - 1n);
     if (other >= 0) {
       const othersNames = this.#namesAt(!leaf || pc === 0n ? pc : pc - 1n);
-      if (names === othersNames || names?.join('--') === othersNames?.join('--')) return other as FrameIndex;
+      if (names?.join('--') === othersNames?.join('--')) return other as FrameIndex;
     }
     const { frames } = this.#stacks;
     if (names === undefined) return frames.append({ pc });
@@ -442,6 +488,7 @@ class AddressFrames {
   }
 
   #namesAt(address: bigint): readonly string[] | undefined {
-    return this.#symbols?.names.get(address.toString(16));
+    const entry = this.#symbols?.entries.get(address.toString(16));
+    return entry === undefined ? undefined : splitNames(entry);
   }
 }

@@ -16,8 +16,8 @@ import { printable } from '../printable.ts';
 /** What a symbol section says. */
 export interface SymbolSection {
   readonly binary: string | undefined;
-  /** Functions at an address, outermost first, by the address in hex without leading zeros. */
-  readonly names: ReadonlyMap<string, readonly string[]>;
+  /** What is written of an address, by the address in hex without leading zeros; `splitNames` tells the functions. */
+  readonly entries: ReadonlyMap<string, string>;
 }
 
 /** A name that stays on its line and in its field: no control characters, no `--`, no blanks at its ends. */
@@ -56,25 +56,25 @@ export function symbolLine(hex: string, functions: readonly string[]): string {
 const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/;
 const VARIABLE = /^([a-z][^=]*)=(.*)$/;
 
-/** Reads the lines between `--- symbol` and `---`. Lines that are neither entry nor variable are passed over, as in jeprof. */
-export function readSymbolLines(lines: Iterable<string>): SymbolSection {
-  const names = new Map<string, readonly string[]>();
-  let binary: string | undefined;
-  for (const raw of lines) {
-    const line = raw.replaceAll('\r', '');
+/** A section that is read: the lines between `--- symbol` and `---`. Those that are neither entry nor variable are passed over, as in jeprof. */
+export class SymbolLines implements SymbolSection {
+  binary: string | undefined;
+  readonly entries = new Map<string, string>();
+
+  /** Takes the next line, without its line end. */
+  take(line: string): void {
     const entry = ENTRY.exec(line);
     if (entry !== null) {
-      names.set(entry[1], splitNames(entry[2]));
-      continue;
+      this.entries.set(entry[1], entry[2]);
+      return;
     }
     const variable = VARIABLE.exec(line);
-    if (variable !== null && variable[1].trim() === 'binary') binary = variable[2].trim();
+    if (variable !== null && variable[1].trim() === 'binary') this.binary = variable[2].trim();
   }
-  return { binary, names };
 }
 
-/** Perl's split at `--`: empty fields are kept, except at the end. */
-function splitNames(text: string): string[] {
+/** The functions that an entry names, outermost first. Perl's split at `--`: empty fields are kept, except at the end. */
+export function splitNames(text: string): string[] {
   const names = text.split('--');
   while (names.length > 1 && names[names.length - 1] === '') names.pop();
   return names;

@@ -4,6 +4,7 @@
  * whose entries are rows of an AddressTable, not frames.
  * Differs: numbered rows for strings of addresses. Keys of equal address are one row, as in jeprof.
  */
+import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { type Profile, type SampleTable, valuesOf } from '../profile.ts';
@@ -34,6 +35,12 @@ export class AddressTable {
     }
     if (namesOf !== undefined) this.symbols[row] = namesOf(hex);
     return row;
+  }
+
+  /** Names of an address in 16 hex digits; undefined if nothing is known of it. */
+  symbolsAt(hex: string): readonly SymbolName[] | undefined {
+    const row = this.#byHex.get(hex);
+    return row === undefined ? undefined : this.symbols[row];
   }
 
   /** Adds a row that has no address, only this name. */
@@ -67,7 +74,7 @@ export class AddressProfile {
     const row = this.stacks.intern(path, count) + 1;
     if (row >= this.length) {
       this.length = row + 1;
-      if (row >= this.values.length) this.#grow();
+      if (row >= this.values.length) this.#reserveRows(row + 1);
     }
     this.values[row] += value;
     this.present[row] = 1;
@@ -85,13 +92,15 @@ export class AddressProfile {
     return sum;
   }
 
-  #grow(): void {
-    const values = new Float64Array(this.values.length * 2);
-    values.set(this.values);
-    this.values = values;
-    const present = new Uint8Array(values.length);
-    present.set(this.present);
-    this.present = present;
+  /** Makes room for so many backtraces with so many addresses in all. */
+  reserve(backtraces: number, entries: number): void {
+    this.stacks.reserve(backtraces, entries);
+    this.#reserveRows(backtraces + 1);
+  }
+
+  #reserveRows(rows: number): void {
+    this.values = grown(this.values, rows);
+    this.present = grown(this.present, rows);
   }
 }
 
@@ -110,6 +119,7 @@ export function addSamples(
 ): void {
   const rows = addressRows(profile, addresses);
   const values = valuesOf(profile, type, samples);
+  into.reserve(into.length + samples.length, into.stacks.entryCount + profile.stacks.entryCount);
   let path = new Int32Array(256);
   for (let i = 0; i < samples.length; i++) {
     const frames = profile.stacks.framesOf(samples.stack[i] as StackIndex);

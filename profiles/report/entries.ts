@@ -17,7 +17,7 @@ export class EntryTable {
   /** Full name -> short name with its address, for functions of equal short names. */
   readonly #distinct: ReadonlyMap<string, string>;
   /** Address row -> its entries, innermost function first; undefined: not translated yet. */
-  readonly #entries: (Int32Array | undefined)[] = [];
+  readonly #entries: (readonly number[] | undefined)[] = [];
   /** Address row -> number, for the frames that are told apart by what they call. */
   readonly #runIds = new Map<number, number>();
 
@@ -36,12 +36,12 @@ export class EntryTable {
     return length;
   }
 
-  #entriesOf(address: number, callee: number): Int32Array {
+  #entriesOf(address: number, callee: number): readonly number[] {
     const known = this.#entries[address];
     if (known !== undefined) return known;
     const hex = this.#addresses.hex[address];
     // Beyond user space: the unwinder lost its way.
-    if (hex.length === 16 && hex > '7fffffffffffffff') return (this.#entries[address] = new Int32Array(0));
+    if (hex.length === 16 && hex > '7fffffffffffffff') return (this.#entries[address] = []);
     const symbols = this.#addresses.symbols[address] ?? [{ short: hex, location: '', full: hex }];
     const entries: number[] = [];
     let dependsOnCallee = false;
@@ -57,9 +57,8 @@ export class EntryTable {
       const text = this.#text(hex, name, location);
       if (text !== '') entries.push(this.#intern(text));
     }
-    const row = Int32Array.from(entries);
-    if (!dependsOnCallee) this.#entries[address] = row;
-    return row;
+    if (!dependsOnCallee) this.#entries[address] = entries;
+    return entries;
   }
 
   #text(hex: string, name: string, location: string): string {

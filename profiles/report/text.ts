@@ -26,27 +26,30 @@ export function textTable(
   const order: number[] = [];
   for (let i = 0; i < entries.names.length; i++) if (present[i] === 1) order.push(i);
   order.sort((a, b) => key[b] - key[a] || compareNames(entries.names[a], entries.names[b]));
-  const bare = bareNames(addresses);
   const plusMinus = (value: number | undefined) => (errors === undefined ? '' : ` ${`±${unit.print(value ?? 0)}`.padEnd(8)}`);
-  let text = '';
+  const rows: string[] = [];
   let sum = 0;
   for (const i of order) {
     sum += flat[i];
     if (flat[i] === 0 && cumulative[i] === 0) continue;
     const error = errors?.rows.get(entries.names[i]);
-    text +=
-      `${unit.print(flat[i]).padStart(8)}${plusMinus(error?.flat)} ${percent(flat[i], total).padStart(6)} ${percent(sum, total).padStart(6)} ` +
-      `${unit.print(cumulative[i]).padStart(8)}${plusMinus(error?.cumulative)} ${percent(cumulative[i], total).padStart(6)} ${bare.get(entries.names[i]) ?? entries.names[i]}\n`;
+    // Joined, a row is one string; a template is kept as a tree of its parts, which is six times as large.
+    rows.push(
+      [
+        `${unit.print(flat[i]).padStart(8)}${plusMinus(error?.flat)}`,
+        percent(flat[i], total).padStart(6),
+        percent(sum, total).padStart(6),
+        `${unit.print(cumulative[i]).padStart(8)}${plusMinus(error?.cumulative)}`,
+        percent(cumulative[i], total).padStart(6),
+        shownName(addresses, entries.names[i]),
+      ].join(' '),
+    );
   }
-  return text;
+  return rows.map((row) => `${row}\n`).join('');
 }
 
-/** Addresses that are an entry of their own though something is known of them: shown as that. */
-function bareNames(addresses: AddressTable): Map<string, string> {
-  const names = new Map<string, string>();
-  for (let i = 0; i < addresses.length; i++) {
-    const symbols = addresses.symbols[i];
-    if (symbols !== undefined) names.set(addresses.hex[i], `${symbols[0].short} ${symbols[0].location}`);
-  }
-  return names;
+/** An entry's name; that of a bare address is what is known of it besides. */
+function shownName(addresses: AddressTable, name: string): string {
+  const symbols = addresses.symbolsAt(name);
+  return symbols === undefined ? name : `${symbols[0].short} ${symbols[0].location}`;
 }
