@@ -15,8 +15,7 @@ import { SampleTable } from '../profile.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
 import type { Mapping } from './maps.ts';
 import { parseMaps } from './maps.ts';
-import type { SymbolSection } from './symbols.ts';
-import { splitNames, SymbolLines } from './symbols.ts';
+import { splitNames, SymbolSection } from './symbols.ts';
 import { DEFAULT_UNIFORM_RATE, unsampled } from './unsample.ts';
 
 /** Sums as the dump's header gives them: samples, not estimates. */
@@ -88,7 +87,7 @@ export class HeapReader {
   readonly #withThreads: boolean;
   #line = 0;
   #part: Part = 'head';
-  #symbols: SymbolLines | undefined;
+  #symbols: SymbolSection | undefined;
   #hasHeapMark = false;
   #rows: Rows | undefined;
   /** Length of the rows so far. */
@@ -177,7 +176,7 @@ export class HeapReader {
   #takeHead(text: string): void {
     if (text.startsWith('%')) return;
     if (!this.#hasHeapMark && this.#symbols === undefined && /^--- *symbol/.test(text)) {
-      this.#symbols = new SymbolLines();
+      this.#symbols = new SymbolSection();
       this.#part = 'symbols';
     } else if (!this.#hasHeapMark && /^--- *(heap|growth)/.test(text)) this.#hasHeapMark = true;
     else this.#begin(text);
@@ -471,13 +470,11 @@ class AddressFrames {
 
   /** The frame of an address: a new one, unless the `other` one that the address has (-1: none) says the same. No other address has it. */
   #add(pc: bigint, leaf: boolean, other: number): FrameIndex {
-    const names = this.#namesAt(leaf || pc === 0n ? pc : pc - 1n);
-    if (other >= 0) {
-      const othersNames = this.#namesAt(!leaf || pc === 0n ? pc : pc - 1n);
-      if (names?.join('--') === othersNames?.join('--')) return other as FrameIndex;
-    }
+    const entry = this.#symbols?.entryAt(leaf || pc === 0n ? pc : pc - 1n);
+    if (other >= 0 && sameNames(entry, this.#symbols?.entryAt(!leaf || pc === 0n ? pc : pc - 1n))) return other as FrameIndex;
     const { frames } = this.#stacks;
-    if (names === undefined) return frames.append({ pc });
+    if (entry === undefined) return frames.append({ pc });
+    const names = splitNames(entry);
     const frame: Frame = { pc, fn: names[0] };
     if (names.length === 1) return frames.append(frame);
     const inlined = names
@@ -486,9 +483,10 @@ class AddressFrames {
       .map((fn) => ({ fn }));
     return frames.append({ ...frame, inlined });
   }
+}
 
-  #namesAt(address: bigint): readonly string[] | undefined {
-    const entry = this.#symbols?.entries.get(address.toString(16));
-    return entry === undefined ? undefined : splitNames(entry);
-  }
+/** True if two entries of a symbol section name the same functions. */
+function sameNames(one: string | undefined, other: string | undefined): boolean {
+  if (one === other || one === undefined || other === undefined) return one === other;
+  return splitNames(one).join('--') === splitNames(other).join('--');
 }

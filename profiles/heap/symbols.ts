@@ -12,13 +12,7 @@
  */
 import type { Frame } from '../../core/trace/stacks.ts';
 import { printable } from '../printable.ts';
-
-/** What a symbol section says. */
-export interface SymbolSection {
-  readonly binary: string | undefined;
-  /** What is written of an address, by the address in hex without leading zeros; `splitNames` tells the functions. */
-  readonly entries: ReadonlyMap<string, string>;
-}
+import { AddressIndex } from './address_index.ts';
 
 /** A name that stays on its line and in its field: no control characters, no `--`, no blanks at its ends. */
 export function symbolName(name: string): string {
@@ -56,22 +50,38 @@ export function symbolLine(hex: string, functions: readonly string[]): string {
 const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/;
 const VARIABLE = /^([a-z][^=]*)=(.*)$/;
 
-/** A section that is read: the lines between `--- symbol` and `---`. Those that are neither entry nor variable are passed over, as in jeprof. */
-export class SymbolLines implements SymbolSection {
+/** What a symbol section says: the lines between `--- symbol` and `---`. Those that are neither entry nor variable are passed over, as in jeprof. */
+export class SymbolSection {
   binary: string | undefined;
-  readonly entries = new Map<string, string>();
+  readonly #addresses = new AddressIndex();
+  /** Row of `#addresses` -> what is written of it. */
+  readonly #entries: string[] = [];
 
   /** Takes the next line, without its line end. */
   take(line: string): void {
     const entry = ENTRY.exec(line);
     if (entry !== null) {
-      this.entries.set(entry[1], entry[2]);
+      const [, digits, names] = entry;
+      if (digits.length > ADDRESS_DIGITS) return;
+      const row = this.#addresses.add(hexNumber(digits.slice(0, -8)), hexNumber(digits.slice(-8)));
+      this.#entries[row] = names;
       return;
     }
     const variable = VARIABLE.exec(line);
     if (variable !== null && variable[1].trim() === 'binary') this.binary = variable[2].trim();
   }
+
+  /** What is written of an address, if anything is; `splitNames` tells the functions. */
+  entryAt(address: bigint): string | undefined {
+    const row = this.#addresses.find(address);
+    return row < 0 ? undefined : this.#entries[row];
+  }
 }
+
+/** Hex digits of a 64-bit address. */
+const ADDRESS_DIGITS = 16;
+
+const hexNumber = (digits: string) => (digits === '' ? 0 : Number.parseInt(digits, 16));
 
 /** The functions that an entry names, outermost first. Perl's split at `--`: empty fields are kept, except at the end. */
 export function splitNames(text: string): string[] {
