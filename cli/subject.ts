@@ -2,7 +2,6 @@
  * What a command is about: a trace, a recording that sums up, or a profile, told apart by content.
  * Invariant: a heap dump or a pprof profile is read without loading the trace formats, which would take longer than most dumps; the allocator is loaded for none.
  */
-import { setFlagsFromString } from 'node:v8';
 import { grown } from '../core/columns.ts';
 import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
@@ -17,6 +16,7 @@ import { EXIT_BAD_INPUT } from './failure.ts';
 import { momentOf, parseUntil } from './settings.ts';
 import { onlyOnce } from './standard_input.ts';
 import type { InputArgs } from './trace_input.ts';
+import { setFlag } from './v8_flags.ts';
 
 /** Flags of commands about a subject. */
 export interface SubjectArgs extends InputArgs {
@@ -98,10 +98,13 @@ export interface Wanted {
   readonly threads?: boolean;
 }
 
+/** A dump that makes the young generation grow. */
+const LARGE_BYTES = 1 << 20;
+
 /** Reads a heap dump without holding its text, which would be most of what that takes. */
 async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, wanted: Wanted): Promise<Subject> {
   // Backtraces are in columns; what else is made lives briefly or to the end, and gains nothing from a young generation that grows.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  if ((input.totalBytes ?? Infinity) > LARGE_BYTES) setFlag('--semi-space-growth-factor=1', '--semi-space-growth-factor=2');
   const reader = new HeapReader(input.name, wanted.threads === true);
   const scanner = new LineScanner(input.name, (bytes, start, end) => reader.takeLine(bytes, start, end), Infinity);
   if (input.isPlainFile) {

@@ -10,6 +10,8 @@ import { InputError } from '../core/trace/input_error.ts';
 import { keptFolder, keptTexts } from './kept_symbols.ts';
 import type { SymbolFile, SymbolHost, SymbolTool } from '../profiles/symbols/host.ts';
 
+/** Fewer addresses are named before the code for it is compiled to be fast. */
+const FEW_ADDRESSES = 500;
 /** Most bytes that a tool may answer. */
 const ANSWER_BYTES = 1 << 30;
 
@@ -39,6 +41,10 @@ export function symbolHost(tools: string | undefined): SymbolHost {
         env,
       });
       return status === 0 ? stdout : undefined;
+    },
+    async learning(addresses, work) {
+      if (addresses >= FEW_ADDRESSES) return work();
+      return (await import('./without_optimising.ts')).withoutOptimising(work);
     },
     async begin(tool, args, input) {
       // A tool starts at once if it may: whoever begins it has other work to do meanwhile.

@@ -3,7 +3,6 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import type { Trace } from '../core/trace/trace.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
@@ -12,9 +11,6 @@ import { nameFrames, reportedAddresses } from '../profiles/symbols/name_frames.t
 import { Symbolizer } from '../profiles/symbols/symbolizer.ts';
 import { STANDARD } from './output.ts';
 import { checkTools, symbolHost } from './symbol_host.ts';
-
-/** Fewer are named before the code for it is compiled to be fast. */
-const FEW_ADDRESSES = 500;
 
 /** The flags of SYMBOL_FLAGS. */
 export interface SymbolArgs {
@@ -74,14 +70,7 @@ export async function prepareNames(profiles: readonly Profile[], symbolizer: Sym
     for (const address of reportedAddresses(profile.stacks)) addresses.add(address);
   }
   if (addresses.size === 0) return;
-  // Much code runs once. To compile it to be fast takes the second processor from this one and from c++filt, and pays for itself only later.
-  const isShort = addresses.size < FEW_ADDRESSES;
-  if (isShort) setFlagsFromString('--no-opt');
-  try {
-    await symbolizer.prepare(maps, [...addresses]);
-  } finally {
-    if (isShort) setFlagsFromString('--opt');
-  }
+  await symbolizer.prepare(maps, [...addresses]);
 }
 
 /** The names that jeprof finds: the nearest symbol, however far. */

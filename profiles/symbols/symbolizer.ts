@@ -177,12 +177,19 @@ export class Symbolizer {
       if (place !== undefined) this.#ask(place);
     }
     const questions = this.#questions();
+    if (questions.length === 0) return;
+    const count = questions.reduce((sum, question) => sum + question.addresses.length, 0);
+    const work = () => this.#prepare(begin, questions);
+    await (this.#host.learning?.(count, work) ?? work());
+  }
+
+  /** Asks the tools, and reads what is read here meanwhile. */
+  async #prepare(begin: NonNullable<SymbolHost['begin']>, questions: readonly Question[]): Promise<void> {
     const filter = async (names: string) => asText(await begin('c++filt', [], names));
     const symbols = questions.map(symbolsOf);
     const [first, ...others] = questions.map(({ work: { binary }, addresses: asked }, i) => () => {
       return beginSourceLines(this.#host, begin, binary.debug, asked, byAddress(asked, symbols[i]));
     });
-    if (first === undefined) return;
     // Most names are those of the file with most addresses: c++filt is at work on them while other files are read.
     const begun = [first()];
     const filtered = beginDemangleBy(filter, [...symbols.flatMap(symbolNames), ...namesOf(begun[0].own.frames)]);
