@@ -31,15 +31,19 @@ function isOfUser(folder: string): boolean {
 
 /**
  * Removes the oldest files of a folder beyond so many bytes.
+ * @returns bytes of those that are left
  * @param ours names of files that were put there: the user may have named a folder with others
  */
-export function makeRoom(folder: string, ours: RegExp, mostBytes: number): void {
+export function makeRoom(folder: string, ours: RegExp, mostBytes: number): number {
   const names = readdirSync(folder).filter((name) => ours.test(name));
   const files = names.map((name) => ({ path: join(folder, name), stat: statSync(join(folder, name)) }));
   files.sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
   let bytes = 0;
+  let held = 0;
   for (const { path, stat } of files) {
     bytes += stat.size;
     if (bytes > mostBytes && stat.isFile()) rmSync(path);
+    else held += stat.size;
   }
+  return held;
 }

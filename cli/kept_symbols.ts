@@ -29,6 +29,8 @@ export function keptFolder(environment: NodeJS.ProcessEnv = process.env): string
  */
 export function keptTexts(folder: string, toolPath: (tool: SymbolTool) => string, mostBytes = MOST_BYTES): KeptTexts {
   let tools: string | undefined;
+  // Bytes in the folder, at most: it need not be looked through for each text.
+  let held = Number.POSITIVE_INFINITY;
   return {
     get tools() {
       tools ??= TOOLS.map((tool) => stampOf(toolPath(tool))).join();
@@ -47,7 +49,8 @@ export function keptTexts(folder: string, toolPath: (tool: SymbolTool) => string
         const next = join(folder, `.${name}.${process.pid}`);
         writeFileSync(next, text, { mode: 0o600 });
         renameSync(next, join(folder, name));
-        makeRoom(folder, OURS, mostBytes);
+        held += Buffer.byteLength(text);
+        if (held > mostBytes) held = makeRoom(folder, OURS, mostBytes);
       } catch {
         // Later runs ask again.
       }
