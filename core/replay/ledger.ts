@@ -36,6 +36,17 @@ export interface LedgerRow {
   readonly temporaryObjects: number;
 }
 
+/** Columns with a row for each context that ever allocated, in the order of their stacks. */
+export interface LiveContexts {
+  /** Row -> StackIndex. */
+  readonly stacks: Int32Array;
+  /** Row -> requested bytes and objects live now; longer than `stacks`. */
+  readonly bytes: Float64Array;
+  readonly objects: Float64Array;
+  /** Time of the first allocation of any context, ns; Infinity if there was none. */
+  readonly firstTime: number;
+}
+
 /** Accounts by stack. */
 export class Ledger {
   /** Whether contexts are booked, or only the totals. */
@@ -123,10 +134,10 @@ export class Ledger {
     return this.#fields;
   }
 
-  /** Books that the object of `stack` that is being freed was a temporary one. */
-  freeTemporary(stack: number): void {
-    if (this.contexts) this.#temporary[stack + 1]++;
-    this.totalTemporaryObjects++;
+  /** Books that the object of `stack` that is being freed was a temporary one; or so many that were. */
+  freeTemporary(stack: number, objects = 1): void {
+    if (this.contexts) this.#temporary[stack + 1] += objects;
+    this.totalTemporaryObjects += objects;
   }
 
   /** Books that an object of `bytes`, allocated under `stack`, is gone. */
@@ -151,6 +162,25 @@ export class Ledger {
     let length = 0;
     for (let at = 0; at < fields.length; at += FIELDS) if (fields[at + ALLOC_OBJECTS] !== 0) found[length++] = at / FIELDS - 1;
     return found.subarray(0, length);
+  }
+
+  /** What is live under the contexts that ever allocated. */
+  live(): LiveContexts {
+    const fields = this.#fields;
+    const rows = fields.length / FIELDS;
+    const stacks = new Int32Array(rows);
+    const bytes = new Float64Array(rows);
+    const objects = new Float64Array(rows);
+    let length = 0;
+    let firstTime = Number.POSITIVE_INFINITY;
+    for (let at = 0; at < fields.length; at += FIELDS) {
+      if (fields[at + ALLOC_OBJECTS] === 0) continue;
+      stacks[length] = at / FIELDS - 1;
+      bytes[length] = fields[at + LIVE_BYTES];
+      objects[length++] = fields[at + LIVE_OBJECTS];
+      if (fields[at + FIRST_TIME] < firstTime) firstTime = fields[at + FIRST_TIME];
+    }
+    return { stacks: stacks.subarray(0, length), bytes, objects, firstTime };
   }
 
   // A context's account, field by field (see LedgerRow): of half a million contexts an object for each takes longer than all that is done with them.
@@ -207,16 +237,6 @@ export class Ledger {
         temporaryObjects: this.temporaryObjects(stack),
       };
     }
-  }
-
-  /** The time of the first allocation of any context; Infinity if there was none. */
-  firstTime(): number {
-    const fields = this.#fields;
-    let first = Number.POSITIVE_INFINITY;
-    for (let at = 0; at < fields.length; at += FIELDS) {
-      if (fields[at + ALLOC_OBJECTS] !== 0 && fields[at + FIRST_TIME] < first) first = fields[at + FIRST_TIME];
-    }
-    return first;
   }
 
   #grow(length: number): void {

@@ -5,6 +5,8 @@
 import { grown } from '../columns.ts';
 import type { FrameIndex, StackIndex } from '../units.ts';
 import { NO_STACK } from '../units.ts';
+import { CALLER, DEPTH, FRAME, NODE_WORDS } from './call_node.ts';
+import type { CallTree } from './call_tree.ts';
 import { HashedRows, hashNumbers } from './hashed_rows.ts';
 
 /** What is known of one frame. Every part may be missing; a frame with nothing but a name is usual for text traces. */
@@ -88,11 +90,14 @@ function frameKey(frame: Frame): string {
 /** Stacks as rows of frame indices, leaf first, each distinct stack once. */
 export class StackTable {
   readonly frames: FrameTable;
-  /** StackIndex -> first entry in `entries`; one more element than stacks. */
-  starts = new Uint32Array(64);
-  /** FrameIndex values, leaf first, stack after stack. */
-  entries = new Int32Array(512);
+  #starts = new Uint32Array(64);
+  #entries = new Int32Array(512);
   #length = 0;
+  /** Stacks whose frames are in `#entries`: the others are nodes of `#tree` as yet. */
+  #spread = 0;
+  #tree: CallTree | undefined;
+  /** StackIndex -> node, while all stacks are nodes of one tree. */
+  #nodes = new Int32Array(64);
   /** Those that `intern` finds: the first ones, all but the latest appended. */
   readonly #found = new HashedRows();
 
@@ -104,6 +109,28 @@ export class StackTable {
     return this.#length;
   }
 
+  /** StackIndex -> first entry in `entries`; one more element than stacks. */
+  get starts(): Uint32Array<ArrayBuffer> {
+    this.#spreadAll();
+    return this.#starts;
+  }
+
+  /** FrameIndex values, leaf first, stack after stack. */
+  get entries(): Int32Array<ArrayBuffer> {
+    this.#spreadAll();
+    return this.#entries;
+  }
+
+  /** The tree that all stacks are nodes of, where they came so. */
+  get tree(): CallTree | undefined {
+    return this.#tree;
+  }
+
+  /** The node that a stack is in `tree`. */
+  nodeOf(stack: StackIndex): number {
+    return stack < 0 ? 0 : this.#nodes[stack];
+  }
+
   /** Frames of all stacks. */
   get entryCount(): number {
     return this.starts[this.#length];
@@ -111,15 +138,15 @@ export class StackTable {
 
   /** Makes room for so many stacks with so many frames in all, so that adding them leaves no smaller columns behind. */
   reserve(stacks: number, entries: number): void {
-    if (stacks + 1 > this.starts.length) this.starts = grown(this.starts, stacks + 1);
-    if (entries > this.entries.length) this.entries = grown(this.entries, entries);
+    if (stacks + 1 > this.#starts.length) this.#starts = grown(this.#starts, stacks + 1);
+    if (entries > this.#entries.length) this.#entries = grown(this.#entries, entries);
     this.#found.reserve(stacks);
   }
 
   /** The frame indices of a stack, leaf first: a view, valid until the next `intern`. */
   framesOf(stack: StackIndex): Int32Array {
-    if (stack < 0) return this.entries.subarray(0, 0);
-    return this.entries.subarray(this.starts[stack], this.starts[stack + 1]);
+    const { starts, entries } = this;
+    return stack < 0 ? entries.subarray(0, 0) : entries.subarray(starts[stack], starts[stack + 1]);
   }
 
   /** Gives the index of the stack made of the first `count` frame indices of `frames` (leaf first), adding it if it is new. An empty one is NO_STACK. */
@@ -137,9 +164,9 @@ export class StackTable {
   }
 
   #equals(stack: number, frames: ArrayLike<number>, count: number): boolean {
-    const start = this.starts[stack];
-    if (this.starts[stack + 1] - start !== count) return false;
-    for (let i = 0; i < count; i++) if (this.entries[start + i] !== frames[i]) return false;
+    const start = this.#starts[stack];
+    if (this.#starts[stack + 1] - start !== count) return false;
+    for (let i = 0; i < count; i++) if (this.#entries[start + i] !== frames[i]) return false;
     return true;
   }
 
@@ -148,15 +175,53 @@ export class StackTable {
    * frame indices of `frames`, leaf first. It is looked for only once `intern` is called.
    */
   append(frames: ArrayLike<number>, count = frames.length): StackIndex {
+    this.#spreadAll();
+    this.#tree = undefined;
     const index = this.#length++;
-    const start = this.starts[index];
-    if (index + 2 > this.starts.length) this.starts = grown(this.starts, index + 2);
-    if (start + count > this.entries.length) this.entries = grown(this.entries, start + count);
+    this.#spread = this.#length;
+    const start = this.#reserve(index, count);
     for (let i = 0; i < count; i++) {
-      this.entries[start + i] = frames[i];
+      this.#entries[start + i] = frames[i];
       this.frames.use(frames[i] as FrameIndex);
     }
-    this.starts[index + 1] = start + count;
     return index as StackIndex;
+  }
+
+  /**
+   * Adds a stack that the table does not hold, a node of a tree of FrameIndex values, of which all have addresses of their own. Its row is made only when
+   * frames are asked for: of half a million stacks that takes longer than all that most results want of them.
+   */
+  appendNode(tree: CallTree, node: number): StackIndex {
+    const index = this.#length;
+    if (index === 0) this.#tree = tree;
+    if (this.#tree !== tree) throw new Error('stacks: nodes of two trees');
+    if (index === this.#nodes.length) this.#nodes = grown(this.#nodes, index + 1);
+    this.#nodes[index] = node;
+    this.#length++;
+    return index as StackIndex;
+  }
+
+  /** Makes the rows of stacks that are nodes as yet. */
+  #spreadAll(): void {
+    if (this.#spread === this.#length) return;
+    const { rows } = this.#tree as CallTree;
+    for (; this.#spread < this.#length; this.#spread++) {
+      let at = this.#nodes[this.#spread] * NODE_WORDS;
+      let entry = this.#reserve(this.#spread, rows[at + DEPTH]);
+      for (; at !== 0; at = rows[at + CALLER] * NODE_WORDS) {
+        const frame = rows[at + FRAME] as FrameIndex;
+        this.#entries[entry++] = frame;
+        this.frames.use(frame);
+      }
+    }
+  }
+
+  /** Makes room for the entries of the stack that is next, and gives where they begin. */
+  #reserve(index: number, count: number): number {
+    const start = this.#starts[index];
+    if (index + 2 > this.#starts.length) this.#starts = grown(this.#starts, index + 2);
+    if (start + count > this.#entries.length) this.#entries = grown(this.#entries, start + count);
+    this.#starts[index + 1] = start + count;
+    return start;
   }
 }

@@ -4,6 +4,8 @@
  * A trace is an instruction pointer and the trace of its caller, which is always an earlier row.
  */
 import { grown } from '../../core/columns.ts';
+import { CALLER, DEPTH, FRAME, NODE_WORDS, NOTE } from '../../core/trace/call_node.ts';
+import { CallTree } from '../../core/trace/call_tree.ts';
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
@@ -21,6 +23,13 @@ export interface FrameIndices {
   readonly line: number;
 }
 
+/** A frame, or one inlined into it, before its function and place are known. */
+interface Named {
+  fn?: string;
+  file?: string;
+  line?: number;
+}
+
 /** Tables of a file. */
 export class HeaptrackStacks {
   readonly strings: string[] = [];
@@ -28,12 +37,16 @@ export class HeaptrackStacks {
   /** Instruction pointers and traces defined. */
   pointers = 0;
   traces = 0;
+  /** Addresses of the trace's frames, as near as a number comes to them. */
+  readonly #addresses = new Set<number>();
   /** Instruction pointer - 1 -> FrameIndex, -1 for one that could not be read. */
   #pointers = new Int32Array(256);
-  /** Of trace t, 2t and 2t + 1: FrameIndex, -1 for none, and the caller's trace. */
-  #nodes = new Int32Array(512);
-  /** Trace -> StackIndex + 2, 0 before it is asked for. */
-  #stacks = new Int32Array(256);
+  /** Nodes note their StackIndex + 1, 0 before it is asked for. */
+  readonly #tree = new CallTree();
+  /** Trace -> its node; of a trace without a frame, whose backtrace is its caller's, ~node. */
+  #nodes = new Int32Array(256);
+  /** A trace deeper than DEEPEST was asked for: cut off, it may be the same as another one, so that stacks are told apart by their frames. */
+  #cut = false;
   /** FrameIndex -> whether its function reallocates, undefined before it is asked for. */
   readonly #reallocating: (boolean | undefined)[] = [];
   readonly #path = new Int32Array(DEEPEST);
@@ -44,21 +57,27 @@ export class HeaptrackStacks {
 
   /** Adds an instruction pointer: `chain` is innermost first, its last one the function that the others are inlined into. */
   addPointer(pc: bigint, module: number, chain: readonly FrameIndices[]): void {
-    const outermost = chain.length > 0 ? this.#function(chain[chain.length - 1]) : undefined;
+    const frame: Named & { module?: string; inlined?: InlinedFrame[]; readonly pc: bigint } = { pc };
+    if (chain.length > 0) this.#name(frame, chain[chain.length - 1]);
     const path = this.#string(module);
-    const inlined: InlinedFrame[] = [];
-    for (let i = 0; i < chain.length - 1; i++) {
-      const { fn = '??', ...place } = this.#function(chain[i]);
-      inlined.push({ fn, ...place });
+    if (path !== '') frame.module = path;
+    if (chain.length > 1) {
+      frame.inlined = chain.slice(0, -1).map((indices) => {
+        const inner: Named & { fn: string } = { fn: '??' };
+        this.#name(inner, indices);
+        return inner;
+      });
     }
-    this.#addPointer(
-      this.#trace.stacks.frames.intern({
-        pc,
-        ...outermost,
-        ...(path === '' ? {} : { module: path }),
-        ...(inlined.length > 0 ? { inlined } : {}),
-      }),
-    );
+    this.#addPointer(this.frameOf(frame));
+  }
+
+  /** The FrameIndex of a frame that has an address. Frames are compared only where two have the same one, as few have. */
+  frameOf(frame: Frame & { readonly pc: bigint }): number {
+    const { frames } = this.#trace.stacks;
+    const near = Number(frame.pc);
+    if (this.#addresses.has(near)) return frames.intern(frame);
+    this.#addresses.add(near);
+    return frames.append(frame);
   }
 
   /** Adds an instruction pointer that could not be read. */
@@ -76,12 +95,9 @@ export class HeaptrackStacks {
   addTraceOf(frame: number, caller: number): boolean {
     const known = caller <= this.traces;
     const trace = ++this.traces;
-    if (trace === this.#stacks.length) {
-      this.#stacks = grown(this.#stacks, trace + 1);
-      this.#nodes = grown(this.#nodes, this.#stacks.length * 2);
-    }
-    this.#nodes[2 * trace] = frame;
-    this.#nodes[2 * trace + 1] = known ? caller : 0;
+    if (trace === this.#nodes.length) this.#nodes = grown(this.#nodes, trace + 1);
+    const above = known ? this.#nodeOf(caller) : 0;
+    this.#nodes[trace] = frame < 0 ? ~above : this.#tree.child(above, frame);
     return known;
   }
 
@@ -89,18 +105,16 @@ export class HeaptrackStacks {
   stackOf(trace: number): number | undefined {
     if (trace === 0) return NO_STACK;
     if (!(trace <= this.traces)) return undefined;
-    let stack = this.#stacks[trace] - 2;
-    if (stack < NO_STACK) {
-      stack = this.#walk(trace);
-      this.#stacks[trace] = stack + 2;
-    }
-    return stack;
+    const node = this.#nodeOf(trace);
+    const noted = this.#tree.rows[node * NODE_WORDS + NOTE];
+    return noted > 0 ? noted - 1 : this.#addStack(node);
   }
 
   /** True if the function that called the allocator under this trace is one that reallocates. */
   reallocates(trace: number): boolean {
-    const frame = trace > 0 ? this.#nodes[2 * trace] : -1;
-    if (frame < 0) return false;
+    const node = this.#nodes[trace];
+    if (node <= 0) return false;
+    const frame = this.#tree.rows[node * NODE_WORDS + FRAME];
     return (this.#reallocating[frame] ??= this.#isReallocating(frame));
   }
 
@@ -110,17 +124,28 @@ export class HeaptrackStacks {
     return leaf !== undefined && REALLOCATES.test(leaf);
   }
 
-  #walk(trace: number): number {
-    const nodes = this.#nodes;
-    const path = this.#path;
+  #nodeOf(trace: number): number {
+    const node = this.#nodes[trace];
+    return node < 0 ? ~node : node;
+  }
+
+  #addStack(node: number): number {
+    if (node === 0) return NO_STACK;
+    const { stacks } = this.#trace;
+    const { rows } = this.#tree;
+    const at = node * NODE_WORDS;
+    this.#cut ||= rows[at + DEPTH] > DEEPEST;
+    const stack = this.#cut ? stacks.intern(this.#path, this.#readPath(at)) : stacks.appendNode(this.#tree, node);
+    rows[at + NOTE] = stack + 1;
+    return stack;
+  }
+
+  /** Reads the frames of the node at a place into `#path`, leaf first, as many as are taken; gives how many. */
+  #readPath(place: number): number {
+    const { rows } = this.#tree;
     let depth = 0;
-    let at = trace;
-    for (let step = 0; at > 0 && step < DEEPEST; step++) {
-      const frame = nodes[2 * at];
-      if (frame >= 0) path[depth++] = frame;
-      at = nodes[2 * at + 1];
-    }
-    return this.#trace.stacks.intern(path, depth);
+    for (let at = place; at !== 0 && depth < DEEPEST; at = rows[at + CALLER] * NODE_WORDS) this.#path[depth++] = rows[at + FRAME];
+    return depth;
   }
 
   #addPointer(frame: number): void {
@@ -128,10 +153,14 @@ export class HeaptrackStacks {
     this.#pointers[this.pointers++] = frame;
   }
 
-  #function({ fn, file, line }: FrameIndices): Pick<Frame, 'fn' | 'file' | 'line'> {
+  /** Gives a frame its function and place, as far as they are known. */
+  #name(frame: Named, { fn, file, line }: FrameIndices): void {
     const name = this.#string(fn);
     const path = this.#string(file);
-    return { ...(name === '' ? {} : { fn: name }), ...(path === '' ? {} : { file: path }), ...(path !== '' && line > 0 ? { line } : {}) };
+    if (name !== '') frame.fn = name;
+    if (path === '') return;
+    frame.file = path;
+    if (line > 0) frame.line = line;
   }
 
   /** A string by its index; empty for none. */

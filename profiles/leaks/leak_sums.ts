@@ -1,11 +1,13 @@
 /**
  * Sums over stacks that read the same, and the contexts that they are.
  * Invariant: contexts are ranked by bytes, largest first, then by objects, then in the order of their paths.
- * Differs from an object for each context: columns, because there may be hundreds of thousands of which twenty are shown.
+ * Differs from an object for each context: columns, because there may be hundreds of thousands of which twenty are shown. What ranks them is added up at
+ * once, the rest for those that are shown.
  */
-import { grown } from '../../core/columns.ts';
 import type { StackIndex } from '../../core/units.ts';
-import type { CallPaths, PathFrame, PathIndex } from './call_paths.ts';
+import type { CallPaths, PathIndex } from './call_paths.ts';
+import { largest } from './largest.ts';
+import type { PathFrame } from './shown_frames.ts';
 
 /** When a context allocated, ns since the trace's start (event numbers where the trace has no times). */
 export interface LeakTimes {
@@ -31,128 +33,81 @@ export interface LeakContext {
   readonly times?: LeakTimes;
 }
 
-/** Fields of a sum. */
-const BYTES = 0;
-const OBJECTS = 1;
-const ALLOCATED_BYTES = 2;
-const ALLOCATED_OBJECTS = 3;
-const FIRST = 4;
-const LAST = 5;
-/** Live bytes of the stacks that grow. */
-const GROWING_BYTES = 6;
-const FIELDS = 7;
-
-/** Adds up stacks that read the same. */
-export class LeakSums {
-  readonly #paths: CallPaths;
-  readonly #timed: boolean;
-  /** PathIndex + 1 -> the row of its sum + 1, 0 for none. */
-  #rowOfPath = new Int32Array(64);
-  /** Row -> PathIndex. */
-  #path = new Int32Array(64);
-  /** FIELDS numbers a row. */
-  #sums = new Float64Array(64 * FIELDS);
-  #length = 0;
-
-  /** `timed`: whether times will be added. */
-  constructor(paths: CallPaths, timed: boolean) {
-    this.#paths = paths;
-    this.#timed = timed;
-  }
-
-  /** Adds a stack's bytes and objects, live and ever allocated; gives the row of its sum. */
-  add(stack: StackIndex, bytes: number, objects: number, allocatedBytes: number, allocatedObjects: number): number {
-    const path = this.#paths.pathOf(stack);
-    if (path + 1 >= this.#rowOfPath.length) this.#rowOfPath = grown(this.#rowOfPath, path + 2);
-    const row = this.#rowOfPath[path + 1] === 0 ? this.#addRow(path) : this.#rowOfPath[path + 1] - 1;
-    const sums = this.#sums;
-    const at = row * FIELDS;
-    sums[at + BYTES] += bytes;
-    sums[at + OBJECTS] += objects;
-    sums[at + ALLOCATED_BYTES] += allocatedBytes;
-    sums[at + ALLOCATED_OBJECTS] += allocatedObjects;
-    return row;
-  }
-
-  /** Adds to a sum when one of its stacks allocated first and last, and how many of its live bytes are of a stack that still grows. */
-  addTimes(row: number, first: number, last: number, growingBytes: number): void {
-    const sums = this.#sums;
-    const at = row * FIELDS;
-    if (first < sums[at + FIRST]) sums[at + FIRST] = first;
-    if (last > sums[at + LAST]) sums[at + LAST] = last;
-    sums[at + GROWING_BYTES] += growingBytes;
-  }
-
-  /** The contexts with live memory, ranked; nothing may be added any more. */
-  ranked(): RankedContexts {
-    const paths = this.#paths;
-    return new RankedContexts(this.#path.subarray(0, this.#length), this.#sums, this.#timed, (path) => {
-      const rows = paths.framesOf(path);
-      const stack = new Array<PathFrame>(rows.length);
-      for (let i = 0; i < rows.length; i++) stack[i] = paths.frames[rows[i]];
-      return stack;
-    });
-  }
-
-  #addRow(path: PathIndex): number {
-    const row = this.#length++;
-    if (row === this.#path.length) {
-      this.#path = grown(this.#path, row + 1);
-      this.#sums = grown(this.#sums, this.#path.length * FIELDS);
-    }
-    this.#rowOfPath[path + 1] = row + 1;
-    this.#path[row] = path;
-    this.#sums[row * FIELDS + FIRST] = Infinity;
-    this.#sums[row * FIELDS + LAST] = -Infinity;
-    return row;
-  }
+/** What is added up: rows of a stack each, of which several may have the same. */
+export interface LeakRows {
+  /** Row -> StackIndex. */
+  readonly stacks: Int32Array;
+  /** Row -> live bytes and objects; there may be more rows than there are stacks. */
+  readonly bytes: Float64Array;
+  readonly objects: Float64Array;
+  allocatedBytes(row: number): number;
+  allocatedObjects(row: number): number;
+  /** Absent where there are no times. */
+  times?(row: number): LeakTimes;
 }
 
 /** Contexts by rank, each made when it is asked for. */
 export class RankedContexts implements Iterable<LeakContext> {
   /** How many there are. */
   readonly length: number;
-  /** Their rows, not ranked. */
-  readonly #rows: Int32Array;
-  readonly #path: Int32Array;
-  readonly #sums: Float64Array;
-  readonly #timed: boolean;
-  readonly #stackOf: (path: PathIndex) => PathFrame[];
+  readonly #paths: CallPaths;
+  readonly #rows: LeakRows;
+  /** Row -> its path + 1. */
+  readonly #pathOfRow: Int32Array;
+  /** Path + 1 -> live bytes and objects. */
+  readonly #bytes: Float64Array;
+  readonly #objects: Float64Array;
+  /** Paths + 1 of the contexts, not ranked. */
+  readonly #contexts: Int32Array;
   readonly #totalBytes: number;
+  /** Row -> the next row of its path + 1, and path + 1 -> its first one + 1, 0 for none; made when the first context is. */
+  #links: { readonly first: Int32Array; readonly next: Int32Array } | undefined;
   #all: readonly LeakContext[] | undefined;
 
-  constructor(path: Int32Array, sums: Float64Array, timed: boolean, stackOf: (path: PathIndex) => PathFrame[]) {
-    this.#path = path;
-    this.#sums = sums;
-    this.#timed = timed;
-    this.#stackOf = stackOf;
-    const rows = new Int32Array(path.length);
+  constructor(paths: CallPaths, rows: LeakRows) {
+    const { stacks, bytes: liveBytes, objects: liveObjects } = rows;
+    const pathOfRow = new Int32Array(stacks.length);
+    const bytes = new Float64Array(stacks.length + 1);
+    const objects = new Float64Array(stacks.length + 1);
+    let end = 1;
+    for (let row = 0; row < stacks.length; row++) {
+      const path = paths.pathOf(stacks[row] as StackIndex) + 1;
+      pathOfRow[row] = path;
+      bytes[path] += liveBytes[row];
+      objects[path] += liveObjects[row];
+      if (path >= end) end = path + 1;
+    }
+    const contexts = new Int32Array(end);
     let length = 0;
     let total = 0;
-    for (let row = 0; row < path.length; row++) {
-      const bytes = sums[row * FIELDS + BYTES];
-      if (!(bytes > 0 || sums[row * FIELDS + OBJECTS] > 0)) continue;
-      rows[length++] = row;
-      total += bytes;
+    for (let path = 0; path < end; path++) {
+      if (!(bytes[path] > 0 || objects[path] > 0)) continue;
+      contexts[length++] = path;
+      total += bytes[path];
     }
-    this.#rows = rows.subarray(0, length);
+    this.#paths = paths;
+    this.#rows = rows;
+    this.#pathOfRow = pathOfRow;
+    this.#bytes = bytes;
+    this.#objects = objects;
+    this.#contexts = contexts.subarray(0, length);
     this.length = length;
     this.#totalBytes = total;
   }
 
   /** The first `count`, or all if there are fewer; and the bytes and objects of the others. */
   split(count: number): { readonly first: readonly LeakContext[]; readonly bytes: number; readonly objects: number } {
-    const largest = this.#largest(count);
-    const shown = new Set(largest);
-    const sums = this.#sums;
+    const shown = this.#largest(count);
+    const isShown = new Uint8Array(this.#bytes.length);
+    for (const path of shown) isShown[path] = 1;
     let bytes = 0;
     let objects = 0;
-    for (const row of this.#rows) {
-      if (shown.has(row)) continue;
-      bytes += sums[row * FIELDS + BYTES];
-      objects += sums[row * FIELDS + OBJECTS];
+    for (const path of this.#contexts) {
+      if (isShown[path] === 1) continue;
+      bytes += this.#bytes[path];
+      objects += this.#objects[path];
     }
-    return { first: Array.from(largest, (row) => this.#context(row)), bytes, objects };
+    return { first: Array.from(shown, (path) => this.#context(path)), bytes, objects };
   }
 
   /** All of them, kept once they are made. */
@@ -161,44 +116,64 @@ export class RankedContexts implements Iterable<LeakContext> {
   }
 
   *[Symbol.iterator](): Generator<LeakContext> {
-    for (const row of this.#largest(this.length)) yield this.#context(row);
+    for (const path of this.#largest(this.length)) yield this.#context(path);
   }
 
-  /** The rows of the first `count`. */
+  /** Paths + 1 of the first `count`. */
   #largest(count: number): Int32Array {
-    if (count <= 0) return new Int32Array(0);
-    const sums = this.#sums;
-    let rows = this.#rows;
-    if (count < rows.length) {
-      // numbers alone are sorted many times as fast as rows that a function compares
-      const bytes = new Float64Array(rows.length);
-      for (let i = 0; i < rows.length; i++) bytes[i] = sums[rows[i] * FIELDS + BYTES];
-      const least = bytes.sort()[rows.length - count];
-      rows = rows.filter((row) => sums[row * FIELDS + BYTES] >= least);
-    } else rows = rows.slice();
-    const path = this.#path;
-    rows.sort(
-      (a, b) =>
-        sums[b * FIELDS + BYTES] - sums[a * FIELDS + BYTES] || sums[b * FIELDS + OBJECTS] - sums[a * FIELDS + OBJECTS] || path[a] - path[b],
-    );
-    return rows.subarray(0, count);
+    const bytes = this.#bytes;
+    const objects = this.#objects;
+    const contexts = count < this.length ? largest(this.#contexts, bytes, count) : this.#contexts.slice();
+    contexts.sort((a, b) => bytes[b] - bytes[a] || objects[b] - objects[a] || a - b);
+    return contexts.subarray(0, count);
   }
 
-  #context(row: number): LeakContext {
-    const sums = this.#sums;
-    const at = row * FIELDS;
-    const bytes = sums[at + BYTES];
-    const context = {
+  #context(path: number): LeakContext {
+    const rows = this.#rows;
+    const { first, next } = (this.#links ??= this.#link());
+    const bytes = this.#bytes[path];
+    let allocatedBytes = 0;
+    let allocatedObjects = 0;
+    let firstTime = Infinity;
+    let lastTime = -Infinity;
+    let growingBytes = 0;
+    for (let row = first[path] - 1; row >= 0; row = next[row] - 1) {
+      allocatedBytes += rows.allocatedBytes(row);
+      allocatedObjects += rows.allocatedObjects(row);
+      const times = rows.times?.(row);
+      if (times === undefined) continue;
+      firstTime = Math.min(firstTime, times.first);
+      lastTime = Math.max(lastTime, times.last);
+      if (times.growing) growingBytes += rows.bytes[row];
+    }
+    return {
       bytes,
-      objects: sums[at + OBJECTS],
+      objects: this.#objects[path],
       share: this.#totalBytes > 0 ? bytes / this.#totalBytes : 0,
-      allocatedBytes: sums[at + ALLOCATED_BYTES],
-      allocatedObjects: sums[at + ALLOCATED_OBJECTS],
-      stack: this.#stackOf(this.#path[row] as PathIndex),
+      allocatedBytes,
+      allocatedObjects,
+      stack: this.#stackOf((path - 1) as PathIndex),
+      // Of stacks that were made one, those that grow decide if they hold half of the bytes.
+      ...(rows.times === undefined
+        ? {}
+        : { times: { first: firstTime, last: lastTime, growing: growingBytes > 0 && growingBytes * 2 >= bytes } }),
     };
-    if (!this.#timed) return context;
-    // Of stacks that were made one, those that grow decide if they hold half of the bytes.
-    const growing = sums[at + GROWING_BYTES] > 0 && sums[at + GROWING_BYTES] * 2 >= bytes;
-    return { ...context, times: { first: sums[at + FIRST], last: sums[at + LAST], growing } };
+  }
+
+  #stackOf(path: PathIndex): PathFrame[] {
+    const { frames } = this.#paths;
+    return Array.from(this.#paths.framesOf(path), (row) => frames[row]);
+  }
+
+  #link(): { readonly first: Int32Array; readonly next: Int32Array } {
+    const paths = this.#pathOfRow;
+    const first = new Int32Array(this.#bytes.length);
+    const next = new Int32Array(paths.length);
+    // the last row first, so that sums are in the order of the rows
+    for (let row = paths.length - 1; row >= 0; row--) {
+      next[row] = first[paths[row]];
+      first[paths[row]] = row + 1;
+    }
+    return { first, next };
   }
 }

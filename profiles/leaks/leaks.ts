@@ -5,10 +5,9 @@
  */
 import type { Ledger } from '../../core/replay/ledger.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import type { StackIndex } from '../../core/units.ts';
 import type { Profile } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
-import { type LeakContext, LeakSums, type RankedContexts } from './leak_sums.ts';
+import { type LeakContext, RankedContexts } from './leak_sums.ts';
 
 export type { LeakContext } from './leak_sums.ts';
 
@@ -55,16 +54,22 @@ export interface LeakOptions {
 
 /** What is live at the end of a replay, in requested bytes. */
 export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment, foldAllocators = true }: LeakOptions): LeakReport {
-  const sums = new LeakSums(new CallPaths(trace.stacks, { foldAllocators }), true);
-  const lastPart = endTime - (endTime - Math.min(endTime, ledger.firstTime())) * GROWING.lastPart;
-  for (const stack of ledger.stacks() as Iterable<StackIndex>) {
-    const bytes = ledger.liveBytes(stack);
-    const first = ledger.firstTimeOf(stack);
-    const growing = bytes > 0 && first < lastPart && ledger.peakTime(stack) >= lastPart && bytes >= ledger.peakBytes(stack) * GROWING.held;
-    const row = sums.add(stack, bytes, ledger.liveObjects(stack), ledger.allocBytes(stack), ledger.allocObjects(stack));
-    sums.addTimes(row, first, ledger.lastTimeOf(stack), growing ? bytes : 0);
-  }
-  const ranked = sums.ranked();
+  const { stacks, bytes, objects, firstTime } = ledger.live();
+  const lastPart = endTime - (endTime - Math.min(endTime, firstTime)) * GROWING.lastPart;
+  const ranked = new RankedContexts(new CallPaths(trace.stacks, { foldAllocators }), {
+    stacks,
+    bytes,
+    objects,
+    allocatedBytes: (row) => ledger.allocBytes(stacks[row]),
+    allocatedObjects: (row) => ledger.allocObjects(stacks[row]),
+    times(row) {
+      const stack = stacks[row];
+      const held = bytes[row];
+      const first = ledger.firstTimeOf(stack);
+      const growing = held > 0 && first < lastPart && ledger.peakTime(stack) >= lastPart && held >= ledger.peakBytes(stack) * GROWING.held;
+      return { first, last: ledger.lastTimeOf(stack), growing };
+    },
+  });
   return {
     ranked,
     get contexts() {
@@ -86,12 +91,14 @@ export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment,
 /** What a profile has in use. */
 export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { readonly foldAllocators?: boolean } = {}): LeakReport {
   const { samples } = profile;
-  const sums = new LeakSums(new CallPaths(profile.stacks, { foldAllocators }), false);
-  for (let row = 0; row < samples.length; row++) {
-    const stack = samples.stack[row] as StackIndex;
-    sums.add(stack, samples.inuseBytes[row], samples.inuseObjects[row], samples.allocBytes[row], samples.allocObjects[row]);
-  }
-  const ranked = sums.ranked();
+  const { stack, inuseBytes, inuseObjects, allocBytes, allocObjects } = samples;
+  const ranked = new RankedContexts(new CallPaths(profile.stacks, { foldAllocators }), {
+    stacks: stack.subarray(0, samples.length),
+    bytes: inuseBytes,
+    objects: inuseObjects,
+    allocatedBytes: (row) => allocBytes[row],
+    allocatedObjects: (row) => allocObjects[row],
+  });
   return {
     ranked,
     get contexts() {

@@ -2,7 +2,7 @@
  * A leak report as JSON (`jereplay leaks --json`): base units in names, names from the trace only ever as values.
  * Invariant: the same report gives the same text, key by key.
  */
-import type { PathFrame } from './call_paths.ts';
+import type { PathFrame } from './shown_frames.ts';
 import type { LeakContext, LeakReport } from './leaks.ts';
 
 /** A frame with everything that is known of it. */

@@ -4,7 +4,7 @@
  */
 import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../format_units.ts';
 import { printable } from '../printable.ts';
-import type { PathFrame } from './call_paths.ts';
+import type { PathFrame } from './shown_frames.ts';
 import type { LeakContext, LeakReport } from './leaks.ts';
 import { columnsOf, truncate } from './terminal_text.ts';
 

@@ -1,0 +1,28 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CALLER, DEPTH, FRAME, NODE_WORDS } from './call_node.ts';
+import { CallTree } from './call_tree.ts';
+
+test('a node is found by its caller and frame, however many a caller has, and nodes are numbered as they are asked for first', () => {
+  // few callers and many frames, so that some callers have more than are listed
+  const calls = fc.array(fc.tuple(fc.nat(6), fc.nat(60)), { maxLength: 400 });
+  fc.assert(
+    fc.property(calls, fc.constantFrom(1, 2, 256), (asked, room) => {
+      const tree = new CallTree(room);
+      const nodes = new Map<string, number>();
+      for (const [call, frame] of asked) {
+        const caller = call % tree.length;
+        const key = `${caller} ${frame}`;
+        const known = nodes.get(key);
+        expect(tree.child(caller, frame)).toBe(known ?? nodes.size + 1);
+        if (known === undefined) nodes.set(key, nodes.size + 1);
+      }
+      expect(tree.length).toBe(nodes.size + 1);
+      for (const [key, node] of nodes) {
+        const row = tree.rows.subarray(node * NODE_WORDS, (node + 1) * NODE_WORDS);
+        expect(`${row[CALLER]} ${row[FRAME]}`).toBe(key);
+        expect(row[DEPTH]).toBe(tree.rows[row[CALLER] * NODE_WORDS + DEPTH] + 1);
+      }
+    }),
+  );
+});
