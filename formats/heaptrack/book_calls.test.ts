@@ -67,6 +67,19 @@ describe('booked as they are read, calls come to what their events come to', () 
     );
   });
 
+  test('of more infos than a processor keeps near, of which some share a stack with a later one', () => {
+    const lines = ['v 10400 3', 's 4 main', 'i 400010 0 1'];
+    for (let trace = 1; trace <= 20_000; trace++) lines.push(`t 1 ${(trace >> 1).toString(16)}`);
+    for (let call = 0; call < 60_000; call++) {
+      const info = (call * 7919) % 25_000;
+      if (call < 25_000) lines.push(`a ${(call % 300).toString(16)} ${((call % 20_000) + 1).toString(16)}`);
+      lines.push(`+ ${Math.min(info, call).toString(16)}`);
+      if (call % 3 === 0) lines.push(`- ${Math.min(info, call).toString(16)}`);
+      if (call % 5000 === 0) lines.push(`c ${(call / 5000).toString(16)}`);
+    }
+    sameBooked(utf8.encode(`${lines.join('\n')}\n`), true);
+  });
+
   test('and raw ones, which are not booked, hand over their events', async () => {
     const raw = await fixtureBytes('leaky_500.heaptrack.raw.zst');
     const events = accountsOf(raw, false, true, 1 << 16);

@@ -16,7 +16,7 @@
  * Source: accumulatedtracedata.cpp, heaptrack_interpret.cpp and libheaptrack.cpp of heaptrack 1.5.
  * Invariant: every line is part of an event, of a table, or counted.
  * What the format cannot say: threads, which function allocated (calloc's size is the product, alignments are not there), calls that failed, frees of NULL.
- * Interpreted files of version 1 and later have no block addresses either (see AllocationInfos).
+ * Interpreted files of version 1 and later have no block addresses either (see AppendedInfos).
  * A realloc is a free and an allocation. It is one event here where that shows: raw, the block stays where it is; interpreted, the calling function is called so.
  */
 import { Trace } from '../../core/trace/trace.ts';
@@ -28,9 +28,10 @@ import { ByteCursor, textOf } from '../shared/cursor.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
+import { AppendedInfos } from './append_calls.ts';
 import { LineBlocks } from './blocks.ts';
-import { bookCalls } from './book_calls.ts';
-import { AllocationInfos, appendCalls, type TakeCalls, takeCalls } from './infos.ts';
+import { BookedInfos } from './book_calls.ts';
+import { type AllocationInfos, takeCalls } from './infos.ts';
 import { INFO, MINUS, NEWLINE, PLUS, SPACE, TRACE } from './letters.ts';
 import { Modules } from './modules.ts';
 import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
@@ -68,13 +69,12 @@ class HeaptrackReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #cursor = new ByteCursor();
   readonly #stacks: HeaptrackStacks;
-  readonly #infos = new AllocationInfos();
+  /** Of interpreted files; calls are appended, or booked. */
+  readonly #infos: AllocationInfos;
   readonly #addressed = new AddressedCalls();
   readonly #modules = new Modules();
   /** Raw code address -> FrameIndex, as long as the modules stay. */
   readonly #rawFrames = new Map<number, number>();
-  /** Appends calls of interpreted files, or books them. */
-  readonly #take: TakeCalls;
   readonly #strangers: Unparsed;
   readonly #facts: RecordingFacts;
   /** Number of the line, without those that `takeCalls` and `takeAddressedCalls` have taken. */
@@ -101,12 +101,7 @@ class HeaptrackReader implements TraceReader {
     this.#blocks = new LineBlocks(options.name, this.#onBlock.bind(this));
     this.#strangers = new Unparsed(trace, options, 'heaptrack’s');
     this.#facts = new RecordingFacts(trace);
-    const { accounts } = options;
-    const infos = this.#infos;
-    this.#take =
-      accounts === undefined
-        ? (calls, count) => appendCalls(infos, this.#builder, this.#clock[0], calls, count)
-        : (calls, count) => bookCalls(infos, accounts, this.#clock[0], trace.stacks.length, calls, count);
+    this.#infos = options.accounts === undefined ? new AppendedInfos(this.#builder) : new BookedInfos(options.accounts, trace.stacks);
   }
 
   write(chunk: Uint8Array): void {
@@ -119,6 +114,7 @@ class HeaptrackReader implements TraceReader {
       this.#trace.partial = true;
     }
     if (cut) this.#trace.partial = true;
+    this.#infos.end();
     this.#strangers.end();
     const maps = this.#modules.mapsText();
     if (maps !== undefined) this.#trace.header.maps = maps;
@@ -147,7 +143,7 @@ class HeaptrackReader implements TraceReader {
     const infos = this.#infos;
     let at = start;
     while (at < end) {
-      if (infos.length > 0 && !this.#raw) at = takeCalls(infos, this.#take, bytes, at, end);
+      if (infos.length > 0 && !this.#raw) at = takeCalls(infos, this.#clock[0], bytes, at, end);
       else if (this.hasAddresses) at = takeAddressedCalls(this.#addressed, this.#stacks, this.#builder, this.#clock[0], bytes, at, end);
       if (at === end) return;
       const next = this.#takeTables(bytes, at, end);
@@ -331,7 +327,7 @@ class HeaptrackReader implements TraceReader {
       const pc = this.#address(cursor);
       if (pc !== undefined) {
         const module = this.#modules.moduleAt(pc);
-        frame = this.#trace.stacks.frames.intern({ pc: this.#returnAddress(pc), ...(module === undefined ? {} : { module }) });
+        frame = stacks.frameOf({ pc: this.#returnAddress(pc), ...(module === undefined ? {} : { module }) });
         if (Number.isSafeInteger(near)) this.#rawFrames.set(near, frame);
       }
     }
@@ -415,8 +411,9 @@ class HeaptrackReader implements TraceReader {
   #address(cursor: ByteCursor): bigint | undefined {
     if (!cursor.eat(SPACE)) return undefined;
     const start = cursor.pos;
-    if (Number.isNaN(cursor.hex()) || cursor.pos - start > 16) return undefined;
-    return BigInt(`0x${textOf(cursor.bytes, start, cursor.pos)}`);
+    const near = cursor.hex();
+    if (Number.isNaN(near) || cursor.pos - start > 16) return undefined;
+    return near <= Number.MAX_SAFE_INTEGER ? BigInt(near) : BigInt(`0x${textOf(cursor.bytes, start, cursor.pos)}`);
   }
 
   #returnAddress(pc: bigint): bigint {
