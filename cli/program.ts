@@ -21,6 +21,9 @@ import { ReaderGone, STANDARD, writeResult } from './output.ts';
 /** The commands, in the order of --help. */
 const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, sweep, report, leaks, flamegraph, jeprof];
 
+/** Commands that book what they read, where the format knows how: nothing is left to do beside that but to decompress. */
+const READERS: ReadonlySet<string | undefined> = new Set(['leaks', 'report', 'flamegraph']);
+
 /**
  * Runs one command line and sets the exit code.
  * @param args the command line without node and script.
@@ -29,6 +32,8 @@ export async function run(args: readonly string[], version: string): Promise<voi
   // A terminal or pipe that goes away is no one's bug.
   process.stdout.on('error', () => process.exit(0));
   process.stderr.on('error', () => {});
+  const early = READERS.has(args[0]) ? await import('./early_opening.ts') : undefined;
+  await early?.openEarly(args.slice(1));
   try {
     const settled = ofJeprof(args);
     const flags = ownFlags(settled);
@@ -50,6 +55,8 @@ export async function run(args: readonly string[], version: string): Promise<voi
     const { text, code } = explain(error);
     process.stderr.write(text);
     process.exitCode = code;
+  } finally {
+    early?.closeOpened();
   }
 }
 

@@ -5,6 +5,7 @@
 import { grown } from '../core/columns.ts';
 import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
+import type { OpenedBeside } from '../formats/beside/open_beside.ts';
 import { faultOf, fileBlocks, type Input, openInput, peek } from '../formats/input.ts';
 import { LineScanner } from '../formats/shared/lines.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
@@ -12,8 +13,9 @@ import { HeapReader, isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
+import { takeOpened } from './early_opening.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
-import { momentOf, parseUntil } from './settings.ts';
+import { momentOf, parseUntil, type Until } from './settings.ts';
 import { onlyOnce } from './standard_input.ts';
 import type { InputArgs } from './trace_input.ts';
 import { setFlag } from './v8_flags.ts';
@@ -41,12 +43,34 @@ const HEAD_BYTES = 65536;
  */
 export async function readSubject(path: string, args: SubjectArgs, wanted: Wanted = {}): Promise<Subject> {
   const until = args.until === undefined ? undefined : parseUntil(args.until);
-  let kept: Uint8Array[] | undefined = [];
   const standard = onlyOnce(path);
-  const input = await openInput(standard === undefined ? path : keeping(standard, (chunk) => kept?.push(chunk)), path);
+  const opening = takeOpened(path);
+  if (opening === undefined) return readFrom(path, args, wanted, until, standard);
+  // A profile of a kind that is read without them is never what was opened early.
+  const [opened] = await Promise.all([opening, import('../formats/index.ts')]);
+  try {
+    return await readFrom(path, args, wanted, until, standard, opened);
+  } finally {
+    opened.close();
+  }
+}
+
+/** `standard`: the bytes of what can be read only once; `opened`: the input at the path, if a thread has opened it already. */
+async function readFrom(
+  path: string,
+  args: SubjectArgs,
+  wanted: Wanted,
+  until: Until | undefined,
+  standard: AsyncGenerator<Uint8Array> | undefined,
+  opened?: OpenedBeside,
+): Promise<Subject> {
+  let kept: Uint8Array[] | undefined = [];
+  const keep = (chunk: Uint8Array) => kept?.push(chunk);
+  const input = opened?.input ?? (await openInput(standard === undefined ? path : keeping(standard, keep), path));
   const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
   const head = start.subarray(0, HEAD_BYTES);
   let traceArgs = args;
+  let booked = false;
   if (args.from === undefined) {
     const listsNoCalls = () => {
       kept = undefined;
@@ -68,17 +92,21 @@ export async function readSubject(path: string, args: SubjectArgs, wanted: Wante
       listsNoCalls();
       return openProfile(chunks, input);
     }
-    // What has been found need not be looked for again when the trace is read from its start.
+    // What has been found need not be looked for again when the trace is read.
     if (format !== undefined) traceArgs = { ...args, from: format.name };
+    booked = format?.books?.(head) === true;
   }
-  // A trace is read from its start again: the file, or what was taken from standard input and the rest of it.
-  let source: AsyncGenerator<Uint8Array> | undefined;
-  if (standard === undefined) await close(chunks);
-  else source = following(kept ?? [], standard);
+  // A trace is read from its start again: the file, or what was taken from standard input and the rest of it. Where it is booked as it is read, nothing is left to
+  // do beside that but what the thread does that has opened it.
+  const whole = standard === undefined ? undefined : following(kept ?? [], standard);
+  const goesOn = opened !== undefined && booked && until === undefined;
+  if (goesOn) input.chunks = chunks;
+  else if (whole === undefined) await close(chunks);
+  if (!goesOn) opened?.close();
   const { accountTrace, withUntil } = await import('./trace_accounts.ts');
   const run = (at: string, end: AccountOptions['until']) =>
-    accountTrace(at, traceArgs, end === undefined ? {} : { until: end }, at === path ? source : undefined);
-  const replay = await withUntil(path, traceArgs, until, run, source);
+    accountTrace(at, traceArgs, end === undefined ? {} : { until: end }, at !== path ? undefined : goesOn ? input : whole);
+  const replay = await withUntil(path, traceArgs, until, run, whole);
   const moment = until === undefined ? undefined : momentOf(until);
   let profile: Profile | undefined;
   return {

@@ -8,9 +8,10 @@ import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
-import { paysBeside, paysToUnpackBeside } from './reading_beside.ts';
+import { paysBeside } from './reading_beside.ts';
 import { parseCount } from './settings.ts';
 import { standardInput } from './standard_input.ts';
+import { paysToUnpackBeside } from './unpacking_beside.ts';
 
 /** Flags of every command that reads traces. */
 export interface InputArgs {

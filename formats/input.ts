@@ -7,8 +7,8 @@ import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
 
-/** Where bytes come from: a path, "-" for standard input, or bytes as they are. */
-export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
+/** Where bytes come from: a path, "-" for standard input, bytes as they are, or an input that is open already. */
+export type Source = string | Uint8Array | AsyncIterable<Uint8Array> | Input;
 
 /** Bytes read from the system at once. */
 const READ_BYTES = 1 << 20;
@@ -34,7 +34,7 @@ export interface Input {
   /** True if `chunks` are the bytes of the file of that name as they are. */
   readonly isPlainFile?: boolean;
   /** Decompressed bytes, in chunks; to be iterated once. */
-  readonly chunks: AsyncIterable<Uint8Array>;
+  chunks: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -42,6 +42,7 @@ export interface Input {
  * @throws InputError for a path that cannot be read, for an empty input, and, from `chunks`, for damaged compression.
  */
 export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
+  if (isOpen(source)) return source;
   let totalBytes: number | undefined;
   if (source instanceof Uint8Array) totalBytes = source.length;
   else if (typeof source === 'string' && source !== '-') totalBytes = sizeOf(source);
@@ -82,6 +83,10 @@ export function* fileBlocks(path: string): Generator<Uint8Array> {
   }
 }
 
+function isOpen(source: Source): source is Input {
+  return typeof source === 'object' && 'chunks' in source;
+}
+
 /** What is wrong with an input that was used all the same, once its chunks are over; undefined if nothing is. */
 export function faultOf({ cut, unsound }: Input): string | undefined {
   if (cut) return 'the compressed file breaks off; what came through is used';
@@ -119,7 +124,7 @@ function isGzip(head: Uint8Array): boolean {
 }
 
 /** A Zstandard frame, or a skippable one before it. */
-function isZstd(head: Uint8Array): boolean {
+export function isZstd(head: Uint8Array): boolean {
   if (head.length < 4) return false;
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return true;
   return (head[0] & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
@@ -135,7 +140,7 @@ function sizeOf(path: string): number | undefined {
   }
 }
 
-async function* rawChunks(source: Source, name: string, totalBytes: number | undefined): AsyncGenerator<Uint8Array> {
+async function* rawChunks(source: Exclude<Source, Input>, name: string, totalBytes: number | undefined): AsyncGenerator<Uint8Array> {
   if (source instanceof Uint8Array) {
     for (let start = 0; start < source.length; start += READ_BYTES) yield source.subarray(start, start + READ_BYTES);
     return;

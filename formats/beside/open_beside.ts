@@ -3,9 +3,10 @@
  * Invariant: chunk by chunk, the bytes and what is said of the input are those that `openInput` would give.
  */
 import { on } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import type { Input } from '../input.ts';
 import { errorOf } from './messages.ts';
-import type { OpeningMessage, OpeningTask, OpeningState } from './opening_thread.ts';
+import { OPENING_THREAD, type OpeningMessage, type OpeningState, type OpeningTask, WAKE_EVERY } from './opening_thread.ts';
 
 /** An input, and what ends the thread, whether or not the input's chunks were taken. */
 export interface OpenedBeside {
@@ -14,14 +15,12 @@ export interface OpenedBeside {
 }
 
 /**
- * `openInput` of a file in a thread of its own. Takes some tens of milliseconds and 30 MiB more, and a second processor.
+ * `openInput` of a file in a thread of its own, which is started at once. Takes some tens of milliseconds and 30 MiB more, and a second processor.
  * @throws InputError as `openInput` does, and so do its chunks.
  */
 export async function openInputBeside(path: string, name = path): Promise<OpenedBeside> {
   const used = new Int32Array(new SharedArrayBuffer(4));
   const workerData: OpeningTask = { task: 'open an input', path, name, used };
-  // Loaded only here: most inputs are opened without a thread.
-  const [{ Worker }, { OPENING_THREAD, WAKE_EVERY }] = await Promise.all([import('node:worker_threads'), import('./opening_thread.ts')]);
   const thread = new Worker(new URL(OPENING_THREAD), { workerData });
   const close = () => void thread.terminate();
   const messages = on(thread, 'message') as AsyncIterableIterator<[OpeningMessage]>;
