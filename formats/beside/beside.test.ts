@@ -163,4 +163,17 @@ describe('a file that is opened beside its reading', () => {
     };
     expect(await looks(true), name).toEqual(await looks(false));
   });
+
+  test('a signal is seen before the file is read to its end, however far the thread is ahead', async () => {
+    const path = file('long', zstdRaw(Buffer.alloc(16 << 20, 'v 10400 3\n')));
+    let chunks = 0;
+    let seenAt: number | undefined;
+    const onProgress = () => {
+      if (chunks++ === 0) setImmediate(() => (seenAt = chunks));
+      // who reads is the slower one
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    };
+    await readBundled(path, new BundledTrace(), () => {}, { unpackBeside: true, onProgress, from: 'heaptrack' });
+    expect(seenAt).toBeLessThan(chunks);
+  });
 });

@@ -3,6 +3,7 @@
  * Invariant: chunk by chunk, the bytes and what is said of the input are those that `openInput` would give.
  */
 import { on } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Input } from '../input.ts';
 import { errorOf } from './messages.ts';
@@ -35,7 +36,10 @@ export async function openInputBeside(path: string, name = path): Promise<Opened
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
       yield chunk;
-      if ((Atomics.add(used, 0, 1) + 1) % WAKE_EVERY === 0) Atomics.notify(used, 0);
+      if ((Atomics.add(used, 0, 1) + 1) % WAKE_EVERY !== 0) continue;
+      Atomics.notify(used, 0);
+      // As long as there are messages Node looks at nothing else, a signal say.
+      await setImmediate();
     }
   }
   try {
