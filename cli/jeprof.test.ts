@@ -31,7 +31,7 @@ describe.skipIf(!HAS_TOOLS)('a script that calls jeprof', () => {
     };
     writeFileSync(dump, rows(9));
     writeFileSync(base, rows(4));
-  }, 60000);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** The order of what jeprof keeps in hash tables is its own. */

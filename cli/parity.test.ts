@@ -66,7 +66,7 @@ describe.skipIf(!HAS_TOOLS)('random dumps', () => {
     const functions = nm(program).filter(({ name, size }) => size > 8 && !name.startsWith('_'));
     const addresses = functions.flatMap(({ start }) => [0, 2, 5].map((offset) => BASE + start + offset));
     known = { addresses, maps: `\nMAPPED_LIBRARIES:\n${mapLine(program, BASE)}` };
-  }, 60000);
+  });
   afterAll(() => {
     jeprof.close();
     rmSync(folder, { recursive: true });

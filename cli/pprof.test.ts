@@ -270,7 +270,7 @@ describe.skipIf(!needsTool('go'))('Java heap profiles', () => {
       for (const type of ['inuse_space', 'inuse_objects'] as const)
         expect(await ourTop(path, type), `seed ${seed}`).toEqual(pprofTop(path, type));
     }
-  }, 60000);
+  });
 
   test.each([
     ['format = java', 'format = cpp', ":2: a heap profile of format cpp, which is not Java's\n"],

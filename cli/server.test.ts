@@ -91,14 +91,14 @@ describe.skipIf(!HAS_TOOLS)('redis under load', () => {
     expect(grown('pushGenericCommand')).toBeGreaterThan(0);
     const { contexts } = JSON.parse(await ours('leaks', '--json', after)) as { contexts: { bytes: number; stack: unknown[] }[] };
     expect(JSON.stringify(contexts[0]?.stack)).toMatch(/processMultibulkBuffer|pushGenericCommand|setGenericCommand/);
-  }, 60_000);
+  });
 
   test('flame graphs show both', async () => {
     await run(['flamegraph', after, '--quiet', '-o', join(folder, 'after.html')], '0.0.0');
     await run(['flamegraph', after, '--base', before, '--quiet', '-o', join(folder, 'difference.html')], '0.0.0');
     expect(readFileSync(join(folder, 'after.html'), 'utf8')).toContain('processInputBuffer');
     expect(readFileSync(join(folder, 'difference.html'), 'utf8')).toContain('compared with before.heap');
-  }, 60_000);
+  });
 });
 
 function newestDump(folder: string): string {

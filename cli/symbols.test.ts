@@ -32,7 +32,7 @@ describe.skipIf(!HAS_BUILD)('a dump of a program that was moved', () => {
       `heap_v2/1\n  t*: 3: 3000 [0: 0]\n@ ${start('hidden')} ${start('exported')} ${start('main')}\n  t*: 3: 3000 [0: 0]\n\nMAPPED_LIBRARIES:\n${mapLine(built, BASE, '/opt/service/bin/pie')}`,
     );
     renameSync(built, program);
-  }, 60000);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test('without it: addresses, and what helps', async () => {

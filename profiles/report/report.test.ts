@@ -124,7 +124,7 @@ describe.skipIf(!needsTool('jeprof'))('the same report as jeprof', () => {
         const ours = comparable(format, renderReport(format, profile, { ...options, program }));
         expect(ours, flags).toBe(theirs);
       }
-    }, 60000);
+    });
   }
 
   test('sums and differences of dumps', () => {

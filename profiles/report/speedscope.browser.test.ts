@@ -42,7 +42,7 @@ describe.skipIf(!HAS_TOOLS)('speedscope shows each function with its values', ()
       .map((part) => join(part, 'chromium'))
       .find(existsSync);
     browser = await chromium.launch({ ...(executablePath === undefined ? {} : { executablePath }), args: FLAGS.split(' ') });
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true });

@@ -28,7 +28,7 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
       text += `@ ${starts.map((start) => `0x${(BASE + start + i).toString(16)}`).join(' ')}\n  t*: ${i}: ${i * 1000} [0: 0]\n`;
     dump = `${text}\nMAPPED_LIBRARIES:\n${mapLine(program, BASE)}`;
     writeFileSync(join(folder, 'a.heap'), dump);
-  }, 60000);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const host: SymbolHost = {

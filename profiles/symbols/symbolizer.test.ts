@@ -57,7 +57,7 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     moved = build(folder, 'moved');
     library = join(folder, 'libsample.so');
     split = buildSplit(folder);
-  }, 60000);
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** The names of an address of a file before relocation, outermost first. */

@@ -114,10 +114,10 @@ describe.skipIf(!HAS_BUILD)('a program of functions in many shapes', () => {
   }
 
   for (const [name, flags] of Object.entries(BUILDS)) {
-    test(`${name}: as addr2line, at each byte of the code`, { timeout: 60000 }, () => compare(build(name, flags)));
+    test(`${name}: as addr2line, at each byte of the code`, () => compare(build(name, flags)));
   }
 
-  test('without an index of addresses: as with it', { timeout: 60000 }, () => {
+  test('without an index of addresses: as with it', () => {
     const path = build('index', ['-O2', '-g']);
     const addresses = codeOf(path);
     const indexed = own(path, addresses);
@@ -126,7 +126,7 @@ describe.skipIf(!HAS_BUILD)('a program of functions in many shapes', () => {
   });
 
   for (const [name, flags] of Object.entries(SAME_CODE)) {
-    test(`${name}: the same answers`, { timeout: 60000 }, () => {
+    test(`${name}: the same answers`, () => {
       const [plain, other] = [build(`plain ${name}`, ['-O2', '-gdwarf-5']), build(name, flags)];
       const addresses = codeOf(plain);
       expect(codeOf(other)).toEqual(addresses);
@@ -152,7 +152,7 @@ describe.skipIf(!HAS_BUILD)('a program of functions in many shapes', () => {
     expect(own(path, [start, 1])).toEqual(['unread', undefined]);
   });
 
-  test('compressed sections that are cut, or decompress to more than they say, are left to the tools', { timeout: 60000 }, () => {
+  test('compressed sections that are cut, or decompress to more than they say, are left to the tools', () => {
     const path = build('packed', ['-O2', '-g', '-gz=zlib']);
     const whole = readFileSync(path);
     const addresses = codeOf(path).filter((_, i) => i % 50 === 0);
@@ -245,7 +245,7 @@ describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('debug information by han
     ]);
   });
 
-  test('many units that share one long line table are not read longer than their bytes account for', { timeout: 60000 }, () => {
+  test('many units that share one long line table are not read longer than their bytes account for', () => {
     const source = join(folder, 'shared.s');
     // Each unit has a byte of code, and says that its lines are in the table of a million instructions.
     const units = 20000;
