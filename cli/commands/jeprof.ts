@@ -1,5 +1,5 @@
-import { command, PROFILE_KINDS } from './command.ts';
-import { flag, REPORT_FLAGS, underHeadings, value } from './report.ts';
+import { command } from './command.ts';
+import { flag, REPORT_FLAGS, reportedProfiles, underHeadings, value } from './report.ts';
 
 /** Its flags may be spelled as jeprof takes them: what yargs sees has been through `jeprofArguments`. */
 export default command(
@@ -7,18 +7,11 @@ export default command(
   'As jeprof: a script that calls it works with the name changed',
   (program) =>
     underHeadings(
-      program
-        .positional('profiles', {
-          type: 'string',
-          array: true,
-          demandOption: true,
-          describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. On a terminal, without a report, a prompt asks`,
-        })
-        .options({
-          ...REPORT_FLAGS,
-          symbols: flag('Names of addresses: maps and addresses on standard input, the program as argument'),
-          scale: value('N: scale of gv (default: 0)'),
-        }),
+      program.positional('profiles', reportedProfiles('On a terminal, without a report, a prompt asks')).options({
+        ...REPORT_FLAGS,
+        symbols: flag('Names of addresses: maps and addresses on standard input, the program as argument'),
+        scale: value('N: scale of gv (default: 0)'),
+      }),
       { 'Reports, one of': ['symbols'], 'Call graphs': ['scale'] },
     ),
   async (args) => (await import('../jobs/jeprof.ts')).jeprof(args),

@@ -97,18 +97,19 @@ export function underHeadings<T>(program: Argv<T>, more: Partial<Record<keyof ty
   return program;
 }
 
+/** What a report is of. @param further what is to be said of it besides */
+export function reportedProfiles(further: string) {
+  const describe = `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. ${further}`;
+  return { type: 'string', array: true, demandOption: true, describe } as const;
+}
+
 export default command(
   'report <profiles..>',
   'What jeprof prints, from heap dumps, pprof profiles and traces',
   (program) =>
     underHeadings(
       program
-        .positional('profiles', {
-          type: 'string',
-          array: true,
-          demandOption: true,
-          describe: `The program, if it is not where it ran, and what it left: ${PROFILE_KINDS}. Several are summed; - is standard input`,
-        })
+        .positional('profiles', reportedProfiles('Several are summed; - is standard input'))
         .options({ ...REPORT_FLAGS, interactive: { ...REPORT_FLAGS.interactive, alias: 'i' } }),
     ),
   async (args) => (await import('../jobs/report.ts')).report(args),
