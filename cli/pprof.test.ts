@@ -284,9 +284,10 @@ describe.skipIf(!needsTool('go'))('Java heap profiles', () => {
 
   test('name what their table lacks by its number, and pass over other lines with a note', async () => {
     writeFileSync(path, '--- heapz 1 ---\nformat = java\nresolution = bytes\n 524288000 1000 @ 0x3 0x00004\nso\n 0x3 a.b (c)\n');
-    const { stdout, stderr } = await jereplay(['report', '--inuse_objects', path]);
+    const { code, stdout, stderr } = await jereplay(['report', '--inuse_objects', path]);
+    expect(code).toBe(2);
     expect(stdout).toMatch(/^Total: \d+ objects\n.* a\.b\n.* \[location 0x4\]\n$/);
-    expect(stderr).toBe(`note: ${path}:5: a line is no part of a Java heap profile and passed over\n`);
+    expect(stderr).toBe(`note: ${path}:5: neither a sample, "1024 1 @ 0x1 0x2", nor the name of a location: "so"; it is passed over\n`);
   });
 });
 
@@ -314,6 +315,10 @@ describe.skipIf(![needsTool('go'), needsTool('jeprof'), needsTool('pprof-profile
   test('are all in this table', () => {
     const known = [...OTHERS.map(([name]) => name), 'cppbench.growth', 'cppbench.heap', 'gobench.heap', 'java.heap'];
     expect(readdirSync(PPROF_PROFILES).filter((name) => !name.endsWith('.string'))).toEqual(known.sort());
+  });
+
+  test.each(['cppbench.growth', 'cppbench.heap', 'gobench.heap', 'java.heap'])('%s is whole', async (name) => {
+    expect((await jereplay(['report', at(name), '-o', join(folder, 'whole')])).code).toBe(0);
   });
 
   test('java.heap has the rows of pprof', async () => {

@@ -1,7 +1,8 @@
 /**
  * Inputs that are no traces, through the commands that take them.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,7 @@ import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { readProfile } from '../profiles/read_profile.ts';
 import { sumProfiles } from '../profiles/sum.ts';
 import { readSubject } from './subject.ts';
+import { needsTool } from '../fixtures/tools.ts';
 import { run } from './testing.ts';
 
 const trace = (name: string) => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
@@ -206,11 +208,121 @@ describe('heap dumps of many blocks', () => {
     const path = join(folder, 'dump.heap');
     writeFileSync(path, text);
     const { code, stdout } = await run(['report', path, '--show_bytes']);
-    expect(code).toBe(0);
-    expect(await run(['report', '-', '--show_bytes'], text)).toMatchObject({ code: 0, stdout });
+    expect(code).toBe(2);
+    expect(await run(['report', '-', '--show_bytes'], text)).toMatchObject({ code: 2, stdout });
     const thread = await run(['report', path, '--show_bytes', '--thread', '2', '--quiet']);
     expect(thread.stdout).toMatch(/^Total \(t2\): /);
     const raw = await run(['report', path, '--raw', '--quiet']);
     expect(raw.stdout.endsWith(text.toString().slice(text.indexOf('heap_v2')))).toBe(true);
+  });
+});
+
+describe('a profile with damaged lines', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'damaged-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name: string, content: string | Uint8Array) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const GOOD = 'heap_v2/1\n  t*: 1: 4096 [0: 0]\n@ 0x10 0x20\n  t*: 1: 4096 [0: 0]\n';
+  const good = file('good.heap', GOOD);
+  const bad = file('bad.heap', `${GOOD}  t1: 1: x [0: 0]\nrubbish\n`);
+  const note = `note: ${bad}:5: no row of a thread, as in "t1: 2: 3 [4: 5]": "t1: 1: x [0: 0]"; it is passed over, and so is what is wrong in 1 further line\n`;
+
+  test.concurrent.each([
+    ['report', ['report', bad]],
+    ['leaks', ['leaks', bad]],
+    ['flamegraph', ['flamegraph', bad]],
+    ['one of several', ['report', good, bad]],
+    ['report --base', ['report', good, good, '--base', bad]],
+    ['flamegraph --base', ['flamegraph', good, '--base', bad]],
+    ['a report by another name', ['report', '--raw', bad]],
+  ])('%s: the result, a note that names the first, exit code 2', async (_, args) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, hasResult: stdout.length > 0 }).toEqual({ code: 2, hasResult: true });
+    expect(stderr).toContain(note);
+  });
+
+  test.concurrent('the result is that of the other lines', async () => {
+    const [theirs, ours] = await Promise.all([run(['report', good, '--quiet']), run(['report', bad, '--quiet'])]);
+    expect(ours).toEqual({ ...theirs, code: 2 });
+  });
+
+  test.concurrent('what was asked to fail on comes first', async () => {
+    const cut = file('cut.heap.gz', gzipSync(GOOD).subarray(0, -3));
+    for (const path of [bad, cut]) {
+      expect((await run(['report', path, '--fail-over', '1k'])).code).toBe(1);
+      expect((await run(['report', path, '--fail-over', '8k'])).code).toBe(2);
+      expect((await run(['leaks', path, '--fail-on-leak', '1k'])).code).toBe(1);
+      expect((await run(['leaks', path, '--fail-on-leak', '8k'])).code).toBe(2);
+    }
+  });
+
+  test.concurrent('a session', async () => {
+    const started = await run(['report', '-i', bad], 'top\n');
+    expect(started.code).toBe(2);
+    expect(started.stderr).toContain(note);
+    const asked = await run(['report', '-i', good], `base=${bad}\ntop\ntop\n`);
+    expect(asked.code).toBe(2);
+    expect(asked.stderr.split(note)).toHaveLength(2);
+  });
+
+  test.concurrent('jereplay jeprof: the note, and jeprof’s exit code', async () => {
+    const { code, stdout, stderr } = await run(['jeprof', '--text', '--show_bytes', bad]);
+    expect({ code, stdout: stdout.split('\n')[0] }).toEqual({ code: 0, stdout: 'Total: 4096 B' });
+    expect(stderr).toContain(note);
+    expect(await run(['jeprof', '--text', '--base', bad, good])).toMatchObject({ code: 0, stderr: expect.stringContaining(note) });
+    expect(await run(['jeprof', '--interactive', bad], 'top\n')).toMatchObject({ code: 0, stderr: expect.stringContaining(note) });
+    const cut = file('jeprof.heap.gz', gzipSync(GOOD).subarray(0, -3));
+    expect(await run(['jeprof', '--text', cut])).toMatchObject({ code: 2, stderr: expect.stringContaining('breaks off') });
+    expect((await run(['jeprof', '--text', file('none.heap', 'heap_v2/x\n')])).code).toBe(2);
+  });
+
+  test.skipIf(!needsTool('jeprof'))('jeprof passes such lines over', () => {
+    const { status, stdout } = spawnSync('jeprof', ['--text', '--show_bytes', '/bin/true', bad], { encoding: 'utf8' });
+    expect({ status, total: stdout.split('\n')[0] }).toEqual({ status: 0, total: 'Total: 4096 B' });
+  });
+
+  test.concurrent('messages between folded stacks are noted, and no damage', async () => {
+    const path = file('a.folded', 'main;a 1\nmain;b 2\nlost 2 events of 7\x07 .\nmain;c 3\nmain;d 4\n');
+    const { code, stderr } = await run(['report', path]);
+    expect(code).toBe(0);
+    expect(stderr).toBe(
+      `note: ${path}:3: no folded stack, which a blank and a number end: "lost 2 events of 7\\x07 ."; it is passed over\n`,
+    );
+  });
+});
+
+describe('a profile that a program wrote is whole', () => {
+  const folder = fileURLToPath(new URL('../fixtures/profiles/', import.meta.url));
+  const written = (name: string) => /\.(heap|heap\.zst|pb\.gz|json|out|out\.zst|ms)$/.test(name);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(written);
+  test.each(names)('%s', async (name) => {
+    expect((await readSubject(join(folder, name), {})).profile.damaged).toBeUndefined();
+  });
+
+  const SOURCE = `package main
+import ("os"; "runtime"; "runtime/pprof")
+var kept [][]byte
+func keep(n int) { kept = append(kept, make([]byte, n)) }
+func main() {
+  runtime.MemProfileRate = 1
+  for i := 0; i < 100; i++ { keep(1000 + i) }
+  runtime.GC()
+  pprof.Lookup("heap").WriteTo(os.Stdout, 1)
+}
+`;
+  test.skipIf(!needsTool('go'))('Go’s heap profile as text, names in comments', async () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'go-heap-'));
+    try {
+      writeFileSync(join(scratch, 'a.go'), SOURCE);
+      const env = { ...process.env, GOCACHE: join(scratch, 'cache'), GO111MODULE: 'off' };
+      const { stdout } = spawnSync('go', ['run', join(scratch, 'a.go')], { encoding: 'utf8', env });
+      expect(stdout).toMatch(/^#\t0x[0-9a-f]+\tmain\.keep/m);
+      expect(await run(['report', '-'], stdout)).toMatchObject({ code: 0, stderr: expect.not.stringContaining('passed over') });
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
   });
 });

@@ -23,6 +23,8 @@ import { setFlag } from './v8_flags.ts';
 /** Flags of commands about a subject. */
 export interface SubjectArgs extends InputArgs {
   readonly until?: string | undefined;
+  /** Of `jereplay jeprof`: lines that no dump has leave the exit code as it is, which scripts written for jeprof look at: it passes them over. */
+  readonly asJeprof?: boolean;
 }
 
 /** An input that was read. */
@@ -78,19 +80,19 @@ async function readFrom(
     };
     if (isHeap(head) || isPprof(head)) {
       listsNoCalls();
-      return isHeap(head) && wanted.text !== true ? readDump(chunks, input, wanted) : openProfile(chunks, input);
+      return isHeap(head) && wanted.text !== true ? readDump(chunks, input, args, wanted) : openProfile(chunks, input, args);
     }
     const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
     const readSums = contextSumsReader(head);
     if (readSums !== undefined) {
       listsNoCalls();
-      return withFault({ profile: profileFromContextSums(await readSums(chunks, path)) }, input);
+      return judged({ profile: profileFromContextSums(await readSums(chunks, path)) }, input, args);
     }
     const format = sniffFormat(head);
     // Folded stacks are like many a text: what is a trace is none.
     if (format === undefined && isProfile(head)) {
       listsNoCalls();
-      return openProfile(chunks, input);
+      return openProfile(chunks, input, args);
     }
     // What has been found need not be looked for again when the trace is read.
     if (format !== undefined) traceArgs = { ...args, from: format.name };
@@ -130,7 +132,7 @@ export interface Wanted {
 const LARGE_BYTES = 1 << 20;
 
 /** Reads a heap dump without holding its text, which would be most of what that takes. */
-async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, wanted: Wanted): Promise<Subject> {
+async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, args: SubjectArgs, wanted: Wanted): Promise<Subject> {
   // Backtraces are in columns; what else is made lives briefly or to the end, and gains nothing from a young generation that grows.
   if ((input.totalBytes ?? Infinity) > LARGE_BYTES) setFlag('--semi-space-growth-factor=1', '--semi-space-growth-factor=2');
   const reader = new HeapReader(input.name, wanted.threads === true);
@@ -144,12 +146,12 @@ async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, wanted:
     }
   } else for await (const chunk of chunks) scanner.write(chunk);
   scanner.end();
-  return withFault({ profile: reader.finish().profile }, input);
+  return judged({ profile: reader.finish().profile }, input, args);
 }
 
-async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input): Promise<Subject> {
+async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input, args: SubjectArgs): Promise<Subject> {
   const opened = readProfile(await wholeOf(chunks, input), input.name);
-  if (opened !== undefined) return withFault(opened, input);
+  if (opened !== undefined) return judged(opened, input, args);
   throw new InputError(input.name, 'begins like a profile and is none');
 }
 
@@ -173,13 +175,13 @@ async function wholeOf(chunks: AsyncIterable<Uint8Array>, input: Input): Promise
   return bytes.subarray(0, length);
 }
 
-/** The subject that an input gave, which says so if it came from a damaged file: that is bad input all the same. */
-function withFault(opened: OpenedProfile, input: Input): Subject {
+/** The subject that an input gave, which says so if it came from a damaged file: that is used, and is bad input all the same. */
+function judged(opened: OpenedProfile, input: Input, { asJeprof }: SubjectArgs): Subject {
   const fault = faultOf(input);
-  if (fault === undefined) return opened;
-  process.exitCode = EXIT_BAD_INPUT;
   const { profile } = opened;
-  return { ...opened, profile: { ...profile, warnings: [...profile.warnings, `${input.name}: ${fault}`] } };
+  if (fault !== undefined || (profile.damaged === true && asJeprof !== true)) process.exitCode = EXIT_BAD_INPUT;
+  if (fault === undefined) return opened;
+  return { ...opened, profile: { ...profile, damaged: true, warnings: [...profile.warnings, `${input.name}: ${fault}`] } };
 }
 
 /** The chunks of a stream, each of which `keep` gets too. */

@@ -153,6 +153,11 @@ export interface Profile {
   readonly maps?: string;
   /** Messages for the user, one sentence each. */
   readonly warnings: readonly string[];
+  /**
+   * True if a part of the file could not be read, so that its values are missing here: lines or references that are none of its format,
+   * compression that breaks off. `warnings` say where. What the format or the programs that write it put between the rows is no damage.
+   */
+  readonly damaged?: boolean;
 }
 
 /**
@@ -188,6 +193,7 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
     ...(command === undefined ? {} : { binary: command }),
     ...(maps === undefined ? {} : { maps }),
     warnings: trace.warnings,
+    ...(trace.truncated ? { damaged: true } : {}),
   };
 }
 

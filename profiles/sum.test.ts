@@ -16,3 +16,10 @@ test('one profile is its own sum', () => {
   const a = readCollapsed('main;f 10\n', 'a');
   expect(sumProfiles([a])).toBe(a);
 });
+
+test('a sum is damaged where one part is', () => {
+  const whole = readCollapsed('main;f 10\n', 'a');
+  const damaged = { ...whole, damaged: true };
+  expect([sumProfiles([whole, damaged]).damaged, sumProfiles([damaged, whole]).damaged]).toEqual([true, true]);
+  expect(sumProfiles([whole, whole]).damaged).toBeUndefined();
+});

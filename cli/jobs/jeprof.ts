@@ -10,7 +10,8 @@ import { asksForReport, type ReportArgs } from '../report/args.ts';
 import { report } from './report.ts';
 
 /** What `jeprof` prints for these flags. */
-export async function jeprof(args: ReportArgs): Promise<void> {
+export async function jeprof(flags: ReportArgs): Promise<void> {
+  const args = { ...flags, asJeprof: true };
   if (args.symbols === true) await printSymbols(args);
   // jeprof's default: the prompt on a terminal, and a table in a script.
   else await report(process.stdout.isTTY === true && !asksForReport(args) ? { ...args, interactive: true } : args);

@@ -198,7 +198,7 @@ export class Session {
 
   async #readBase({ base }: ReportArgs): Promise<void> {
     if (base === STANDARD) throw new InputError('base', 'standard input is where commands come from', 'name a file');
-    if (base !== undefined) await this.#source.readBase(base);
+    if (base !== undefined) printNotes(await this.#source.readBase(base), this.#args.quiet);
   }
 
   /** What filters leave of the total, which a table's percentages are of. */

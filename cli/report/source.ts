@@ -53,9 +53,12 @@ export class ReportSource {
     return sumProfiles(this.profiles);
   }
 
-  /** Makes a profile ready to be `base` of `options`. @throws InputError if it is none */
-  async readBase(path: string): Promise<void> {
-    if (!this.#bases.has(path)) this.#bases.set(path, (await readSubject(path, this.#args)).profile);
+  /** Makes a profile ready to be `base` of `options`, and gives what the user should know of one that is read for that. @throws InputError if it is none */
+  async readBase(path: string): Promise<readonly string[]> {
+    if (this.#bases.has(path)) return [];
+    const { profile } = await readSubject(path, this.#args);
+    this.#bases.set(path, profile);
+    return profile.warnings;
   }
 
   /** The profiles and the one that is subtracted. */

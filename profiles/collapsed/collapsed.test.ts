@@ -52,9 +52,25 @@ test.each([
 ])('%j is folded: %s', (text, expected) => expect(isCollapsed(new TextEncoder().encode(text))).toBe(expected));
 
 test('a line without a value is passed over, and named; a file of such lines is an input error', () => {
-  expect(readCollapsed('main 1\nmain;leak\n', 'a.txt').warnings).toEqual(['a.txt:2: a line is no folded stack and passed over']);
+  const warningsOf = (text: string) => readCollapsed(text, 'a.txt').warnings;
+  const first = 'a.txt:2: no folded stack, which a blank and a number end: "main;\\x1bleak"; it is passed over';
+  expect(warningsOf('main 1\nmain;\u001bleak\n')).toEqual([first]);
+  expect(warningsOf('main 1\nmain;\u001bleak\nlost\n\n# lost\nlost\n')).toEqual([`${first}, and so is what is wrong in 2 further lines`]);
   expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow(InputError);
   expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow('a.txt:1');
+});
+
+test('a stack without functions, as stackcollapse-bpftrace.pl writes it, is an empty backtrace', () => {
+  const text = 'main+2;f+1 3\n 12\n';
+  expect(isCollapsed(Buffer.from(text))).toBe(true);
+  const profile = readCollapsed(text, 'a');
+  expect(profile.warnings).toEqual([]);
+  expect(writeCollapsed(profile)).toBe('main+2;f+1 3\n[no backtrace] 12\n');
+  expect(readCollapsed('main;f 1\n12\n', 'a').warnings).toHaveLength(1);
+});
+
+test('a message between stacks is no damage: scripts that fold leave them, and flamegraph.pl passes them over as well', () => {
+  expect(readCollapsed('main;f 1\nWarning: lost\nmain;g 2\n', 'a.txt').damaged).toBeUndefined();
 });
 
 /** What speedscope's importer takes (its own samples are of these kinds). */

@@ -7,6 +7,7 @@
 import { InputError } from '../../core/trace/input_error.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { PassedOver } from '../passed_over.ts';
 import { printable } from '../printable.ts';
 import type { Profile, SampleType } from '../profile.ts';
 import { SampleTable, frameName } from '../profile.ts';
@@ -49,8 +50,8 @@ export function isCollapsed(head: Uint8Array): boolean {
   const text = collapsedText(head.subarray(0, 8192));
   const lines = text.split(/\r?\n/).filter((line) => line !== '' && !COMMENT.test(line));
   // The last line may be cut off.
-  if (!text.endsWith('\n') && (head.length > 8192 || !LINE.test(lines.at(-1) ?? ''))) lines.pop();
-  const fitting = lines.filter((line) => LINE.test(line));
+  if (!text.endsWith('\n') && (head.length > 8192 || !isStack(lines.at(-1) ?? ''))) lines.pop();
+  const fitting = lines.filter(isStack);
   return fitting.length > 0 && fitting.length >= lines.length * LEAST_SHARE && fitting.some((line) => line.includes(';'));
 }
 
@@ -60,10 +61,17 @@ export function collapsedText(bytes: Uint8Array): string {
   return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(bytes);
 }
 
-/** Of the lines that are no comments, those that must be stacks: scripts that fold leave messages between them. */
+/**
+ * Of the lines that are no comments, those that must be stacks: scripts that fold leave messages between them.
+ * Such a line is noted and no damage: nothing tells it from a damaged one, and flamegraph.pl and speedscope pass it over as well.
+ */
 const LEAST_SHARE = 0.75;
 const COMMENT = /^\s*(?:#|\/\/)/;
 const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/;
+/** A stack without functions, as stackcollapse-bpftrace.pl writes it. */
+const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d+)?)$/;
+
+const isStack = (line: string) => LINE.test(line) || NO_FUNCTIONS.test(line);
 
 /**
  * Reads folded stacks. The values are taken as bytes in use, and as bytes allocated.
@@ -76,22 +84,24 @@ export function readCollapsed(text: string, name: string): Profile {
   const samples = new SampleTable();
   let number = 0;
   let firstOther = 0;
-  let others = 0;
+  const others = new PassedOver();
   for (const raw of text.split('\n')) {
     number++;
     const line = raw.trim();
     if (line === '' || COMMENT.test(line)) continue;
-    const match = LINE.exec(line);
+    const match = LINE.exec(line) ?? NO_FUNCTIONS.exec(raw.trimEnd());
     if (match === null) {
-      if (others++ === 0) firstOther = number;
+      firstOther ||= number;
+      others.add(number, 'no folded stack, which a blank and a number end', line);
       continue;
     }
-    const names = match[1] === NO_BACKTRACE ? [] : match[1].split(';');
+    const path = match[1].trim();
+    const names = path === '' || path === NO_BACKTRACE ? [] : path.split(';');
     const frames = names.reverse().map((fn) => stacks.frames.intern({ fn }));
     const value = Number(match[2]);
     samples.add(stacks.intern(frames), 0, value, 0, value);
   }
-  if (others > 0 && samples.length === 0)
+  if (others.any && samples.length === 0)
     throw new InputError(`${name}:${firstOther}`, 'no folded stack: it does not end with a blank and a number');
   return {
     kind: 'heap',
@@ -103,9 +113,6 @@ export function readCollapsed(text: string, name: string): Profile {
     accumulated: false,
     requested: false,
     symbolized: true,
-    warnings:
-      others === 0
-        ? []
-        : [`${name}:${firstOther}: ${others === 1 ? 'a line is' : `${others} lines, from here on, are`} no folded stack and passed over`],
+    warnings: others.warnings(name),
   };
 }

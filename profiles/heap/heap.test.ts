@@ -209,10 +209,66 @@ describe('reading', () => {
     expect(profile.binary).toMatch(/leakycpp$/);
   });
 
-  test('lines that are no part of a dump are counted', () => {
-    const { profile } = readHeap(bytesOf('heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1 zz 0x2\n  t*: 1: 2 [3: 4]\nrubbish\n  t1: 1: 2\n'), 'a.heap');
-    expect(profile.warnings).toEqual(['a.heap:3: 3 lines, from here on, are no part of a heap dump and passed over']);
-    expect(profile.samples.length).toBe(1);
+  /** What stands where a row must, behind a good one, and what is said of it. */
+  const V2 = 'heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1\n  t*: 1: 2 [3: 4]\n';
+  const PLAIN = 'heap profile: 1: 2 [3: 4] @ heapprofile\n1: 2 [3: 4] @ 0x1\n';
+  const NAMED = '--- symbol\nbinary=a\n';
+  const ROWS = `---\n--- heap\n${V2}`;
+  const NO_THREAD = 'no row of a thread, as in "t1: 2: 3 [4: 5]"';
+  const NO_LINE = 'neither a backtrace, "@ 0x1 0x2", nor a row of a thread';
+  const NO_ROW = 'no row of counts and a backtrace, as in "1: 2 [3: 4] @ 0x5"';
+  const NO_NAME = 'neither the name of an address nor a variable';
+  test.each([
+    [V2, '  t*: 1: x [0: 0]\n', 5, `${NO_THREAD}: "t*: 1: x [0: 0]"`],
+    [V2, '  t1: 1: 2\r\n', 5, `${NO_THREAD}: "t1: 1: 2"`],
+    [V2, '@ 0x1 0xzz 0xyy\n  t*: 1: 2 [3: 4]\n', 5, 'no address: "0xzz"'],
+    [V2, '@ 0x10000000000000000\n  t*: 1: 2 [3: 4]', 5, 'no address: "0x10000000000000000"'],
+    [V2, ' rubbish \u001b[31m\u202e \n', 5, `${NO_LINE}: "rubbish \\x1b[31m\\u202e"`],
+    [V2, `${'x'.repeat(1000)}\n`, 5, `${NO_LINE}: "${'x'.repeat(80)}…"`],
+    [V2, '# a remark\n', 5, `${NO_LINE}: "# a remark"`],
+    [PLAIN, '1: x [3: 4] @ 0x1\n', 3, `${NO_ROW}: "1: x [3: 4] @ 0x1"`],
+    [PLAIN, '1: 2 [3: 4] @ 0x1 rubbish\n', 3, 'no address: "rubbish"'],
+    [
+      '',
+      `heap profile: 1: 2 [3\n1: 2 [3: 4] @ 0x1\n`,
+      1,
+      'no header with counts, as in "heap profile: 1: 2 [3: 4] @ heap/5": "heap profile: 1: 2 [3"',
+    ],
+    [NAMED, `rubbish\n${ROWS}`, 3, `${NO_NAME}: "rubbish"`],
+    [NAMED, `0x10000000000000001 main\n${ROWS}`, 3, `${NO_NAME}: "0x10000000000000001 main"`],
+  ])('%j, then %j: line %i is named', (good, damaged, line, fact) => {
+    const { profile } = readHeap(bytesOf(good + damaged), 'a.heap');
+    expect(profile.warnings).toEqual([`a.heap:${line}: ${fact}; it is passed over`]);
+    expect(profile.damaged).toBe(true);
+    expect(profile.samples.column('inuse_space')[0]).toBeGreaterThan(0);
+  });
+
+  test('of several damaged lines the first is named', () => {
+    const text = 'heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1 zz 0x2 yy\n  t*: 1: 2 [3: 4]\nrubbish\n';
+    const warningsOf = (more: string) => readHeap(bytesOf(text + more), 'a.heap').profile.warnings;
+    const first = 'a.heap:3: no address: "zz"; it is passed over, and so is what is wrong in';
+    expect(warningsOf('')).toEqual([`${first} 1 further line`]);
+    expect(warningsOf('  t1: 1: 2\n')).toEqual([`${first} 2 further lines`]);
+    expect(readHeap(bytesOf(text), 'a.heap').profile.samples.length).toBe(1);
+  });
+
+  test.each([
+    ['blank lines and line ends of Windows', `${V2}\r\n \r\n@ 0x2\r\n  t*: 1: 2 [3: 4]\r\n  t1: 1: 2 [3: 4] name\r\n`],
+    ['an empty backtrace', `${V2}@\n  t*: 1: 2 [3: 4]\n`],
+    ['comments, which Go writes', `${PLAIN}#\t0x4b3c3a\tmain.f+0x5a\t\ta.go:4\n\n# runtime.MemStats\n# Alloc = 1675608\n`],
+    ['whatever stands among mappings', `${V2}\nMAPPED_LIBRARIES:\nbuild=/a\nrubbish\n`],
+    ['whatever stands among mappings of gperftools', `${PLAIN}\n--- Memory map: ---\nrubbish\n`],
+    ['addresses without names', `--- symbol\n\nbinary=a\n0x1f\n0x20 main\n${ROWS}`],
+  ])('no damage: %s', (_, text) => {
+    const { profile } = readHeap(bytesOf(text), 'a.heap');
+    expect(profile.warnings).toEqual([]);
+    expect(profile.damaged).toBeUndefined();
+  });
+
+  test('what is not said of the sampling is no damage', () => {
+    const { profile } = readHeap(bytesOf('heap profile: 1: 2 [1: 2]\n1: 2 [1: 2] @ 0x1\n'), 'a.heap');
+    expect(profile.warnings).toHaveLength(1);
+    expect(profile.damaged).toBeUndefined();
   });
 
   test('addresses of 64 bits', () => {

@@ -8,6 +8,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
+import { PassedOver } from '../passed_over.ts';
 import type { Profile, Sampling } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
 import { unsampled } from './unsample.ts';
@@ -47,13 +48,14 @@ export function readJavaHeap(bytes: Uint8Array, name: string): Profile {
     if (frame === undefined) frames.set(id, (frame = stacks.frames.intern(locations.get(id) ?? { fn: `[location 0x${id}]` })));
     return frame;
   };
-  const passedOver: number[] = [];
+  const passedOver = new PassedOver();
   lines.forEach((raw, i) => {
     const line = raw.trim();
     const place = `${name}:${i + 1}`;
     const sample = SAMPLE.exec(line);
     if (sample !== null) addSample(sample, place);
-    else if (i > 0 && line !== '' && !LOCATION.test(line) && !isAttribute(line, place)) passedOver.push(i + 1);
+    else if (i > 0 && line !== '' && !LOCATION.test(line) && !isAttribute(line, place))
+      passedOver.add(i + 1, 'neither a sample, "1024 1 @ 0x1 0x2", nor the name of a location', line);
   });
 
   function addSample([, size, count, ids]: RegExpExecArray, place: string): void {
@@ -64,7 +66,6 @@ export function readJavaHeap(bytes: Uint8Array, name: string): Profile {
     samples.add(stacks.intern(Int32Array.from(path), path.length), whole(sampledObjects), whole(sampledBytes), 0, 0);
   }
 
-  const one = passedOver.length === 1;
   return {
     kind: 'heap',
     source: 'java heapz',
@@ -75,12 +76,8 @@ export function readJavaHeap(bytes: Uint8Array, name: string): Profile {
     accumulated: false,
     requested: true,
     symbolized: true,
-    warnings:
-      passedOver.length === 0
-        ? []
-        : [
-            `${name}:${passedOver[0]}: ${one ? 'a line is' : `${passedOver.length} lines, from here on, are`} no part of a Java heap profile and passed over`,
-          ],
+    warnings: passedOver.warnings(name),
+    ...(passedOver.any ? { damaged: true } : {}),
   };
 }
 

@@ -10,6 +10,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
+import { PassedOver, TELLING_LINE_BYTES } from '../passed_over.ts';
 import type { Profile, Sampling, ThreadSamples } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
@@ -39,6 +40,7 @@ export interface HeapDump {
 const LF = 10;
 const SPACE = 32;
 const BRACKET = 91;
+const HASH = 35;
 
 /** True if bytes look like the beginning of a file that `readHeap` takes. */
 export function isHeap(head: Uint8Array): boolean {
@@ -94,8 +96,7 @@ export class HeapReader {
   #rowBytes = 0;
   #hasRoom = false;
   #maps: string[] | undefined;
-  #unreadable = 0;
-  #firstUnreadable = 0;
+  readonly #passedOver = new PassedOver();
   readonly #warnings: string[] = [];
 
   /**
@@ -148,11 +149,6 @@ export class HeapReader {
       );
     const { header, stacks, samples, threads, totals, accumulated } = this.#rows ?? this.#begin('');
     const { kind, source, sampling } = header;
-    if (this.#unreadable > 0) {
-      this.#warnings.push(
-        `${this.#name}:${this.#firstUnreadable}: ${this.#unreadable === 1 ? 'a line is' : `${this.#unreadable} lines, from here on, are`} no part of a heap dump and passed over`,
-      );
-    }
     const maps = this.#maps?.map((line) => `${line}\n`).join('');
     const binary = this.#symbols?.binary ?? mainProgram(maps === undefined ? [] : parseMaps(maps));
     const profile: Profile = {
@@ -167,7 +163,8 @@ export class HeapReader {
       symbolized: this.#symbols !== undefined,
       ...(binary === undefined ? {} : { binary }),
       ...(maps === undefined ? {} : { maps }),
-      warnings: this.#warnings,
+      warnings: [...this.#warnings, ...this.#passedOver.warnings(this.#name)],
+      ...(this.#passedOver.any ? { damaged: true } : {}),
     };
     return { profile, header: totals };
   }
@@ -184,7 +181,7 @@ export class HeapReader {
 
   #takeSymbol(text: string): void {
     if (text.startsWith('---')) this.#part = 'head';
-    else this.#symbols!.take(text);
+    else if (!this.#symbols!.take(text)) this.#passedOver.add(this.#line, 'neither the name of an address nor a variable', text);
   }
 
   #begin(text: string): Rows {
@@ -194,6 +191,7 @@ export class HeapReader {
         `${this.#name}:${this.#line}`,
         'no heap dump: it does not begin with heap_v2/RATE, bytes between samples, or "heap profile:"',
       );
+    if (header.countsMissing === true) this.#passedOver.add(this.#line, NO_COUNTS, text);
     this.#part = 'rows';
     return (this.#rows = new Rows(header, this.#symbols, this.#withThreads));
   }
@@ -202,15 +200,15 @@ export class HeapReader {
     let at = start;
     while (at < end && bytes[at] <= SPACE) at++;
     if (at === end) return;
-    const unreadable = this.#rows!.take(bytes, at, end);
-    if (unreadable === 0) return;
+    const fault = this.#rows!.take(bytes, at, end);
+    if (fault === undefined) return;
     if (isMapsMark(bytes, at, end)) {
       this.#maps = [];
       this.#part = 'maps';
       return;
     }
-    if (this.#unreadable === 0) this.#firstUnreadable = this.#line;
-    this.#unreadable += unreadable;
+    const text = textOf(bytes, fault.start, Math.min(fault.end, fault.start + TELLING_LINE_BYTES));
+    this.#passedOver.add(this.#line, fault.fact, text);
   }
 }
 
@@ -227,6 +225,8 @@ interface Header {
   readonly sampling: Sampling;
   /** Of heap_v2 they stand in a row of their own. */
   readonly totals: RawTotals | undefined;
+  /** True if it should have counts and has none, so that nothing is known of the sampling either. */
+  readonly countsMissing?: boolean;
 }
 
 /** The header of heap_v2, undefined if it is none. */
@@ -266,8 +266,21 @@ function plainHeader(text: string, warnings: string[]): Header {
       sampling = { method: sampling.method, rate: DEFAULT_UNIFORM_RATE };
     }
   }
-  return { kind, source: 'heap profile', sampling, totals };
+  return { kind, source: 'heap profile', sampling, totals, ...(match === null ? { countsMissing: true } : {}) };
 }
+
+/** What is not part of a dump: bytes[start] to bytes[end - 1] of a line, and what they should be. */
+interface Fault {
+  readonly fact: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const NO_COUNTS = 'no header with counts, as in "heap profile: 1: 2 [3: 4] @ heap/5"';
+const NO_ADDRESS = 'no address';
+const NO_THREAD = 'no row of a thread, as in "t1: 2: 3 [4: 5]"';
+const NO_LINE = 'neither a backtrace, "@ 0x1 0x2", nor a row of a thread';
+const NO_ROW = 'no row of counts and a backtrace, as in "1: 2 [3: 4] @ 0x5"';
 
 interface Thread extends ThreadSamples {
   name: string | undefined;
@@ -305,11 +318,13 @@ class Rows {
       table.reserve(Math.ceil(table.length * times));
   }
 
-  /** Takes the row from `start`, where no blank is, to `end`, and gives the number of things in it that are no part of a dump. */
-  take(bytes: Uint8Array, start: number, end: number): number {
+  /** Takes the row from `start`, where no blank is, to `end`, and gives the first thing in it that is no part of a dump, if there is one. */
+  take(bytes: Uint8Array, start: number, end: number): Fault | undefined {
     if (this.header.totals !== undefined) return this.#takePlain(bytes, start, end);
     if (bytes[start] === 0x40 /* @ */) return this.#takeStack(bytes, start + 1, end);
-    return bytes[start] === 0x74 /* t */ && this.#takeThread(bytes, start + 1, end) ? 0 : 1;
+    const isThread = bytes[start] === 0x74; /* t */
+    if (isThread && this.#takeThread(bytes, start + 1, end)) return undefined;
+    return { fact: isThread ? NO_THREAD : NO_LINE, start, end };
   }
 
   /** heap_v2: `t*: 1: 2 [3: 4]` for all threads, `t7: 1: 2 [3: 4] name` for one. False if it is neither. */
@@ -342,14 +357,15 @@ class Rows {
     return thread;
   }
 
-  /** gperftools: `1: 2 [3: 4] @ 0x…`, one row a context. */
-  #takePlain(bytes: Uint8Array, start: number, end: number): number {
+  /** gperftools: `1: 2 [3: 4] @ 0x…`, one row a context. Go writes the names of its addresses below it, as comments. */
+  #takePlain(bytes: Uint8Array, start: number, end: number): Fault | undefined {
+    if (bytes[start] === HASH) return undefined;
     let at = this.#readCounts(bytes, start, end);
     while (at >= 0 && at < end && bytes[at] === SPACE) at++;
-    if (at < 0 || at === end || bytes[at] !== 0x40) return 1;
-    const unreadable = this.#takeStack(bytes, at + 1, end);
+    if (at < 0 || at === end || bytes[at] !== 0x40) return { fact: NO_ROW, start, end };
+    const fault = this.#takeStack(bytes, at + 1, end);
     this.#add(this.samples, this.#stack!);
-    return unreadable;
+    return fault;
   }
 
   #add(into: SampleTable, stack: StackIndex): void {
@@ -383,24 +399,25 @@ class Rows {
     return at < end && bytes[at] === 0x5d ? at + 1 : -1;
   }
 
-  /** Makes the backtrace of these addresses, leaf first, the one that rows are of. Gives the number of what is no address. */
-  #takeStack(bytes: Uint8Array, at: number, end: number): number {
+  /** Makes the backtrace of these addresses, leaf first, the one that rows are of. Gives the first that is no address, if there is one. */
+  #takeStack(bytes: Uint8Array, at: number, end: number): Fault | undefined {
     let depth = 0;
-    let unreadable = 0;
+    let fault: Fault | undefined;
     while (true) {
       while (at < end && bytes[at] <= SPACE) at++;
       if (at === end) break;
+      const start = at;
       const frame = this.#addresses.frameAt(bytes, at, end, depth === 0);
       at = this.#addresses.end;
       if (frame < 0) {
-        unreadable++;
+        fault ??= { fact: NO_ADDRESS, start, end: at };
         continue;
       }
       if (depth === this.#path.length) this.#path = grown(this.#path, depth + 1);
       this.#path[depth++] = frame;
     }
     this.#stack = this.stacks.intern(this.#path, depth);
-    return unreadable;
+    return fault;
   }
 }
 

@@ -50,25 +50,29 @@ export function symbolLine(hex: string, functions: readonly string[]): string {
 const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/;
 const VARIABLE = /^([a-z][^=]*)=(.*)$/;
 
-/** What a symbol section says: the lines between `--- symbol` and `---`. Those that are neither entry nor variable are passed over, as in jeprof. */
+/** What jeprof writes of an address that it found no name for. */
+const NAMELESS = /^0x[0-9a-f]+\s*$/;
+
+/** What a symbol section says: the lines between `--- symbol` and `---`. */
 export class SymbolSection {
   binary: string | undefined;
   readonly #addresses = new AddressIndex();
   /** Row of `#addresses` -> what is written of it. */
   readonly #entries: string[] = [];
 
-  /** Takes the next line, without its line end. */
-  take(line: string): void {
+  /** Takes the next line, without its line end. False if it is neither entry nor variable: jeprof passes those over. */
+  take(line: string): boolean {
     const entry = ENTRY.exec(line);
     if (entry !== null) {
       const [, digits, names] = entry;
-      if (digits.length > ADDRESS_DIGITS) return;
+      if (digits.length > ADDRESS_DIGITS) return false;
       const row = this.#addresses.add(hexNumber(digits.slice(0, -8)), hexNumber(digits.slice(-8)));
       this.#entries[row] = names;
-      return;
+      return true;
     }
     const variable = VARIABLE.exec(line);
     if (variable !== null && variable[1].trim() === 'binary') this.binary = variable[2].trim();
+    return variable !== null || NAMELESS.test(line) || line.trim() === '';
   }
 
   /** What is written of an address, if anything is; `splitNames` tells the functions. */

@@ -251,6 +251,26 @@ describe('profiles of other writers', () => {
     expect(() => readPprof(encodeProfile(broken), 'a')).toThrow('no pprof profile: it names text 99 of a table of 6');
   });
 
+  // go tool pprof: "sample has nil location", "location id: 1 has a line with nil function"
+  test('a location and a function that are not in the file', () => {
+    const whole = message(['bytes', 'count'], [[1, 2], [3, 4]]); // biome-ignore format: rows
+    expect(readPprof(encodeProfile(whole), 'a').damaged).toBeUndefined();
+    const sample = [{ locationId: [1], value: [1, 2] }, { locationId: [7, 1, 8], value: [3, 4] }]; // biome-ignore format: rows
+    const nowhere = readPprof(encodeProfile({ ...whole, sample }), 'a');
+    expect(nowhere.damaged).toBe(true);
+    expect(nowhere.warnings).toEqual(['a: sample 2 is of location 7, which is not in the file; left out, as is 1 further reference']);
+    expect(nowhere.samples.total('inuse_space')).toBe(4);
+    const nameless = readPprof(encodeProfile({ ...whole, function: [] }), 'a');
+    expect(nameless.damaged).toBe(true);
+    expect(nameless.warnings).toEqual(['a: location 1 is of function 1, which is not in the file; left out']);
+  });
+
+  test('a line without a function is no damage', () => {
+    const whole = message(['bytes', 'count'], [[1, 2]]);
+    const read = readPprof(encodeProfile({ ...whole, location: [{ id: 1, address: 0x400010, line: [{ functionId: 0, line: 3 }] }] }), 'a');
+    expect([read.damaged, read.warnings]).toEqual([undefined, []]);
+  });
+
   test('fields of a later version are stepped over', () => {
     // 99: bytes, 98: a number, 97: 8 bytes, 96: 4 bytes
     const later = [0x9a, 6, 2, 0x68, 0x69, 0x90, 6, 5, 0x89, 6, 1, 2, 3, 4, 5, 6, 7, 8, 0x85, 6, 1, 2, 3, 4];

@@ -99,11 +99,11 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
-  const frames = orRefuse(name, () => framesOf(message, stacks, text));
+  const missing = new MissingReferences();
+  const frames = orRefuse(name, () => framesOf(message, stacks, text, missing));
   const samples = new SampleTable(taken.count);
   const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
   let path = new Int32Array(256);
-  let unknown = 0;
   const types = message.sampleType.length;
   const take = (locations: readonly Id[], values: readonly number[]) => {
     if (values.length !== types) throw new Error(`a sample of ${values.length} values where there are ${types} sample types`);
@@ -111,7 +111,7 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     let depth = 0;
     for (const id of locations) {
       const frame = frames.get(id);
-      if (frame === undefined) unknown++;
+      if (frame === undefined) missing.add('sample', samples.length + 1, 'location', id);
       else path[depth++] = frame;
     }
     // The row that stands for samples without a backtrace.
@@ -138,8 +138,33 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     symbolized: message.function.length > 0,
     ...(binary === '' ? {} : { binary }),
     ...mapsOf(message, text),
-    warnings: unknown > 0 ? [`${name}: ${unknown} frames are locations that the file does not have; left out`] : [],
+    warnings: missing.warnings(name),
+    ...(missing.any ? { damaged: true } : {}),
   };
+}
+
+/** References to what the file does not have: profiles with one are refused by `go tool pprof`. */
+class MissingReferences {
+  #first = '';
+  #count = 0;
+
+  /** `from`, the `of`-th sample or the location of that id, names the `kind` with `id`, which is not there. */
+  add(from: string, of: Id, kind: string, id: Id): void {
+    if (this.#count++ === 0) this.#first = `${from} ${of} is of ${kind} ${id}`;
+  }
+
+  /** True if there is such a reference. */
+  get any(): boolean {
+    return this.#count > 0;
+  }
+
+  /** What the user is told, in one sentence or none. `name` is what errors call the file. */
+  warnings(name: string): string[] {
+    const further = this.#count - 1;
+    if (further < 0) return [];
+    const more = further === 0 ? '' : further === 1 ? ', as is 1 further reference' : `, as are ${further} further references`;
+    return [`${name}: ${this.#first}, which is not in the file; left out${more}`];
+  }
 }
 
 /** The samples, and the rest as a message without any. */
@@ -210,8 +235,13 @@ function bytesIn(unit: string): number {
   return BYTES_IN_UNIT.get(unit.toLowerCase().replace(/(?<=..)s$/, '')) ?? 1;
 }
 
-/** The frame of each location id. */
-function framesOf(message: PprofProfile, stacks: StackTable, text: (index: Int64 | undefined) => string): Map<Id, FrameIndex> {
+/** The frame of each location id. A line may be of no function (0); one that the file lacks is `missing`. */
+function framesOf(
+  message: PprofProfile,
+  stacks: StackTable,
+  text: (index: Int64 | undefined) => string,
+  missing: MissingReferences,
+): Map<Id, FrameIndex> {
   const functions = new Map<Id, PprofProfile['function'][number]>();
   for (const fn of message.function) functions.set(idKey(fn.id), fn);
   const modules = new Map<Id, string>();
@@ -219,7 +249,9 @@ function framesOf(message: PprofProfile, stacks: StackTable, text: (index: Int64
   const frames = new Map<Id, FrameIndex>();
   for (const location of message.location) {
     const lines: InlinedFrame[] = location.line.map(({ functionId, line }) => {
-      const fn = functions.get(idKey(functionId));
+      const id = idKey(functionId);
+      const fn = functions.get(id);
+      if (fn === undefined && id !== 0) missing.add('location', idKey(location.id), 'function', id);
       const file = text(fn?.filename);
       const number = toNumber(line);
       return { fn: text(fn?.name) || text(fn?.systemName), ...(file === '' ? {} : { file }), ...(number > 0 ? { line: number } : {}) };
