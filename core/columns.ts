@@ -1,10 +1,27 @@
 /** Columns: typed arrays with a row for each thing of a kind, which grow as rows are added. */
 
-type Column = Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+export type ColumnKind = Float64Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Uint8Array;
+
+/** Where columns come from. All their elements are 0. */
+export interface Columns {
+  float64(length: number): Float64Array;
+  int32(length: number): Int32Array;
+  uint32(length: number): Uint32Array;
+  /** A copy with room for at least `length` elements, and at least twice the old room; the column itself is used no more. */
+  grown<T extends ColumnKind>(column: T, length: number): T;
+}
 
 /** A copy with room for at least `length` elements, and at least twice the old room. */
-export function grown<T extends Column>(column: T, length: number): T {
+export function grown<T extends ColumnKind>(column: T, length: number): T {
   const copy = new (column.constructor as new (length: number) => T)(Math.max(length, column.length * 2));
   copy.set(column);
   return copy;
 }
+
+/** Columns on JavaScript's own heap. */
+export const HEAP_COLUMNS: Columns = {
+  float64: (length) => new Float64Array(length),
+  int32: (length) => new Int32Array(length),
+  uint32: (length) => new Uint32Array(length),
+  grown,
+};

@@ -5,7 +5,7 @@
  * Differs: one object for the library's globals, so that several heaps can live side by side.
  */
 import type { Arena } from './arena/arena_state.ts';
-import { BinInfo } from './arena/bin.ts';
+import { BinInfo, SmallPathCalls } from './arena/bin.ts';
 import { arenaNew } from './arena/choose.ts';
 import { Base } from './base/base.ts';
 import type { BaseSurroundings } from './base/base.ts';
@@ -17,6 +17,7 @@ import { EdataTable } from './extent/edata.ts';
 import { Boundaries, Mappings } from './extent/mappings.ts';
 import { paShardEnableHpa } from './extent/pac.ts';
 import { HpaCentral } from './hpa/hpa.ts';
+import { ModelMemory } from './model_memory.ts';
 import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
 import { BackgroundThreads } from './background/background_threads.ts';
 import type { Prof } from './prof/prof.ts';
@@ -36,6 +37,8 @@ export interface HeapOptions {
   readonly addressSpace?: Partial<AddressSpaceOptions>;
   /** What the system's clock shows at time 0, ns; background threads sleep by it. Default 0. */
   readonly clockBase?: bigint;
+  /** Memory for the tables; by default one of its own. */
+  readonly memory?: ModelMemory;
   /** What profiling takes from the process; used if the options turn profiling on. */
   readonly profiling?: ProfProcess;
 }
@@ -44,9 +47,11 @@ export interface HeapOptions {
 export class Heap {
   readonly conf: BootConf;
   readonly options: Readonly<Options>;
-  readonly mutexes: MutexTable = new MutexTable();
+  /** What the tables share with the part of the model that is compiled. */
+  readonly memory: ModelMemory;
+  readonly mutexes: MutexTable;
   readonly space: AddressSpace;
-  readonly edata: EdataTable = new EdataTable();
+  readonly edata: EdataTable;
   readonly mappings: Mappings = new Mappings();
   /** Extents by their ends, where mappings of different times may merge (retain:false). */
   readonly boundaries: Boundaries | null;
@@ -71,8 +76,6 @@ export class Heap {
   readonly background: BackgroundThreads | null;
   /** The thread whose call is in progress; null before there is one. */
   running: Tsd | null = null;
-  /** Time of the event in progress, ns since start_ts. */
-  now = 0;
   /** True once the boot is over. */
   initialized = false;
   dssExhausted = false;
@@ -89,11 +92,14 @@ export class Heap {
   /** What was allocated or freed leaves work to do (deferred_work_generated). */
   deferredWork = false;
   readonly stash: number[] = [];
-  readonly emptiedSlabs: number[] = [];
   /** Called for a statistics event of a thread (stats_interval). */
   statsIntervalEvent: (tsd: Tsd, elapsed: number) => void = () => {};
 
-  constructor({ conf, mainSeed, addressSpace, clockBase = 0n, profiling }: HeapOptions) {
+  constructor({ conf, mainSeed, addressSpace, clockBase = 0n, profiling, memory = new ModelMemory() }: HeapOptions) {
+    this.memory = memory;
+    memory.calls = new SmallPathCalls(this);
+    this.mutexes = new MutexTable(memory);
+    this.edata = new EdataTable(memory);
     this.conf = conf;
     const { options } = conf;
     this.options = options;
@@ -104,7 +110,8 @@ export class Heap {
     this.space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, ...addressSpace });
     this.boundaries = options.retain ? null : new Boundaries();
     this.binInfo = new BinInfo(conf);
-    this.hpaCentral = options.hpa ? new HpaCentral() : null;
+    memory.shape(this.binInfo.regions, this.binInfo.firstBin, options.lg_tcache_flush_small_div);
+    this.hpaCentral = options.hpa ? new HpaCentral(memory) : null;
     this.mutexes.add(GLOBAL_MUTEXES);
     this.baseSurroundings = {
       space: this.space,
@@ -139,6 +146,15 @@ export class Heap {
     this.background?.create(0);
   }
 
+  /** Time of the event in progress, ns since start_ts. */
+  get now(): number {
+    return this.memory.now;
+  }
+
+  set now(time: number) {
+    this.memory.now = time;
+  }
+
   /** Makes the tsd of a new thread, which has not called the allocator yet. */
   addThread(seed: bigint): Tsd {
     let owner = this.#owners.get(seed);
@@ -146,7 +162,7 @@ export class Heap {
       owner = this.#owners.size + 1;
       this.#owners.set(seed, owner);
     }
-    const tsd = new Tsd(this.tsds.length, seed, owner);
+    const tsd = new Tsd(this.memory, this.tsds.length, seed, owner);
     this.tsds.push(tsd);
     return tsd;
   }

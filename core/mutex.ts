@@ -4,7 +4,8 @@
  * Differs: waits, spins and their times are absent, because they are always 0.
  * Invariant: owner[m] is the owner id of the last thread that took m, 0 if none did; the id stands for the address of a tsd.
  */
-import { grown } from './columns.ts';
+import { MUTEXES } from './assembly/places.ts';
+import type { ModelMemory } from './model_memory.ts';
 
 /** The mutexes of an arena, in the order in which statistics print them. Bin mutexes follow. */
 export const ArenaMutex = {
@@ -37,26 +38,49 @@ export const GlobalMutex = {
 } as const;
 export const GLOBAL_MUTEXES = 9;
 
-/** All mutexes of a heap as columns. */
+/** All mutexes of a heap as columns, in the memory of the model (assembly/tables.ts, Mutexes). */
 export class MutexTable {
+  readonly #memory: ModelMemory;
+  readonly #running: Int32Array;
   length = 0;
   /** Mutex -> times taken (n_lock_ops). */
-  ops = new Float64Array(256);
+  ops: Float64Array;
   /** Mutex -> times taken by another thread than the time before (n_owner_switches). */
-  ownerSwitches = new Float64Array(256);
+  ownerSwitches: Float64Array;
   /** Mutex -> owner id of the last thread, 0 for none. */
-  owner = new Int32Array(256);
+  owner: Int32Array;
+
+  constructor(memory: ModelMemory) {
+    this.#memory = memory;
+    this.ops = memory.float64(256);
+    this.ownerSwitches = memory.float64(256);
+    this.owner = memory.int32(256);
+    this.#running = new Int32Array(memory.buffer, MUTEXES + 12, 1);
+    this.#place();
+  }
+
+  #place(): void {
+    this.#memory.write(MUTEXES, 0, [this.ops.byteOffset, this.ownerSwitches.byteOffset, this.owner.byteOffset]);
+  }
+
   /** Owner id of the running thread; 0 before there is one (a NULL tsdn). */
-  running = 0;
+  get running(): number {
+    return this.#running[0];
+  }
+
+  set running(owner: number) {
+    this.#running[0] = owner;
+  }
 
   /** Makes `count` mutexes and gives the first one's number. */
   add(count: number): number {
     const first = this.length;
     this.length += count;
     if (this.length > this.ops.length) {
-      this.ops = grown(this.ops, this.length);
-      this.ownerSwitches = grown(this.ownerSwitches, this.length);
-      this.owner = grown(this.owner, this.length);
+      this.ops = this.#memory.grown(this.ops, this.length);
+      this.ownerSwitches = this.#memory.grown(this.ownerSwitches, this.length);
+      this.owner = this.#memory.grown(this.owner, this.length);
+      this.#place();
     }
     return first;
   }

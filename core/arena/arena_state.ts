@@ -4,9 +4,11 @@
  * Invariant: bins of a class are consecutive, one per shard; activePages = pages of all active extents.
  * Differs: no list of automatic arenas' full slabs, and no struct for each bin: columns. The sums that `stats.allocated` needs are kept as they change.
  */
+import { ARENA_BYTES } from '../assembly/places.ts';
 import { ListTable } from '../extent/ql.ts';
 import type { DssPrecedence } from '../conf/options.ts';
 import type { Base } from '../base/base.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex } from '../mutex.ts';
 import { Decay } from '../extent/decay.ts';
 import { Eset } from '../extent/eset.ts';
@@ -28,11 +30,13 @@ export class Ecache {
   /** True for dirty: small extents are not merged when they are freed. */
   readonly delayCoalesce: boolean;
   readonly mutex: number;
-  readonly eset: Eset = new Eset();
+  readonly eset: Eset;
   /** Extents with guard pages; they are never split or merged. */
-  readonly guarded: Eset = new Eset();
+  readonly guarded: Eset;
 
-  constructor(state: number, delayCoalesce: boolean, mutex: number) {
+  constructor(memory: ModelMemory, state: number, delayCoalesce: boolean, mutex: number) {
+    this.eset = new Eset(memory);
+    this.guarded = new Eset(memory);
     this.state = state;
     this.delayCoalesce = delayCoalesce;
     this.mutex = mutex;
@@ -44,7 +48,7 @@ export class Ecache {
   }
 }
 
-/** Columns over the bins of an arena: bin -> value. */
+/** Columns over the bins of an arena: bin -> value. All but the list of full slabs lie in the memory of the model. */
 export class BinTable {
   readonly length: number;
   /** Slab that regions are taken from now, 0 for none. */
@@ -64,21 +68,28 @@ export class BinTable {
   readonly curslabs: Float64Array;
   readonly nonfullSlabs: Float64Array;
 
-  constructor(bins: number) {
+  constructor(memory: ModelMemory, bins: number) {
     this.length = bins;
-    this.slabcur = new Int32Array(bins);
-    this.nonfull = new HeapTable(bins);
+    this.slabcur = memory.int32(bins);
+    this.nonfull = new HeapTable(memory, bins);
     this.full = new ListTable(bins);
-    this.nmalloc = new Float64Array(bins);
-    this.ndalloc = new Float64Array(bins);
-    this.nrequests = new Float64Array(bins);
-    this.curregs = new Float64Array(bins);
-    this.nfills = new Float64Array(bins);
-    this.nflushes = new Float64Array(bins);
-    this.nslabs = new Float64Array(bins);
-    this.reslabs = new Float64Array(bins);
-    this.curslabs = new Float64Array(bins);
-    this.nonfullSlabs = new Float64Array(bins);
+    this.nmalloc = memory.float64(bins);
+    this.ndalloc = memory.float64(bins);
+    this.nrequests = memory.float64(bins);
+    this.curregs = memory.float64(bins);
+    this.nfills = memory.float64(bins);
+    this.nflushes = memory.float64(bins);
+    this.nslabs = memory.float64(bins);
+    this.reslabs = memory.float64(bins);
+    this.curslabs = memory.float64(bins);
+    this.nonfullSlabs = memory.float64(bins);
+  }
+
+  /** Where the columns are, in the order of assembly/tables.ts. */
+  get places(): number[] {
+    const { slabcur, nmalloc, ndalloc, nrequests, curregs, nfills, nflushes, nslabs, reslabs, curslabs, nonfullSlabs, nonfull } = this;
+    const columns = [slabcur, nmalloc, ndalloc, nrequests, curregs, nfills, nflushes, nslabs, reslabs, curslabs, nonfullSlabs];
+    return [...columns.map((column) => column.byteOffset), nonfull.place];
   }
 }
 
@@ -93,6 +104,7 @@ export class LargeTable {
 
 /** What an arena is made with. */
 export interface ArenaMaking {
+  readonly memory: ModelMemory;
   readonly index: number;
   readonly base: Base;
   /** Address of the arena_t in base memory. */
@@ -109,8 +121,11 @@ export interface ArenaMaking {
   readonly automatic: boolean;
 }
 
-/** arena_t */
+/** arena_t. What the small path works on of it lies in the memory of the model (assembly/tables.ts, Arena). */
 export class Arena {
+  /** Where that is, and the counter that it begins with. */
+  readonly place: number;
+  readonly #allocated: Float64Array;
   readonly index: number;
   readonly automatic: boolean;
   readonly base: Base;
@@ -151,8 +166,6 @@ export class Arena {
   growLimit = 198;
   /** Freed extents of at least so many bytes are purged at once. */
   oversizeThreshold: number;
-  /** Usable bytes of live objects, those in thread caches included (allocated_small, allocated_large). */
-  allocated = 0;
   /** Bytes of active, dirty and muzzy extents (pac_mapped). */
   pacMapped = 0;
   activePages = 0;
@@ -164,6 +177,9 @@ export class Arena {
   readonly largeList: ListTable = new ListTable(1);
 
   constructor(making: ArenaMaking) {
+    const { memory } = making;
+    this.place = memory.take(ARENA_BYTES);
+    this.#allocated = new Float64Array(memory.buffer, this.place, 1);
     this.index = making.index;
     this.automatic = making.automatic;
     this.base = making.base;
@@ -173,11 +189,21 @@ export class Arena {
     this.createTime = making.now;
     this.dss = making.dss;
     this.oversizeThreshold = making.oversizeThreshold;
-    this.dirty = new Ecache(State.dirty, true, making.mutexes + ArenaMutex.extents_dirty);
-    this.muzzy = new Ecache(State.muzzy, false, making.mutexes + ArenaMutex.extents_muzzy);
-    this.retained = new Ecache(State.retained, false, making.mutexes + ArenaMutex.extents_retained);
+    this.dirty = new Ecache(memory, State.dirty, true, making.mutexes + ArenaMutex.extents_dirty);
+    this.muzzy = new Ecache(memory, State.muzzy, false, making.mutexes + ArenaMutex.extents_muzzy);
+    this.retained = new Ecache(memory, State.retained, false, making.mutexes + ArenaMutex.extents_retained);
     this.decayDirty = new Decay(making.address + DECAY_DIRTY_OFFSET, making.now, making.dirtyDecayMs);
     this.decayMuzzy = new Decay(making.address + DECAY_MUZZY_OFFSET, making.now, making.muzzyDecayMs);
-    this.bins = new BinTable(making.bins);
+    this.bins = new BinTable(memory, making.bins);
+    memory.write(this.place, 2, [this.index, this.automatic ? 1 : 0, this.binMutexes, ...this.bins.places]);
+  }
+
+  /** Usable bytes of live objects, those in thread caches included (allocated_small, allocated_large). */
+  get allocated(): number {
+    return this.#allocated[0];
+  }
+
+  set allocated(bytes: number) {
+    this.#allocated[0] = bytes;
   }
 }

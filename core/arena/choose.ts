@@ -25,6 +25,7 @@ export function arenaNew(heap: Heap, index: number, base: Base | null, automatic
   const own = base ?? new Base(heap.baseSurroundings, mutexes.add(ARENA_MUTEXES + binInfo.bins) + 7, false);
   const address = own.alloc(ARENA_BYTES + BIN_BYTES * binInfo.bins, 64);
   const arena = new Arena({
+    memory: heap.memory,
     index,
     base: own,
     address,
@@ -38,6 +39,7 @@ export function arenaNew(heap: Heap, index: number, base: Base | null, automatic
     automatic,
   });
   heap.arenas[index] = arena;
+  heap.memory.placeArena(index, arena.place);
   // arena 0 is made before that can be
   if (index !== 0 && heap.options.hpa) paShardEnableHpa(heap, arena);
   if (index >= heap.arenasTotal) heap.arenasTotal = index + 1;

@@ -10,6 +10,7 @@ import { arenaDecay } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
 import { hpaDoDeferredWork, hpaTimeUntilDeferredWork } from '../hpa/hpa.ts';
 import { calloc } from '../jemalloc.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { tsdFetchMin } from '../thread/lifecycle.ts';
 import { Tsd, TsdState } from '../thread/tsd.ts';
@@ -48,10 +49,10 @@ class BackgroundThread {
   runs = 0;
   sleepTime = 0;
 
-  constructor(index: number, mutex: number) {
+  constructor(memory: ModelMemory, index: number, mutex: number) {
     this.index = index;
     this.mutex = mutex;
-    this.tsd = new Tsd(-1 - index, 0n, -1 - index);
+    this.tsd = new Tsd(memory, -1 - index, 0n, -1 - index);
   }
 }
 
@@ -90,7 +91,7 @@ export class BackgroundThreads {
     this.#clockPhase = Number(clockBase % 1000n);
     const count = heap.options.max_background_threads;
     const mutex = heap.mutexes.add(count);
-    this.#threads = Array.from({ length: count }, (_, index) => new BackgroundThread(index, mutex + index));
+    this.#threads = Array.from({ length: count }, (_, index) => new BackgroundThread(heap.memory, index, mutex + index));
     for (const thread of this.#threads) lock(heap.mutexes, thread.mutex);
   }
 

@@ -5,7 +5,9 @@
  * Differs: rows of a table for structs; links between neighbours for the radix tree's leaves (a leaf's own memory is accounted for in
  * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
  */
+import { EXTENTS } from '../assembly/places.ts';
 import { grown } from '../columns.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ListLinks } from './ql.ts';
 import { InputError } from '../trace/input_error.ts';
 import { MOST_EXTENTS, SLAB_WORDS } from './region.ts';
@@ -36,23 +38,19 @@ export const Flag = {
 /** No size class of slabs (slabClass). */
 export const NOT_A_SLAB = 255;
 
-/** What has a serial number, or age, and an address. */
-export interface SnadOrder {
-  readonly base: Float64Array;
-  readonly sn: Float64Array;
-}
-
-/** All extents of a heap as columns. */
+/** All extents of a heap as columns. Those that the small path works on lie in the memory of the model (assembly/tables.ts, Extents). */
 export class EdataTable {
+  readonly memory: ModelMemory;
+  readonly place: number = EXTENTS;
   /** Rows in use or on the free list, row 0 included. */
   length = 1;
   capacity = 512;
   /** Address of the first page. (base, pages, sn: whole numbers, as doubles because addresses and huge mappings pass 2^32.) */
-  base = new Float64Array(512);
+  base: Float64Array;
   pages = new Float64Array(512);
   /** Serial number: the age of the mapping in its arena. */
-  sn = new Float64Array(512);
-  arena = new Uint16Array(512);
+  sn: Float64Array;
+  arena: Uint16Array;
   /** State */
   state = new Uint8Array(512);
   /** Bits of Flag */
@@ -60,24 +58,24 @@ export class EdataTable {
   /** SizeClass of the object or of the slab's regions; meaningless unless active. */
   szind = new Uint8Array(512);
   /** SizeClass of the regions of an active slab; NOT_A_SLAB for any other extent. */
-  slabClass = new Uint8Array(512);
+  slabClass: Uint8Array;
   /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */
   offset = new Uint16Array(512);
   /** Slab -> shard of its bin. */
-  shard = new Uint8Array(512);
+  shard: Uint8Array;
   /** Slab -> free regions, 0..512. */
-  freeCount = new Uint16Array(512);
+  freeCount: Uint16Array;
   /** Slab -> SLAB_WORDS words; a set bit is a free region. Words beyond the slab's last region hold what they held. */
-  freeBits = new Uint32Array(512 * SLAB_WORDS);
+  freeBits: Uint32Array;
   /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
   sample = new Int32Array(512);
   /** Extents that touch this one in memory, NO_EXTENT for none. */
   below = new Int32Array(512);
   above = new Int32Array(512);
   /** Links of the heap that holds this extent (ph.ts). */
-  prev = new Int32Array(512);
-  next = new Int32Array(512);
-  child = new Int32Array(512);
+  prev: Int32Array;
+  next: Int32Array;
+  child: Int32Array;
   /** Links of the list that an extent is in: by age, of full slabs or large objects of a manual arena, or in the small extent cache. */
   readonly links = new ListLinks(512);
   /** Page slab that an extent with Flag.hpa is cut from (e_ps). */
@@ -85,7 +83,18 @@ export class EdataTable {
   /** First row of the free list, chained through `next`. */
   #free = 0;
 
-  constructor() {
+  constructor(memory: ModelMemory) {
+    this.memory = memory;
+    this.base = memory.float64(512);
+    this.sn = memory.float64(512);
+    this.arena = memory.uint16(512);
+    this.slabClass = memory.uint8(512);
+    this.shard = memory.uint8(512);
+    this.freeCount = memory.uint16(512);
+    this.freeBits = memory.uint32(512 * SLAB_WORDS);
+    this.prev = memory.int32(512);
+    this.next = memory.int32(512);
+    this.child = memory.int32(512);
     // compiled code takes a column that was never replaced for a constant, and is thrown away when it is: so it happens once before
     this.#grow();
   }
@@ -115,34 +124,35 @@ export class EdataTable {
         `more than ${MOST_EXTENTS} extents at once`,
         'sample less (lg_prof_sample), or cut the trace with --until',
       );
+    const { memory } = this;
     const capacity = this.capacity * 2;
-    this.base = grown(this.base, capacity);
+    this.base = memory.grown(this.base, capacity);
     this.pages = grown(this.pages, capacity);
-    this.sn = grown(this.sn, capacity);
-    this.arena = grown(this.arena, capacity);
+    this.sn = memory.grown(this.sn, capacity);
+    this.arena = memory.grown(this.arena, capacity);
     this.state = grown(this.state, capacity);
     this.flags = grown(this.flags, capacity);
     this.szind = grown(this.szind, capacity);
-    this.slabClass = grown(this.slabClass, capacity);
+    this.slabClass = memory.grown(this.slabClass, capacity);
     this.offset = grown(this.offset, capacity);
-    this.shard = grown(this.shard, capacity);
-    this.freeCount = grown(this.freeCount, capacity);
-    this.freeBits = grown(this.freeBits, capacity * SLAB_WORDS);
+    this.shard = memory.grown(this.shard, capacity);
+    this.freeCount = memory.grown(this.freeCount, capacity);
+    this.freeBits = memory.grown(this.freeBits, capacity * SLAB_WORDS);
     this.sample = grown(this.sample, capacity);
     this.below = grown(this.below, capacity);
     this.above = grown(this.above, capacity);
-    this.prev = grown(this.prev, capacity);
-    this.next = grown(this.next, capacity);
-    this.child = grown(this.child, capacity);
+    this.prev = memory.grown(this.prev, capacity);
+    this.next = memory.grown(this.next, capacity);
+    this.child = memory.grown(this.child, capacity);
     this.links.grow(capacity);
     this.pageSlab = grown(this.pageSlab, capacity);
     this.capacity = capacity;
+    const { base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits } = this;
+    const columns = [base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits];
+    memory.write(
+      EXTENTS,
+      0,
+      columns.map((column) => column.byteOffset),
+    );
   }
-}
-
-/** Order by serial number, then address (edata_snad_comp): true if `a` comes before `b`. */
-export function snadLess(edata: SnadOrder, a: number, b: number): boolean {
-  const sa = edata.sn[a];
-  const sb = edata.sn[b];
-  return sa < sb || (sa === sb && edata.base[a] < edata.base[b]);
 }

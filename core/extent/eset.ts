@@ -8,6 +8,7 @@ import { ListTable } from './ql.ts';
 import type { EdataTable } from './edata.ts';
 
 import { heapFirst, heapInsert, heapRemove, HeapTable, checkHeap } from './ph.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import type { Extent } from './types.ts';
 import { firstFitPind, NPSIZES, PAGE, pagesToPind, pindToPages } from '../sizes/sc.ts';
 
@@ -16,7 +17,7 @@ export const ESET_ROWS: number = NPSIZES + 1;
 
 /** Extents of one state and one arena. */
 export class Eset {
-  readonly heaps: HeapTable = new HeapTable(ESET_ROWS);
+  readonly heaps: HeapTable;
   /** Row -> serial number and address of the least extent, as jemalloc remembers it. */
   readonly minSn: Float64Array = new Float64Array(ESET_ROWS);
   readonly minBase: Float64Array = new Float64Array(ESET_ROWS);
@@ -29,6 +30,10 @@ export class Eset {
   pages = 0;
   /** One list: first what has been unused longest. */
   readonly lru: ListTable = new ListTable(1);
+
+  constructor(memory: ModelMemory) {
+    this.heaps = new HeapTable(memory, ESET_ROWS);
+  }
 }
 
 /** First non-empty row from `row` on; ESET_ROWS if there is none (fb_ffs). */
@@ -50,7 +55,7 @@ export function esetInsert(edata: EdataTable, eset: Eset, extent: Extent): void 
   const row = pagesToPind(pages);
   const sn = edata.sn[extent];
   const base = edata.base[extent];
-  if (eset.heaps.root[row] === 0) {
+  if (eset.heaps.root(row) === 0) {
     eset.nonempty[row >>> 5] |= 1 << (row & 31);
     eset.minSn[row] = sn;
     eset.minBase[row] = base;
@@ -73,7 +78,7 @@ export function esetRemove(edata: EdataTable, eset: Eset, extent: Extent): void 
   eset.rowPages[row] -= pages;
   eset.pages -= pages;
   heapRemove(edata, eset.heaps, row, extent);
-  if (eset.heaps.root[row] === 0) {
+  if (eset.heaps.root(row) === 0) {
     eset.nonempty[row >>> 5] &= ~(1 << (row & 31));
   } else if (edata.sn[extent] === eset.minSn[row] && edata.base[extent] === eset.minBase[row]) {
     const first = heapFirst(edata, eset.heaps, row);
@@ -133,10 +138,10 @@ function fitAlignment(edata: EdataTable, eset: Eset, pages: number, most: number
 export function checkEset(edata: EdataTable, eset: Eset, state: number): void {
   let extents = 0;
   const { counts, nonempty } = eset;
-  const { root } = eset.heaps;
+  const { heaps } = eset;
   for (let row = 0; row < ESET_ROWS; row++) {
     const bit = (nonempty[row >>> 5] >>> (row & 31)) & 1;
-    if (root[row] === 0 && counts[row] === 0 && bit === 0) continue;
+    if (heaps.root(row) === 0 && counts[row] === 0 && bit === 0) continue;
     const held = checkHeap(edata, eset.heaps, row);
     if (held !== counts[row]) throw new Error('eset: a row counts other extents than its heap holds');
     if (held === 0 || bit === 0) throw new Error('eset: a bit disagrees with its heap');

@@ -40,7 +40,7 @@ export function paShardEnableHpa(heap: Heap, arena: Arena): void {
   const sec = new Sec(heap.options, heap.mutexes);
   arena.base.alloc(sec.metadataBytes, 64);
   arena.hpaSec = sec;
-  arena.hpaShard = new HpaShard(heap.options, arena.index !== 0 && heap.background !== null);
+  arena.hpaShard = new HpaShard(heap.memory, heap.options, arena.index !== 0 && heap.background !== null);
 }
 
 /**

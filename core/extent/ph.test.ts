@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Program } from '../../fixtures/program.ts';
+import { ModelMemory } from '../model_memory.ts';
 import { EdataTable } from './edata.ts';
 import { checkHeap, heapFirst, heapInsert, heapRemove, heapRemoveFirst, HeapTable } from './ph.ts';
 
@@ -101,7 +102,7 @@ function shapeOf(edata: EdataTable, heaps: HeapTable): string {
     for (let node = first; node !== 0; node = edata.next[node]) nodes.push(`${edata.sn[node]}(${list(edata.child[node])})`);
     return nodes.join(' ');
   };
-  return list(heaps.root[0]);
+  return list(heaps.root(0));
 }
 
 function drawn(twin: Twin): string {
@@ -120,8 +121,9 @@ test('every operation leaves the shape that the description gives', () => {
   );
   fc.assert(
     fc.property(operations, (list) => {
-      const edata = new EdataTable();
-      const heaps = new HeapTable(1);
+      const memory = new ModelMemory();
+      const edata = new EdataTable(memory);
+      const heaps = new HeapTable(memory, 1);
       const twin = new Twin();
       const held = new Map<number, number>();
       for (const { op, pick } of list) {
@@ -147,7 +149,7 @@ test('every operation leaves the shape that the description gives', () => {
           expect(node === 0 ? undefined : edata.sn[node]).toBe(twin.first()?.key);
         }
         expect(shapeOf(edata, heaps)).toBe(drawn(twin));
-        expect(heaps.auxCount[0]).toBe(twin.auxCount);
+        expect(heaps.auxCount(0)).toBe(twin.auxCount);
         expect(checkHeap(edata, heaps, 0)).toBe(held.size);
       }
     }),

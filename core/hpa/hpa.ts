@@ -13,6 +13,7 @@ import { EDATA_BYTES } from '../extent/extent.ts';
 import type { Extent } from '../extent/types.ts';
 import { HangError } from '../hang_error.ts';
 import type { Heap } from '../heap.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { SLAB_PAGES } from './fb.ts';
@@ -34,17 +35,21 @@ const NO_LIMIT = 2 ** 32 - 1;
 
 /** Where all arenas have their page slabs from (hpa_central_t). */
 export class HpaCentral {
-  readonly hpdata = new HpdataTable();
+  readonly hpdata: HpdataTable;
   /** Address of the huge pages that are mapped and not handed out yet, and their bytes. */
   eden = 0;
   edenBytes = 0;
   /** Page slabs handed out. */
   age = 0;
+
+  constructor(memory: ModelMemory) {
+    this.hpdata = new HpdataTable(memory);
+  }
 }
 
 /** An arena's part of it (hpa_shard_t). */
 export class HpaShard {
-  readonly psset = new Psset();
+  readonly psset: Psset;
   /** All its page slabs. */
   readonly slabs: number[] = [];
   /** Free edata structs that it keeps (edata_cache_fast_t). */
@@ -67,7 +72,8 @@ export class HpaShard {
   nhugifies = 0;
   ndehugifies = 0;
 
-  constructor(options: Readonly<Options>, deferralAllowed: boolean) {
+  constructor(memory: ModelMemory, options: Readonly<Options>, deferralAllowed: boolean) {
+    this.psset = new Psset(memory);
     this.deferralAllowed = deferralAllowed;
     this.minPurgeIntervalMs = Number(options.hpa_min_purge_interval_ms);
     this.slabMaxAlloc = Math.floor(options.hpa_slab_max_alloc / PAGE);

@@ -5,7 +5,9 @@
  * Differs: rows of a table for structs. Purging is one step, since nothing can happen in its middle, and takes no memory away: only the
  * accounts say so.
  */
+import { HEAP_NODES_BYTES } from '../assembly/places.ts';
 import { grown } from '../columns.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ListLinks } from '../extent/ql.ts';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { clearRange, countSet, FB_WORDS, firstClear, firstSet, lastSet, setRange, SLAB_PAGES } from './fb.ts';
@@ -25,12 +27,15 @@ const FIRST_CAPACITY = 16;
 
 /** All page slabs of a heap as columns. A slab is never given back. */
 export class HpdataTable {
+  readonly memory: ModelMemory;
+  /** Where the places of the columns are that its heaps are made of. */
+  readonly place: number;
   /** Rows in use, row 0 included. */
   length = 1;
   #capacity = FIRST_CAPACITY;
   /** Address of the first page, and age: the columns by which the heaps of ph.ts order. */
-  base = new Float64Array(FIRST_CAPACITY);
-  sn = new Float64Array(FIRST_CAPACITY);
+  base: Float64Array;
+  sn: Float64Array;
   /** Bits of PageSlabFlag */
   flags = new Uint8Array(FIRST_CAPACITY);
   /** Pages, 0..512. */
@@ -43,13 +48,34 @@ export class HpdataTable {
   /** When it could last be made huge, ns since start_ts; meaningful with hugifyAllowed. */
   hugifyAllowedTime = new Float64Array(FIRST_CAPACITY);
   /** Links of the age heap. */
-  prev = new Int32Array(FIRST_CAPACITY);
-  next = new Int32Array(FIRST_CAPACITY);
-  child = new Int32Array(FIRST_CAPACITY);
+  prev: Int32Array;
+  next: Int32Array;
+  child: Int32Array;
   /** Links of the lists of empty slabs, of those to purge and of those to make huge. */
   readonly empty = new ListLinks(FIRST_CAPACITY);
   readonly purge = new ListLinks(FIRST_CAPACITY);
   readonly hugify = new ListLinks(FIRST_CAPACITY);
+
+  constructor(memory: ModelMemory) {
+    this.memory = memory;
+    this.place = memory.take(HEAP_NODES_BYTES);
+    this.base = memory.float64(FIRST_CAPACITY);
+    this.sn = memory.float64(FIRST_CAPACITY);
+    this.prev = memory.int32(FIRST_CAPACITY);
+    this.next = memory.int32(FIRST_CAPACITY);
+    this.child = memory.int32(FIRST_CAPACITY);
+    this.#placeNodes();
+  }
+
+  #placeNodes(): void {
+    const { base, sn, prev, next, child } = this;
+    const columns = [base, sn, prev, next, child];
+    this.memory.write(
+      this.place,
+      0,
+      columns.map((column) => column.byteOffset),
+    );
+  }
 
   /** hpdata_init: a slab of pages that nobody has touched. */
   add(address: number, age: number): number {
@@ -64,8 +90,8 @@ export class HpdataTable {
 
   #grow(): void {
     const capacity = this.#capacity * 2;
-    this.base = grown(this.base, capacity);
-    this.sn = grown(this.sn, capacity);
+    this.base = this.memory.grown(this.base, capacity);
+    this.sn = this.memory.grown(this.sn, capacity);
     this.flags = grown(this.flags, capacity);
     this.longestFree = grown(this.longestFree, capacity);
     this.nactive = grown(this.nactive, capacity);
@@ -73,11 +99,12 @@ export class HpdataTable {
     this.active = grown(this.active, capacity * FB_WORDS);
     this.touched = grown(this.touched, capacity * FB_WORDS);
     this.hugifyAllowedTime = grown(this.hugifyAllowedTime, capacity);
-    this.prev = grown(this.prev, capacity);
-    this.next = grown(this.next, capacity);
-    this.child = grown(this.child, capacity);
+    this.prev = this.memory.grown(this.prev, capacity);
+    this.next = this.memory.grown(this.next, capacity);
+    this.child = this.memory.grown(this.child, capacity);
     for (const links of [this.empty, this.purge, this.hugify]) links.grow(capacity);
     this.#capacity = capacity;
+    this.#placeNodes();
   }
 }
 

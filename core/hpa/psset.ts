@@ -6,6 +6,7 @@
  */
 import { heapFirst, heapInsert, heapRemove, HeapTable, checkHeap } from '../extent/ph.ts';
 import { ListTable } from '../extent/ql.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { firstFitPind, pagesToPind } from '../sizes/sc.ts';
 import { SLAB_PAGES } from './fb.ts';
 import { checkHpdata, type HpdataTable, ndirty, PageSlabFlag } from './hpdata.ts';
@@ -41,7 +42,7 @@ export const HPA_SLAB_COUNTERS = [
 /** psset_t */
 export class Psset {
   /** Page size class of the longest free run -> slabs, by age. */
-  readonly heaps: HeapTable = new HeapTable(PSSET_NPSIZES);
+  readonly heaps: HeapTable;
   readonly stats = new HpaSlabStats();
   /** Pages over all slabs (merged_stats). */
   nactive = 0;
@@ -49,7 +50,14 @@ export class Psset {
   readonly empty = new ListTable(1);
   readonly toPurge = new ListTable(PURGE_LISTS);
   readonly toHugify = new ListTable(1);
+
+  constructor(memory: ModelMemory) {
+    this.heaps = new HeapTable(memory, PSSET_NPSIZES);
+  }
 }
+
+/** What is counted of a set. */
+type PssetCounts = Pick<Psset, 'stats' | 'nactive' | 'ndirty'>;
 
 /** Row of the statistics in which a slab counts, and of the heap that it is in unless full or empty. */
 function rowOf(table: HpdataTable, slab: number): number {
@@ -59,7 +67,7 @@ function rowOf(table: HpdataTable, slab: number): number {
 }
 
 /** psset_bin_stats_insert_remove: `sign` is 1 or -1. */
-function count(psset: Psset, table: HpdataTable, slab: number, sign: number): void {
+function count(psset: PssetCounts, table: HpdataTable, slab: number, sign: number): void {
   const row = rowOf(table, slab);
   const active = sign * table.nactive[slab];
   const dirty = sign * ndirty(table, slab);
@@ -132,9 +140,9 @@ export function pssetInsert(psset: Psset, table: HpdataTable, slab: number): voi
 
 /** psset_pick_alloc: the oldest slab of the first class that can give `pages` pages, else the latest that became empty; 0 for none. */
 export function pickAlloc(psset: Psset, table: HpdataTable, pages: number): number {
-  const { root } = psset.heaps;
+  const { heaps } = psset;
   for (let row = firstFitPind(pages); row < PSSET_NPSIZES; row++) {
-    if (root[row] !== 0) return heapFirst(table, psset.heaps, row);
+    if (heaps.root(row) !== 0) return heapFirst(table, heaps, row);
   }
   return psset.empty.first[0];
 }
@@ -152,7 +160,7 @@ export function pickHugify(psset: Psset): number {
 
 /** Checks the sums and collections against the slabs themselves, `slabs`. @throws Error naming what does not hold. */
 export function checkPsset(psset: Psset, table: HpdataTable, slabs: readonly number[]): void {
-  const fresh = new Psset();
+  const fresh: PssetCounts = { stats: new HpaSlabStats(), nactive: 0, ndirty: 0 };
   let serving = 0;
   for (const slab of slabs) {
     checkHpdata(table, slab);

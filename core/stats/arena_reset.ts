@@ -75,6 +75,7 @@ export function arenaDestroy(heap: Heap, arena: Arena): void {
     extentDestroyWrapper(heap, arena, extent);
   }
   heap.arenas[arena.index] = undefined;
+  heap.memory.placeArena(arena.index, 0);
   if (heap.options.retain) return;
   syncOthers(heap, arena);
   for (const [block, address] of arena.base.addresses.entries()) heap.space.munmap(address, arena.base.sizes[block]);

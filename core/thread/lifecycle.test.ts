@@ -16,7 +16,7 @@ test('a thread starts with its first call, its cache is memory of arena 0', () =
   p.malloc(1);
   expect(p.tsd.state).toBe(TsdState.nominal);
   expect(p.arena().internal - internal).toBe(28672);
-  expect(p.heap.edata.arena[p.extent(p.tsd.tcache!.memory)]).toBe(0);
+  expect(p.heap.edata.arena[p.extent(p.tsd.tcache!.region)]).toBe(0);
   expect(p.tsd.arena).toBe(p.arena(1));
   auditHeap(p.heap);
 });

@@ -59,9 +59,9 @@ function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
 
 /** tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. */
 export function tcacheDataInit(heap: Heap, tsd: Tsd): void {
-  const memory = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, 4096, heap.arenas[0] as Arena, true);
-  if (memory < 0) return;
-  const tcache = new Tcache(heap.tcacheInfo, memory);
+  const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, 4096, heap.arenas[0] as Arena, true);
+  if (region < 0) return;
+  const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tsd.tcache = tcache;
   if (!heap.initialized) {
     tcacheAssociate(heap, tcache, heap.arenas[0] as Arena);
@@ -76,9 +76,10 @@ export function tcacheDestroy(heap: Heap, tsd: Tsd, tcache: Tcache): void {
   tcacheFlushAll(heap, tsd, tcache);
   const arena = tcache.arena as Arena;
   tcacheDissociate(heap, tsd, tcache);
-  internalFree(heap, tsd, tcache.memory);
+  internalFree(heap, tsd, tcache.region);
   arenaDecay(heap, heap.arenas[0] as Arena, false);
   arenaDecay(heap, arena, arena.applicationThreads === 0 && heap.background === null);
+  tcache.end(heap.memory);
 }
 
 /** thread.tcache.enabled */

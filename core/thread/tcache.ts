@@ -1,16 +1,18 @@
 /**
- * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
+ * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h). Filling and flushing small classes is compiled (assembly/tcache.ts).
  * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free objects, the oldest first; lowWater <= cached <= slots.
  * Differs: objects are region numbers. The fields of a class lie side by side, because an allocation touches all of them and nothing else.
  * What is stashed for use-after-free detection is absent: this build has none.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { binChoose, cacheBinFillSmall, dallocBinStep } from '../arena/bin.ts';
+import { TCACHE_BYTES } from '../assembly/places.ts';
+import { binChoose } from '../arena/bin.ts';
 import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
 import { REGIONS } from '../extent/region.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from './cache_bin.ts';
@@ -47,31 +49,62 @@ export class TcacheInfo {
   }
 }
 
-/** tcache_t with its tcache_slow_t */
+/** Word of the struct Tcache of assembly/tables.ts that names the arena. */
+const ARENA = 4;
+
+/** tcache_t with its tcache_slow_t, in the memory of the model */
 export class Tcache {
-  /** Arena it is linked to. */
-  arena: Arena | null = null;
-  /** The region that holds the cache's memory, an internal allocation of arena 0. */
-  readonly memory: number;
+  /** Where it is, and its bytes there. */
+  readonly place: number;
+  readonly #room: number;
+  readonly #words: Uint32Array;
+  #arena: Arena | null = null;
+  /** The region that stands for the cache's memory, an internal allocation of arena 0. */
+  readonly region: number;
   readonly bins: Int32Array;
   readonly stack: Uint32Array;
   /** Small SizeClass -> a fill takes slots >> lgFillDiv objects. */
-  readonly lgFillDiv: Uint8Array = new Uint8Array(NBINS).fill(1);
-  readonly refilled: Uint8Array = new Uint8Array(NBINS);
+  readonly lgFillDiv: Uint8Array;
+  readonly refilled: Uint8Array;
   readonly delayItems: Uint8Array;
   /** Class that the next collection looks at. */
   nextGcBin = 0;
 
-  constructor(info: TcacheInfo, memory: number) {
-    this.memory = memory;
-    const classes = Math.max(NBINS, info.classes);
-    this.bins = new Int32Array(classes * CACHE_BIN);
+  constructor(memory: ModelMemory, info: TcacheInfo, region: number) {
+    this.region = region;
+    const words = Math.max(NBINS, info.classes) * CACHE_BIN;
+    const bins = TCACHE_BYTES;
+    const stack = bins + words * 4;
+    const lgFillDiv = stack + info.capacity * 4;
+    const refilled = lgFillDiv + NBINS;
+    this.#room = refilled + NBINS;
+    this.place = memory.take(this.#room);
+    this.#words = new Uint32Array(memory.buffer, this.place, TCACHE_BYTES / 4);
+    this.#words.set([bins, stack, lgFillDiv, refilled].map((offset) => this.place + offset));
+    this.bins = new Int32Array(memory.buffer, this.place + bins, words);
+    this.stack = new Uint32Array(memory.buffer, this.place + stack, info.capacity);
+    this.lgFillDiv = new Uint8Array(memory.buffer, this.place + lgFillDiv, NBINS).fill(1);
+    this.refilled = new Uint8Array(memory.buffer, this.place + refilled, NBINS);
     for (let szind = 0; szind < info.classes; szind++) {
       this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
       this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
     }
-    this.stack = new Uint32Array(info.capacity);
     this.delayItems = info.delayItems.slice();
+  }
+
+  /** Arena that it is linked to. */
+  get arena(): Arena | null {
+    return this.#arena;
+  }
+
+  set arena(arena: Arena | null) {
+    this.#arena = arena;
+    this.#words[ARENA] = arena === null ? 0 : arena.place;
+  }
+
+  /** Gives its place to the next cache. */
+  end(memory: ModelMemory): void {
+    memory.give(this.place, this.#room);
   }
 }
 
@@ -110,111 +143,69 @@ export function tcacheStatsMerge(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Ar
 
 /** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
 export function tcacheFill(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena, szind: number): number {
-  const { bins, stack } = tcache;
-  const at = szind * CACHE_BIN;
-  const base = bins[at + STACK_BASE];
-  const count = bins[at + SLOTS] >> tcache.lgFillDiv[szind];
-  const filled = cacheBinFillSmall(heap, tsd, arena, szind, stack, base, count, bins[at + REQUESTS]);
-  bins[at + REQUESTS] = 0;
-  tcache.refilled[szind] = 1;
-  if (filled === 0) return -1;
-  // the fill ran with an empty cache, so the low water mark stays at 0
-  bins[at + CACHED] = filled - 1;
-  bins[at + REQUESTS]++;
-  return stack[base + filled - 1];
+  return heap.memory.code.tcacheFill(tsd.place, tcache.place, arena.place, szind);
 }
 
 /** tcache_bin_flush_bottom: gives the oldest objects of a class back to their arenas, until `remaining` are left. */
 export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
+  if (szind < NBINS) heap.memory.code.tcacheFlush(tsd.place, tcache.place, szind, remaining);
+  else flushLarge(heap, tsd, tcache, szind, remaining);
+}
+
+function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
   const { bins, stack } = tcache;
   const at = szind * CACHE_BIN;
   const cached = bins[at + CACHED];
   const base = bins[at + STACK_BASE];
-  flushObjects(heap, tsd, tcache, szind, base, cached - remaining);
+  flushExtents(heap, tsd, tcache, szind, base, cached - remaining);
   stack.copyWithin(base, base + cached - remaining, base + cached);
   bins[at + CACHED] = remaining;
   if (bins[at + LOW_WATER] > remaining) bins[at + LOW_WATER] = remaining;
 }
 
-/** tcache_bin_flush_impl over stack[at .. at + count - 1], the youngest of them first; those entries are overwritten. */
-function flushObjects(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: number, count: number): void {
-  const { edata, mutexes } = heap;
-  const { stack, bins } = tcache;
+/** Books a flush of a large class, and with it what the class has served since the last one. */
+function mergeRequests({ bins }: Tcache, { large }: Arena, szind: number): void {
   const pending = szind * CACHE_BIN + REQUESTS;
+  large.nflushes[szind - NBINS]++;
+  large.nrequests[szind - NBINS] += bins[pending];
+  bins[pending] = 0;
+}
+
+/** tcache_bin_flush_impl over stack[at .. at + count - 1], large objects, the youngest of them first; those entries are overwritten. */
+function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: number, count: number): void {
+  const { edata, mutexes } = heap;
+  const { stack } = tcache;
   const own = tcache.arena as Arena;
-  const small = szind < NBINS;
-  const emptied = heap.emptiedSlabs;
-  const firstEmptied = emptied.length;
+  const extentAt = (i: number) => ((stack[i] / REGIONS) | 0) as Extent;
   let merged = false;
   let left = count;
   // the youngest object left lies at stack[at + left - 1]; a pass keeps what it passes by at the top of that range
   while (left > 0) {
     const top = at + left - 1;
-    const first = (stack[top] / REGIONS) | 0;
-    const arenaIndex = edata.arena[first];
-    const shard = small ? edata.shard[first] : 0;
+    const arenaIndex = edata.arena[extentAt(top)];
     const arena = heap.arenas[arenaIndex] as Arena;
-    const bin = small ? heap.binInfo.firstBin[szind] + shard : 0;
-    if (small) lock(mutexes, arena.binMutexes + bin);
-    else if (!arena.automatic) lock(mutexes, arena.mutexes + ArenaMutex.large);
+    if (!arena.automatic) lock(mutexes, arena.mutexes + ArenaMutex.large);
     if (arena === own && !merged) {
       merged = true;
-      if (small) {
-        arena.bins.nflushes[bin]++;
-        arena.bins.nrequests[bin] += bins[pending];
-      } else {
-        arena.large.nflushes[szind - NBINS]++;
-        arena.large.nrequests[szind - NBINS] += bins[pending];
-      }
-      bins[pending] = 0;
+      mergeRequests(tcache, arena, szind);
     }
-    if (!small) {
-      for (let i = top; i >= at; i--) {
-        const extent = ((stack[i] / REGIONS) | 0) as Extent;
-        if (edata.arena[extent] === arenaIndex) largeDallocPrep(heap, arena, extent);
-      }
+    for (let i = top; i >= at; i--) {
+      const extent = extentAt(i);
+      if (edata.arena[extent] === arenaIndex) largeDallocPrep(heap, arena, extent);
     }
     let keep = top;
     for (let i = top; i >= at; i--) {
-      const object = stack[i];
-      const extent = ((object / REGIONS) | 0) as Extent;
-      if (edata.arena[extent] !== arenaIndex || (small && edata.shard[extent] !== shard)) {
-        stack[keep--] = object;
-      } else if (small) {
-        if (dallocBinStep(heap, arena, bin, szind, object)) emptied.push(extent);
-      } else {
-        paDalloc(heap, arena, extent);
-      }
+      const extent = extentAt(i);
+      if (edata.arena[extent] !== arenaIndex) stack[keep--] = stack[i];
+      else paDalloc(heap, arena, extent);
     }
     const deferred = top - keep;
-    const done = left - deferred;
-    if (small) {
-      arena.allocated -= done * indexToSize[szind];
-      arena.bins.ndalloc[bin] += done;
-      arena.bins.curregs[bin] -= done;
-    }
-    decayTick(heap, tsd, arena, done);
+    decayTick(heap, tsd, arena, left - deferred);
     // what was kept moves down, in order, so that it is again stack[at .. at + deferred - 1]
     if (deferred > 0) stack.copyWithin(at, keep + 1, top + 1);
     left = deferred;
   }
-  for (let i = firstEmptied; i < emptied.length; i++) {
-    const slab = emptied[i] as Extent;
-    paDalloc(heap, heap.arenas[edata.arena[slab]] as Arena, slab);
-  }
-  emptied.length = firstEmptied;
-  if (!merged) {
-    if (small) {
-      const bin = binChoose(heap, tsd, szind);
-      lock(mutexes, own.binMutexes + bin);
-      own.bins.nflushes[bin]++;
-      own.bins.nrequests[bin] += bins[pending];
-    } else {
-      own.large.nflushes[szind - NBINS]++;
-      own.large.nrequests[szind - NBINS] += bins[pending];
-    }
-    bins[pending] = 0;
-  }
+  if (!merged) mergeRequests(tcache, own, szind);
 }
 
 /** tcache_event: looks at one class, flushes three quarters of what was not touched since the last look, and adapts the fill size. */

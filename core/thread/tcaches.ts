@@ -51,9 +51,9 @@ export function tcachesCreate(heap: Heap, tsd: Tsd): number {
   }
   if (tcaches.available === NONE && tcaches.past === TCACHES) return -1;
   // tcache_create_explicit
-  const memory = internalAlloc(heap, tsd, Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / 8) * 8, 4096, heap.arenas[0] as Arena, true);
-  if (memory < 0) return -1;
-  const tcache = new Tcache(heap.tcacheInfo, memory);
+  const region = internalAlloc(heap, tsd, Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / 8) * 8, 4096, heap.arenas[0] as Arena, true);
+  if (region < 0) return -1;
+  const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tcacheAssociate(heap, tcache, arenaIchoose(heap, tsd));
   const index = tcaches.available === NONE ? tcaches.past++ : tcaches.available;
   if (index === tcaches.available) tcaches.available = (tcaches.elements[index] as number | null) ?? NONE;

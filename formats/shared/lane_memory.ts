@@ -1,10 +1,8 @@
 /**
  * Memory that TypeScript shares with the lanes, the loops over text and columns that are compiled to WebAssembly (../assembly): it starts fast, where V8 needs a quarter
  * of a second to find out how to compile such a loop, and knows no classes or lengths of arrays to check.
- * Invariant: what was taken stays where it is, and no two columns overlap. So a column's byteOffset is a pointer for the lanes.
- * Differs from memory of WebAssembly that is not shared: growing leaves the columns valid which are there.
  */
-import { InputError } from '../../core/trace/input_error.ts';
+import { ColumnMemory, SharedCode } from '../../core/memory.ts';
 import { LANES } from '../assembly/module.ts';
 
 /** The lanes' functions. Places in the memory are bytes from its start. */
@@ -121,93 +119,16 @@ export interface Lanes {
   runBlockLane(state: number, from: number, to: number, columns: number, objects: number, oldObjects: number, capacity: number): number;
 }
 
-type Shared<T> = T & { readonly buffer: SharedArrayBuffer };
-
-/** WebAssembly counts memory in pages of so many bytes, and has 2^32 bytes at most. */
-const PAGE = 65536;
-const MOST_PAGES = 65536;
-const FIRST_PAGES = 16;
-/** Columns begin at multiples of a cache line. Address 0 is no column's. */
-const LINE = 64;
-
-function newMemory(): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES, shared: true });
-  } catch {
-    throw new InputError(
-      'memory',
-      'the system refuses the 10 GB of address space that V8 sets aside, and does not use, for WebAssembly',
-      'raise the limit (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler',
-    );
-  }
-}
-
-function grow(memory: WebAssembly.Memory, pages: number): void {
-  try {
-    memory.grow(pages);
-  } catch {
-    throw new InputError('memory', 'the tables for reading pass 4 GiB, or what the system gives', 'cut the recording in parts');
-  }
-}
-
-/** Compiled once, when it is first needed. */
-let module: WebAssembly.Module | undefined;
+const code = new SharedCode(LANES);
 
 /** A memory and the lanes that work on it. */
-export class LaneMemory {
-  readonly lanes: Lanes;
-  readonly #memory: WebAssembly.Memory;
-  #pages = FIRST_PAGES;
-  #end = LINE;
-
-  /** @throws InputError where the process may not have so much address space as V8 keeps free around such a memory. */
-  constructor() {
-    this.#memory = newMemory();
-    module ??= new WebAssembly.Module(LANES);
-    this.lanes = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports as unknown as Lanes;
-  }
-
-  /** The memory as it is now: later it may be longer. */
-  get buffer(): SharedArrayBuffer {
-    return this.#memory.buffer;
-  }
-
-  /** Room for so many bytes, all 0: where it begins. @throws InputError if there is no more. */
-  take(bytes: number): number {
-    const start = this.#end;
-    this.#end += Math.ceil(bytes / LINE) * LINE;
-    const lacking = Math.ceil(this.#end / PAGE) - this.#pages;
-    if (lacking > 0) {
-      grow(this.#memory, lacking);
-      this.#pages += lacking;
-    }
-    return start;
-  }
-
-  float64(length: number): Shared<Float64Array> {
-    const start = this.take(length * 8);
-    return new Float64Array(this.buffer, start, length);
-  }
-
-  int32(length: number): Shared<Int32Array> {
-    const start = this.take(length * 4);
-    return new Int32Array(this.buffer, start, length);
-  }
+export class LaneMemory extends ColumnMemory {
+  readonly lanes: Lanes = code.on(this.memory, {}) as Lanes;
 
   /** A copy of a column with room for `length` elements; the new ones are `rest`. */
-  longer(column: Int32Array, length: number, rest: number): Shared<Int32Array> {
+  longer(column: Int32Array, length: number, rest: number): Int32Array & { readonly buffer: SharedArrayBuffer } {
     const copy = this.int32(length);
     copy.set(column);
     return copy.fill(rest, column.length);
-  }
-
-  int16(length: number): Shared<Int16Array> {
-    const start = this.take(length * 2);
-    return new Int16Array(this.buffer, start, length);
-  }
-
-  uint8(length: number): Shared<Uint8Array> {
-    const start = this.take(length);
-    return new Uint8Array(this.buffer, start, length);
   }
 }

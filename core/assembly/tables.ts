@@ -1,0 +1,154 @@
+/**
+ * The tables of the model as AssemblyScript sees them: structs of columns and of counters, at the places where TypeScript has laid them.
+ * Invariant: fields stand in the order in which TypeScript writes them; the file that does is named with each struct.
+ */
+import { EXTENTS, MODEL, MUTEXES } from './places';
+
+/** A column: what TypeScript has as a typed array. */
+@unmanaged
+export class Column<T> {
+  @inline
+  @operator('[]')
+  get(row: u32): T {
+    return load<T>(changetype<usize>(this) + (<usize>row << alignof<T>()));
+  }
+
+  @inline
+  @operator('[]=')
+  set(row: u32, value: T): void {
+    store<T>(changetype<usize>(this) + (<usize>row << alignof<T>()), value);
+  }
+}
+
+/** What pairing heaps are made of (extent/ph.ts). */
+@unmanaged
+export class HeapNodes {
+  base: Column<f64>;
+  sn: Column<f64>;
+  prev: Column<u32>;
+  next: Column<u32>;
+  child: Column<u32>;
+}
+
+/** A pairing heap (extent/ph.ts). */
+@unmanaged
+export class PairingHeap {
+  /** 0: empty. */
+  root: u32;
+  /** Inserts since the last merge of the auxiliary list. */
+  auxCount: u32;
+}
+
+/** EdataTable (extent/edata.ts). */
+@unmanaged
+export class Extents extends HeapNodes {
+  arena: Column<u16>;
+  shard: Column<u8>;
+  slabClass: Column<u8>;
+  freeCount: Column<u16>;
+  freeBits: Column<u32>;
+}
+
+/** MutexTable (mutex.ts). */
+@unmanaged
+export class Mutexes {
+  ops: Column<f64>;
+  ownerSwitches: Column<f64>;
+  owner: Column<i32>;
+  running: i32;
+}
+
+/** What belongs to no arena and no thread (model_memory.ts). */
+@unmanaged
+export class Model {
+  /** Time of the event in progress, ns since start_ts. */
+  now: f64;
+  /** (Requested bytes + 7) / 8 -> SizeClass, up to LOOKUP_MAXCLASS. */
+  classOf: Column<u8>;
+  /** SizeClass -> usable bytes. */
+  usableSize: Column<f64>;
+  /** SizeClass -> regions of a slab, and the number of the class's first bin in an arena. */
+  regions: Column<u16>;
+  firstBin: Column<u32>;
+  /** Index -> arena, null for none. */
+  arenas: Column<Arena>;
+  /** lg_tcache_flush_small_div */
+  flushDiv: u32;
+}
+
+/** Arena and its BinTable (arena/arena_state.ts). */
+@unmanaged
+export class Arena {
+  allocated: f64;
+  index: u32;
+  automatic: u32;
+  binMutexes: u32;
+  slabcur: Column<u32>;
+  nmalloc: Column<f64>;
+  ndalloc: Column<f64>;
+  nrequests: Column<f64>;
+  curregs: Column<f64>;
+  nfills: Column<f64>;
+  nflushes: Column<f64>;
+  nslabs: Column<f64>;
+  reslabs: Column<f64>;
+  curslabs: Column<f64>;
+  nonfullSlabs: Column<f64>;
+  /** Where the bins' heaps of slabs with free regions begin. */
+  nonfull: usize;
+
+  @inline
+  nonfullOf(bin: u32): PairingHeap {
+    return changetype<PairingHeap>(this.nonfull + <usize>bin * offsetof<PairingHeap>());
+  }
+}
+
+/** Tsd (thread/tsd.ts). */
+@unmanaged
+export class Tsd {
+  allocated: f64;
+  allocEvent: f64;
+  deallocated: f64;
+  deallocEvent: f64;
+  index: i32;
+  owner: i32;
+  tick: i32;
+  /** Null for a thread that is bound to none. */
+  arena: Arena | null;
+  tcache: Tcache | null;
+  /** SizeClass -> shard of the bins that it uses. */
+  shards: Column<u8>;
+}
+
+/** A class of a thread cache, laid out as thread/cache_bin.ts says. */
+@unmanaged
+export class CacheBin {
+  cached: i32;
+  lowWater: i32;
+  requests: i32;
+  stackBase: u32;
+  slots: i32;
+  private unused0: i32;
+  private unused1: i32;
+  private unused2: i32;
+}
+
+/** Tcache (thread/tcache.ts). */
+@unmanaged
+export class Tcache {
+  bins: usize;
+  stack: Column<u32>;
+  lgFillDiv: Column<u8>;
+  refilled: Column<u8>;
+  /** The arena that it is linked to. */
+  arena: Arena;
+
+  @inline
+  bin(szind: u32): CacheBin {
+    return changetype<CacheBin>(this.bins + <usize>szind * offsetof<CacheBin>());
+  }
+}
+
+export const extents = changetype<Extents>(EXTENTS);
+export const mutexes = changetype<Mutexes>(MUTEXES);
+export const model = changetype<Model>(MODEL);

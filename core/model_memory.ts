@@ -1,0 +1,113 @@
+/**
+ * The memory of a model, and the part of it that is compiled to WebAssembly (assembly/): what mallocs and frees of small objects pass through, from the
+ * thread caches down to slabs and the heaps of them. It runs at speed from its first call, where V8 takes a quarter of a second to find out
+ * how to compile as much TypeScript, and its loops know no classes or lengths of arrays to check: see "core" in BENCHMARKS.md.
+ * Invariant: columns and counters that both languages work on lie in the memory; every one is written down once, in the table's own file.
+ * Differs from jemalloc: pages come from TypeScript, which the compiled part calls (ModelCalls).
+ */
+import { MODEL as BYTES } from './assembly/module.ts';
+import { FIRST_COLUMN, MODEL } from './assembly/places.ts';
+import { ColumnMemory, SharedCode } from './memory.ts';
+import { indexToSize, NBINS, smallIndex } from './sizes/sc.ts';
+
+/**
+ * What the compiled part does. Arenas, threads, caches and heaps are named by their places in the memory; a region is -1 if there is no memory for it.
+ * Each function is described in the file of assembly/ that has its name in jemalloc.
+ */
+export interface ModelCode {
+  heapInsert(nodes: number, heap: number, node: number): void;
+  heapFirst(nodes: number, heap: number): number;
+  heapRemoveFirst(nodes: number, heap: number): number;
+  heapRemove(nodes: number, heap: number, node: number): void;
+  mallocSmall(tsd: number, arena: number, szind: number): number;
+  dallocSmall(tsd: number, region: number): void;
+  tcacheFill(tsd: number, tcache: number, arena: number, szind: number): number;
+  tcacheFlush(tsd: number, tcache: number, szind: number, remaining: number): void;
+}
+
+/** What the compiled part calls: see assembly/calls.ts. Threads and arenas are named by their numbers. */
+export interface ModelCalls {
+  slabAlloc(thread: number, arena: number, szind: number): number;
+  slabDalloc(arena: number, slab: number): void;
+  decay(thread: number, arena: number): void;
+  fullInsert(arena: number, bin: number, slab: number): void;
+  fullRemove(arena: number, bin: number, slab: number): void;
+}
+
+const code = new SharedCode(BYTES);
+
+/** Words of the struct Model of assembly/tables.ts; the first two are its time. */
+const CLASS_OF = 2;
+const USABLE_SIZE = 3;
+const REGIONS = 4;
+const FIRST_BIN = 5;
+const ARENAS = 6;
+const FLUSH_DIV = 7;
+
+/** Arenas that there can be (MALLOCX_ARENA_LIMIT). */
+const MOST_ARENAS = 4096;
+
+/** The memory of one heap. */
+export class ModelMemory extends ColumnMemory {
+  /** What is called back: a heap sets it before anything is allocated. */
+  calls: ModelCalls | undefined;
+  readonly code: ModelCode;
+  readonly #arenas: Uint32Array;
+  readonly #time: Float64Array;
+
+  /** @throws InputError as ColumnMemory does */
+  constructor() {
+    super(FIRST_COLUMN);
+    const called = (): ModelCalls => {
+      if (this.calls === undefined) throw new Error('a memory without a heap has no pages');
+      return this.calls;
+    };
+    const model: ModelCalls = {
+      slabAlloc: (thread, arena, szind) => called().slabAlloc(thread, arena, szind),
+      slabDalloc: (arena, slab) => called().slabDalloc(arena, slab),
+      decay: (thread, arena) => called().decay(thread, arena),
+      fullInsert: (arena, bin, slab) => called().fullInsert(arena, bin, slab),
+      fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
+    };
+    this.code = code.on(this.memory, { model: { ...model } }) as ModelCode;
+    const classOf = this.uint8(smallIndex.length);
+    classOf.set(smallIndex);
+    const usableSize = this.float64(NBINS);
+    usableSize.set(indexToSize.subarray(0, NBINS));
+    this.#arenas = this.uint32(MOST_ARENAS);
+    this.#time = new Float64Array(this.buffer, MODEL, 1);
+    this.write(MODEL, CLASS_OF, [classOf.byteOffset]);
+    this.write(MODEL, USABLE_SIZE, [usableSize.byteOffset]);
+    this.write(MODEL, ARENAS, [this.#arenas.byteOffset]);
+  }
+
+  /** Time of the event in progress, ns since start_ts. */
+  get now(): number {
+    return this.#time[0];
+  }
+
+  set now(time: number) {
+    this.#time[0] = time;
+  }
+
+  /** Writes words of the struct at `place`, from its word `first` on. */
+  write(place: number, first: number, words: readonly number[]): void {
+    new Uint32Array(this.buffer, place).set(words, first);
+  }
+
+  /** Lays down the shape of the bins, SizeClass -> regions of a slab and first bin, and how much of a full cache a flush leaves. */
+  shape(regions: ArrayLike<number>, firstBin: ArrayLike<number>, flushDiv: number): void {
+    const own = this.uint16(NBINS);
+    own.set(regions);
+    const first = this.uint32(NBINS);
+    first.set(firstBin);
+    this.write(MODEL, REGIONS, [own.byteOffset]);
+    this.write(MODEL, FIRST_BIN, [first.byteOffset]);
+    this.write(MODEL, FLUSH_DIV, [flushDiv]);
+  }
+
+  /** Says where an arena's struct is; 0 for an arena that is gone. */
+  placeArena(index: number, place: number): void {
+    this.#arenas[index] = place;
+  }
+}
