@@ -74,8 +74,7 @@ export class Heap {
   readonly prof: Prof | null;
   /** Null without background_thread:true. */
   readonly background: BackgroundThreads | null;
-  /** The thread whose call is in progress; null before there is one. */
-  running: Tsd | null = null;
+  #running: Tsd | null = null;
   /** True once the boot is over. */
   initialized = false;
   dssExhausted = false;
@@ -155,6 +154,16 @@ export class Heap {
     this.memory.now = time;
   }
 
+  /** The thread whose call is in progress; null before there is one. */
+  get running(): Tsd | null {
+    return this.#running;
+  }
+
+  set running(tsd: Tsd | null) {
+    this.#running = tsd;
+    if (tsd !== null) this.memory.thread = tsd.index;
+  }
+
   /** Makes the tsd of a new thread, which has not called the allocator yet. */
   addThread(seed: bigint): Tsd {
     let owner = this.#owners.get(seed);
@@ -164,6 +173,7 @@ export class Heap {
     }
     const tsd = new Tsd(this.memory, this.tsds.length, seed, owner);
     this.tsds.push(tsd);
+    this.memory.placeTsd(tsd.index, tsd.place);
     return tsd;
   }
 

@@ -21,12 +21,15 @@ export interface ModelCode {
   heapRemove(nodes: number, heap: number, node: number): void;
   mallocSmall(tsd: number, arena: number, szind: number): number;
   dallocSmall(tsd: number, region: number): void;
+  /** `lane` is the place of the struct Lane. Rows are those of its window. */
+  runLane(lane: number, from: number, to: number): number;
   tcacheFill(tsd: number, tcache: number, arena: number, szind: number): number;
   tcacheFlush(tsd: number, tcache: number, szind: number, remaining: number): void;
 }
 
 /** What the compiled part calls: see assembly/calls.ts. Threads and arenas are named by their numbers. */
 export interface ModelCalls {
+  enter(thread: number): void;
   slabAlloc(thread: number, arena: number, szind: number): number;
   slabDalloc(arena: number, slab: number): void;
   decay(thread: number, arena: number): void;
@@ -37,12 +40,13 @@ export interface ModelCalls {
 const code = new SharedCode(BYTES);
 
 /** Words of the struct Model of assembly/tables.ts; the first two are its time. */
-const CLASS_OF = 2;
-const USABLE_SIZE = 3;
-const REGIONS = 4;
-const FIRST_BIN = 5;
-const ARENAS = 6;
-const FLUSH_DIV = 7;
+const THREAD = 2;
+const CLASS_OF = 3;
+const USABLE_SIZE = 4;
+const REGIONS = 5;
+const FIRST_BIN = 6;
+const ARENAS = 7;
+const FLUSH_DIV = 8;
 
 /** Arenas that there can be (MALLOCX_ARENA_LIMIT). */
 const MOST_ARENAS = 4096;
@@ -54,6 +58,8 @@ export class ModelMemory extends ColumnMemory {
   readonly code: ModelCode;
   readonly #arenas: Uint32Array;
   readonly #time: Float64Array;
+  readonly #thread: Int32Array;
+  #tsds: Uint32Array;
 
   /** @throws InputError as ColumnMemory does */
   constructor() {
@@ -62,20 +68,23 @@ export class ModelMemory extends ColumnMemory {
       if (this.calls === undefined) throw new Error('a memory without a heap has no pages');
       return this.calls;
     };
-    const model: ModelCalls = {
+    const calls: ModelCalls = {
+      enter: (thread) => called().enter(thread),
       slabAlloc: (thread, arena, szind) => called().slabAlloc(thread, arena, szind),
       slabDalloc: (arena, slab) => called().slabDalloc(arena, slab),
       decay: (thread, arena) => called().decay(thread, arena),
       fullInsert: (arena, bin, slab) => called().fullInsert(arena, bin, slab),
       fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
     };
-    this.code = code.on(this.memory, { model: { ...model } }) as ModelCode;
+    this.code = code.on(this.memory, { calls: { ...calls } }) as ModelCode;
     const classOf = this.uint8(smallIndex.length);
     classOf.set(smallIndex);
     const usableSize = this.float64(NBINS);
     usableSize.set(indexToSize.subarray(0, NBINS));
     this.#arenas = this.uint32(MOST_ARENAS);
     this.#time = new Float64Array(this.buffer, MODEL, 1);
+    this.#thread = new Int32Array(this.buffer, MODEL + THREAD * 4, 1);
+    this.#tsds = this.uint32(16);
     this.write(MODEL, CLASS_OF, [classOf.byteOffset]);
     this.write(MODEL, USABLE_SIZE, [usableSize.byteOffset]);
     this.write(MODEL, ARENAS, [this.#arenas.byteOffset]);
@@ -88,6 +97,22 @@ export class ModelMemory extends ColumnMemory {
 
   set now(time: number) {
     this.#time[0] = time;
+  }
+
+  /** Number of the thread whose call is in progress. */
+  set thread(index: number) {
+    this.#thread[0] = index;
+  }
+
+  /** Number -> place of a thread. */
+  get tsds(): Uint32Array {
+    return this.#tsds;
+  }
+
+  /** Says where a thread is. */
+  placeTsd(index: number, place: number): void {
+    if (index >= this.#tsds.length) this.#tsds = this.grown(this.#tsds, index + 1);
+    this.#tsds[index] = place;
   }
 
   /** Writes words of the struct at `place`, from its word `first` on. */

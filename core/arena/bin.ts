@@ -74,6 +74,11 @@ export class SmallPathCalls implements ModelCalls {
     return this.#heap.arenas[index] as Arena;
   }
 
+  /** tsd_fetch of a thread that has a cache */
+  enter(thread: number): void {
+    this.#heap.running = this.#heap.tsds[thread];
+  }
+
   /** The part of arena_slab_alloc that takes pages. */
   slabAlloc(thread: number, index: number, szind: number): number {
     const heap = this.#heap;

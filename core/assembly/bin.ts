@@ -5,7 +5,7 @@
  * Differs: a region is named by slab and number; its address is computed when it is asked for. Slabs come from and go to TypeScript.
  */
 import { REGION_BITS, SLAB_WORDS } from '../extent/region';
-import { callDecay, callFullInsert, callFullRemove, callSlabAlloc, callSlabDalloc } from './calls';
+import * as calls from './calls';
 import { heapInsert, heapRemove, heapRemoveFirst, snadLess } from './ph';
 import { Arena, Column, extents, model, mutexes, Tsd } from './tables';
 
@@ -19,10 +19,9 @@ export function lock(mutex: u32): void {
 }
 
 /** Counts `ticks` operations of a thread on an arena; when the ticker runs out, the arena decays (thread/decay_tick.ts). */
-@inline
 export function decayTick(tsd: Tsd, arena: Arena, ticks: i32): void {
   tsd.tick -= ticks;
-  if (tsd.tick < 0) callDecay(tsd.index, arena.index);
+  if (tsd.tick < 0) calls.decay(tsd.index, arena.index);
 }
 
 /** arena_bin_choose: the bin of an arena that this thread uses for a class. */
@@ -40,7 +39,7 @@ function initBitmap(slab: u32, regions: u32): void {
 
 /** arena_slab_alloc: a slab with all regions free; 0 if out of memory. */
 function slabAlloc(tsd: Tsd, arena: Arena, szind: u32, shard: u32): u32 {
-  const slab = callSlabAlloc(tsd.index, arena.index, szind);
+  const slab = calls.slabAlloc(tsd.index, arena.index, szind);
   if (slab === 0) return slab;
   const regions = model.regions[szind];
   extents.freeCount[slab] = regions;
@@ -81,11 +80,11 @@ function takeRegion(slab: u32): u32 {
 }
 
 function fullInsert(arena: Arena, bin: u32, slab: u32): void {
-  if (arena.automatic === 0) callFullInsert(arena.index, bin, slab);
+  if (arena.automatic === 0) calls.fullInsert(arena.index, bin, slab);
 }
 
 function fullRemove(arena: Arena, bin: u32, slab: u32): void {
-  if (arena.automatic === 0) callFullRemove(arena.index, bin, slab);
+  if (arena.automatic === 0) calls.fullRemove(arena.index, bin, slab);
 }
 
 /** arena_bin_refill_slabcur_no_fresh_slab: makes the first slab of the heap slabcur; false if there is none. */
@@ -145,16 +144,15 @@ export function cacheBinFillSmall(tsd: Tsd, arena: Arena, szind: u32, stack: Col
   arena.nrequests[bin] += pendingRequests;
   arena.curregs[bin] += filled;
   arena.nfills[bin] += 1;
-  if (fresh !== 0) callSlabDalloc(arena.index, fresh);
+  if (fresh !== 0) calls.slabDalloc(arena.index, fresh);
   if (filled < count) memory.copy(cell(stack, at), cell(stack, at + count - filled), filled << 2);
   decayTick(tsd, arena, 1);
   return filled;
 }
 
 /** The place of an element of a column of words. */
-@inline
 export function cell(column: Column<u32>, row: u32): usize {
-  return changetype<usize>(column) + (<usize>row << 2);
+  return changetype<usize>(column) + ((<usize>row) << 2);
 }
 
 /** arena_malloc_small: one region past the thread cache; -1 if out of memory. */
@@ -179,7 +177,7 @@ export function mallocSmall(tsd: Tsd, arena: Arena, szind: u32): f64 {
   arena.nmalloc[bin] += 1;
   arena.nrequests[bin] += 1;
   arena.curregs[bin] += 1;
-  if (fresh !== 0) callSlabDalloc(arena.index, fresh);
+  if (fresh !== 0) calls.slabDalloc(arena.index, fresh);
   decayTick(tsd, arena, 1);
   return region;
 }
@@ -243,6 +241,6 @@ export function dallocSmall(tsd: Tsd, region: u32): void {
   arena.allocated -= model.usableSize[szind];
   arena.ndalloc[bin] += 1;
   arena.curregs[bin] -= 1;
-  if (empty) callSlabDalloc(arena.index, slab);
+  if (empty) calls.slabDalloc(arena.index, slab);
   decayTick(tsd, arena, 1);
 }

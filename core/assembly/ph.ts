@@ -7,7 +7,6 @@
 import { HeapNodes, PairingHeap } from './tables';
 
 /** Order by serial number, then address (edata_snad_comp): true if `a` comes before `b`. */
-@inline
 export function snadLess(nodes: HeapNodes, a: u32, b: u32): bool {
   const sa = nodes.sn[a];
   const sb = nodes.sn[b];

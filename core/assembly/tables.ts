@@ -2,6 +2,7 @@
  * The tables of the model as AssemblyScript sees them: structs of columns and of counters, at the places where TypeScript has laid them.
  * Invariant: fields stand in the order in which TypeScript writes them; the file that does is named with each struct.
  */
+import { CACHE_BIN } from '../thread/cache_bin';
 import { EXTENTS, MODEL, MUTEXES } from './places';
 
 /** A column: what TypeScript has as a typed array. */
@@ -10,13 +11,13 @@ export class Column<T> {
   @inline
   @operator('[]')
   get(row: u32): T {
-    return load<T>(changetype<usize>(this) + (<usize>row << alignof<T>()));
+    return load<T>(changetype<usize>(this) + ((<usize>row) << alignof<T>()));
   }
 
   @inline
   @operator('[]=')
   set(row: u32, value: T): void {
-    store<T>(changetype<usize>(this) + (<usize>row << alignof<T>()), value);
+    store<T>(changetype<usize>(this) + ((<usize>row) << alignof<T>()), value);
   }
 }
 
@@ -61,8 +62,9 @@ export class Mutexes {
 /** What belongs to no arena and no thread (model_memory.ts). */
 @unmanaged
 export class Model {
-  /** Time of the event in progress, ns since start_ts. */
+  /** Time of the event in progress, ns since start_ts, and the thread whose call it is. */
   now: f64;
+  thread: i32;
   /** (Requested bytes + 7) / 8 -> SizeClass, up to LOOKUP_MAXCLASS. */
   classOf: Column<u8>;
   /** SizeClass -> usable bytes. */
@@ -120,6 +122,46 @@ export class Tsd {
   shards: Column<u8>;
 }
 
+/** A row of the live objects (replay/live_row.ts). */
+@unmanaged
+export class LiveRow {
+  region: u32;
+  requested: u32;
+}
+
+/** The account of a context (replay/ledger_row.ts). What it counts is described in Ledger. */
+@unmanaged
+export class Account {
+  allocObjects: f64;
+  allocBytes: f64;
+  liveObjects: f64;
+  liveBytes: f64;
+  firstTime: f64;
+  lastTime: f64;
+  peakBytes: f64;
+  peakTime: f64;
+
+  @inline
+  allocate(bytes: f64, time: f64): void {
+    if (this.allocObjects === 0) this.firstTime = time;
+    this.allocObjects += 1;
+    this.lastTime = time;
+    this.allocBytes += bytes;
+    this.liveObjects += 1;
+    this.liveBytes += bytes;
+    if (this.liveBytes > this.peakBytes) {
+      this.peakBytes = this.liveBytes;
+      this.peakTime = time;
+    }
+  }
+
+  @inline
+  free(bytes: f64): void {
+    this.liveObjects -= 1;
+    this.liveBytes -= bytes;
+  }
+}
+
 /** A class of a thread cache, laid out as thread/cache_bin.ts says. */
 @unmanaged
 export class CacheBin {
@@ -128,9 +170,6 @@ export class CacheBin {
   requests: i32;
   stackBase: u32;
   slots: i32;
-  private unused0: i32;
-  private unused1: i32;
-  private unused2: i32;
 }
 
 /** Tcache (thread/tcache.ts). */
@@ -145,7 +184,7 @@ export class Tcache {
 
   @inline
   bin(szind: u32): CacheBin {
-    return changetype<CacheBin>(this.bins + <usize>szind * offsetof<CacheBin>());
+    return changetype<CacheBin>(this.bins + <usize>szind * (CACHE_BIN * 4));
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { REGION_BITS } from '../extent/region';
 import { binChoose, cacheBinFillSmall, cell, dallocBinStep, decayTick, lock } from './bin';
-import { callSlabDalloc } from './calls';
+import * as calls from './calls';
 import { Arena, CacheBin, extents, model, Tcache, Tsd } from './tables';
 
 /** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
@@ -87,7 +87,7 @@ function flushRegions(tsd: Tsd, tcache: Tcache, cacheBin: CacheBin, szind: u32, 
   }
   for (let slab = firstEmptied; slab !== 0; ) {
     const next = extents.next[slab];
-    callSlabDalloc(extents.arena[slab], slab);
+    calls.slabDalloc(extents.arena[slab], slab);
     slab = next;
   }
   if (!merged) {

@@ -3,6 +3,7 @@
  * Invariant: an object of the live table is live in the trace.
  * The part of a replay that needs nothing of the allocator, so that commands which ask for no more need not load it.
  */
+import { type Columns, HEAP_COLUMNS } from '../columns.ts';
 import type { EventBatch } from '../trace/events.ts';
 import { Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
@@ -40,7 +41,7 @@ export class AccountReplay {
   /** Events taken so far. */
   eventCount = 0;
   readonly #options: AccountOptions;
-  protected readonly live = new LiveObjects();
+  protected readonly live: LiveObjects;
   /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
   readonly #addresses = new AddressNumbers();
   #object = new Int32Array(0);
@@ -52,10 +53,12 @@ export class AccountReplay {
   protected partial = false;
   #stopped = false;
 
-  constructor(trace: Trace, options: AccountOptions = {}) {
+  /** @param columns where the tables are to lie */
+  constructor(trace: Trace, options: AccountOptions = {}, columns: Columns = HEAP_COLUMNS) {
     this.trace = trace;
     this.#options = options;
-    this.ledger = new Ledger(options.contexts ?? true);
+    this.live = new LiveObjects(columns);
+    this.ledger = new Ledger(options.contexts ?? true, columns);
   }
 
   /** Time of the latest event taken, ns since start_ts. */

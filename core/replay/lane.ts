@@ -1,23 +1,14 @@
 /**
- * The fast lane of a replay: mallocs and frees that a thread cache serves and after which nothing else is due. Of a program's calls these are nearly
- * all, and nothing happens in them but a region moving between the cache and the live objects (jemalloc 5.3.0: imalloc_fastpath, free_fastpath).
- * Invariant: what a row does here is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
- * Differs: one loop over many calls, with the counters in locals, written back at the end of the stretch; a thread's when another one's turn comes.
- *
- * The columns that the loop reads are copied into a window first, whose arrays an enclosing function names as constants: to compiled code their place and
- * length are constants, too, where of an array that comes as an argument class, length and place are looked up at each access. That is a fifth of the
- * time, and the copying a fiftieth. It needs that there is one such function for the whole program: of two the compiler cannot know whose arrays are meant.
+ * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs and frees of small objects, of a program's calls nearly all.
+ * A batch's columns are copied into a window in the memory of the model, which is a twentieth of what the lane then takes.
+ * Invariant: what a row does there is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
  */
-import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from '../thread/cache_bin.ts';
-import type { EdataTable } from '../extent/edata.ts';
-import { REGION_BITS } from '../extent/region.ts';
-import { indexToSize, LOOKUP_MAXCLASS, NBINS, smallIndex } from '../sizes/sc.ts';
-import type { Tsd } from '../thread/tsd.ts';
+import { LANE_BYTES } from '../assembly/places.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import type { EventBatch } from '../trace/events.ts';
-import { Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
+import { FIELDS } from './ledger_row.ts';
 import type { LiveObjects } from './live.ts';
-import { FREE, NO_MEMORY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /** Rows that a window holds. */
 export const WINDOW = 4096;
@@ -25,144 +16,125 @@ export const WINDOW = 4096;
 /** Below so many rows, copying them one by one is faster than making views of columns. */
 const FEW = 64;
 
-interface Lane {
+/** Fields of the struct Lane of assembly/lane.ts: first doubles, then words. */
+const LIVE_BYTES = 0;
+const PEAK_BYTES = 1;
+const BYTES = 2;
+const MALLOCS = 6;
+const PEAK_ROW = 7;
+const ROW = 8;
+const FAILED = 9;
+const COLUMNS = 10;
+const LIVE = 16;
+const ACCOUNTS = 19;
+const TSDS = 21;
+const THREAD_COUNT = 22;
+const REFILLS = 23;
+const NEW_PEAK = 24;
+
+/** The lane of one replay. */
+export class Lane {
+  readonly #memory: ModelMemory;
+  readonly #live: LiveObjects;
+  readonly #ledger: Ledger;
+  readonly #place: number;
+  readonly #doubles: Float64Array;
+  readonly #words: Int32Array;
+  readonly #op: Uint8Array;
+  readonly #thread: Int32Array;
+  readonly #size: Float64Array;
+  readonly #stack: Int32Array;
+  readonly #object: Int32Array;
+  readonly #time: Float64Array;
+
+  /** @param refills whether caches may be filled and flushed there: nobody else is to be told, and a thread's arena is the one that it is bound to */
+  constructor(memory: ModelMemory, live: LiveObjects, ledger: Ledger, refills: boolean) {
+    this.#memory = memory;
+    this.#live = live;
+    this.#ledger = ledger;
+    this.#place = memory.take(LANE_BYTES);
+    this.#doubles = new Float64Array(memory.buffer, this.#place, LANE_BYTES / 8);
+    this.#words = new Int32Array(memory.buffer, this.#place, LANE_BYTES / 4);
+    this.#op = memory.uint8(WINDOW);
+    this.#thread = memory.int32(WINDOW);
+    this.#size = memory.float64(WINDOW);
+    this.#stack = memory.int32(WINDOW);
+    this.#object = memory.int32(WINDOW);
+    this.#time = memory.float64(WINDOW);
+    const columns = [this.#op, this.#thread, this.#size, this.#stack, this.#object, this.#time];
+    this.#words.set(
+      columns.map((column) => column.byteOffset),
+      COLUMNS,
+    );
+    this.#words[REFILLS] = refills ? 1 : 0;
+  }
+
   /** Copies rows `from` to `to` - 1 of a batch, WINDOW at most, whose blocks `object` numbers. */
-  load(batch: EventBatch, object: Int32Array, from: number, to: number): void;
-  /** Times that rows were loaded: who finds it changed must load again. */
-  loads(): number;
-  /**
-   * Runs the rows of the window from `from` on, to `to` - 1 at most, while they are calls that the caches of their threads serve. The thread of row
-   * `from` must be there. `event` is the event number of row `from`, and `time` the column of times, whose row `first` is the window's first.
-   * @returns The first row that was not run.
-   */
-  run(
-    tsds: readonly Tsd[],
-    edata: EdataTable,
-    live: LiveObjects,
-    ledger: Ledger,
-    time: Float64Array,
-    first: number,
-    from: number,
-    to: number,
-    event: number,
-  ): number;
-}
-
-/** The one lane. What its window holds is of no meaning between two loads. */
-export const lane: Lane = openLane(smallIndex, indexToSize);
-
-function openLane(classOf: Uint8Array, usableSize: Float64Array): Lane {
-  const op = new Uint8Array(WINDOW);
-  const thread = new Int32Array(WINDOW);
-  const size = new Float64Array(WINDOW);
-  const stack = new Int32Array(WINDOW);
-  const number = new Int32Array(WINDOW);
-  const { malloc, free } = Op;
-  let count = 0;
-
-  const load: Lane['load'] = (batch, object, from, to) => {
-    count++;
+  load(batch: EventBatch, object: Int32Array, from: number, to: number): void {
     if (to - from < FEW) {
       for (let row = from; row < to; row++) {
-        op[row - from] = batch.op[row];
-        thread[row - from] = batch.thread[row];
-        size[row - from] = batch.size[row];
-        stack[row - from] = batch.stack[row];
-        number[row - from] = object[row];
+        this.#op[row - from] = batch.op[row];
+        this.#thread[row - from] = batch.thread[row];
+        this.#size[row - from] = batch.size[row];
+        this.#stack[row - from] = batch.stack[row];
+        this.#object[row - from] = object[row];
+        this.#time[row - from] = batch.time[row];
       }
     } else {
-      op.set(batch.op.subarray(from, to));
-      thread.set(batch.thread.subarray(from, to));
-      size.set(batch.size.subarray(from, to));
-      stack.set(batch.stack.subarray(from, to));
-      number.set(object.subarray(from, to));
+      this.#op.set(batch.op.subarray(from, to));
+      this.#thread.set(batch.thread.subarray(from, to));
+      this.#size.set(batch.size.subarray(from, to));
+      this.#stack.set(batch.stack.subarray(from, to));
+      this.#object.set(object.subarray(from, to));
+      this.#time.set(batch.time.subarray(from, to));
     }
-  };
+  }
 
-  const run: Lane['run'] = (tsds, edata, live, ledger, time, first, from, to, event) => {
-    let index = thread[from];
-    let tsd = tsds[index];
-    if (tsd.tcache === null) return from;
-    let { bins, stack: cached } = tsd.tcache;
-    let { allocated, allocEvent, deallocated, deallocEvent } = tsd;
-    const { slabClass } = edata;
-    const { words, stacks, capacity } = live;
-    // compared, for compiled code to know that it is nothing but true or false
-    const contexts = ledger.contexts === true;
-    let mallocs = 0;
-    let bytes = 0;
-    let liveBytes = ledger.totalLiveBytes;
-    let peakBytes = ledger.totalPeakBytes;
-    let peakRow = -1;
-    let row = from;
-    for (; row < to; row++) {
-      if (thread[row] !== index) {
-        if (thread[row] >= tsds.length) break;
-        const other = tsds[thread[row]];
-        if (other.tcache === null) break;
-        tsd.allocated = allocated;
-        tsd.deallocated = deallocated;
-        tsd = other;
-        index = thread[row];
-        ({ bins, stack: cached } = other.tcache);
-        ({ allocated, allocEvent, deallocated, deallocEvent } = other);
-      }
-      const object = number[row];
-      if (object >= capacity) break;
-      const word = object * WORDS;
-      const kind = op[row];
-      if (kind === free) {
-        const region = words[word + REGION];
-        if (region <= NO_MEMORY) break;
-        const szind = slabClass[region >>> REGION_BITS];
-        if (szind >= NBINS) break;
-        const at = szind * CACHE_BIN;
-        const level = bins[at + CACHED];
-        const clock = deallocated + usableSize[szind];
-        // a class that is not cached has no slots
-        if (level >= bins[at + SLOTS] || clock >= deallocEvent) break;
-        cached[bins[at + STACK_BASE] + level] = region;
-        bins[at + CACHED] = level + 1;
-        deallocated = clock;
-        words[word + REGION] = FREE;
-        const requested = words[word + REQUESTED];
-        liveBytes -= requested;
-        if (contexts) ledger.freeContext(stacks[object], requested);
-      } else if (kind === malloc) {
-        const requested = size[row];
-        if (requested > LOOKUP_MAXCLASS || object === 0 || words[word + REGION] !== FREE) break;
-        const szind = classOf[(requested + 7) >> 3];
-        const at = szind * CACHE_BIN;
-        const left = bins[at + CACHED] - 1;
-        const clock = allocated + usableSize[szind];
-        if (left < 0 || clock >= allocEvent) break;
-        bins[at + CACHED] = left;
-        if (left < bins[at + LOW_WATER]) bins[at + LOW_WATER] = left;
-        bins[at + REQUESTS]++;
-        allocated = clock;
-        words[word + REGION] = cached[bins[at + STACK_BASE] + left];
-        words[word + REQUESTED] = requested;
-        mallocs++;
-        bytes += requested;
-        liveBytes += requested;
-        if (liveBytes > peakBytes) {
-          peakBytes = liveBytes;
-          peakRow = row;
-        }
-        if (contexts) {
-          stacks[object] = stack[row];
-          ledger.allocateContext(stack[row], requested, time[first + row]);
-        }
-      } else break;
+  /**
+   * Runs the rows of the window from `from` on, to `to` - 1 at most, while they are such calls. The thread of row `from` must be there, and `threads` of them
+   * are. `event` is the event number of row `from`.
+   * @returns The first row that was not run.
+   */
+  run(threads: number, from: number, to: number, event: number): number {
+    const ledger = this.#ledger;
+    const doubles = this.#doubles;
+    const words = this.#words;
+    this.#findTables();
+    words[THREAD_COUNT] = threads;
+    doubles[LIVE_BYTES] = ledger.totalLiveBytes;
+    doubles[PEAK_BYTES] = ledger.totalPeakBytes;
+    words[NEW_PEAK] = ledger.newPeak ? 1 : 0;
+    words[FAILED] = 0;
+    const stop = this.#memory.code.runLane(this.#place, from, to);
+    if (stop > from) {
+      const mallocs = words[MALLOCS];
+      ledger.addTotals(mallocs, doubles[BYTES], stop - from - mallocs, 0, doubles[LIVE_BYTES]);
+      const peakRow = words[PEAK_ROW];
+      if (peakRow >= 0) ledger.setPeak(doubles[PEAK_BYTES], this.#time[peakRow], event + peakRow - from);
     }
-    if (row > from) {
-      tsd.allocated = allocated;
-      tsd.deallocated = deallocated;
-      ledger.addTotals(mallocs, bytes, row - from - mallocs, 0, liveBytes);
-      if (peakRow >= 0) ledger.setPeak(peakBytes, time[first + peakRow], event + peakRow - from);
-    }
-    return row;
-  };
+    return stop;
+  }
 
-  return { load, loads: () => count, run };
+  /** Writes down where the tables are now. */
+  #findTables(): void {
+    const words = this.#words;
+    const { words: rows, stacks, capacity } = this.#live;
+    const { contexts, accounts } = this.#ledger;
+    words[LIVE] = rows.byteOffset;
+    words[LIVE + 1] = stacks.byteOffset;
+    words[LIVE + 2] = capacity;
+    words[ACCOUNTS] = accounts.byteOffset;
+    words[ACCOUNTS + 1] = contexts ? accounts.length / FIELDS : 0;
+    words[TSDS] = this.#memory.tsds.byteOffset;
+  }
+
+  /** Whether the row that ended the latest stretch is a malloc that got no memory: it has been made, and is not to be made again. */
+  get failed(): boolean {
+    return this.#words[FAILED] !== 0;
+  }
+
+  /** The row that was in progress when the model gave up in the middle of a stretch. */
+  get row(): number {
+    return this.#words[ROW];
+  }
 }

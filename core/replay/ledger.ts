@@ -3,7 +3,7 @@
  * Invariant: a row's liveObjects = objects allocated under it and not freed; sums over all rows equal the totals.
  * Differs from the tables of the allocator: a row's fields lie side by side, one cache line a row, because an event touches all of them.
  */
-import { grown } from '../columns.ts';
+import { type Columns, grown, HEAP_COLUMNS } from '../columns.ts';
 import type { StackIndex } from '../units.ts';
 import {
   ALLOC_OBJECTS,
@@ -52,12 +52,16 @@ export class Ledger {
   /** Whether contexts are booked, or only the totals. */
   readonly contexts: boolean;
   /** Row s + 1 is stack s, row 0 the empty backtrace; FIELDS numbers each. */
-  #fields = new Float64Array(64 * FIELDS);
+  #fields: Float64Array;
   /** Row -> temporary objects: apart from the rest, which few frees need. */
   #temporary = new Float64Array(64);
 
-  constructor(contexts = true) {
+  readonly #columns: Columns;
+
+  constructor(contexts = true, columns: Columns = HEAP_COLUMNS) {
     this.contexts = contexts;
+    this.#columns = columns;
+    this.#fields = columns.float64(64 * FIELDS);
   }
 
   // -0: a field that is a double from its start never changes its representation, however much is booked
@@ -131,6 +135,11 @@ export class Ledger {
   reach(stacks: number): Float64Array {
     const length = (stacks + 1) * FIELDS;
     if (this.contexts && length > this.#fields.length) this.#grow(length);
+    return this.#fields;
+  }
+
+  /** The accounts of all contexts, where they are now. */
+  get accounts(): Float64Array {
     return this.#fields;
   }
 
@@ -240,7 +249,7 @@ export class Ledger {
   }
 
   #grow(length: number): void {
-    this.#fields = grown(this.#fields, length);
+    this.#fields = this.#columns.grown(this.#fields, length);
     this.#temporary = grown(this.#temporary, this.#fields.length / FIELDS);
   }
 }

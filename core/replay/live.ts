@@ -3,7 +3,7 @@
  * Invariant: an object lives if and only if the region of its row is not FREE.
  * Differs from a Map: a row is 8 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
-import { grown } from '../columns.ts';
+import { type Columns, HEAP_COLUMNS } from '../columns.ts';
 import { FREE, MANY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /** Objects by number. Number 0 is NULL and never lives. */
@@ -13,13 +13,18 @@ export class LiveObjects {
   /** Number of the object that the latest call has allocated, 0 after a free: freed now, it was a temporary one. Kept without a model only. */
   latest = 0;
   /** Row * WORDS + REGION or REQUESTED. */
-  words = new Uint32Array(this.capacity * WORDS);
+  words: Uint32Array;
   /** StackIndex of the allocation. Apart from the rest: only the accounts of contexts need it. */
-  stacks = new Int32Array(this.capacity);
+  stacks: Int32Array;
   /** Requested bytes of the rows that say MANY. */
   readonly #many = new Map<number, number>();
 
-  constructor() {
+  readonly #columns: Columns;
+
+  constructor(columns: Columns = HEAP_COLUMNS) {
+    this.#columns = columns;
+    this.words = columns.uint32(this.capacity * WORDS);
+    this.stacks = columns.int32(this.capacity);
     // compiled code takes a field that was never replaced for a constant, and is thrown away when it is: so it happens once before
     this.reach(this.capacity);
   }
@@ -33,8 +38,8 @@ export class LiveObjects {
   reach(number: number): void {
     if (number < this.capacity) return;
     while (this.capacity <= number) this.capacity *= 2;
-    this.words = grown(this.words, this.capacity * WORDS);
-    this.stacks = grown(this.stacks, this.capacity);
+    this.words = this.#columns.grown(this.words, this.capacity * WORDS);
+    this.stacks = this.#columns.grown(this.stacks, this.capacity);
   }
 
   /** Checks how many objects live. @throws Error if it is another number. */

@@ -24,6 +24,7 @@ import {
 } from '../jemalloc.ts';
 import type { ProfFile } from '../prof/host.ts';
 import { AbortError, HangError } from '../hang_error.ts';
+import { ModelMemory } from '../model_memory.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
@@ -37,7 +38,7 @@ import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
 import { type AccountOptions, AccountReplay, type NumberedBatch } from './accounts.ts';
-import { lane, WINDOW } from './lane.ts';
+import { Lane, WINDOW } from './lane.ts';
 import { NO_MEMORY } from './live_row.ts';
 
 /** Settings of a replay. */
@@ -105,6 +106,9 @@ export class Replay extends AccountReplay {
   /** True if the option string has mistakes, which jemalloc warns of and passes by; known once the model is booted. */
   confError = false;
   readonly #options: ReplayOptions;
+  /** None without a model. */
+  readonly #memory: ModelMemory | undefined;
+  #lane: Lane | undefined;
   #heap: Heap | null = null;
   #ctl: Ctl | null = null;
   #mallctl: Mallctl | undefined;
@@ -115,7 +119,9 @@ export class Replay extends AccountReplay {
 
   /** @throws UnsupportedOption for options that cannot be replayed. */
   constructor(trace: Trace, options: ReplayOptions = {}) {
-    super(trace, options);
+    const memory = options.model === false ? undefined : new ModelMemory();
+    super(trace, options, memory);
+    this.#memory = memory;
     this.#options = options;
   }
 
@@ -138,8 +144,10 @@ export class Replay extends AccountReplay {
       throw new InputError(place, `${ncpus} CPUs, where a system has 1 to ${MOST_CPU + 1}`, 'pass --ncpus with the number that there are');
     }
     const conf = bootConf(parsed.options, { ncpus }, message);
+    const memory = this.#memory ?? new ModelMemory();
     const heap = new Heap({
       conf,
+      memory,
       mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,
       addressSpace: {
         ...(header.mmapTop === undefined ? {} : { top: Number(header.mmapTop) }),
@@ -156,6 +164,7 @@ export class Replay extends AccountReplay {
         message,
       },
     });
+    this.#lane = new Lane(memory, this.live, this.ledger, heap.background === null && conf.percpuArenas === 0);
     this.#ctl = new Ctl(heap);
     this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
     return heap;
@@ -256,34 +265,42 @@ export class Replay extends AccountReplay {
     const { thread, time } = batch;
     const { heap } = this;
     const { background } = heap;
+    const lane = this.#lane as Lane;
     let first = from;
     let end = from;
-    let loads = -1;
     for (let row = from; row < to; ) {
-      // after a window the next one; and the same rows again if a callback has run another replay
-      if (row === end || lane.loads() !== loads) {
+      if (row === end) {
         first = row;
         end = Math.min(to, row + WINDOW);
         lane.load(batch, object, first, end);
-        loads = lane.loads();
       }
       const quiet = background === null ? end : this.#rowsUntilAlarm(background, time, row, end);
       // the lane starts no thread
       this.tsdOf(thread[row]);
-      const stop =
-        first + lane.run(heap.tsds, heap.edata, this.live, this.ledger, time, first, row - first, quiet - first, this.eventCount);
+      const stop = first + this.#runLane(lane, row - first, quiet - first);
       this.eventCount += stop - row;
       row = stop;
       if (row === quiet) continue;
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.now) heap.now = this.now = time[row];
-      this.#step(heap, tsd, numbers, row);
+      if (lane.failed) this.#enter(object[row], NULL_REGION, batch.size[row], batch.stack[row] as StackIndex);
+      else this.#step(heap, tsd, numbers, row);
       background?.settle();
       this.eventCount++;
       row++;
     }
     if (to > from && time[to - 1] > this.now) heap.now = this.now = time[to - 1];
+  }
+
+  /** Runs rows of the lane's window, and gives the first that was not run. */
+  #runLane(lane: Lane, from: number, to: number): number {
+    try {
+      return lane.run(this.heap.tsds.length, from, to, this.eventCount);
+    } catch (error) {
+      this.eventCount += lane.row - from;
+      throw error;
+    }
   }
 
   /**
