@@ -5,7 +5,7 @@
  * Differs: one object for the library's globals, so that several heaps can live side by side.
  */
 import type { Arena } from './arena/arena_state.ts';
-import { BinInfo, SmallPathCalls } from './arena/bin.ts';
+import { BinInfo } from './arena/bin.ts';
 import { arenaNew } from './arena/choose.ts';
 import { Base } from './base/base.ts';
 import type { BaseSurroundings } from './base/base.ts';
@@ -21,6 +21,7 @@ import { ModelMemory } from './model_memory.ts';
 import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
 import { BackgroundThreads } from './background/background_threads.ts';
 import type { Prof } from './prof/prof.ts';
+import { HeapCalls } from './heap_calls.ts';
 import { DETACHED, makeProf } from './heap_prof.ts';
 import type { ProfProcess } from './heap_prof.ts';
 import { NBINS } from './sizes/sc.ts';
@@ -96,7 +97,7 @@ export class Heap {
 
   constructor({ conf, mainSeed, addressSpace, clockBase = 0n, profiling, memory = new ModelMemory() }: HeapOptions) {
     this.memory = memory;
-    memory.calls = new SmallPathCalls(this);
+    memory.calls = new HeapCalls(this);
     this.mutexes = new MutexTable(memory);
     this.edata = new EdataTable(memory);
     this.conf = conf;
@@ -109,7 +110,6 @@ export class Heap {
     this.space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, ...addressSpace });
     this.boundaries = options.retain ? null : new Boundaries();
     this.binInfo = new BinInfo(conf);
-    memory.shape(this.binInfo.regions, this.binInfo.firstBin, options.lg_tcache_flush_small_div);
     this.hpaCentral = options.hpa ? new HpaCentral(memory) : null;
     this.mutexes.add(GLOBAL_MUTEXES);
     this.baseSurroundings = {
@@ -123,6 +123,16 @@ export class Heap {
     this.base0 = new Base(this.baseSurroundings, this.mutexes.add(ARENA_MUTEXES + this.binInfo.bins) + 7, true);
     // tcache_boot
     this.tcacheInfo = new TcacheInfo(conf.nhbins, conf.ncachedMax, conf.tcacheGcDelayBytes);
+    memory.configure({
+      regions: this.binInfo.regions,
+      firstBin: this.binInfo.firstBin,
+      flushDiv: options.lg_tcache_flush_small_div,
+      cachedClasses: conf.nhbins,
+      delayItems: this.tcacheInfo.delayItems,
+      gcIncrement: conf.tcacheGcIncrBytes,
+      statsBatch: conf.statsInterval > 0 ? conf.statsIntervalBatch : Infinity,
+      samples: options.prof,
+    });
     this.base0.alloc(2 * Math.max(conf.nhbins, NBINS), 64);
     const arena0 = arenaNew(this, 0, this.base0, true);
     if (options.hpa) paShardEnableHpa(this, arena0);

@@ -25,6 +25,28 @@ export interface ModelCode {
   runLane(lane: number, from: number, to: number): number;
   tcacheFill(tsd: number, tcache: number, arena: number, szind: number): number;
   tcacheFlush(tsd: number, tcache: number, szind: number, remaining: number): void;
+  threadEventInit(tsd: number): void;
+  threadAllocEvent(tsd: number, usize: number): void;
+  threadDallocEvent(tsd: number, usize: number): void;
+  peakEventUpdate(tsd: number): void;
+  peakEventZero(tsd: number): void;
+}
+
+/** What the compiled part knows of the options. */
+interface SmallPathConf {
+  /** SizeClass -> regions of a slab, and number of the class's first bin in an arena. */
+  readonly regions: ArrayLike<number>;
+  readonly firstBin: ArrayLike<number>;
+  /** lg_tcache_flush_small_div */
+  readonly flushDiv: number;
+  /** Cached classes, and SizeClass -> items that a collection may pass by at first. */
+  readonly cachedClasses: number;
+  readonly delayItems: ArrayLike<number>;
+  /** Bytes between two collections of a thread cache, and between two statistics events of a thread, Infinity for none. */
+  readonly gcIncrement: number;
+  readonly statsBatch: number;
+  /** Whether threads have samples to wait for. */
+  readonly samples: boolean;
 }
 
 /** What the compiled part calls: see assembly/calls.ts. Threads and arenas are named by their numbers. */
@@ -33,20 +55,27 @@ export interface ModelCalls {
   slabAlloc(thread: number, arena: number, szind: number): number;
   slabDalloc(arena: number, slab: number): void;
   decay(thread: number, arena: number): void;
+  flushLarge(thread: number, szind: number, remaining: number): void;
+  sampleWait(thread: number): number;
+  sampleEvent(thread: number, elapsed: number): void;
+  statsEvent(thread: number, elapsed: number): void;
   fullInsert(arena: number, bin: number, slab: number): void;
   fullRemove(arena: number, bin: number, slab: number): void;
 }
 
 const code = new SharedCode(BYTES);
 
-/** Words of the struct Model of assembly/tables.ts; the first two are its time. */
-const THREAD = 2;
-const CLASS_OF = 3;
-const USABLE_SIZE = 4;
-const REGIONS = 5;
-const FIRST_BIN = 6;
-const ARENAS = 7;
-const FLUSH_DIV = 8;
+/** Doubles of the struct Model of assembly/tables.ts, and then its words. */
+const NOW = 0;
+const GC_INCREMENT = 1;
+const STATS_BATCH = 2;
+const THREAD = 6;
+const CLASS_OF = 7;
+const USABLE_SIZE = 8;
+const REGIONS = 9;
+const FIRST_BIN = 10;
+const ARENAS = 11;
+const FLUSH_DIV = 12;
 
 /** Arenas that there can be (MALLOCX_ARENA_LIMIT). */
 const MOST_ARENAS = 4096;
@@ -57,7 +86,7 @@ export class ModelMemory extends ColumnMemory {
   calls: ModelCalls | undefined;
   readonly code: ModelCode;
   readonly #arenas: Uint32Array;
-  readonly #time: Float64Array;
+  readonly #doubles: Float64Array;
   readonly #thread: Int32Array;
   #tsds: Uint32Array;
 
@@ -73,6 +102,10 @@ export class ModelMemory extends ColumnMemory {
       slabAlloc: (thread, arena, szind) => called().slabAlloc(thread, arena, szind),
       slabDalloc: (arena, slab) => called().slabDalloc(arena, slab),
       decay: (thread, arena) => called().decay(thread, arena),
+      flushLarge: (thread, szind, remaining) => called().flushLarge(thread, szind, remaining),
+      sampleWait: (thread) => called().sampleWait(thread),
+      sampleEvent: (thread, elapsed) => called().sampleEvent(thread, elapsed),
+      statsEvent: (thread, elapsed) => called().statsEvent(thread, elapsed),
       fullInsert: (arena, bin, slab) => called().fullInsert(arena, bin, slab),
       fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
     };
@@ -82,7 +115,7 @@ export class ModelMemory extends ColumnMemory {
     const usableSize = this.float64(NBINS);
     usableSize.set(indexToSize.subarray(0, NBINS));
     this.#arenas = this.uint32(MOST_ARENAS);
-    this.#time = new Float64Array(this.buffer, MODEL, 1);
+    this.#doubles = new Float64Array(this.buffer, MODEL, THREAD / 2);
     this.#thread = new Int32Array(this.buffer, MODEL + THREAD * 4, 1);
     this.#tsds = this.uint32(16);
     this.write(MODEL, CLASS_OF, [classOf.byteOffset]);
@@ -92,11 +125,11 @@ export class ModelMemory extends ColumnMemory {
 
   /** Time of the event in progress, ns since start_ts. */
   get now(): number {
-    return this.#time[0];
+    return this.#doubles[NOW];
   }
 
   set now(time: number) {
-    this.#time[0] = time;
+    this.#doubles[NOW] = time;
   }
 
   /** Number of the thread whose call is in progress. */
@@ -120,15 +153,18 @@ export class ModelMemory extends ColumnMemory {
     new Uint32Array(this.buffer, place).set(words, first);
   }
 
-  /** Lays down the shape of the bins, SizeClass -> regions of a slab and first bin, and how much of a full cache a flush leaves. */
-  shape(regions: ArrayLike<number>, firstBin: ArrayLike<number>, flushDiv: number): void {
+  /** Lays down what the compiled part has to know of the options. */
+  configure({ regions, firstBin, flushDiv, cachedClasses, delayItems, gcIncrement, statsBatch, samples }: SmallPathConf): void {
     const own = this.uint16(NBINS);
     own.set(regions);
     const first = this.uint32(NBINS);
     first.set(firstBin);
-    this.write(MODEL, REGIONS, [own.byteOffset]);
-    this.write(MODEL, FIRST_BIN, [first.byteOffset]);
-    this.write(MODEL, FLUSH_DIV, [flushDiv]);
+    const delays = this.uint8(NBINS);
+    delays.set(delayItems);
+    this.#doubles[GC_INCREMENT] = gcIncrement;
+    this.#doubles[STATS_BATCH] = statsBatch;
+    this.write(MODEL, REGIONS, [own.byteOffset, first.byteOffset]);
+    this.write(MODEL, FLUSH_DIV, [flushDiv, samples ? 1 : 0, cachedClasses, delays.byteOffset]);
   }
 
   /** Says where an arena's struct is; 0 for an arena that is gone. */

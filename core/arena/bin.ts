@@ -1,20 +1,15 @@
 /**
- * Bins and slabs: small regions (jemalloc 5.3.0, src/arena.c, src/bin.c, src/bitmap.c). What happens in a bin is compiled (assembly/bin.ts); here are its
- * shape, and what it asks of the pages.
+ * Bins and slabs: small regions (jemalloc 5.3.0, src/arena.c, src/bin.c, src/bitmap.c). What happens in a bin is compiled (assembly/bin.ts); here is its
+ * shape.
  * Invariant: of the slabs of a bin with free regions, one is slabcur or none, all others are in the heap; freeCount[slab] = bits set
  * in its bitmap.
  * Differs: a region is named by slab and number; its address is computed when it is asked for.
  */
 import type { BootConf } from '../conf/boot.ts';
 import { Flag } from '../extent/edata.ts';
-import { arenaDecay, handleDeferredWork, paAlloc, paDalloc } from '../extent/pac.ts';
 import { SLAB_WORDS } from '../extent/region.ts';
-import { slabExtentDecideGuard } from '../extent/san.ts';
-import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
-import type { ModelCalls } from '../model_memory.ts';
-import { NBINS, PAGE } from '../sizes/sc.ts';
-import { nextTicks } from '../thread/ticker.ts';
+import { NBINS } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { Arena } from './arena_state.ts';
 
@@ -55,61 +50,6 @@ export function mallocSmall(heap: Heap, tsd: Tsd, arena: Arena, szind: number): 
 /** arena_dalloc_small: frees one region past the thread cache. */
 export function dallocSmall(heap: Heap, tsd: Tsd, region: number): void {
   heap.memory.code.dallocSmall(tsd.place, region);
-}
-
-/** What bins and caches ask of the pages and of decay, in the middle of a thread's call. */
-export class SmallPathCalls implements ModelCalls {
-  readonly #heap: Heap;
-
-  constructor(heap: Heap) {
-    this.#heap = heap;
-  }
-
-  /** A thread by its number. Background threads have negative ones, and call nothing but while they run. */
-  #tsd(thread: number): Tsd {
-    return thread >= 0 ? this.#heap.tsds[thread] : (this.#heap.running as Tsd);
-  }
-
-  #arena(index: number): Arena {
-    return this.#heap.arenas[index] as Arena;
-  }
-
-  /** tsd_fetch of a thread that has a cache */
-  enter(thread: number): void {
-    this.#heap.running = this.#heap.tsds[thread];
-  }
-
-  /** The part of arena_slab_alloc that takes pages. */
-  slabAlloc(thread: number, index: number, szind: number): number {
-    const heap = this.#heap;
-    const arena = this.#arena(index);
-    const guarded = slabExtentDecideGuard(heap, this.#tsd(thread));
-    const slab = paAlloc(heap, arena, heap.binInfo.slabPages[szind], PAGE, true, szind, guarded, false);
-    if (heap.deferredWork) handleDeferredWork(heap, arena);
-    return slab;
-  }
-
-  /** arena_slab_dalloc */
-  slabDalloc(index: number, slab: number): void {
-    paDalloc(this.#heap, this.#arena(index), slab as Extent);
-  }
-
-  /** arena_decay_ticks, when they have run out */
-  decay(thread: number, index: number): void {
-    const tsd = this.#tsd(thread);
-    tsd.tick = nextTicks(tsd.prng);
-    arenaDecay(this.#heap, this.#arena(index), false);
-  }
-
-  /** arena_bin_slabs_full_insert */
-  fullInsert(index: number, bin: number, slab: number): void {
-    this.#arena(index).bins.full.append(this.#heap.edata.links, bin, slab);
-  }
-
-  /** arena_bin_slabs_full_remove */
-  fullRemove(index: number, bin: number, slab: number): void {
-    this.#arena(index).bins.full.remove(this.#heap.edata.links, bin, slab);
-  }
 }
 
 /** Checks a slab against its bitmap. @throws Error naming what does not hold. */

@@ -12,6 +12,16 @@ export declare function slabDalloc(arena: u32, slab: u32): void;
 /** A thread's decay ticks have run out on an arena. */
 export declare function decay(thread: i32, arena: u32): void;
 
+/** Flushes a large class of a thread's cache until `remaining` are left. */
+export declare function flushLarge(thread: i32, szind: u32, remaining: u32): void;
+
+/** Bytes until a thread's next sample. */
+export declare function sampleWait(thread: i32): f64;
+
+/** A thread's sample, or statistics, are due: so many bytes after the last time. */
+export declare function sampleEvent(thread: i32, elapsed: f64): void;
+export declare function statsEvent(thread: i32, elapsed: f64): void;
+
 /** Puts a slab in the list of an arena's full ones. */
 export declare function fullInsert(arena: u32, bin: u32, slab: u32): void;
 

@@ -3,3 +3,4 @@ export { dallocSmall, mallocSmall } from './bin';
 export { heapFirst, heapInsert, heapRemove, heapRemoveFirst } from './ph';
 export { runLane } from './lane';
 export { tcacheFill, tcacheFlush } from './tcache';
+export { peakEventUpdate, peakEventZero, threadAllocEvent, threadDallocEvent, threadEventInit } from './thread_event';

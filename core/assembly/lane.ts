@@ -8,15 +8,15 @@
 import { REGION_BITS } from '../extent/region';
 import { FREE as NOTHING, NO_MEMORY } from '../replay/live_row';
 import * as calls from './calls';
-import { Account, Column, extents, LiveRow, model, mutexes, Tcache, Tsd } from './tables';
+import { Account, Arena, Column, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
 import { tcacheFill, tcacheFlush } from './tcache';
+import { triggerAlloc, triggerDealloc } from './thread_event';
 
 /** Values of the column of operations, as trace/events.ts has them. */
 const MALLOC: u8 = 0;
 const FREE: u8 = 9;
-/** Largest size that has its class in a table (LOOKUP_MAXCLASS), and small classes. */
+/** Largest size that has its class in a table. */
 const LOOKUP_MAXCLASS: f64 = 4096;
-const NBINS: u32 = 36;
 
 /** A window of a batch and what its rows are booked in (replay/lane.ts). */
 @unmanaged
@@ -119,16 +119,22 @@ export function runLane(lane: Lane, from: u32, to: u32): u32 {
       if (szind >= NBINS) break;
       const bin = tcache.bin(szind);
       const clock = deallocated + usableSize[szind];
-      if (clock >= tsd.deallocEvent) break;
-      if (bin.cached >= bin.slots) {
+      const due = clock >= tsd.deallocEvent;
+      const full = bin.cached >= bin.slots;
+      if (due || full) {
         // a class that is not cached has no slots; and what the model is at a peak has to be noted before it changes
         if (!refills || bin.slots === 0 || newPeak) break;
         enter(tsd, lane, row);
-        tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
+        if (full) tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
       }
       tcache.stack[bin.stackBase + bin.cached] = region;
       bin.cached++;
       deallocated = clock;
+      if (due) {
+        tsd.allocated = allocated;
+        tsd.deallocated = clock;
+        triggerDealloc(tsd);
+      }
       live.region = NOTHING;
       const requested = <f64>live.requested;
       liveBytes -= requested;
@@ -141,18 +147,21 @@ export function runLane(lane: Lane, from: u32, to: u32): u32 {
       const szind = <u32>model.classOf[(size + 7) >> 3];
       const bin = tcache.bin(szind);
       const clock = allocated + usableSize[szind];
-      if (clock >= tsd.allocEvent) break;
+      const due = clock >= tsd.allocEvent;
       const left = bin.cached - 1;
+      if (due || left < 0) {
+        // samples and statistics are for TypeScript; the rest as above
+        if (!refills || bin.slots === 0 || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) break;
+        if (tsd.arena === null || (newPeak && liveBytes < peakBytes)) break;
+        enter(tsd, lane, row);
+      }
       if (left >= 0) {
         bin.cached = left;
         if (left < bin.lowWater) bin.lowWater = left;
         bin.requests++;
         live.region = tcache.stack[bin.stackBase + left];
       } else {
-        const arena = tsd.arena;
-        if (!refills || bin.slots === 0 || arena === null || (newPeak && liveBytes < peakBytes)) break;
-        enter(tsd, lane, row);
-        const region = tcacheFill(tsd, tcache, arena, szind);
+        const region = tcacheFill(tsd, tcache, <Arena>tsd.arena, szind);
         if (region < 0) {
           lane.failed = 1;
           break;
@@ -160,6 +169,11 @@ export function runLane(lane: Lane, from: u32, to: u32): u32 {
         live.region = <u32>region;
       }
       allocated = clock;
+      if (due) {
+        tsd.allocated = clock;
+        tsd.deallocated = deallocated;
+        triggerAlloc(tsd);
+      }
       live.requested = size;
       mallocs++;
       bytes += requested;

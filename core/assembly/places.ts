@@ -12,7 +12,7 @@ export const FIRST_COLUMN = 320;
 
 /** Bytes of what tables.ts calls Arena, Tsd and Tcache, and of lane.ts's Lane. */
 export const ARENA_BYTES = 128;
-export const TSD_BYTES = 128;
+export const TSD_BYTES = 208;
 export const TCACHE_BYTES = 64;
 export const LANE_BYTES = 128;
 /** Bytes of a PairingHeap, and of HeapNodes. */

@@ -62,8 +62,12 @@ export class Mutexes {
 /** What belongs to no arena and no thread (model_memory.ts). */
 @unmanaged
 export class Model {
-  /** Time of the event in progress, ns since start_ts, and the thread whose call it is. */
+  /** Time of the event in progress, ns since start_ts. */
   now: f64;
+  /** Bytes between two collections of a thread cache, and between two statistics events of a thread, infinite for none. */
+  gcIncrement: f64;
+  statsBatch: f64;
+  /** The thread whose call is in progress. */
   thread: i32;
   /** (Requested bytes + 7) / 8 -> SizeClass, up to LOOKUP_MAXCLASS. */
   classOf: Column<u8>;
@@ -76,6 +80,11 @@ export class Model {
   arenas: Column<Arena>;
   /** lg_tcache_flush_small_div */
   flushDiv: u32;
+  /** Whether threads have samples to wait for. */
+  samples: u32;
+  /** Cached classes (nhbins), and SizeClass -> items that a collection may pass by at first. */
+  cachedClasses: u32;
+  delayItems: Column<u8>;
 }
 
 /** Arena and its BinTable (arena/arena_state.ts). */
@@ -105,6 +114,9 @@ export class Arena {
   }
 }
 
+/** TsdState.nominal */
+export const NOMINAL: u32 = 1;
+
 /** Tsd (thread/tsd.ts). */
 @unmanaged
 export class Tsd {
@@ -112,15 +124,31 @@ export class Tsd {
   allocEvent: f64;
   deallocated: f64;
   deallocEvent: f64;
+  gcEvent: f64;
+  gcDeallocEvent: f64;
+  sampleEvent: f64;
+  statsEvent: f64;
+  peakEvent: f64;
+  peakDeallocEvent: f64;
+  lastEvent: f64;
+  lastSampleEvent: f64;
+  lastStatsEvent: f64;
+  peakMax: f64;
+  peakZero: f64;
   index: i32;
   owner: i32;
   tick: i32;
+  state: u32;
+  reentrancy: u32;
   /** Null for a thread that is bound to none. */
   arena: Arena | null;
   tcache: Tcache | null;
   /** SizeClass -> shard of the bins that it uses. */
   shards: Column<u8>;
 }
+
+/** Small size classes. */
+export const NBINS: u32 = 36;
 
 /** A row of the live objects (replay/live_row.ts). */
 @unmanaged
@@ -179,6 +207,9 @@ export class Tcache {
   stack: Column<u32>;
   lgFillDiv: Column<u8>;
   refilled: Column<u8>;
+  delayItems: Column<u8>;
+  /** Class that the next collection looks at. */
+  nextGcBin: u32;
   /** The arena that it is linked to. */
   arena: Arena;
 

@@ -1,11 +1,11 @@
 /**
- * Thread caches of small classes: filling and flushing (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
+ * Thread caches: filling and flushing small classes, and collecting (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
  * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free regions, the oldest first; lowWater <= cached <= slots.
  */
 import { REGION_BITS } from '../extent/region';
 import { binChoose, cacheBinFillSmall, cell, dallocBinStep, decayTick, lock } from './bin';
 import * as calls from './calls';
-import { Arena, CacheBin, extents, model, Tcache, Tsd } from './tables';
+import { Arena, CacheBin, extents, model, NBINS, Tcache, Tsd } from './tables';
 
 /** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
 export function tcacheFill(tsd: Tsd, tcache: Tcache, arena: Arena, szind: u32): f64 {
@@ -95,4 +95,30 @@ function flushRegions(tsd: Tsd, tcache: Tcache, cacheBin: CacheBin, szind: u32, 
     lock(own.binMutexes + bin);
     mergeRequests(own, bin, cacheBin);
   }
+}
+
+/** tcache_event: looks at one class, flushes three quarters of what was not touched since the last look, and adapts the fill size. */
+export function tcacheGc(tsd: Tsd): void {
+  if (tsd.tcache === null) return;
+  const tcache = <Tcache>tsd.tcache;
+  const szind = tcache.nextGcBin;
+  const bin = tcache.bin(szind);
+  const low = bin.lowWater;
+  if (low > 0) {
+    const flush = low - (low >> 2);
+    if (szind >= NBINS) {
+      calls.flushLarge(tsd.index, szind, bin.cached - flush);
+    } else if (flush < <i32>tcache.delayItems[szind]) {
+      tcache.delayItems[szind] = <u8>(tcache.delayItems[szind] - flush);
+    } else {
+      tcache.delayItems[szind] = model.delayItems[szind];
+      tcacheFlush(tsd, tcache, szind, bin.cached - flush);
+      if (bin.slots >> (tcache.lgFillDiv[szind] + 1) >= 1) tcache.lgFillDiv[szind] += 1;
+    }
+  } else if (szind < NBINS && tcache.refilled[szind] !== 0) {
+    if (tcache.lgFillDiv[szind] > 1) tcache.lgFillDiv[szind] -= 1;
+    tcache.refilled[szind] = 0;
+  }
+  bin.lowWater = bin.cached;
+  tcache.nextGcBin = szind + 1 === model.cachedClasses ? 0 : szind + 1;
 }

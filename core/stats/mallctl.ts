@@ -387,11 +387,11 @@ const thread: Node = named({
     }),
   }),
   peak: named({
-    read: get(({ tsd }) => {
-      peakEventUpdate(tsd);
+    read: get(({ heap, tsd }) => {
+      peakEventUpdate(heap, tsd);
       return tsd.peakMax;
     }),
-    reset: action(({ tsd }) => peakEventZero(tsd)),
+    reset: action(({ heap, tsd }) => peakEventZero(heap, tsd)),
   }),
   prof: named({
     name: leaf(({ heap, tsd }, _, value) => {

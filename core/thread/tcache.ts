@@ -1,5 +1,5 @@
 /**
- * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h). Filling and flushing small classes is compiled (assembly/tcache.ts).
+ * Thread caches (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h). Filling and flushing small classes and collecting is compiled (assembly/tcache.ts).
  * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free objects, the oldest first; lowWater <= cached <= slots.
  * Differs: objects are region numbers. The fields of a class lie side by side, because an allocation touches all of them and nothing else.
  * What is stashed for use-after-free detection is absent: this build has none.
@@ -50,7 +50,7 @@ export class TcacheInfo {
 }
 
 /** Word of the struct Tcache of assembly/tables.ts that names the arena. */
-const ARENA = 4;
+const ARENA = 6;
 
 /** tcache_t with its tcache_slow_t, in the memory of the model */
 export class Tcache {
@@ -67,8 +67,6 @@ export class Tcache {
   readonly lgFillDiv: Uint8Array;
   readonly refilled: Uint8Array;
   readonly delayItems: Uint8Array;
-  /** Class that the next collection looks at. */
-  nextGcBin = 0;
 
   constructor(memory: ModelMemory, info: TcacheInfo, region: number) {
     this.region = region;
@@ -77,10 +75,11 @@ export class Tcache {
     const stack = bins + words * 4;
     const lgFillDiv = stack + info.capacity * 4;
     const refilled = lgFillDiv + NBINS;
-    this.#room = refilled + NBINS;
+    const delayItems = refilled + NBINS;
+    this.#room = delayItems + NBINS;
     this.place = memory.take(this.#room);
     this.#words = new Uint32Array(memory.buffer, this.place, TCACHE_BYTES / 4);
-    this.#words.set([bins, stack, lgFillDiv, refilled].map((offset) => this.place + offset));
+    this.#words.set([bins, stack, lgFillDiv, refilled, delayItems].map((offset) => this.place + offset));
     this.bins = new Int32Array(memory.buffer, this.place + bins, words);
     this.stack = new Uint32Array(memory.buffer, this.place + stack, info.capacity);
     this.lgFillDiv = new Uint8Array(memory.buffer, this.place + lgFillDiv, NBINS).fill(1);
@@ -89,7 +88,8 @@ export class Tcache {
       this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
       this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
     }
-    this.delayItems = info.delayItems.slice();
+    this.delayItems = new Uint8Array(memory.buffer, this.place + delayItems, NBINS);
+    this.delayItems.set(info.delayItems);
   }
 
   /** Arena that it is linked to. */
@@ -152,7 +152,8 @@ export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number,
   else flushLarge(heap, tsd, tcache, szind, remaining);
 }
 
-function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
+/** The same for a large class. */
+export function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
   const { bins, stack } = tcache;
   const at = szind * CACHE_BIN;
   const cached = bins[at + CACHED];
@@ -206,34 +207,6 @@ function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
     left = deferred;
   }
   if (!merged) mergeRequests(tcache, own, szind);
-}
-
-/** tcache_event: looks at one class, flushes three quarters of what was not touched since the last look, and adapts the fill size. */
-export function tcacheGc(heap: Heap, tsd: Tsd): void {
-  const { tcache } = tsd;
-  if (tcache === null) return;
-  const { classes, delayItems } = heap.tcacheInfo;
-  const { bins } = tcache;
-  const szind = tcache.nextGcBin;
-  const at = szind * CACHE_BIN;
-  const low = bins[at + LOW_WATER];
-  if (low > 0) {
-    const flush = low - (low >> 2);
-    if (szind >= NBINS) {
-      tcacheFlush(heap, tsd, tcache, szind, bins[at + CACHED] - low + (low >> 2));
-    } else if (flush < tcache.delayItems[szind]) {
-      tcache.delayItems[szind] -= flush;
-    } else {
-      tcache.delayItems[szind] = delayItems[szind];
-      tcacheFlush(heap, tsd, tcache, szind, bins[at + CACHED] - flush);
-      if (bins[at + SLOTS] >> (tcache.lgFillDiv[szind] + 1) >= 1) tcache.lgFillDiv[szind]++;
-    }
-  } else if (szind < NBINS && tcache.refilled[szind] !== 0) {
-    if (tcache.lgFillDiv[szind] > 1) tcache.lgFillDiv[szind]--;
-    tcache.refilled[szind] = 0;
-  }
-  bins[at + LOW_WATER] = bins[at + CACHED];
-  tcache.nextGcBin = szind + 1 === classes ? 0 : szind + 1;
 }
 
 /** tcache_flush_cache: empties every class. */

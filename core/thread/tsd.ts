@@ -25,13 +25,21 @@ export const TsdState = {
   reincarnated: 4,
 } as const;
 
-/** Words of the struct Tsd of assembly/tables.ts, behind its four clocks; and where its shards are in it. */
-const INDEX = 8;
-const TICK = 10;
-const ARENA = 11;
-const TCACHE = 12;
-const SHARDS = 13;
-const SHARDS_AT = 64;
+/** Doubles of the struct Tsd of assembly/tables.ts, then its words, and where its shards are in it. */
+const ALLOCATED = 0;
+const ALLOC_EVENT = 1;
+const DEALLOCATED = 2;
+const DEALLOC_EVENT = 3;
+const SAMPLE_EVENT = 6;
+const PEAK_MAX = 13;
+const INDEX = 30;
+const TICK = 32;
+const STATE = 33;
+const REENTRANCY = 34;
+const ARENA = 35;
+const TCACHE = 36;
+const SHARDS = 37;
+const SHARDS_AT = 160;
 
 /** tsd_t. What mallocs and frees of small objects work on lies in the memory of the model. */
 export class Tsd {
@@ -45,9 +53,6 @@ export class Tsd {
   readonly seed: bigint;
   /** Stands for the tsd in mutex ownership; equal for equal seeds. */
   readonly owner: number;
-  /** TsdState */
-  state: number = TsdState.uninitialized;
-  reentrancy = 0;
   /** CPU that the thread runs on, which percpu_arena asks for. */
   cpu = 0;
   /** State of the thread's PRNG, low word first. */
@@ -60,21 +65,6 @@ export class Tsd {
   /** SizeClass -> shard of the bins this thread uses. */
   readonly shards: Uint8Array;
 
-  // -0 where a number becomes larger than an integer of the machine: a field that is a double from its start never changes its representation
-  /** Thresholds of the single events. */
-  gcEvent = -0;
-  gcDeallocEvent = -0;
-  sampleEvent = Infinity;
-  statsEvent = Infinity;
-  peakEvent = -0;
-  peakDeallocEvent = -0;
-  /** `allocated` at the latest trigger of an allocation event, of a sample and of a statistics event. */
-  lastEvent = -0;
-  lastSampleEvent = -0;
-  lastStatsEvent = -0;
-  /** Most bytes that the thread has allocated beyond those it freed, seen at events; and where it counts from (peak_t). */
-  peakMax = 0;
-  peakZero = 0;
   /** Shard of small extent caches that it uses, NO_SHARD before it needs one (sec_shard). */
   secShard = NO_SHARD;
   /** Slabs and large extents until the next guarded one (san_guard_small, san_guard_large). */
@@ -83,7 +73,8 @@ export class Tsd {
 
   constructor(memory: ModelMemory, index: number, seed: bigint, owner: number) {
     this.place = memory.take(TSD_BYTES);
-    this.#clocks = new Float64Array(memory.buffer, this.place, 4);
+    this.#clocks = new Float64Array(memory.buffer, this.place, INDEX / 2);
+    this.#clocks[SAMPLE_EVENT] = Infinity;
     this.#words = new Int32Array(memory.buffer, this.place, TSD_BYTES / 4);
     this.shards = new Uint8Array(memory.buffer, this.place + SHARDS_AT, NBINS);
     this.#words.set([index, owner, DECAY_TICKS], INDEX);
@@ -96,36 +87,63 @@ export class Tsd {
 
   /** Bytes allocated and deallocated, usable sizes (thread.allocated, thread.deallocated). */
   get allocated(): number {
-    return this.#clocks[0];
+    return this.#clocks[ALLOCATED];
   }
 
   set allocated(bytes: number) {
-    this.#clocks[0] = bytes;
+    this.#clocks[ALLOCATED] = bytes;
   }
 
   get deallocated(): number {
-    return this.#clocks[2];
+    return this.#clocks[DEALLOCATED];
   }
 
   set deallocated(bytes: number) {
-    this.#clocks[2] = bytes;
+    this.#clocks[DEALLOCATED] = bytes;
   }
 
   /** Values of `allocated` and `deallocated` at which the next event fires. */
   get allocEvent(): number {
-    return this.#clocks[1];
+    return this.#clocks[ALLOC_EVENT];
   }
 
   set allocEvent(bytes: number) {
-    this.#clocks[1] = bytes;
+    this.#clocks[ALLOC_EVENT] = bytes;
   }
 
   get deallocEvent(): number {
-    return this.#clocks[3];
+    return this.#clocks[DEALLOC_EVENT];
   }
 
   set deallocEvent(bytes: number) {
-    this.#clocks[3] = bytes;
+    this.#clocks[DEALLOC_EVENT] = bytes;
+  }
+
+  /** Value of `allocated` at which the next sample is taken. */
+  get sampleEvent(): number {
+    return this.#clocks[SAMPLE_EVENT];
+  }
+
+  /** Most bytes that the thread has allocated beyond those it freed, seen at events (peak_t). */
+  get peakMax(): number {
+    return this.#clocks[PEAK_MAX];
+  }
+
+  /** TsdState */
+  get state(): number {
+    return this.#words[STATE];
+  }
+
+  set state(state: number) {
+    this.#words[STATE] = state;
+  }
+
+  get reentrancy(): number {
+    return this.#words[REENTRANCY];
+  }
+
+  set reentrancy(depth: number) {
+    this.#words[REENTRANCY] = depth;
   }
 
   /** Decay ticks left. */
