@@ -3,13 +3,13 @@
  * imalloc_fastpath, free_fastpath; and, where a cache is empty or full, tcache_alloc_small_hard and tcache_bin_flush_bottom). Of a program's calls these
  * are nearly all.
  * Invariant: what a row does here is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
- * Differs: one loop over many calls, with the counters in locals, written back at the end of the stretch; a thread's when another one's turn comes.
+ * Differs: one loop over many calls, with the counters in locals, written back where it ends; a thread's when another one's turn comes.
  */
 import { REGION_BITS } from '../extent/region';
 import { FREE as NOTHING, NO_MEMORY } from '../replay/live_row';
 import * as calls from './calls';
 import { Account, Arena, Column, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
-import { tcacheFill, tcacheFlush } from './tcache';
+import { tcacheFlush, tcacheRefill } from './tcache';
 import { triggerAlloc, triggerDealloc } from './thread_event';
 
 /** Values of the column of operations, as trace/events.ts has them. */
@@ -48,10 +48,12 @@ class Lane {
   /** Number -> thread. */
   threads: Column<Tsd>;
   threadCount: u32;
-  /** Whether caches are filled and flushed here. */
+  /** Whether caches are filled, flushed and collected here. */
   refills: u32;
-  /** Whether the peak before this stretch has still to be taken note of. */
+  /** Whether a peak has still to be taken note of, the model being what it was then. */
   newPeak: u32;
+  /** Whether the row that `runCached` ran last has events of its thread due. */
+  due: u32;
 
   @inline
   liveRow(object: u32): LiveRow {
@@ -65,13 +67,9 @@ class Lane {
   }
 }
 
-/** What a thread's call does before it reaches an arena (tsd_fetch of a thread that has a cache). */
-function enter(tsd: Tsd, lane: Lane, row: u32): void {
-  lane.row = row;
-  mutexes.running = tsd.owner;
-  if (model.thread !== tsd.index) calls.enter(tsd.index);
-  const time = lane.time[row];
-  if (time > model.now) model.now = time;
+/** SizeClass of requested bytes up to LOOKUP_MAXCLASS. */
+function classOf(requested: u32): u32 {
+  return model.classOf[(requested + 7) >> 3];
 }
 
 /**
@@ -79,122 +77,180 @@ function enter(tsd: Tsd, lane: Lane, row: u32): void {
  * @returns The first row that was not run.
  */
 export function runLane(lane: Lane, from: u32, to: u32): u32 {
-  let index = lane.thread[from];
-  let tsd = lane.threads[index];
-  if (tsd.tcache === null) return from;
-  let tcache = <Tcache>tsd.tcache;
-  let allocated = tsd.allocated;
-  let deallocated = tsd.deallocated;
+  lane.mallocs = 0;
+  lane.bytes = 0;
+  lane.peakRow = -1;
+  let row = from;
+  for (let goesOn = true; goesOn; ) {
+    row = runCached(lane, row, to);
+    if (lane.due !== 0) fire(lane, row - 1);
+    else goesOn = row < to && lane.refills !== 0 && makeReady(lane, row);
+  }
+  return row;
+}
+
+/**
+ * Rows that caches serve as they are; if events are due after one, that is the last. A loop without calls: around one, the compiler would keep in memory
+ * what it has in registers here.
+ */
+export function runCached(lane: Lane, from: u32, to: u32): u32 {
+  // in locals: what is stored might be a field of the struct for all that the compiler knows
+  const threads = lane.thread;
+  const objects = lane.object;
+  const ops = lane.op;
+  const sizes = lane.size;
+  const capacity = lane.capacity;
+  const rows = lane.live;
+  const slabClass = extents.slabClass;
+  const usableSize = model.usableSize;
   const contexts = lane.accountCount !== 0;
   const refills = lane.refills !== 0;
-  const usableSize = model.usableSize;
   let mallocs: u32 = 0;
   let bytes: f64 = 0;
   let liveBytes = lane.liveBytes;
   let peakBytes = lane.peakBytes;
-  let newPeak = lane.newPeak !== 0;
   let peakRow = -1;
+  let due = false;
+  let served = true;
   let row = from;
-  for (; row < to; row++) {
-    if (lane.thread[row] !== index) {
-      if (lane.thread[row] >= lane.threadCount) break;
-      const other = lane.threads[lane.thread[row]];
-      if (other.tcache === null) break;
-      tsd.allocated = allocated;
-      tsd.deallocated = deallocated;
-      tsd = other;
-      index = lane.thread[row];
-      tcache = <Tcache>other.tcache;
-      allocated = other.allocated;
-      deallocated = other.deallocated;
-    }
-    const object = lane.object[row];
-    if (object >= lane.capacity) break;
-    const live = lane.liveRow(object);
-    const kind = lane.op[row];
-    if (kind === FREE) {
-      const region = live.region;
-      if (region <= <u32>NO_MEMORY) break;
-      const szind = <u32>extents.slabClass[region >>> REGION_BITS];
-      if (szind >= NBINS) break;
-      const bin = tcache.bin(szind);
-      const clock = deallocated + usableSize[szind];
-      const due = clock >= tsd.deallocEvent;
-      const full = bin.cached >= bin.slots;
-      if (due || full) {
-        // a class that is not cached has no slots; and what the model is at a peak has to be noted before it changes
-        if (!refills || bin.slots === 0 || newPeak) break;
-        enter(tsd, lane, row);
-        if (full) tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
-      }
-      tcache.stack[bin.stackBase + bin.cached] = region;
-      bin.cached++;
-      deallocated = clock;
-      if (due) {
-        tsd.allocated = allocated;
-        tsd.deallocated = clock;
-        triggerDealloc(tsd);
-      }
-      live.region = NOTHING;
-      const requested = <f64>live.requested;
-      liveBytes -= requested;
-      if (contexts) lane.account(lane.liveStacks[object]).free(requested);
-    } else if (kind === MALLOC) {
-      const requested = lane.size[row];
-      if (requested > LOOKUP_MAXCLASS || object === 0 || live.region !== NOTHING) break;
-      if (contexts && <u32>(lane.stack[row] + 1) >= lane.accountCount) break;
-      const size = <u32>requested;
-      const szind = <u32>model.classOf[(size + 7) >> 3];
-      const bin = tcache.bin(szind);
-      const clock = allocated + usableSize[szind];
-      const due = clock >= tsd.allocEvent;
-      const left = bin.cached - 1;
-      if (due || left < 0) {
-        // samples and statistics are for TypeScript; the rest as above
-        if (!refills || bin.slots === 0 || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) break;
-        if (tsd.arena === null || (newPeak && liveBytes < peakBytes)) break;
-        enter(tsd, lane, row);
-      }
-      if (left >= 0) {
+  while (served && row < to) {
+    const index = threads[row];
+    if (index >= lane.threadCount) break;
+    const tsd = lane.threads[index];
+    if (tsd.tcache === null) break;
+    const tcache = <Tcache>tsd.tcache;
+    const stack = tcache.stack;
+    const allocEvent = tsd.allocEvent;
+    const deallocEvent = tsd.deallocEvent;
+    let allocated = tsd.allocated;
+    let deallocated = tsd.deallocated;
+    for (; row < to && threads[row] === index; row++) {
+      const object = objects[row];
+      if (object >= capacity) break;
+      const live = changetype<LiveRow>(rows + <usize>object * offsetof<LiveRow>());
+      const kind = ops[row];
+      if (kind === FREE) {
+        const region = live.region;
+        if (region <= <u32>NO_MEMORY) break;
+        const szind = <u32>slabClass[region >>> REGION_BITS];
+        if (szind >= NBINS) break;
+        const bin = tcache.bin(szind);
+        const cached = bin.cached;
+        const clock = deallocated + usableSize[szind];
+        // a class that is not cached has no slots
+        if (cached >= bin.slots) break;
+        if (clock >= deallocEvent) {
+          // what the model is at a peak has to be noted before it changes
+          if (!refills || lane.newPeak !== 0 || peakRow >= 0) break;
+          due = true;
+        }
+        stack[bin.stackBase + cached] = region;
+        bin.cached = cached + 1;
+        deallocated = clock;
+        live.region = NOTHING;
+        const requested = <f64>live.requested;
+        liveBytes -= requested;
+        if (contexts) lane.account(lane.liveStacks[object]).free(requested);
+      } else if (kind === MALLOC) {
+        const requested = sizes[row];
+        if (requested > LOOKUP_MAXCLASS || object === 0 || live.region !== NOTHING) break;
+        if (contexts && <u32>(lane.stack[row] + 1) >= lane.accountCount) break;
+        const szind = classOf(<u32>requested);
+        const bin = tcache.bin(szind);
+        const left = bin.cached - 1;
+        const clock = allocated + usableSize[szind];
+        if (left < 0) break;
+        if (clock >= allocEvent) {
+          // samples and statistics are for TypeScript; the rest as above
+          if (!refills || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) break;
+          if (liveBytes < peakBytes && (lane.newPeak !== 0 || peakRow >= 0)) break;
+          due = true;
+        }
         bin.cached = left;
         if (left < bin.lowWater) bin.lowWater = left;
         bin.requests++;
-        live.region = tcache.stack[bin.stackBase + left];
-      } else {
-        const region = tcacheFill(tsd, tcache, <Arena>tsd.arena, szind);
-        if (region < 0) {
-          lane.failed = 1;
-          break;
+        allocated = clock;
+        live.region = stack[bin.stackBase + left];
+        live.requested = <u32>requested;
+        mallocs++;
+        bytes += requested;
+        liveBytes += requested;
+        if (liveBytes > peakBytes) {
+          peakBytes = liveBytes;
+          peakRow = row;
         }
-        live.region = <u32>region;
-      }
-      allocated = clock;
+        if (contexts) {
+          lane.liveStacks[object] = lane.stack[row];
+          lane.account(lane.stack[row]).allocate(requested, lane.time[row]);
+        }
+      } else break;
       if (due) {
-        tsd.allocated = clock;
-        tsd.deallocated = deallocated;
-        triggerAlloc(tsd);
+        row++;
+        break;
       }
-      live.requested = size;
-      mallocs++;
-      bytes += requested;
-      liveBytes += requested;
-      if (liveBytes > peakBytes) {
-        peakBytes = liveBytes;
-        peakRow = row;
-        newPeak = true;
-      }
-      if (contexts) {
-        lane.liveStacks[object] = lane.stack[row];
-        lane.account(lane.stack[row]).allocate(requested, lane.time[row]);
-      }
-    } else break;
+    }
+    // the next thread's turn, if that is why the loop ended
+    served = !due && row < to && threads[row] !== index;
+    tsd.allocated = allocated;
+    tsd.deallocated = deallocated;
   }
-  tsd.allocated = allocated;
-  tsd.deallocated = deallocated;
   lane.liveBytes = liveBytes;
-  lane.peakBytes = peakBytes;
-  lane.peakRow = peakRow;
-  lane.mallocs = mallocs;
-  lane.bytes = bytes;
+  lane.mallocs += mallocs;
+  lane.bytes += bytes;
+  if (peakRow >= 0) {
+    lane.peakBytes = peakBytes;
+    lane.peakRow = peakRow;
+    lane.newPeak = 1;
+  }
+  lane.due = due ? 1 : 0;
   return row;
+}
+
+/** What a thread's call does before it reaches an arena (tsd_fetch of a thread that has a cache). */
+function enter(lane: Lane, tsd: Tsd, row: u32): void {
+  lane.row = row;
+  mutexes.running = tsd.owner;
+  if (model.thread !== tsd.index) calls.enter(tsd.index);
+  const time = lane.time[row];
+  if (time > model.now) model.now = time;
+}
+
+/** Fires the events that are due after a row. */
+function fire(lane: Lane, row: u32): void {
+  const tsd = lane.threads[lane.thread[row]];
+  enter(lane, tsd, row);
+  if (lane.op[row] === FREE) triggerDealloc(tsd);
+  else triggerAlloc(tsd);
+}
+
+/** Fills or flushes the cache that a row finds empty or full. False if that is not what the row needs, or if there is no memory for it. */
+function makeReady(lane: Lane, row: u32): bool {
+  if (lane.thread[row] >= lane.threadCount || lane.object[row] >= lane.capacity) return false;
+  const tsd = lane.threads[lane.thread[row]];
+  if (tsd.tcache === null) return false;
+  const tcache = <Tcache>tsd.tcache;
+  const live = lane.liveRow(lane.object[row]);
+  const kind = lane.op[row];
+  if (kind === FREE) {
+    if (live.region <= <u32>NO_MEMORY || lane.newPeak !== 0) return false;
+    const szind = <u32>extents.slabClass[live.region >>> REGION_BITS];
+    if (szind >= NBINS) return false;
+    const bin = tcache.bin(szind);
+    if (bin.slots === 0 || bin.cached < bin.slots) return false;
+    enter(lane, tsd, row);
+    tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
+    return true;
+  }
+  const requested = lane.size[row];
+  if (kind !== MALLOC || requested > LOOKUP_MAXCLASS || lane.object[row] === 0 || live.region !== NOTHING) return false;
+  if (lane.accountCount !== 0 && <u32>(lane.stack[row] + 1) >= lane.accountCount) return false;
+  const szind = classOf(<u32>requested);
+  const bin = tcache.bin(szind);
+  const clock = tsd.allocated + model.usableSize[szind];
+  if (bin.slots === 0 || bin.cached !== 0 || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) return false;
+  if (tsd.arena === null || (lane.newPeak !== 0 && lane.liveBytes < lane.peakBytes)) return false;
+  enter(lane, tsd, row);
+  if (tcacheRefill(tsd, tcache, <Arena>tsd.arena, szind) !== 0) return true;
+  lane.failed = 1;
+  return false;
 }

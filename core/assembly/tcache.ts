@@ -7,19 +7,25 @@ import { binChoose, cacheBinFillSmall, cell, dallocBinStep, decayTick, lock } fr
 import * as calls from './calls';
 import { Arena, CacheBin, extents, model, NBINS, Tcache, Tsd } from './tables';
 
-/** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
-export function tcacheFill(tsd: Tsd, tcache: Tcache, arena: Arena, szind: u32): f64 {
+/** The part of tcache_alloc_small_hard that fills an empty class from `arena`. Gives how many objects there are then, 0 if out of memory. */
+export function tcacheRefill(tsd: Tsd, tcache: Tcache, arena: Arena, szind: u32): u32 {
   const bin = tcache.bin(szind);
-  const base = bin.stackBase;
   const count = bin.slots >> tcache.lgFillDiv[szind];
-  const filled = cacheBinFillSmall(tsd, arena, szind, tcache.stack, base, count, bin.requests);
+  const filled = cacheBinFillSmall(tsd, arena, szind, tcache.stack, bin.stackBase, count, bin.requests);
   bin.requests = 0;
   tcache.refilled[szind] = 1;
-  if (filled === 0) return -1;
   // the fill ran with an empty cache, so the low water mark stays at 0
-  bin.cached = filled - 1;
+  bin.cached = filled;
+  return filled;
+}
+
+/** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
+export function tcacheFill(tsd: Tsd, tcache: Tcache, arena: Arena, szind: u32): f64 {
+  if (tcacheRefill(tsd, tcache, arena, szind) === 0) return -1;
+  const bin = tcache.bin(szind);
+  bin.cached--;
   bin.requests++;
-  return tcache.stack[base + filled - 1];
+  return tcache.stack[bin.stackBase + bin.cached];
 }
 
 /** tcache_bin_flush_bottom: gives the oldest objects of a small class back to their arenas, until `remaining` are left. */

@@ -71,22 +71,23 @@ export class Lane {
 
   /** Copies rows `from` to `to` - 1 of a batch, WINDOW at most, whose blocks `object` numbers. */
   load(batch: EventBatch, object: Int32Array, from: number, to: number): void {
+    const { contexts } = this.#ledger;
     if (to - from < FEW) {
       for (let row = from; row < to; row++) {
         this.#op[row - from] = batch.op[row];
         this.#thread[row - from] = batch.thread[row];
         this.#size[row - from] = batch.size[row];
-        this.#stack[row - from] = batch.stack[row];
         this.#object[row - from] = object[row];
         this.#time[row - from] = batch.time[row];
+        if (contexts) this.#stack[row - from] = batch.stack[row];
       }
     } else {
       this.#op.set(batch.op.subarray(from, to));
       this.#thread.set(batch.thread.subarray(from, to));
       this.#size.set(batch.size.subarray(from, to));
-      this.#stack.set(batch.stack.subarray(from, to));
       this.#object.set(object.subarray(from, to));
       this.#time.set(batch.time.subarray(from, to));
+      if (contexts) this.#stack.set(batch.stack.subarray(from, to));
     }
   }
 
