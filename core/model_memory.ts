@@ -73,7 +73,6 @@ const THREAD = 6;
 const CLASS_OF = 7;
 const USABLE_SIZE = 8;
 const REGIONS = 9;
-const FIRST_BIN = 10;
 const ARENAS = 11;
 const FLUSH_DIV = 12;
 

@@ -15,7 +15,7 @@ import { triggerAlloc, triggerDealloc } from './thread_event';
 /** Values of the column of operations, as trace/events.ts has them. */
 const MALLOC: u8 = 0;
 const FREE: u8 = 9;
-/** Largest size that has its class in a table. */
+/** Largest size that has its class in a table (SC_LOOKUP_MAXCLASS). */
 const LOOKUP_MAXCLASS: f64 = 4096;
 
 /** A window of a batch and what its rows are booked in (replay/lane.ts). */

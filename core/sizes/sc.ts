@@ -13,8 +13,6 @@ export const NBINS = 36;
 export const NSIZES = 232;
 /** Page size classes (SC_NPSIZES). */
 export const NPSIZES = 199;
-/** Largest size that smallIndex knows (SC_LOOKUP_MAXCLASS). */
-const LOOKUP_MAXCLASS = 4096;
 export const SMALL_MAXCLASS = 14336;
 export const LARGE_MINCLASS = 16384;
 export const LARGE_MAXCLASS = 0x7000000000000000;
