@@ -8,7 +8,7 @@
 import { MODEL as BYTES } from './assembly/module.ts';
 import { FIRST_COLUMN, MODEL } from './assembly/places.ts';
 import { ColumnMemory, SharedCode } from './memory.ts';
-import { indexToSize, NBINS, smallIndex } from './sizes/sc.ts';
+import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS } from './sizes/sc.ts';
 
 /**
  * What the compiled part does. Arenas, threads, caches and heaps are named by their places in the memory; a region is -1 if there is no memory for it.
@@ -109,8 +109,8 @@ export class ModelMemory extends ColumnMemory {
       fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
     };
     this.code = code.on(this.memory, { calls: { ...calls } }) as ModelCode;
-    const classOf = this.uint8(smallIndex.length);
-    classOf.set(smallIndex);
+    const classOf = this.uint8(SMALL_MAXCLASS / 8 + 1);
+    for (let eighth = 0; eighth < classOf.length; eighth++) classOf[eighth] = sizeToIndex(eighth * 8);
     const usableSize = this.float64(NBINS);
     usableSize.set(indexToSize.subarray(0, NBINS));
     this.#arenas = this.uint32(MOST_ARENAS);

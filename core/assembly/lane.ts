@@ -1,8 +1,8 @@
 /**
- * The fast lane of a replay: mallocs and frees of small objects, after which nothing but their own cache, bin and slab has changed (jemalloc 5.3.0:
+ * The fast lane of a replay: mallocs, callocs and frees of small objects, after which nothing but their own cache, bin and slab has changed (jemalloc 5.3.0:
  * imalloc_fastpath, free_fastpath; and, where a cache is empty or full, tcache_alloc_small_hard and tcache_bin_flush_bottom). Of a program's calls these
  * are nearly all.
- * Invariant: what a row does here is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
+ * Invariant: what a row does here is what `malloc`, `calloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
  * Differs: one loop over many calls, with the counters in locals, written back where it ends; a thread's when another one's turn comes.
  */
 import { REGION_BITS } from '../extent/region';
@@ -12,26 +12,26 @@ import { Account, Arena, Column, extents, LiveRow, model, mutexes, NBINS, Tcache
 import { tcacheFlush, tcacheRefill } from './tcache';
 import { triggerAlloc, triggerDealloc } from './thread_event';
 
-/** Values of the column of operations, as trace/events.ts has them. */
-const MALLOC: u8 = 0;
+/** Values of the column of operations, as trace/events.ts has them; malloc is 0. */
+const CALLOC: u8 = 1;
 const FREE: u8 = 9;
-/** Largest size that has its class in a table (SC_LOOKUP_MAXCLASS). */
-const LOOKUP_MAXCLASS: f64 = 4096;
+/** Largest size of a small class (SC_SMALL_MAXCLASS). */
+const SMALL_MAXCLASS: f64 = 14336;
 
 /** A window of a batch and what its rows are booked in (replay/lane.ts). */
 @unmanaged
 class Lane {
-  /** Requested bytes live before and after the stretch, the most that were live at once, and bytes that its mallocs asked for. */
+  /** Requested bytes live before and after the stretch, the most that were live at once, and bytes that its allocations asked for. */
   liveBytes: f64;
   peakBytes: f64;
   bytes: f64;
-  /** Mallocs of the stretch, and the row that set the peak, -1 for none. */
+  /** Allocations of the stretch, and the row that set the peak, -1 for none. */
   mallocs: u32;
   peakRow: i32;
-  /** The row in progress, while TypeScript is called; and whether the row that ended the stretch is a malloc that got no memory. */
+  /** The row in progress, while TypeScript is called; and whether the row that ended the stretch is an allocation that got no memory. */
   row: u32;
   failed: u32;
-  /** Columns of the window. */
+  /** Columns of the window; sizes are those of all elements of a calloc together. */
   op: Column<u8>;
   thread: Column<u32>;
   size: Column<f64>;
@@ -67,7 +67,7 @@ class Lane {
   }
 }
 
-/** SizeClass of requested bytes up to LOOKUP_MAXCLASS. */
+/** SizeClass of requested bytes up to SMALL_MAXCLASS. */
 function classOf(requested: u32): u32 {
   return model.classOf[(requested + 7) >> 3];
 }
@@ -151,9 +151,9 @@ export function runCached(lane: Lane, from: u32, to: u32): u32 {
         const requested = <f64>live.requested;
         liveBytes -= requested;
         if (contexts) lane.account(lane.liveStacks[object]).free(requested);
-      } else if (kind === MALLOC) {
+      } else if (kind <= CALLOC) {
         const requested = sizes[row];
-        if (requested > LOOKUP_MAXCLASS || object === 0 || live.region !== NOTHING) break;
+        if (!(requested <= SMALL_MAXCLASS) || object === 0 || live.region !== NOTHING) break;
         if (contexts && <u32>(lane.stack[row] + 1) >= lane.accountCount) break;
         const szind = classOf(<u32>requested);
         const bin = tcache.bin(szind);
@@ -242,7 +242,7 @@ function makeReady(lane: Lane, row: u32): bool {
     return true;
   }
   const requested = lane.size[row];
-  if (kind !== MALLOC || requested > LOOKUP_MAXCLASS || lane.object[row] === 0 || live.region !== NOTHING) return false;
+  if (kind > CALLOC || !(requested <= SMALL_MAXCLASS) || lane.object[row] === 0 || live.region !== NOTHING) return false;
   if (lane.accountCount !== 0 && <u32>(lane.stack[row] + 1) >= lane.accountCount) return false;
   const szind = classOf(<u32>requested);
   const bin = tcache.bin(szind);

@@ -69,7 +69,7 @@ export class Model {
   statsBatch: f64;
   /** The thread whose call is in progress. */
   thread: i32;
-  /** (Requested bytes + 7) / 8 -> SizeClass, up to LOOKUP_MAXCLASS. */
+  /** (Requested bytes + 7) / 8 -> SizeClass, up to SMALL_MAXCLASS. */
   classOf: Column<u8>;
   /** SizeClass -> usable bytes. */
   usableSize: Column<f64>;

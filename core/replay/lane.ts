@@ -1,11 +1,11 @@
 /**
- * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs and frees of small objects, of a program's calls nearly all.
+ * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs, callocs and frees of small objects, of a program's calls nearly all.
  * A batch's columns are copied into a window in the memory of the model, which is a twentieth of what the lane then takes.
- * Invariant: what a row does there is what `malloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
+ * Invariant: what a row does there is what `malloc`, `calloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
  */
 import { LANE_BYTES } from '../assembly/places.ts';
 import type { ModelMemory } from '../model_memory.ts';
-import type { EventBatch } from '../trace/events.ts';
+import { type EventBatch, Op } from '../trace/events.ts';
 import type { Ledger } from './ledger.ts';
 import { FIELDS } from './ledger_row.ts';
 import type { LiveObjects } from './live.ts';
@@ -76,15 +76,18 @@ export class Lane {
       for (let row = from; row < to; row++) {
         this.#op[row - from] = batch.op[row];
         this.#thread[row - from] = batch.thread[row];
-        this.#size[row - from] = batch.size[row];
+        this.#size[row - from] = batch.op[row] === Op.calloc ? batch.extra[row] * batch.size[row] : batch.size[row];
         this.#object[row - from] = object[row];
         this.#time[row - from] = batch.time[row];
         if (contexts) this.#stack[row - from] = batch.stack[row];
       }
     } else {
-      this.#op.set(batch.op.subarray(from, to));
+      const op = batch.op.subarray(from, to);
+      this.#op.set(op);
       this.#thread.set(batch.thread.subarray(from, to));
       this.#size.set(batch.size.subarray(from, to));
+      for (let row = op.indexOf(Op.calloc); row >= 0; row = op.indexOf(Op.calloc, row + 1))
+        this.#size[row] = batch.extra[from + row] * batch.size[from + row];
       this.#object.set(object.subarray(from, to));
       this.#time.set(batch.time.subarray(from, to));
       if (contexts) this.#stack.set(batch.stack.subarray(from, to));
@@ -129,9 +132,14 @@ export class Lane {
     words[TSDS] = this.#memory.tsds.byteOffset;
   }
 
-  /** Whether the row that ended the latest stretch is a malloc that got no memory: it has been made, and is not to be made again. */
+  /** Whether the row that ended the latest stretch is an allocation that got no memory: it has been tried, and is not to be tried again. */
   get failed(): boolean {
     return this.#words[FAILED] !== 0;
+  }
+
+  /** Bytes that a row of the window asks for. */
+  requested(row: number): number {
+    return this.#size[row];
   }
 
   /** The row that was in progress when the model gave up in the middle of a stretch. */

@@ -284,7 +284,7 @@ export class Replay extends AccountReplay {
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.now) heap.now = this.now = time[row];
-      if (lane.failed) this.#enter(object[row], NULL_REGION, batch.size[row], batch.stack[row] as StackIndex);
+      if (lane.failed) this.#enter(object[row], NULL_REGION, lane.requested(row - first), batch.stack[row] as StackIndex);
       else this.#step(heap, tsd, numbers, row);
       background?.settle();
       this.eventCount++;
