@@ -70,7 +70,7 @@ export class SharedCode {
 
 /** Columns in one memory. */
 export class ColumnMemory implements Columns {
-  protected readonly memory: WebAssembly.Memory = newMemory();
+  readonly memory: WebAssembly.Memory = newMemory();
   #pages = FIRST_PAGES;
   #end: number;
   /** Bytes -> places of so many that were given back. */

@@ -43,7 +43,7 @@ export class AccountReplay {
   readonly #options: AccountOptions;
   protected readonly live: LiveObjects;
   /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
-  readonly #addresses = new AddressNumbers();
+  #addresses: AddressNumbers | undefined;
   #object = new Int32Array(0);
   #oldObject = new Int32Array(0);
   /** Time of the latest event, ns since start_ts. */
@@ -93,6 +93,7 @@ export class AccountReplay {
       this.#object = new Int32Array(batch.capacity);
       this.#oldObject = new Int32Array(batch.capacity);
     }
+    this.#addresses ??= new AddressNumbers();
     this.#addresses.number(batch, this.#object, this.#oldObject);
     return { batch, object: this.#object, old: this.#oldObject };
   }

@@ -1,0 +1,462 @@
+/**
+ * The tree of live addresses and their numbers (../replay/numbers.ts): the page of an address finds a leaf, and the place in the page an entry of it.
+ * Invariant: of a grain where nothing lives the entry is 0; else it is the block's number times 2^NUMBER, plus which of 2^PLACES places in the grain it
+ * begins at. If several blocks begin there, or one between two places, the entry is 2^NUMBER times the first of a chain of nodes, plus CROWDED.
+ */
+import { EXTRA, OBJECT, OLD, OLD_OBJECT, OP, PTR, ROWS, SIZE } from '../replay/number_window';
+import { Column } from './tables';
+
+/** Values of the column of operations, as trace/events.ts has them. */
+const REALLOC: u32 = 2;
+const REALLOCARRAY: u32 = 3;
+const FREE: u32 = 9;
+
+/**
+ * A page is 2^LG_LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf: a cache line of them, so that
+ * blocks which lie far apart cost no more.
+ */
+const LG_LEAF: u32 = 4;
+const LEAF_BYTES: u32 = 64;
+/** log2 of the bytes of a grain at first: where blocks are small, more of them crowd in one, and grains are halved. */
+const COARSE: u32 = 8;
+/** log2 of the places of a grain, and which of them an entry's block begins at; of a grain with fewer bytes than places, they lie parts of a byte apart. */
+const LG_PLACES: u32 = 5;
+const PLACE: u32 = 31;
+/** The block is the only one; else the entry is that of a crowd. */
+const ALONE: u32 = 32;
+const NUMBER: u32 = 6;
+const MOST_NUMBERS: u32 = 1 << (32 - NUMBER);
+/** So many blocks may crowd, however few there were; and of all one in so many. */
+const FEW: u64 = 64;
+const ONE_IN: u64 = 64;
+/** 2^64 divided by the golden ratio, to 53 bits: the upper bits of its multiples lie far apart, those of pages that follow each other the farthest. */
+const GOLDEN: u64 = 0x9e3779b97f4a7800;
+/** No page. */
+const EMPTY: u64 = -1;
+/** Added to a whole number below it, it leaves that in the lower bits of the double, and its own in the upper 12. */
+const LG_WHOLE: u64 = 52;
+const WHOLE: f64 = 4503599627370496;
+const WHOLE_BITS: u64 = 0x4330000000000000;
+
+/** Room for so many bytes, all 0, and what gives it back (ColumnMemory). */
+declare function take(bytes: u32): usize;
+declare function give(start: usize, bytes: u32): void;
+/** Brings the columns of the batch that only reallocs need into the window. */
+declare function loadMoves(): void;
+/** Throws: all numbers are live. */
+declare function exhausted(most: u32): void;
+
+/** The columns of the window. */
+const op = changetype<Column<u8>>(OP);
+const ptr = changetype<Column<f64>>(PTR);
+const old = changetype<Column<f64>>(OLD);
+const size = changetype<Column<f64>>(SIZE);
+const extra = changetype<Column<f64>>(EXTRA);
+const object = changetype<Column<u32>>(OBJECT);
+const oldObject = changetype<Column<u32>>(OLD_OBJECT);
+/** Whether it has what reallocs need. */
+let moves = false;
+
+@unmanaged
+class Slot {
+  /** Address divided by a page's bytes. */
+  page: u64;
+  leaf: Column<u32>;
+}
+const SLOT_BYTES: u32 = 16;
+
+/** A block among others of its grain. */
+@unmanaged
+class Node {
+  number: u32;
+  /** Bytes from the grain's beginning. */
+  byte: u32;
+  /** 0: the last one; of a node that is not used, the next such. */
+  next: u32;
+}
+
+let grainBits = COARSE;
+/** Hash table of pages: 2^(64 - slotShift) of them. */
+let slots: usize = 0;
+let slotCount: u32 = 0;
+let slotShift: u64 = 64;
+let pageCount: u32 = 0;
+/** Room for leaves; and leaves that belong to no page, chained by their first words, which are 0 otherwise. */
+let leafNext: usize = 0;
+let leafEnd: usize = 0;
+let spareLeaf: usize = 0;
+/** Node 0 is none. */
+let nodes: usize = 0;
+let nodeRoom: u32 = 0;
+let nodeCount: u32 = 1;
+let spareNode: u32 = 0;
+/** Blocks that have crowded since the grains are what they are, and all rows that were numbered. */
+let crowdings: u64 = 0;
+let rowCount: u64 = 0;
+/** Live blocks, and the stack of all other numbers, the next one first: spares[live .. room - 1], and what comes after those as `grow` has it. */
+let live: u32 = 0;
+let spares = changetype<Column<u32>>(0);
+let room: u32 = 0;
+
+/** Numbers the rows of the window. */
+export function numberRows(rows: u32): void {
+  if (slots === 0) begin();
+  rowCount += rows;
+  moves = false;
+  // no free comes before what it frees, so there is a number for each row
+  while (room - live < rows && room < MOST_NUMBERS - 1) grow();
+  for (let row: u32 = 0; row < rows; row++) {
+    row = lane(row, min(rows, row + room - live));
+    if (row < rows) numberRow(row);
+  }
+}
+
+function begin(): void {
+  makeSlots(1024);
+  nodeRoom = 128;
+  nodes = take(nodeRoom * offsetof<Node>());
+}
+
+/**
+ * Numbers rows from `from` on, to `to` - 1 at most, for whose blocks there are numbers: while they are no reallocs, and what they do concerns one entry of
+ * a known page. Whether a row allocates or frees is no branch, since nothing foretells it.
+ * @returns The first row that was not numbered.
+ */
+function lane(from: u32, to: u32): u32 {
+  const stack = spares;
+  const firstSlot = slots;
+  const shift = slotShift;
+  const turn = <u64>grainBits - LG_PLACES;
+  let count = live;
+  let row = from;
+  for (; row < to; row++) {
+    const kind = <u32>op[row];
+    // both reallocs, and what neither gives nor takes a block
+    if ((kind & 6) === REALLOC) break;
+    const address = reinterpret<u64>(ptr[row] + WHOLE) ^ WHOLE_BITS;
+    if ((address - 1) >>> LG_WHOLE !== 0) break;
+    // bits between two places come out on top, and make a page that there is not
+    const place = rotr(address, turn);
+    const page = place >>> (LG_PLACES + LG_LEAF);
+    let slot = changetype<Slot>(firstSlot + <u32>((page * GOLDEN) >>> shift) * SLOT_BYTES);
+    if (slot.page !== page) {
+      slot = slotOf(page);
+      if (slot.page !== page) break;
+    }
+    const grain = <u32>(place >>> LG_PLACES) & ((1 << LG_LEAF) - 1);
+    const leaf = slot.leaf;
+    const entry = leaf[grain];
+    const begins = (<u32>place & PLACE) | ALONE;
+    const frees = kind === FREE;
+    // an allocation's grain is to be empty, and where a free's block begins has to be the same
+    if (select<u32>((entry ^ begins) << (32 - NUMBER), entry, frees) !== 0) break;
+    count -= <u32>frees;
+    const spare = stack[count];
+    leaf[grain] = select<u32>(0, (spare << NUMBER) | begins, frees);
+    const number = select<u32>(entry >>> NUMBER, spare, frees);
+    // an allocation's number stays where it was
+    stack[count] = number;
+    count += <u32>!frees;
+    object[row] = number;
+  }
+  live = count;
+  return row;
+}
+
+function numberRow(row: u32): void {
+  const kind = <u32>op[row];
+  const address = <u64>(<i64>ptr[row]);
+  if (kind === FREE) {
+    object[row] = address === 0 ? 0 : release(address);
+  } else if (kind > FREE) {
+    object[row] = 0;
+  } else {
+    if (kind === REALLOC || kind === REALLOCARRAY) oldObject[row] = releaseFormer(row);
+    object[row] = address === 0 ? 0 : claim(address);
+  }
+}
+
+/** What a realloc does to the block that it took. */
+function releaseFormer(row: u32): u32 {
+  if (!moves) {
+    loadMoves();
+    moves = true;
+  }
+  const former = <u64>(<i64>old[row]);
+  // a realloc that fails leaves its block; one to no bytes that gives NULL has freed it
+  const keeps = ptr[row] === 0 && size[row] !== 0 && (<u32>op[row] === REALLOC || extra[row] !== 0);
+  return former === 0 || keeps ? 0 : release(former);
+}
+
+/** The number of a new block's address. Where one lives already, it is that one's. */
+function claim(address: u64): u32 {
+  const cell = reach(address);
+  const found = find(load<u32>(cell), address);
+  if (found !== 0) return found;
+  if (live === room) grow();
+  const number = spares[live++];
+  enter(cell, address, number);
+  if (crowdings > FEW && crowdings * ONE_IN > rowCount && grainBits > 0) refine();
+  return number;
+}
+
+/** Forgets an address and gives its number back: 0 if nothing lives there. */
+function release(address: u64): u32 {
+  const slot = slotOf(pageOf(address));
+  if (slot.page === EMPTY) return 0;
+  const cell = cellOf(slot, address);
+  const entry = load<u32>(cell);
+  const number = find(entry, address);
+  if (number === 0) return 0;
+  store<u32>(cell, (entry & ALONE) !== 0 ? 0 : withoutNode(entry, number));
+  spares[--live] = number;
+  return number;
+}
+
+/** The number of an address whose entry this would be, 0 if nothing lives there. */
+function find(entry: u32, address: u64): u32 {
+  if ((entry & ALONE) !== 0) return (entry & (ALONE | PLACE)) === beginsOf(address) ? entry >>> NUMBER : 0;
+  const byte = byteInGrain(address);
+  for (let index = entry >>> NUMBER; index !== 0; index = nodeAt(index).next) {
+    if (nodeAt(index).byte === byte) return nodeAt(index).number;
+  }
+  return 0;
+}
+
+/** Gives an address its entry, or puts it among the crowd there. */
+function enter(cell: usize, address: u64, number: u32): void {
+  const entry = load<u32>(cell);
+  const begins = beginsOf(address);
+  if (entry === 0 && begins !== 0) {
+    store<u32>(cell, (number << NUMBER) | begins);
+    return;
+  }
+  const first = entry >>> NUMBER;
+  const others = (entry & ALONE) !== 0 ? newNode(first, byteOf(entry, grainBits), 0) : first;
+  store<u32>(cell, newNode(number, byteInGrain(address), others) << NUMBER);
+  crowdings++;
+}
+
+function nodeAt(index: u32): Node {
+  return changetype<Node>(nodes + index * offsetof<Node>());
+}
+
+function newNode(number: u32, byte: u32, next: u32): u32 {
+  let index = spareNode;
+  if (index !== 0) {
+    spareNode = nodeAt(index).next;
+  } else {
+    if (nodeCount === nodeRoom) {
+      nodes = moved(nodes, nodeRoom * offsetof<Node>(), nodeRoom * 2 * offsetof<Node>());
+      nodeRoom *= 2;
+    }
+    index = nodeCount++;
+  }
+  const node = nodeAt(index);
+  node.number = number;
+  node.byte = byte;
+  node.next = next;
+  return index;
+}
+
+function dropNode(index: u32): void {
+  nodeAt(index).next = spareNode;
+  spareNode = index;
+}
+
+/** The entry of a crowd that a block leaves. */
+function withoutNode(entry: u32, number: u32): u32 {
+  let first = entry >>> NUMBER;
+  let before: u32 = 0;
+  let index = first;
+  while (nodeAt(index).number !== number) {
+    before = index;
+    index = nodeAt(index).next;
+  }
+  const next = nodeAt(index).next;
+  if (before === 0) first = next;
+  else nodeAt(before).next = next;
+  dropNode(index);
+  return first << NUMBER;
+}
+
+function pageOf(address: u64): u64 {
+  return address >>> <u64>(grainBits + LG_LEAF);
+}
+
+function byteInGrain(address: u64): u32 {
+  return <u32>address & ((1 << grainBits) - 1);
+}
+
+/** What the entry of a block that is alone has beside its number; 0 if the block begins between two places. */
+function beginsOf(address: u64): u32 {
+  const place = rotr(address, <u64>grainBits - LG_PLACES);
+  return place >>> (LG_PLACES + LG_LEAF) === pageOf(address) ? (<u32>place & PLACE) | ALONE : 0;
+}
+
+/** The byte in a grain of 2^lgGrain at which the block of such an entry begins. */
+function byteOf(entry: u32, lgGrain: u32): u32 {
+  return rotl(entry & PLACE, lgGrain - LG_PLACES);
+}
+
+/** The place of an address's entry in the leaf of its page. */
+function cellOf(slot: Slot, address: u64): usize {
+  const grain = <u32>(address >>> grainBits) & ((1 << LG_LEAF) - 1);
+  return changetype<usize>(slot.leaf) + (grain << alignof<u32>());
+}
+
+function slotAt(first: usize, index: u32): Slot {
+  return changetype<Slot>(first + index * SLOT_BYTES);
+}
+
+/** Where a page is among the slots, or would be. */
+function slotOf(page: u64): Slot {
+  let index = <u32>((page * GOLDEN) >>> slotShift);
+  let slot = slotAt(slots, index);
+  while (slot.page !== page) {
+    if (slot.page === EMPTY) break;
+    index = (index + 1) & (slotCount - 1);
+    slot = slotAt(slots, index);
+  }
+  return slot;
+}
+
+/** The place of an address's entry; its page gets a leaf if it has none. */
+function reach(address: u64): usize {
+  const page = pageOf(address);
+  let slot = slotOf(page);
+  if (slot.page === EMPTY) {
+    if (pageCount * 2 >= slotCount) {
+      sweep();
+      slot = slotOf(page);
+    }
+    pageCount++;
+    slot.page = page;
+    slot.leaf = newLeaf();
+  }
+  return cellOf(slot, address);
+}
+
+function newLeaf(): Column<u32> {
+  let leaf = spareLeaf;
+  if (leaf !== 0) {
+    spareLeaf = load<usize>(leaf);
+    store<usize>(leaf, 0);
+  } else {
+    if (leafNext === leafEnd) {
+      // as many bytes as the slots had when they were half as many: so leaves come to lie where those were
+      const bytes = (slotCount * SLOT_BYTES) >>> 1;
+      leafNext = take(bytes);
+      leafEnd = leafNext + bytes;
+    }
+    leaf = leafNext;
+    leafNext += LEAF_BYTES;
+  }
+  return changetype<Column<u32>>(leaf);
+}
+
+/** Takes back a leaf that is 0 throughout. */
+function dropLeaf(leaf: Column<u32>): void {
+  store<usize>(changetype<usize>(leaf), spareLeaf);
+  spareLeaf = changetype<usize>(leaf);
+}
+
+function isEmpty(leaf: Column<u32>): bool {
+  let bits: u64 = 0;
+  for (let at: u32 = 0; at < LEAF_BYTES; at += 8) bits |= load<u64>(changetype<usize>(leaf) + at);
+  return bits === 0;
+}
+
+/** Drops the pages where nothing lives; if many stay, makes room for more. */
+function sweep(): void {
+  const first = slots;
+  const count = slotCount;
+  let kept: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const slot = slotAt(first, index);
+    if (slot.page === EMPTY) continue;
+    if (isEmpty(slot.leaf)) {
+      dropLeaf(slot.leaf);
+      slot.page = EMPTY;
+    } else {
+      kept++;
+    }
+  }
+  makeSlots(kept * 4 > count ? count * 2 : count);
+  for (let index: u32 = 0; index < count; index++) {
+    const from = slotAt(first, index);
+    if (from.page === EMPTY) continue;
+    const slot = slotOf(from.page);
+    slot.page = from.page;
+    slot.leaf = from.leaf;
+  }
+  pageCount = kept;
+  give(first, count * SLOT_BYTES);
+}
+
+/** Makes all slots anew: a power of two. */
+function makeSlots(count: u32): void {
+  slots = take(count * SLOT_BYTES);
+  memory.fill(slots, 0xff, count * SLOT_BYTES);
+  slotCount = count;
+  slotShift = 33 + clz(count);
+  pageCount = 0;
+}
+
+/** Halves the grains: blocks lie closer than was thought. */
+function refine(): void {
+  const first = slots;
+  const count = slotCount;
+  const lgGrain = grainBits;
+  const entries = take(LEAF_BYTES);
+  grainBits--;
+  crowdings = 0;
+  makeSlots(count);
+  for (let index: u32 = 0; index < count; index++) {
+    const slot = slotAt(first, index);
+    if (slot.page === EMPTY) continue;
+    memory.copy(entries, changetype<usize>(slot.leaf), LEAF_BYTES);
+    memory.fill(changetype<usize>(slot.leaf), 0, LEAF_BYTES);
+    dropLeaf(slot.leaf);
+    for (let grain: u32 = 0; grain < 1 << LG_LEAF; grain++) {
+      enterAll(load<u32>(entries + (grain << alignof<u32>())), ((slot.page << LG_LEAF) + grain) << lgGrain, lgGrain);
+    }
+  }
+  give(entries, LEAF_BYTES);
+  give(first, count * SLOT_BYTES);
+}
+
+/** Enters the blocks of a grain anew: of 2^lgGrain bytes, from an address on. */
+function enterAll(entry: u32, grain: u64, lgGrain: u32): void {
+  if ((entry & ALONE) !== 0) {
+    const address = grain + byteOf(entry, lgGrain);
+    enter(reach(address), address, entry >>> NUMBER);
+    return;
+  }
+  for (let index = entry >>> NUMBER; index !== 0; ) {
+    const node = nodeAt(index);
+    const address = grain + node.byte;
+    const number = node.number;
+    const next = node.next;
+    dropNode(index);
+    enter(reach(address), address, number);
+    index = next;
+  }
+}
+
+/** Makes more numbers. */
+function grow(): void {
+  if (room === MOST_NUMBERS - 1) exhausted(MOST_NUMBERS);
+  const more = room === 0 ? <u32>ROWS : min(room << 1, MOST_NUMBERS - 1);
+  spares = changetype<Column<u32>>(moved(changetype<usize>(spares), room << 2, more << 2));
+  for (let at = room; at < more; at++) spares[at] = at + 1;
+  room = more;
+}
+
+/** A copy with more room. */
+function moved(start: usize, bytes: u32, more: u32): usize {
+  const copy = take(more);
+  memory.copy(copy, start, bytes);
+  if (bytes !== 0) give(start, bytes);
+  return copy;
+}
