@@ -1,5 +1,6 @@
 /**
- * The tree of live addresses and their numbers (../replay/numbers.ts): the page of an address finds a leaf, and the place in the page an entry of it.
+ * The tree of live addresses and their numbers (../replay/numbers.ts): chunks are hashed, the page in the chunk finds a leaf, and the grain in the page an
+ * entry of it.
  * Invariant: of a grain where nothing lives the entry is 0; else it is the block's number times 2^NUMBER, plus which of 2^PLACES places in the grain it
  * begins at. If several blocks begin there, or one between two places, the entry is 2^NUMBER times the first of a chain of nodes, plus CROWDED.
  */
@@ -12,11 +13,11 @@ const REALLOCARRAY: u32 = 3;
 const FREE: u32 = 9;
 
 /**
- * A page is 2^LG_LEAF grains, and a grain so many bytes that hardly two blocks begin in one. Entries of a leaf: a cache line of them, so that
- * blocks which lie far apart cost no more.
+ * A chunk is 2^LG_LEAF pages, a page 2^LG_LEAF grains, and a grain so many bytes that hardly two blocks begin in one. What a chunk and a page have is a
+ * cache line, so that blocks which lie far apart cost no more.
  */
 const LG_LEAF: u32 = 4;
-const LEAF_BYTES: u32 = 64;
+const LINE: u32 = 64;
 /** log2 of the bytes of a grain at first: where blocks are small, more of them crowd in one, and grains are halved. */
 const COARSE: u32 = 8;
 /** log2 of the places of a grain, and which of them an entry's block begins at; of a grain with fewer bytes than places, they lie parts of a byte apart. */
@@ -29,9 +30,9 @@ const MOST_NUMBERS: u32 = 1 << (32 - NUMBER);
 /** So many blocks may crowd, however few there were; and of all one in so many. */
 const FEW: u64 = 64;
 const ONE_IN: u64 = 64;
-/** 2^64 divided by the golden ratio, to 53 bits: the upper bits of its multiples lie far apart, those of pages that follow each other the farthest. */
+/** 2^64 divided by the golden ratio, to 53 bits: the upper bits of its multiples lie far apart, those of chunks that follow each other the farthest. */
 const GOLDEN: u64 = 0x9e3779b97f4a7800;
-/** No page. */
+/** No chunk. */
 const EMPTY: u64 = -1;
 /** Added to a whole number below it, it leaves that in the lower bits of the double, and its own in the upper 12. */
 const LG_WHOLE: u64 = 52;
@@ -59,9 +60,10 @@ let moves = false;
 
 @unmanaged
 class Slot {
-  /** Address divided by a page's bytes. */
-  page: u64;
-  leaf: Column<u32>;
+  /** Address divided by the bytes of 2^LG_LEAF pages. */
+  chunk: u64;
+  /** Page of the chunk -> its leaf, null for none. */
+  leaves: Column<Column<u32>>;
 }
 const SLOT_BYTES: u32 = 16;
 
@@ -76,15 +78,15 @@ class Node {
 }
 
 let grainBits = COARSE;
-/** Hash table of pages: 2^(64 - slotShift) of them. */
+/** Hash table of chunks: 2^(64 - slotShift) slots. */
 let slots: usize = 0;
 let slotCount: u32 = 0;
 let slotShift: u64 = 64;
-let pageCount: u32 = 0;
-/** Room for leaves; and leaves that belong to no page, chained by their first words, which are 0 otherwise. */
-let leafNext: usize = 0;
-let leafEnd: usize = 0;
-let spareLeaf: usize = 0;
+let chunkCount: u32 = 0;
+/** Room for lines; and lines that belong to nothing, chained by their first words, which are 0 otherwise. */
+let lineNext: usize = 0;
+let lineEnd: usize = 0;
+let spareLine: usize = 0;
 /** Node 0 is none. */
 let nodes: usize = 0;
 let nodeRoom: u32 = 0;
@@ -119,7 +121,7 @@ function begin(): void {
 
 /**
  * Numbers rows from `from` on, to `to` - 1 at most, for whose blocks there are numbers: while they are no reallocs, and what they do concerns one entry of
- * a known page. Whether a row allocates or frees is no branch, since nothing foretells it.
+ * a page with a leaf. Whether a row allocates or frees is no branch, since nothing foretells it.
  * @returns The first row that was not numbered.
  */
 function lane(from: u32, to: u32): u32 {
@@ -135,16 +137,17 @@ function lane(from: u32, to: u32): u32 {
     if ((kind & 6) === REALLOC) break;
     const address = reinterpret<u64>(ptr[row] + WHOLE) ^ WHOLE_BITS;
     if ((address - 1) >>> LG_WHOLE !== 0) break;
-    // bits between two places come out on top, and make a page that there is not
+    // bits between two places come out on top, and make a chunk that there is not
     const place = rotr(address, turn);
-    const page = place >>> (LG_PLACES + LG_LEAF);
-    let slot = changetype<Slot>(firstSlot + <u32>((page * GOLDEN) >>> shift) * SLOT_BYTES);
-    if (slot.page !== page) {
-      slot = slotOf(page);
-      if (slot.page !== page) break;
+    const chunk = place >>> (LG_PLACES + 2 * LG_LEAF);
+    let slot = changetype<Slot>(firstSlot + <u32>((chunk * GOLDEN) >>> shift) * SLOT_BYTES);
+    if (slot.chunk !== chunk) {
+      slot = slotOf(chunk);
+      if (slot.chunk !== chunk) break;
     }
+    const leaf = slot.leaves[<u32>(place >>> (LG_PLACES + LG_LEAF)) & ((1 << LG_LEAF) - 1)];
+    if (changetype<usize>(leaf) === 0) break;
     const grain = <u32>(place >>> LG_PLACES) & ((1 << LG_LEAF) - 1);
-    const leaf = slot.leaf;
     const entry = leaf[grain];
     const begins = (<u32>place & PLACE) | ALONE;
     const frees = kind === FREE;
@@ -202,9 +205,11 @@ function claim(address: u64): u32 {
 
 /** Forgets an address and gives its number back: 0 if nothing lives there. */
 function release(address: u64): u32 {
-  const slot = slotOf(pageOf(address));
-  if (slot.page === EMPTY) return 0;
-  const cell = cellOf(slot, address);
+  const slot = slotOf(chunkOf(address));
+  if (slot.chunk === EMPTY) return 0;
+  const leaf = slot.leaves[pageInChunk(address)];
+  if (changetype<usize>(leaf) === 0) return 0;
+  const cell = cellOf(leaf, address);
   const entry = load<u32>(cell);
   const number = find(entry, address);
   if (number === 0) return 0;
@@ -280,8 +285,12 @@ function withoutNode(entry: u32, number: u32): u32 {
   return first << NUMBER;
 }
 
-function pageOf(address: u64): u64 {
-  return address >>> <u64>(grainBits + LG_LEAF);
+function chunkOf(address: u64): u64 {
+  return address >>> <u64>(grainBits + 2 * LG_LEAF);
+}
+
+function pageInChunk(address: u64): u32 {
+  return <u32>(address >>> <u64>(grainBits + LG_LEAF)) & ((1 << LG_LEAF) - 1);
 }
 
 function byteInGrain(address: u64): u32 {
@@ -291,7 +300,7 @@ function byteInGrain(address: u64): u32 {
 /** What the entry of a block that is alone has beside its number; 0 if the block begins between two places. */
 function beginsOf(address: u64): u32 {
   const place = rotr(address, <u64>grainBits - LG_PLACES);
-  return place >>> (LG_PLACES + LG_LEAF) === pageOf(address) ? (<u32>place & PLACE) | ALONE : 0;
+  return place >>> (LG_PLACES + 2 * LG_LEAF) === chunkOf(address) ? (<u32>place & PLACE) | ALONE : 0;
 }
 
 /** The byte in a grain of 2^lgGrain at which the block of such an entry begins. */
@@ -300,21 +309,21 @@ function byteOf(entry: u32, lgGrain: u32): u32 {
 }
 
 /** The place of an address's entry in the leaf of its page. */
-function cellOf(slot: Slot, address: u64): usize {
+function cellOf(leaf: Column<u32>, address: u64): usize {
   const grain = <u32>(address >>> grainBits) & ((1 << LG_LEAF) - 1);
-  return changetype<usize>(slot.leaf) + (grain << alignof<u32>());
+  return changetype<usize>(leaf) + (grain << alignof<u32>());
 }
 
 function slotAt(first: usize, index: u32): Slot {
   return changetype<Slot>(first + index * SLOT_BYTES);
 }
 
-/** Where a page is among the slots, or would be. */
-function slotOf(page: u64): Slot {
-  let index = <u32>((page * GOLDEN) >>> slotShift);
+/** Where a chunk is among the slots, or would be. */
+function slotOf(chunk: u64): Slot {
+  let index = <u32>((chunk * GOLDEN) >>> slotShift);
   let slot = slotAt(slots, index);
-  while (slot.page !== page) {
-    if (slot.page === EMPTY) break;
+  while (slot.chunk !== chunk) {
+    if (slot.chunk === EMPTY) break;
     index = (index + 1) & (slotCount - 1);
     slot = slotAt(slots, index);
   }
@@ -323,61 +332,70 @@ function slotOf(page: u64): Slot {
 
 /** The place of an address's entry; its page gets a leaf if it has none. */
 function reach(address: u64): usize {
-  const page = pageOf(address);
-  let slot = slotOf(page);
-  if (slot.page === EMPTY) {
-    if (pageCount * 2 >= slotCount) {
+  const chunk = chunkOf(address);
+  let slot = slotOf(chunk);
+  if (slot.chunk === EMPTY) {
+    if (chunkCount * 2 >= slotCount) {
       sweep();
-      slot = slotOf(page);
+      slot = slotOf(chunk);
     }
-    pageCount++;
-    slot.page = page;
-    slot.leaf = newLeaf();
+    chunkCount++;
+    slot.chunk = chunk;
+    slot.leaves = changetype<Column<Column<u32>>>(newLine());
   }
-  return cellOf(slot, address);
+  const page = pageInChunk(address);
+  if (changetype<usize>(slot.leaves[page]) === 0) slot.leaves[page] = changetype<Column<u32>>(newLine());
+  return cellOf(slot.leaves[page], address);
 }
 
-function newLeaf(): Column<u32> {
-  let leaf = spareLeaf;
-  if (leaf !== 0) {
-    spareLeaf = load<usize>(leaf);
-    store<usize>(leaf, 0);
+function newLine(): usize {
+  let line = spareLine;
+  if (line !== 0) {
+    spareLine = load<usize>(line);
+    store<usize>(line, 0);
   } else {
-    if (leafNext === leafEnd) {
-      // as many bytes as the slots had when they were half as many: so leaves come to lie where those were
+    if (lineNext === lineEnd) {
+      // as many bytes as the slots had when they were half as many: so lines come to lie where those were
       const bytes = (slotCount * SLOT_BYTES) >>> 1;
-      leafNext = take(bytes);
-      leafEnd = leafNext + bytes;
+      lineNext = take(bytes);
+      lineEnd = lineNext + bytes;
     }
-    leaf = leafNext;
-    leafNext += LEAF_BYTES;
+    line = lineNext;
+    lineNext += LINE;
   }
-  return changetype<Column<u32>>(leaf);
+  return line;
 }
 
-/** Takes back a leaf that is 0 throughout. */
-function dropLeaf(leaf: Column<u32>): void {
-  store<usize>(changetype<usize>(leaf), spareLeaf);
-  spareLeaf = changetype<usize>(leaf);
+/** Takes back a line that is 0 throughout. */
+function dropLine(line: usize): void {
+  store<usize>(line, spareLine);
+  spareLine = line;
 }
 
-function isEmpty(leaf: Column<u32>): bool {
+function isEmpty(line: usize): bool {
   let bits: u64 = 0;
-  for (let at: u32 = 0; at < LEAF_BYTES; at += 8) bits |= load<u64>(changetype<usize>(leaf) + at);
+  for (let at: u32 = 0; at < LINE; at += 8) bits |= load<u64>(line + at);
   return bits === 0;
 }
 
-/** Drops the pages where nothing lives; if many stay, makes room for more. */
+/** Drops the pages where nothing lives, and chunks without others; if many chunks stay, makes room for more. */
 function sweep(): void {
   const first = slots;
   const count = slotCount;
   let kept: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const slot = slotAt(first, index);
-    if (slot.page === EMPTY) continue;
-    if (isEmpty(slot.leaf)) {
-      dropLeaf(slot.leaf);
-      slot.page = EMPTY;
+    if (slot.chunk === EMPTY) continue;
+    const leaves = slot.leaves;
+    for (let page: u32 = 0; page < 1 << LG_LEAF; page++) {
+      const leaf = changetype<usize>(leaves[page]);
+      if (leaf === 0 || !isEmpty(leaf)) continue;
+      dropLine(leaf);
+      leaves[page] = changetype<Column<u32>>(0);
+    }
+    if (isEmpty(changetype<usize>(leaves))) {
+      dropLine(changetype<usize>(leaves));
+      slot.chunk = EMPTY;
     } else {
       kept++;
     }
@@ -385,12 +403,12 @@ function sweep(): void {
   makeSlots(kept * 4 > count ? count * 2 : count);
   for (let index: u32 = 0; index < count; index++) {
     const from = slotAt(first, index);
-    if (from.page === EMPTY) continue;
-    const slot = slotOf(from.page);
-    slot.page = from.page;
-    slot.leaf = from.leaf;
+    if (from.chunk === EMPTY) continue;
+    const slot = slotOf(from.chunk);
+    slot.chunk = from.chunk;
+    slot.leaves = from.leaves;
   }
-  pageCount = kept;
+  chunkCount = kept;
   give(first, count * SLOT_BYTES);
 }
 
@@ -400,7 +418,7 @@ function makeSlots(count: u32): void {
   memory.fill(slots, 0xff, count * SLOT_BYTES);
   slotCount = count;
   slotShift = 33 + clz(count);
-  pageCount = 0;
+  chunkCount = 0;
 }
 
 /** Halves the grains: blocks lie closer than was thought. */
@@ -408,21 +426,29 @@ function refine(): void {
   const first = slots;
   const count = slotCount;
   const lgGrain = grainBits;
-  const entries = take(LEAF_BYTES);
+  const entries = take(LINE);
   grainBits--;
   crowdings = 0;
   makeSlots(count);
   for (let index: u32 = 0; index < count; index++) {
     const slot = slotAt(first, index);
-    if (slot.page === EMPTY) continue;
-    memory.copy(entries, changetype<usize>(slot.leaf), LEAF_BYTES);
-    memory.fill(changetype<usize>(slot.leaf), 0, LEAF_BYTES);
-    dropLeaf(slot.leaf);
-    for (let grain: u32 = 0; grain < 1 << LG_LEAF; grain++) {
-      enterAll(load<u32>(entries + (grain << alignof<u32>())), ((slot.page << LG_LEAF) + grain) << lgGrain, lgGrain);
+    if (slot.chunk === EMPTY) continue;
+    const leaves = changetype<usize>(slot.leaves);
+    for (let page: u32 = 0; page < 1 << LG_LEAF; page++) {
+      const leaf = changetype<usize>(slot.leaves[page]);
+      if (leaf === 0) continue;
+      memory.copy(entries, leaf, LINE);
+      memory.fill(leaf, 0, LINE);
+      dropLine(leaf);
+      const grains = ((slot.chunk << LG_LEAF) + page) << LG_LEAF;
+      for (let grain: u32 = 0; grain < 1 << LG_LEAF; grain++) {
+        enterAll(load<u32>(entries + (grain << alignof<u32>())), (grains + grain) << lgGrain, lgGrain);
+      }
     }
+    memory.fill(leaves, 0, LINE);
+    dropLine(leaves);
   }
-  give(entries, LEAF_BYTES);
+  give(entries, LINE);
   give(first, count * SLOT_BYTES);
 }
 

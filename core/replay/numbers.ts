@@ -1,6 +1,6 @@
 /**
- * Numbers for the addresses of live blocks, where a format gives none. A tree of two levels, as the page map of jemalloc is one of more (src/emap.c): the
- * page of an address finds a leaf, and the place in the page an entry of it. Pages, which are few, are hashed. The tree is compiled (../assembly/numbers.ts).
+ * Numbers for the addresses of live blocks, where a format gives none. A tree, as the page map of jemalloc is one (src/emap.c): the chunk of an address
+ * finds its pages, the page a leaf, and the place in the page an entry of it. Chunks, which are few, are hashed. The tree is compiled (../assembly/numbers.ts).
  * Invariant: an address has a number if and only if a block lives there, and no two share one.
  * Differs from a table hashed by address: blocks that lie together share cache lines, a removal moves nothing, and no loop over what is found has an end
  * that the processor cannot foresee.
