@@ -22,6 +22,13 @@ test("a file's error is bad input", () => {
   expect(ofFile(new RangeError('x'), 'a')).toBeInstanceOf(RangeError);
 });
 
+test('memory that the system refuses to any WebAssembly is bad input', () => {
+  const { text, code } = explain(new RangeError('WebAssembly.instantiate(): Out of memory: Cannot allocate Wasm memory for new instance'));
+  expect(code).toBe(EXIT_BAD_INPUT);
+  expect(text).toMatch(/^memory: the system refuses .*\nhint: raise the limit \(ulimit -v\), or set NODE_OPTIONS=/);
+  expect(explain(new RangeError('Invalid array length')).code).toBe(EXIT_BUG);
+});
+
 test('anything else shows its stack', () => {
   const { text, code } = explain(new TypeError('x is not a function'));
   expect(code).toBe(EXIT_BUG);

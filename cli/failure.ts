@@ -2,6 +2,7 @@
  * What the user sees when something fails: one line with place and fact and one with the remedy, exit code 2.
  * Only an error that we did not foresee shows its stack, with exit code 70.
  */
+import { outOfAddressSpace } from '../core/memory.ts';
 import { InputError } from '../core/trace/input_error.ts';
 
 /** Exit code of a finding that the caller asked to fail on. */
@@ -41,9 +42,18 @@ export function ofFile(error: unknown, path: string): unknown {
   return new InputError(path, SYSTEM_FACTS.get(error.code as string) as string);
 }
 
+/** True if the system refused memory to a package's own WebAssembly (zstd's): ours says so itself. */
+function isRefusedMemory(error: unknown): boolean {
+  return error instanceof RangeError && /^WebAssembly\b.*\b(?:memory|Memory)\b/.test(error.message);
+}
+
 /** What a failed command prints on stderr and how it exits. */
 export function explain(error: unknown): { text: string; code: number } {
-  const known = isSystemError(error) && error.path !== undefined ? ofFile(error, error.path) : error;
+  const known = isRefusedMemory(error)
+    ? outOfAddressSpace()
+    : isSystemError(error) && error.path !== undefined
+      ? ofFile(error, error.path)
+      : error;
   if (known instanceof InputError) {
     const hint = known.hint === undefined ? '' : `hint: ${oneLine(known.hint)}\n`;
     return { text: `${oneLine(known.place)}: ${oneLine(known.fact)}\n${hint}`, code: EXIT_BAD_INPUT };

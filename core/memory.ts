@@ -31,15 +31,20 @@ const FIRST_PAGES = 16;
 /** Columns begin at multiples of a cache line. */
 const LINE = 64;
 
+/** What to say where the process may not have the address space that WebAssembly's memory takes. */
+export function outOfAddressSpace(): InputError {
+  return new InputError(
+    'memory',
+    'the system refuses the 10 GB of address space that V8 sets aside, and does not use, for WebAssembly',
+    'raise the limit (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler',
+  );
+}
+
 function newMemory(): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES, shared: true });
   } catch {
-    throw new InputError(
-      'memory',
-      'the system refuses the 10 GB of address space that V8 sets aside, and does not use, for WebAssembly',
-      'raise the limit (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler',
-    );
+    throw outOfAddressSpace();
   }
 }
 
