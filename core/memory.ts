@@ -103,12 +103,13 @@ export class ColumnMemory implements Columns {
       return spare;
     }
     const start = this.#end;
-    this.#end += room;
-    const lacking = Math.ceil(this.#end / PAGE) - this.#pages;
+    const end = start + room;
+    const lacking = Math.ceil(end / PAGE) - this.#pages;
     if (lacking > 0) {
       grow(this.memory, lacking);
       this.#pages += lacking;
     }
+    this.#end = end;
     return start;
   }
 
