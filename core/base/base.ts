@@ -10,6 +10,7 @@ import { HUGEPAGE, indexToSize, NPSIZES, NSIZES, PAGE, pagesToPind, pindToPages,
 import type { MutexTable } from '../mutex.ts';
 import { lock } from '../mutex.ts';
 import type { MetadataThp } from '../conf/options.ts';
+import { InputError } from '../trace/input_error.ts';
 
 /** sizeof(base_block_t). */
 const BLOCK_HEADER = 144;
@@ -136,9 +137,9 @@ export class Base {
 }
 
 /** The system has no memory left for the allocator's own structures. */
-export class OutOfMemory extends Error {
+export class OutOfMemory extends InputError {
   constructor() {
-    super('out of memory for allocator metadata');
+    super('model', 'out of memory for allocator metadata', 'raise mmap_top in the header of the trace, or leave it out');
     this.name = 'OutOfMemory';
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EventBatch, OP_NAMES, Op } from '../trace/events.ts';
+import { InputError } from '../trace/input_error.ts';
 import { Trace } from '../trace/trace.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 
@@ -262,4 +263,17 @@ describe('mallctl on a replay', () => {
     expect(() => replay.mallctl('stats.nothing')).toThrow('ENOENT');
     expect(() => replay.mallctl('stats.allocated', 1)).toThrow('EPERM');
   });
+});
+
+test.each([0x20000n, 0x810000n])('a trace that leaves the allocator no room below %d is bad input', (mmapTop) => {
+  const trace = new Trace();
+  for (const tid of [1, 2, 3, 4]) trace.threads.intern(tid);
+  trace.header.mmapTop = mmapTop;
+  const batch = new EventBatch(4);
+  for (let row = 0; row < 4; row++, batch.length++) {
+    batch.thread[row] = row;
+    batch.ptr[row] = 16 * (row + 1);
+    batch.size[row] = 24;
+  }
+  expect(() => new Replay(trace).take(batch)).toThrow(InputError);
 });

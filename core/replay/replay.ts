@@ -331,7 +331,7 @@ export class Replay extends AccountReplay {
   #step(heap: Heap, tsd: Tsd, numbers: NumberedBatch, row: number): void {
     const op = numbers.batch.op[row];
     const { ledger } = this;
-    // nothing that the lane does changes the model's figures: those of a peak still stand until the first other event that leaves it
+    // a row that leaves a peak nobody has noted, and changes the model's figures, is none for the lane: here those of the peak still stand
     if (
       ledger.newPeak &&
       (ledger.totalLiveBytes < ledger.totalPeakBytes || op === Op.free || op === Op.realloc || op === Op.reallocarray)
