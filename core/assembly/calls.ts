@@ -1,4 +1,8 @@
-/** What of the model is TypeScript and called from here: ModelCalls of ../model_memory.ts. All of it can give columns other places. */
+/**
+ * What of the model is TypeScript and called from here: ModelCalls of ../model_memory.ts.
+ * Invariant: no column is kept in a local over such a call, because any of them can make tables grow, and then columns are elsewhere. Structs (Tsd, Tcache,
+ * Arena, Lane) and the stack of a cache stay where they are; all of them may call back into code compiled here before they return.
+ */
 
 /** A thread's call is in progress. */
 export declare function enter(thread: i32): void;
