@@ -7,6 +7,7 @@
  */
 import { MODEL as BYTES } from './assembly/module.ts';
 import { FIRST_COLUMN, MODEL } from './assembly/places.ts';
+import type { ColumnKind } from './columns.ts';
 import { ColumnMemory, SharedCode } from './memory.ts';
 import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS } from './sizes/sc.ts';
 
@@ -71,7 +72,6 @@ const GC_INCREMENT = 1;
 const STATS_BATCH = 2;
 const THREAD = 6;
 const CLASS_OF = 7;
-const USABLE_SIZE = 8;
 const REGIONS = 9;
 const ARENAS = 11;
 const FLUSH_DIV = 12;
@@ -117,9 +117,8 @@ export class ModelMemory extends ColumnMemory {
     this.#doubles = new Float64Array(this.buffer, MODEL, THREAD / 2);
     this.#thread = new Int32Array(this.buffer, MODEL + THREAD * 4, 1);
     this.#tsds = this.uint32(16);
-    this.write(MODEL, CLASS_OF, [classOf.byteOffset]);
-    this.write(MODEL, USABLE_SIZE, [usableSize.byteOffset]);
-    this.write(MODEL, ARENAS, [this.#arenas.byteOffset]);
+    this.writePlaces(MODEL, CLASS_OF, [classOf, usableSize]);
+    this.writePlaces(MODEL, ARENAS, [this.#arenas]);
   }
 
   /** Time of the event in progress, ns since start_ts. */
@@ -152,6 +151,15 @@ export class ModelMemory extends ColumnMemory {
     new Uint32Array(this.buffer, place).set(words, first);
   }
 
+  /** Writes where columns are to words of the struct at `place`, from its word `first` on. */
+  writePlaces(place: number, first: number, columns: readonly ColumnKind[]): void {
+    this.write(
+      place,
+      first,
+      columns.map((column) => column.byteOffset),
+    );
+  }
+
   /** Lays down what the compiled part has to know of the options. */
   configure({ regions, firstBin, flushDiv, cachedClasses, delayItems, gcIncrement, statsBatch, samples }: SmallPathConf): void {
     const own = this.uint16(NBINS);
@@ -162,7 +170,7 @@ export class ModelMemory extends ColumnMemory {
     delays.set(delayItems);
     this.#doubles[GC_INCREMENT] = gcIncrement;
     this.#doubles[STATS_BATCH] = statsBatch;
-    this.write(MODEL, REGIONS, [own.byteOffset, first.byteOffset]);
+    this.writePlaces(MODEL, REGIONS, [own, first]);
     this.write(MODEL, FLUSH_DIV, [flushDiv, samples ? 1 : 0, cachedClasses, delays.byteOffset]);
   }
 

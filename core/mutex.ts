@@ -60,7 +60,7 @@ export class MutexTable {
   }
 
   #place(): void {
-    this.#memory.write(MUTEXES, 0, [this.ops.byteOffset, this.ownerSwitches.byteOffset, this.owner.byteOffset]);
+    this.#memory.writePlaces(MUTEXES, 0, [this.ops, this.ownerSwitches, this.owner]);
   }
 
   /** Owner id of the running thread; 0 before there is one (a NULL tsdn). */

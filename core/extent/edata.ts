@@ -148,11 +148,6 @@ export class EdataTable {
     this.pageSlab = grown(this.pageSlab, capacity);
     this.capacity = capacity;
     const { base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits } = this;
-    const columns = [base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits];
-    memory.write(
-      EXTENTS,
-      0,
-      columns.map((column) => column.byteOffset),
-    );
+    memory.writePlaces(EXTENTS, 0, [base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits]);
   }
 }

@@ -69,12 +69,7 @@ export class HpdataTable {
 
   #placeNodes(): void {
     const { base, sn, prev, next, child } = this;
-    const columns = [base, sn, prev, next, child];
-    this.memory.write(
-      this.place,
-      0,
-      columns.map((column) => column.byteOffset),
-    );
+    this.memory.writePlaces(this.place, 0, [base, sn, prev, next, child]);
   }
 
   /** hpdata_init: a slab of pages that nobody has touched. */

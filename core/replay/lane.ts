@@ -61,11 +61,7 @@ export class Lane {
     this.#stack = memory.int32(WINDOW);
     this.#object = memory.int32(WINDOW);
     this.#time = memory.float64(WINDOW);
-    const columns = [this.#op, this.#thread, this.#size, this.#stack, this.#object, this.#time];
-    this.#words.set(
-      columns.map((column) => column.byteOffset),
-      COLUMNS,
-    );
+    memory.writePlaces(this.#place, COLUMNS, [this.#op, this.#thread, this.#size, this.#stack, this.#object, this.#time]);
     this.#words[REFILLS] = refills ? 1 : 0;
   }
 
