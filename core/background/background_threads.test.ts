@@ -81,6 +81,18 @@ test('time that goes by between batches lets them run, too', () => {
   expect(purged(replay).dirty).toBeGreaterThan(2000);
 });
 
+test('a wakeup past the clock’s 64 bits is one in the past, and is at once', () => {
+  const conf = 'background_thread:true,narenas:1,dirty_decay_ms:18446744072000,muzzy_decay_ms:0';
+  expect(purged(replayOf(conf, burst(SECOND))).dirty).toBe(0);
+  expect(purged(replayOf(conf, burst(2 * SECOND))).dirty).toBeGreaterThan(2000);
+});
+
+test('a thread that never sleeps because its work is due centuries from now is a hang, as in the real library', () => {
+  const conf = 'background_thread:true,hpa:true,hpa_hugify_delay_ms:18446744073710,hpa_hugification_threshold_ratio:0.01,hpa_dirty_mult:-1';
+  const calls = [60_000, 1000, 50_000].map((size, i) => ({ time: (i * SECOND) / 4, op: Op.malloc, ptr: 4096 * (i + 1), size }));
+  expect(() => replayOf(conf, calls)).toThrow('event 2: the real jemalloc hangs here');
+});
+
 test('they are there from the start or not at all: turning them on or off is refused by name', () => {
   const on = replayOf('background_thread:true', []);
   const off = replayOf('', []);

@@ -2,11 +2,12 @@
  * Background threads, which purge in the program's stead (jemalloc 5.3.0, src/background_thread.c, include/jemalloc/internal/background_thread_*.h).
  * Invariant: thread i looks after the arenas i, i + n, i + 2n …, n being their number; thread 0 starts the others.
  * Differs: when a thread of the system runs is chance, here it is a rule. It runs between two calls of the program: as soon as the call is over that
- * woke it, or exactly when its time has come. Of several, the one with the lowest number runs first, and until it sleeps again.
+ * woke it, or exactly when its time has come, which may be past already. Of several, the one with the lowest number runs first, and until it sleeps again.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import type { Decay } from '../extent/decay.ts';
 import { arenaDecay } from '../extent/pac.ts';
+import { HangError } from '../hang_error.ts';
 import type { Heap } from '../heap.ts';
 import { hpaDoDeferredWork, hpaTimeUntilDeferredWork } from '../hpa/hpa.ts';
 import { calloc } from '../jemalloc.ts';
@@ -14,12 +15,15 @@ import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { tsdFetchMin } from '../thread/lifecycle.ts';
 import { Tsd, TsdState } from '../thread/tsd.ts';
+import { UINT64_MAX } from '../u64.ts';
 import { NO_STACK } from '../units.ts';
 
 /** BACKGROUND_THREAD_MIN_INTERVAL_NS */
-const MIN_INTERVAL = 100_000_000;
+const MIN_INTERVAL = 100_000_000n;
 /** ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD: fewer pages are not worth waking up for. */
 const PAGES_THRESHOLD = 1024;
+/** Times that a thread may be woken while no time goes by: each time it works, and what it works on has an end. */
+const MOST_AT_ONCE = 100_000;
 /** Elements and bytes of each that the C library callocs for a thread: its table of thread-local storage (glibc's dtv). */
 const DTV = [17, 16] as const;
 
@@ -38,13 +42,18 @@ class BackgroundThread {
   ready = false;
   /** When the clock wakes it, ns since start_ts. */
   alarm = Infinity;
-  /** When it means to wake up (next_wakeup), Infinity if it does not (indefinite_sleep). */
-  wakeup = 0;
+  /** When it means to wake up (next_wakeup), by the clock; UINT64_MAX if it does not. */
+  nextWakeup = 0n;
+  /** That it does not. */
+  indefiniteSleep = false;
   /** It sleeps, and since when. One that does not is new: none is ever seen at work. */
   asleep = false;
   asleepSince = 0;
   /** npages_to_purge_new */
   pagesToPurge = 0;
+  /** When it was last woken by a time that had passed already, ns since start_ts, and how often just then. */
+  wokenAt = -1;
+  wokenAtOnce = 0;
   /** tot_n_runs, and tot_sleep_time in ns. */
   runs = 0;
   sleepTime = 0;
@@ -53,6 +62,12 @@ class BackgroundThread {
     this.index = index;
     this.mutex = mutex;
     this.tsd = new Tsd(memory, -1 - index, 0n, -1 - index);
+  }
+
+  /** background_thread_wakeup_time_set */
+  setWakeup(time: bigint): void {
+    this.nextWakeup = time;
+    this.indefiniteSleep = time === UINT64_MAX;
   }
 }
 
@@ -107,7 +122,7 @@ export class BackgroundThreads {
     lock(mutexes, thread.mutex);
     if (thread.started) return;
     thread.started = true;
-    thread.wakeup = 0;
+    thread.setWakeup(0n);
     this.#count++;
     if (arenaIndex !== 0) {
       const first = this.#threads[0];
@@ -162,7 +177,7 @@ export class BackgroundThreads {
       thread.sleepTime += this.#microseconds() - thread.asleepSince;
     } else {
       lock(mutexes, thread.mutex);
-      thread.wakeup = Infinity;
+      thread.setWakeup(UINT64_MAX);
     }
     // background_thread0_work
     if (thread.index === 0) while (this.#startAnother(thread)) lock(mutexes, thread.mutex);
@@ -192,16 +207,16 @@ export class BackgroundThreads {
   /** background_work_sleep_once */
   #workAndSleep(thread: BackgroundThread): void {
     const { arenas, arenasTotal } = this.#heap;
-    const sleptIndefinitely = thread.wakeup === Infinity;
-    let interval = Infinity;
+    const { indefiniteSleep } = thread;
+    let interval = UINT64_MAX;
     for (let index = thread.index; index < arenasTotal; index += this.#threads.length) {
       const arena = arenas[index];
       if (arena === undefined) continue;
       // woken from such a sleep, it first looks when the work is due
-      if (!sleptIndefinitely) this.#work(arena);
-      if (interval > MIN_INTERVAL) interval = Math.min(interval, this.#timeUntilWork(arena));
+      if (!indefiniteSleep) this.#work(arena);
+      if (interval > MIN_INTERVAL) interval = least(interval, this.#timeUntilWork(arena));
     }
-    this.#sleep(thread, Math.max(MIN_INTERVAL, interval));
+    this.#sleep(thread, interval < MIN_INTERVAL ? MIN_INTERVAL : interval);
   }
 
   /** arena_do_deferred_work */
@@ -212,31 +227,47 @@ export class BackgroundThreads {
     if (arena.hpaShard !== null) hpaDoDeferredWork(this.#heap, arena, arena.hpaShard);
   }
 
-  /** pa_shard_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
-  #timeUntilWork(arena: Arena): number {
+  /** pa_shard_time_until_deferred_work: nanoseconds, UINT64_MAX if there is nothing to do. */
+  #timeUntilWork(arena: Arena): bigint {
     const { mutexes } = this.#heap;
     lock(mutexes, arena.mutexes + ArenaMutex.decay_dirty);
     const dirty = arena.decayDirty.timeUntilPurge(arena.dirty.pages, PAGES_THRESHOLD);
     lock(mutexes, arena.mutexes + ArenaMutex.decay_muzzy);
-    const time = Math.min(dirty, arena.decayMuzzy.timeUntilPurge(arena.muzzy.pages, PAGES_THRESHOLD));
-    return arena.hpaShard === null ? time : Math.min(time, hpaTimeUntilDeferredWork(this.#heap, arena, arena.hpaShard));
+    const time = least(dirty, arena.decayMuzzy.timeUntilPurge(arena.muzzy.pages, PAGES_THRESHOLD));
+    return arena.hpaShard === null ? time : least(time, hpaTimeUntilDeferredWork(this.#heap, arena, arena.hpaShard));
   }
 
   /** background_thread_sleep. Its alarm is set by a clock of microseconds. */
-  #sleep(thread: BackgroundThread, interval: number): void {
+  #sleep(thread: BackgroundThread, interval: bigint): void {
     thread.runs++;
     thread.pagesToPurge = 0;
     thread.asleep = true;
     thread.asleepSince = this.#microseconds();
-    thread.wakeup = this.#later(this.#heap.now, interval);
-    thread.alarm = this.#later(thread.asleepSince, interval);
+    if (interval === UINT64_MAX) {
+      thread.setWakeup(UINT64_MAX);
+      return;
+    }
+    thread.setWakeup(this.#later(this.#heap.now, interval));
+    thread.alarm = Number(this.#later(thread.asleepSince, interval) - this.#clockBase);
+    if (thread.alarm <= this.#heap.now) this.#wakeAtOnce(thread);
   }
 
-  /** The time `interval` ns after `time`. The clock has 64 bits: centuries from now it begins anew, in the past. */
-  #later(time: number, interval: number): number {
-    const sum = time + interval;
-    if (sum < 2 ** 53 || sum === Infinity) return sum;
-    return Number(BigInt.asUintN(64, this.#clockBase + BigInt(sum)) - this.#clockBase);
+  /** What the clock shows `interval` ns after `time`. It has 64 bits: centuries from now it begins anew, in the past. */
+  #later(time: number, interval: bigint): bigint {
+    return BigInt.asUintN(64, this.#clockBase + BigInt(time) + interval);
+  }
+
+  /** Its time has passed already. @throws HangError if it has been woken so over and over again, and time has not gone on. */
+  #wakeAtOnce(thread: BackgroundThread): void {
+    const { now } = this.#heap;
+    thread.wokenAtOnce = thread.wokenAt === now ? thread.wokenAtOnce + 1 : 1;
+    thread.wokenAt = now;
+    if (thread.wokenAtOnce > MOST_AT_ONCE) {
+      throw new HangError(`background thread ${thread.index} never sleeps: the time at which its work is due is past the clock's 64 bits`);
+    }
+    thread.alarm = Infinity;
+    thread.ready = true;
+    this.#someReady = true;
   }
 
   /** The time at which the microsecond began, ns since start_ts. */
@@ -247,7 +278,7 @@ export class BackgroundThreads {
 
   /** arena_background_thread_inactivity_check: pages have become dirty, and the arena's thread may sleep until it is woken. */
   checkInactivity(arena: Arena): void {
-    if (this.#of(arena).wakeup === Infinity) this.maybeWake(arena, arena.decayDirty, ArenaMutex.decay_dirty, 0);
+    if (this.#of(arena).indefiniteSleep) this.maybeWake(arena, arena.decayDirty, ArenaMutex.decay_dirty, 0);
   }
 
   /** arena_maybe_do_deferred_work: wakes the arena's thread if the `pages` that the latest epoch brought are many by the time it would wake up. */
@@ -256,14 +287,14 @@ export class BackgroundThreads {
     const { mutexes } = this.#heap;
     lock(mutexes, thread.mutex);
     if (!thread.started || thread.paused) return;
-    if (thread.wakeup === Infinity) {
+    if (thread.indefiniteSleep) {
       this.#signal(thread);
       return;
     }
     // arena_should_decay_early
     lock(mutexes, arena.mutexes + mutex);
-    if (decay.ms <= 0 || thread.wakeup <= decay.epoch) return;
-    const remaining = thread.wakeup - decay.epoch;
+    const remaining = thread.nextWakeup - this.#clockBase - BigInt(decay.epoch);
+    if (decay.ms <= 0 || remaining <= 0n) return;
     thread.pagesToPurge += decay.pagesPurgedIn(remaining, pages);
     if (thread.pagesToPurge <= PAGES_THRESHOLD) return;
     thread.pagesToPurge = 0;
@@ -302,6 +333,8 @@ export class BackgroundThreads {
     return { num_threads: this.#count, num_runs: runs, run_interval: runs === 0 ? 0 : Math.floor(sleepTime / runs), ops, ownerSwitches };
   }
 }
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 /** tsd_internal_fetch: a thread of the library's own never gets a cache or an arena. */
 function tsdInternalFetch(heap: Heap, tsd: Tsd): void {

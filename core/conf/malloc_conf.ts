@@ -8,6 +8,7 @@ import { bytesToByteString, fromByteString, textOfByteString, toByteString } fro
 import { parseFxp } from './fxp.ts';
 import { defaultOptions, type Options } from './options.ts';
 import { HUGEPAGE, LARGE_MAXCLASS, PAGE } from '../sizes/sc.ts';
+import { UINT64_MAX } from '../u64.ts';
 import { defaultSlabPages, updateBinShards, updateSlabPages } from './slab_sizes.ts';
 import { strtoumax } from './strtoumax.ts';
 
@@ -44,7 +45,6 @@ const EXPLAIN = [
 
 /** Bytes of one message that reach stderr (MALLOC_PRINTF_BUFSIZE less the NUL). */
 const MESSAGE_MAX_BYTES = 4095;
-const UINT64_MAX = (1n << 64n) - 1n;
 const INT64_MAX = (1n << 63n) - 1n;
 const DECAY_MS_MAX = 18446744072000n;
 const INVALID = 'Invalid conf value';

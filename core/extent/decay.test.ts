@@ -73,6 +73,19 @@ test('epochs, deadlines and limits are those of a twin in whole numbers', () => 
   );
 });
 
+test('the longest times are whole numbers of nanoseconds, and a product past 64 bits is cut before it is halved', () => {
+  for (const ms of [2000, 18446744071999]) {
+    const decay = new Decay(2 ** 40, 0, ms);
+    const epoch = BigInt(ms) * 5000n;
+    expect(decay.timeUntilPurge(0, 1024)).toBe(2n ** 64n - 1n);
+    decay.maybeAdvanceEpoch(decay.deadline, 5000);
+    expect(decay.timeUntilPurge(1000, 1024)).toBe(200n * epoch);
+    expect(decay.timeUntilPurge(5000, 2000)).toBe((177n * epoch) / 2n);
+    expect(decay.timeUntilPurge(5000, 2600)).toBe((301n * epoch - (ms === 2000 ? 0n : 2n ** 64n)) / 2n);
+    expect([decay.pagesPurgedIn(100n * epoch - 1n, 5000), decay.pagesPurgedIn(100n * epoch, 5000)]).toEqual([2453, 2500]);
+  }
+});
+
 test('a time of 0 or -1 draws nothing', () => {
   expect(new Decay(12345, 7, 0).deadline).toBe(7);
   expect(new Decay(12345, 7, -1).deadline).toBe(7);

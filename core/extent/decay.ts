@@ -3,7 +3,7 @@
  * Invariant: epoch <= deadline; backlog[199] holds the pages first seen in the latest epoch.
  * Differs: times are ns since start_ts, and the caller reads the clock.
  */
-import { prngRange, setU64 } from '../u64.ts';
+import { prngRange, setU64, UINT64_MAX } from '../u64.ts';
 
 /** Epochs over which pages decay (SMOOTHSTEP_NSTEPS). */
 const STEPS = 200;
@@ -81,9 +81,14 @@ export class Decay {
     return this.#backlog[STEPS - 1];
   }
 
+  /** decay_epoch_duration_ns, in whole numbers: the longest has 57 bits. */
+  get #epochLength(): bigint {
+    return (BigInt(this.ms) * 1_000_000n) / BigInt(STEPS);
+  }
+
   /** decay_npages_purge_in: how many of `pages` that are new will have been purged after `time` ns. */
-  pagesPurgedIn(time: number, pages: number): number {
-    const epochs = Math.floor(time / this.interval);
+  pagesPurgedIn(time: bigint, pages: number): number {
+    const epochs = Number(time / this.#epochLength);
     if (epochs >= STEPS) return pages;
     return Math.floor((pages * (smoothstep[STEPS - 1] - smoothstep[STEPS - 1 - epochs])) / 0x1000000);
   }
@@ -97,17 +102,18 @@ export class Decay {
     return Math.floor(sum / 0x1000000);
   }
 
-  /** decay_ns_until_purge: nanoseconds until about `threshold` of the `pages` there are have to be purged; Infinity if none ever will. */
-  timeUntilPurge(pages: number, threshold: number): number {
-    if (this.ms <= 0 || (pages === 0 && this.#backlog.every((count) => count === 0))) return Infinity;
-    if (pages <= threshold) return this.interval * STEPS;
+  /** decay_ns_until_purge: nanoseconds until about `threshold` of the `pages` there are have to be purged; UINT64_MAX if none ever will. */
+  timeUntilPurge(pages: number, threshold: number): bigint {
+    if (this.ms <= 0 || (pages === 0 && this.#backlog.every((count) => count === 0))) return UINT64_MAX;
+    const epochLength = this.#epochLength;
+    if (pages <= threshold) return epochLength * BigInt(STEPS);
     // two at least, so that the next epoch is reached
     let low = 2;
     let high = STEPS;
     let purgedLow = this.#pagesPurgedAfter(low);
-    if (purgedLow > threshold) return this.interval * low;
+    if (purgedLow > threshold) return epochLength * BigInt(low);
     let purgedHigh = this.#pagesPurgedAfter(high);
-    if (purgedHigh < threshold) return this.interval * high;
+    if (purgedHigh < threshold) return epochLength * BigInt(high);
     while (purgedLow + threshold < purgedHigh && low + 2 < high) {
       const middle = (low + high) >> 1;
       const purged = this.#pagesPurgedAfter(middle);
@@ -119,7 +125,8 @@ export class Decay {
         purgedLow = purged;
       }
     }
-    return Math.floor((this.interval * (high + low)) / 2);
+    // multiplied before it is halved: two centuries and more lose their highest bit
+    return BigInt.asUintN(64, epochLength * BigInt(high + low)) / 2n;
   }
 
   /** Checks the backlog. @throws Error naming what does not hold. */

@@ -16,6 +16,7 @@ import type { Heap } from '../heap.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
+import { UINT64_MAX } from '../u64.ts';
 import { SLAB_PAGES } from './fb.ts';
 import { HpdataTable, hugify, ndirty, PageSlabFlag, purgeDirty, reserveAlloc, unreserve } from './hpdata.ts';
 import { pickAlloc, pickHugify, pickPurge, Psset, pssetInsert, updateBegin, updateEnd } from './psset.ts';
@@ -60,8 +61,6 @@ export class HpaShard {
   readonly slabMaxAlloc: number;
   readonly hugifyThresholdPages: number;
   readonly hugifyDelayMs: number;
-  /** Time between two purges by a background thread, at least. */
-  readonly minPurgeIntervalMs: number;
   /** Purges and hugifications are left to a background thread (deferral_allowed). */
   readonly deferralAllowed: boolean;
   /** Time of the latest purge, ns since start_ts. */
@@ -75,7 +74,6 @@ export class HpaShard {
   constructor(memory: ModelMemory, options: Readonly<Options>, deferralAllowed: boolean) {
     this.psset = new Psset(memory);
     this.deferralAllowed = deferralAllowed;
-    this.minPurgeIntervalMs = Number(options.hpa_min_purge_interval_ms);
     this.slabMaxAlloc = Math.floor(options.hpa_slab_max_alloc / PAGE);
     this.hugifyThresholdPages = options.hpa_hugification_threshold / PAGE;
     this.hugifyDelayMs = Number(options.hpa_hugify_delay_ms);
@@ -175,13 +173,18 @@ function tryPurge(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable)
   return true;
 }
 
+/** hpa_hugify_delay_ms have passed since the slab was first worth being huge. */
+function isHugifyDue(heap: Heap, shard: HpaShard, table: HpdataTable, slab: number): boolean {
+  return Math.floor((heap.now - table.hugifyAllowedTime[slab]) / MS) >= shard.hugifyDelayMs;
+}
+
 /** hpa_try_hugify: false if no slab is due, or too many pages are dirty. */
 function tryHugify(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable): boolean {
   const { psset } = shard;
   if (hugifyBlocked(shard, table)) return false;
   const slab = pickHugify(psset);
   if (slab === 0) return false;
-  if (Math.floor((heap.now - table.hugifyAllowedTime[slab]) / MS) < shard.hugifyDelayMs) return false;
+  if (!isHugifyDue(heap, shard, table, slab)) return false;
   beginChange(shard, table, slab, true);
   lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
   shard.nhugifies++;
@@ -226,20 +229,26 @@ export function hpaDoDeferredWork(heap: Heap, arena: Arena, shard: HpaShard): vo
   doDeferredWork(heap, arena, shard, (heap.hpaCentral as HpaCentral).hpdata, Infinity);
 }
 
-/** hpa_time_until_deferred_work: nanoseconds, Infinity if there is nothing to do. */
-export function hpaTimeUntilDeferredWork(heap: Heap, arena: Arena, shard: HpaShard): number {
+/** hpa_time_until_deferred_work: nanoseconds, UINT64_MAX if there is nothing to do. */
+export function hpaTimeUntilDeferredWork(heap: Heap, arena: Arena, shard: HpaShard): bigint {
   const table = (heap.hpaCentral as HpaCentral).hpdata;
   lock(heap.mutexes, arena.mutexes + ArenaMutex.hpa_shard);
-  const msSince = (time: number) => Math.floor((heap.now - time) / MS);
-  let time = Infinity;
+  const { hpa_hugify_delay_ms: hugifyDelay, hpa_min_purge_interval_ms: purgeInterval } = heap.options;
+  /** Nanoseconds until `delay` ms after `time` are over, 0 if they are; cut to 64 bits, which those of a long delay do not fit into. */
+  const remaining = (delay: bigint, time: number) => {
+    const ms = delay - BigInt(Math.floor((heap.now - time) / MS));
+    return ms <= 0n ? 0n : BigInt.asUintN(64, ms * BigInt(MS));
+  };
+  let time = UINT64_MAX;
   const slab = pickHugify(shard.psset);
   if (slab !== 0) {
-    time = (shard.hugifyDelayMs - msSince(table.hugifyAllowedTime[slab])) * MS;
-    if (time <= 0) return 0;
+    if (isHugifyDue(heap, shard, table, slab)) return 0n;
+    time = remaining(hugifyDelay, table.hugifyAllowedTime[slab]);
   }
   if (!shouldPurge(shard) && !hugifyBlocked(shard, table)) return time;
-  if (shard.npurge_passes === 0) return 0;
-  return Math.min(time, Math.max(0, shard.minPurgeIntervalMs - msSince(shard.lastPurge)) * MS);
+  if (shard.npurge_passes === 0) return 0n;
+  const purge = remaining(purgeInterval, shard.lastPurge);
+  return purge < time ? purge : time;
 }
 
 /** hpa_try_alloc_one_no_grow: NO_EXTENT if no slab can serve, OUT_OF_MEMORY without a struct, which is fetched before that is known. */
