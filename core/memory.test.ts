@@ -20,6 +20,14 @@ test('columns do not overlap, are empty, and stay what they are when the memory 
   expect([...second]).toEqual([-1, -1]);
 });
 
+test('it knows its own columns, also those that were there before it grew', () => {
+  const memory = new ColumnMemory();
+  const columns = [memory.int32(3), memory.uint8(5_000_001), memory.float64(2)];
+  const others = [new Int32Array(3), new ColumnMemory().int32(3)];
+  expect(columns.map((column) => memory.owns(column))).toEqual([true, true, true]);
+  expect(others.map((column) => memory.owns(column))).toEqual([false, false]);
+});
+
 test('what was given back is taken again, and is empty', () => {
   const memory = new ColumnMemory();
   const place = memory.take(100);

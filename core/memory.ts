@@ -80,6 +80,8 @@ export class ColumnMemory implements Columns {
   #end: number;
   /** Bytes -> places of so many that were given back. */
   readonly #spare = new Map<number, number[]>();
+  /** All that `buffer` has been: each time the memory grows it is another object. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
 
   /**
    * @param first where columns may begin; what lies before is the code's. Address 0 is no column's.
@@ -91,7 +93,14 @@ export class ColumnMemory implements Columns {
 
   /** The memory as it is now: later it may be longer. */
   get buffer(): SharedArrayBuffer {
-    return this.memory.buffer;
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    return buffer;
+  }
+
+  /** Whether a column lies here. */
+  owns(column: ColumnKind): boolean {
+    return this.#buffers.has(column.buffer);
   }
 
   /** Room for so many bytes, all 0: where it begins. @throws InputError if there is no more. */

@@ -8,7 +8,7 @@
 import { REGION_BITS } from '../extent/region';
 import { FREE as NOTHING, NO_MEMORY } from '../replay/live_row';
 import * as calls from './calls';
-import { Account, Arena, Column, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
+import { Account, Arena, Column, EventWindow, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
 import { tcacheFlush, tcacheRefill } from './tcache';
 import { triggerAlloc, triggerDealloc } from './thread_event';
 
@@ -18,7 +18,7 @@ const FREE: u8 = 9;
 /** Largest size of a small class (SC_SMALL_MAXCLASS). */
 const SMALL_MAXCLASS: f64 = 14336;
 
-/** A window of a batch and what its rows are booked in (replay/lane.ts). */
+/** A window of events and what they are booked in (replay/lane.ts). */
 @unmanaged
 class Lane {
   /** Requested bytes live before and after the stretch, the most that were live at once, and bytes that its allocations asked for. */
@@ -31,13 +31,7 @@ class Lane {
   /** The row in progress, while TypeScript is called; and whether the row that ended the stretch is an allocation that got no memory. */
   row: u32;
   failed: u32;
-  /** Columns of the window; sizes are those of all elements of a calloc together. */
-  op: Column<u8>;
-  thread: Column<u32>;
-  size: Column<f64>;
-  stack: Column<i32>;
-  object: Column<u32>;
-  time: Column<f64>;
+  events: EventWindow;
   /** Rows of the live objects, the stacks that allocated them, and how many there is room for. */
   live: usize;
   liveStacks: Column<i32>;
@@ -95,10 +89,10 @@ export function runLane(lane: Lane, from: u32, to: u32): u32 {
  */
 export function runCached(lane: Lane, from: u32, to: u32): u32 {
   // in locals: what is stored might be a field of the struct for all that the compiler knows
-  const threads = lane.thread;
-  const objects = lane.object;
-  const ops = lane.op;
-  const sizes = lane.size;
+  const events = lane.events;
+  const threads = events.thread;
+  const objects = events.object;
+  const ops = events.op;
   const capacity = lane.capacity;
   const rows = lane.live;
   const slabClass = extents.slabClass;
@@ -152,9 +146,9 @@ export function runCached(lane: Lane, from: u32, to: u32): u32 {
         liveBytes -= requested;
         if (contexts) lane.account(lane.liveStacks[object]).free(requested);
       } else if (kind <= CALLOC) {
-        const requested = sizes[row];
+        const requested = events.requested(row, kind === CALLOC);
         if (!(requested <= SMALL_MAXCLASS) || object === 0 || live.region !== NOTHING) break;
-        if (contexts && <u32>(lane.stack[row] + 1) >= lane.accountCount) break;
+        if (contexts && <u32>(events.stack[row] + 1) >= lane.accountCount) break;
         const szind = classOf(<u32>requested);
         const bin = tcache.bin(szind);
         const left = bin.cached - 1;
@@ -180,8 +174,8 @@ export function runCached(lane: Lane, from: u32, to: u32): u32 {
           peakRow = row;
         }
         if (contexts) {
-          lane.liveStacks[object] = lane.stack[row];
-          lane.account(lane.stack[row]).allocate(requested, lane.time[row]);
+          lane.liveStacks[object] = events.stack[row];
+          lane.account(events.stack[row]).allocate(requested, events.time[row]);
         }
       } else break;
       if (due) {
@@ -211,26 +205,29 @@ function enter(lane: Lane, tsd: Tsd, row: u32): void {
   lane.row = row;
   mutexes.running = tsd.owner;
   if (model.thread !== tsd.index) calls.enter(tsd.index);
-  const time = lane.time[row];
+  const time = lane.events.time[row];
   if (time > model.now) model.now = time;
 }
 
 /** Fires the events that are due after a row. */
 function fire(lane: Lane, row: u32): void {
-  const tsd = lane.threads[lane.thread[row]];
+  const tsd = lane.threads[lane.events.thread[row]];
   enter(lane, tsd, row);
-  if (lane.op[row] === FREE) triggerDealloc(tsd);
+  if (lane.events.op[row] === FREE) triggerDealloc(tsd);
   else triggerAlloc(tsd);
 }
 
 /** Fills or flushes the cache that a row finds empty or full. False if that is not what the row needs, or if there is no memory for it. */
 function makeReady(lane: Lane, row: u32): bool {
-  if (lane.thread[row] >= lane.threadCount || lane.object[row] >= lane.capacity) return false;
-  const tsd = lane.threads[lane.thread[row]];
+  const events = lane.events;
+  const thread = events.thread[row];
+  const object = events.object[row];
+  if (thread >= lane.threadCount || object >= lane.capacity) return false;
+  const tsd = lane.threads[thread];
   if (tsd.tcache === null) return false;
   const tcache = <Tcache>tsd.tcache;
-  const live = lane.liveRow(lane.object[row]);
-  const kind = lane.op[row];
+  const live = lane.liveRow(object);
+  const kind = events.op[row];
   if (kind === FREE) {
     if (live.region <= <u32>NO_MEMORY || lane.newPeak !== 0) return false;
     const szind = <u32>extents.slabClass[live.region >>> REGION_BITS];
@@ -241,9 +238,9 @@ function makeReady(lane: Lane, row: u32): bool {
     tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
     return true;
   }
-  const requested = lane.size[row];
-  if (kind > CALLOC || !(requested <= SMALL_MAXCLASS) || lane.object[row] === 0 || live.region !== NOTHING) return false;
-  if (lane.accountCount !== 0 && <u32>(lane.stack[row] + 1) >= lane.accountCount) return false;
+  const requested = events.requested(row, kind === CALLOC);
+  if (kind > CALLOC || !(requested <= SMALL_MAXCLASS) || object === 0 || live.region !== NOTHING) return false;
+  if (lane.accountCount !== 0 && <u32>(events.stack[row] + 1) >= lane.accountCount) return false;
   const szind = classOf(<u32>requested);
   const bin = tcache.bin(szind);
   const clock = tsd.allocated + model.usableSize[szind];

@@ -4,8 +4,7 @@
  * Invariant: of a grain where nothing lives the entry is 0; else it is the block's number times 2^NUMBER, plus which of 2^PLACES places in the grain it
  * begins at. If several blocks begin there, or one between two places, the entry is 2^NUMBER times the first of a chain of nodes, plus CROWDED.
  */
-import { EXTRA, OBJECT, OLD, OLD_OBJECT, OP, PTR, ROWS, SIZE } from '../replay/number_window';
-import { Column } from './tables';
+import { Column, EventWindow } from './tables';
 
 /** Values of the column of operations, as trace/events.ts has them. */
 const REALLOC: u32 = 2;
@@ -27,6 +26,8 @@ const PLACE: u32 = 31;
 const ALONE: u32 = 32;
 const NUMBER: u32 = 6;
 const MOST_NUMBERS: u32 = 1 << (32 - NUMBER);
+/** Numbers that there are at first. */
+const FIRST_NUMBERS: u32 = 4096;
 /** So many blocks may crowd, however few there were; and of all one in so many. */
 const FEW: u64 = 64;
 const ONE_IN: u64 = 64;
@@ -42,19 +43,13 @@ const WHOLE_BITS: u64 = 0x4330000000000000;
 /** Room for so many bytes, all 0, and what gives it back (ColumnMemory). */
 declare function take(bytes: u32): usize;
 declare function give(start: usize, bytes: u32): void;
-/** Brings the columns of the batch that only reallocs need into the window. */
+/** Brings what only reallocs need into the window. */
 declare function loadMoves(): void;
 /** Throws: all numbers are live. */
 declare function exhausted(most: u32): void;
 
-/** The columns of the window. */
-const op = changetype<Column<u8>>(OP);
-const ptr = changetype<Column<f64>>(PTR);
-const old = changetype<Column<f64>>(OLD);
-const size = changetype<Column<f64>>(SIZE);
-const extra = changetype<Column<f64>>(EXTRA);
-const object = changetype<Column<u32>>(OBJECT);
-const oldObject = changetype<Column<u32>>(OLD_OBJECT);
+/** The window in progress. */
+let events = changetype<EventWindow>(0);
 /** Whether it has what reallocs need. */
 let moves = false;
 
@@ -100,8 +95,9 @@ let live: u32 = 0;
 let spares = changetype<Column<u32>>(0);
 let room: u32 = 0;
 
-/** Numbers the rows of the window. */
-export function numberRows(rows: u32): void {
+/** Numbers the rows of a window. */
+export function numberRows(window: EventWindow, rows: u32): void {
+  events = window;
   if (slots === 0) begin();
   rowCount += rows;
   moves = false;
@@ -125,6 +121,9 @@ function begin(): void {
  * @returns The first row that was not numbered.
  */
 function lane(from: u32, to: u32): u32 {
+  const op = events.op;
+  const ptr = events.ptr;
+  const object = events.object;
   const stack = spares;
   const firstSlot = slots;
   const shift = slotShift;
@@ -167,15 +166,15 @@ function lane(from: u32, to: u32): u32 {
 }
 
 function numberRow(row: u32): void {
-  const kind = <u32>op[row];
-  const address = <u64>(<i64>ptr[row]);
+  const kind = <u32>events.op[row];
+  const address = <u64>(<i64>events.ptr[row]);
   if (kind === FREE) {
-    object[row] = address === 0 ? 0 : release(address);
+    events.object[row] = address === 0 ? 0 : release(address);
   } else if (kind > FREE) {
-    object[row] = 0;
+    events.object[row] = 0;
   } else {
-    if (kind === REALLOC || kind === REALLOCARRAY) oldObject[row] = releaseFormer(row);
-    object[row] = address === 0 ? 0 : claim(address);
+    if (kind === REALLOC || kind === REALLOCARRAY) events.oldObject[row] = releaseFormer(row);
+    events.object[row] = address === 0 ? 0 : claim(address);
   }
 }
 
@@ -185,9 +184,9 @@ function releaseFormer(row: u32): u32 {
     loadMoves();
     moves = true;
   }
-  const former = <u64>(<i64>old[row]);
+  const former = <u64>(<i64>events.old[row]);
   // a realloc that fails leaves its block; one to no bytes that gives NULL has freed it
-  const keeps = ptr[row] === 0 && size[row] !== 0 && (<u32>op[row] === REALLOC || extra[row] !== 0);
+  const keeps = events.ptr[row] === 0 && events.size[row] !== 0 && (<u32>events.op[row] === REALLOC || events.extra[row] !== 0);
   return former === 0 || keeps ? 0 : release(former);
 }
 
@@ -473,7 +472,7 @@ function enterAll(entry: u32, grain: u64, lgGrain: u32): void {
 /** Makes more numbers. */
 function grow(): void {
   if (room === MOST_NUMBERS - 1) exhausted(MOST_NUMBERS);
-  const more = room === 0 ? <u32>ROWS : min(room << 1, MOST_NUMBERS - 1);
+  const more = room === 0 ? FIRST_NUMBERS : min(room << 1, MOST_NUMBERS - 1);
   spares = changetype<Column<u32>>(moved(changetype<usize>(spares), room << 2, more << 2));
   for (let at = room; at < more; at++) spares[at] = at + 1;
   room = more;

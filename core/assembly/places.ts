@@ -10,11 +10,12 @@ export const MODEL = 192;
 /** First place that columns may have. */
 export const FIRST_COLUMN = 320;
 
-/** Bytes of what tables.ts calls Arena, Tsd and Tcache, and of lane.ts's Lane. */
+/** Bytes of what tables.ts calls Arena, Tsd and Tcache, and of lane.ts's Lane; and of an EventWindow. */
 export const ARENA_BYTES = 128;
 export const TSD_BYTES = 208;
 export const TCACHE_BYTES = 64;
 export const LANE_BYTES = 128;
+export const WINDOW_BYTES = 40;
 /** Bytes of a PairingHeap, and of HeapNodes. */
 export const HEAP_BYTES = 8;
 export const HEAP_NODES_BYTES = 20;

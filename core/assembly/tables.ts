@@ -21,6 +21,27 @@ export class Column<T> {
   }
 }
 
+/** Columns of a batch (EventBatch), from the first row of a window on (replay/event_window.ts). */
+@unmanaged
+export class EventWindow {
+  op: Column<u8>;
+  thread: Column<u32>;
+  time: Column<f64>;
+  ptr: Column<f64>;
+  old: Column<f64>;
+  size: Column<f64>;
+  extra: Column<f64>;
+  stack: Column<i32>;
+  object: Column<u32>;
+  oldObject: Column<u32>;
+
+  /** Bytes that an allocation asks for: by calloc those of all its elements together. */
+  @inline
+  requested(row: u32, isCalloc: bool): f64 {
+    return isCalloc ? this.extra[row] * this.size[row] : this.size[row];
+  }
+}
+
 /** What pairing heaps are made of (extent/ph.ts). */
 @unmanaged
 export class HeapNodes {

@@ -3,17 +3,18 @@
  * Invariant: an object of the live table is live in the trace.
  * The part of a replay that needs nothing of the allocator, so that commands which ask for no more need not load it.
  */
-import { type Columns, HEAP_COLUMNS } from '../columns.ts';
-import type { EventBatch } from '../trace/events.ts';
-import { Op } from '../trace/events.ts';
+import { HEAP_COLUMNS } from '../columns.ts';
+import { ColumnMemory } from '../memory.ts';
+import { BATCH_EVENTS, EVENT_BYTES, EventBatch, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
-import type { StackIndex } from '../units.ts';
+import { NO_STACK, type StackIndex } from '../units.ts';
 import { bookLane } from './account_lane.ts';
 import { Ledger } from './ledger.ts';
 import { LiveObjects } from './live.ts';
 import { NO_MEMORY } from './live_row.ts';
-import { AddressNumbers } from './numbers.ts';
+import { AddressNumbers, type NumberedBatch } from './numbers.ts';
+import { EventWindow } from './event_window.ts';
 
 /** Settings of accounts. */
 export interface AccountOptions {
@@ -27,13 +28,6 @@ export interface AccountOptions {
   readonly name?: string;
 }
 
-/** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
-export interface NumberedBatch {
-  readonly batch: EventBatch;
-  readonly object: Int32Array;
-  readonly old: Int32Array;
-}
-
 /** Accounts being kept. Feed them batches with `take`, then call `finish`. */
 export class AccountReplay {
   readonly trace: Trace;
@@ -42,10 +36,10 @@ export class AccountReplay {
   eventCount = 0;
   readonly #options: AccountOptions;
   protected readonly live: LiveObjects;
-  /** Numbers of addresses, and where a batch's go, for formats that number no blocks. */
+  /** How compiled code sees batches; none without a memory for it, until it is needed. */
+  #window: EventWindow | undefined;
+  /** Numbers of addresses, for formats that number no blocks. */
   #addresses: AddressNumbers | undefined;
-  #object = new Int32Array(0);
-  #oldObject = new Int32Array(0);
   /** Time of the latest event, ns since start_ts. */
   protected now = 0;
   /** Counted here and not on the trace, so that a trace can be replayed twice. */
@@ -53,12 +47,35 @@ export class AccountReplay {
   protected partial = false;
   #stopped = false;
 
-  /** @param columns where the tables are to lie */
-  constructor(trace: Trace, options: AccountOptions = {}, columns: Columns = HEAP_COLUMNS) {
+  /** @param memory where the tables are to lie; default: JavaScript's own heap */
+  constructor(trace: Trace, options: AccountOptions = {}, memory?: ColumnMemory) {
     this.trace = trace;
     this.#options = options;
+    const columns = memory ?? HEAP_COLUMNS;
     this.live = new LiveObjects(columns);
     this.ledger = new Ledger(options.contexts ?? true, columns);
+    if (memory !== undefined) this.#window = new EventWindow(memory);
+  }
+
+  /**
+   * An empty batch for this replay: where there is a model, its columns lie where the replay reads them, and nothing of them need be copied.
+   * @param numbered whether it is to have columns for numbers of blocks
+   */
+  newBatch(capacity: number = BATCH_EVENTS, numbered = false): EventBatch {
+    const memory = this.#window?.memory;
+    const start = memory?.take(capacity * EVENT_BYTES);
+    const batch = new EventBatch(capacity, memory?.buffer, start);
+    batch.stack.fill(NO_STACK);
+    if (numbered) {
+      batch.object = memory?.int32(capacity) ?? new Int32Array(capacity);
+      batch.oldObject = memory?.int32(capacity) ?? new Int32Array(capacity);
+    }
+    return batch;
+  }
+
+  /** How compiled code sees batches. @throws InputError as ColumnMemory does */
+  protected get window(): EventWindow {
+    return (this.#window ??= new EventWindow(new ColumnMemory()));
   }
 
   /** Time of the latest event taken, ns since start_ts. */
@@ -89,13 +106,8 @@ export class AccountReplay {
   /** The batch with its blocks numbered. */
   #number(batch: EventBatch): NumberedBatch {
     if (batch.object !== undefined && batch.oldObject !== undefined) return { batch, object: batch.object, old: batch.oldObject };
-    if (this.#object.length < batch.length) {
-      this.#object = new Int32Array(batch.capacity);
-      this.#oldObject = new Int32Array(batch.capacity);
-    }
-    this.#addresses ??= new AddressNumbers();
-    this.#addresses.number(batch, this.#object, this.#oldObject);
-    return { batch, object: this.#object, old: this.#oldObject };
+    this.#addresses ??= new AddressNumbers(this.window);
+    return this.#addresses.number(batch);
   }
 
   /** Runs the first `rows` events of a batch: books them. */

@@ -7,7 +7,8 @@ import { threadExit } from '../thread/lifecycle.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { Trace } from '../trace/trace.ts';
 import type { StackIndex } from '../units.ts';
-import { Lane, WINDOW } from './lane.ts';
+import { WINDOW } from './event_window.ts';
+import { Lane } from './lane.ts';
 import { Ledger } from './ledger.ts';
 import { NO_MEMORY } from './live_row.ts';
 import { modelBytes, Replay, type ReplayOptions } from './replay.ts';
@@ -65,12 +66,17 @@ function randomProgram(seed: number, events: number, largest = 20_000): Call[] {
   return program;
 }
 
-/** The program in batches of so many rows, as a reader that numbers blocks gives them. */
-function* batchesOf(program: readonly Call[], capacity: number, first = 0): Generator<EventBatch> {
+function numberedBatch(capacity: number): EventBatch {
+  const batch = new EventBatch(capacity);
+  batch.object = new Int32Array(capacity);
+  batch.oldObject = new Int32Array(capacity);
+  return batch;
+}
+
+/** The program in batches of so many rows, by default as a reader that numbers blocks gives them. */
+function* batchesOf(program: readonly Call[], capacity: number, first = 0, newBatch = numberedBatch): Generator<EventBatch> {
   for (let from = 0; from < program.length; from += capacity) {
-    const batch = new EventBatch(capacity);
-    batch.object = new Int32Array(capacity);
-    batch.oldObject = new Int32Array(capacity);
+    const batch = newBatch(capacity);
     batch.cpu = new Int16Array(capacity);
     for (const { op, thread, block, count = 0, size = 0, stack = -1 } of program.slice(from, from + capacity)) {
       const row = batch.length++;
@@ -79,7 +85,7 @@ function* batchesOf(program: readonly Call[], capacity: number, first = 0): Gene
       batch.thread[row] = thread;
       batch.time[row] = timeOf(event);
       batch.ptr[row] = block * 16;
-      batch.object[row] = block;
+      if (batch.object !== undefined) batch.object[row] = block;
       batch.size[row] = size;
       batch.extra[row] = count;
       batch.stack[row] = stack;
@@ -146,10 +152,13 @@ function outcome(replay: Replay, ledger: Ledger, rest: Pick<Outcome, 'places' | 
   };
 }
 
-function inBatches(program: readonly Call[], capacity: number, conf: string, mmapTop?: bigint): Outcome {
+type BatchMaker = (replay: Replay, capacity: number) => EventBatch;
+
+function inBatches(program: readonly Call[], capacity: number, conf: string, mmapTop?: bigint, newBatch?: BatchMaker): Outcome {
   const messages: string[] = [];
   const replay = begin({ conf, message: (text) => messages.push(text) }, mmapTop);
-  for (const batch of batchesOf(program, capacity)) replay.take(batch);
+  const maker = newBatch && ((rows: number) => newBatch(replay, rows));
+  for (const batch of batchesOf(program, capacity, 0, maker)) replay.take(batch);
   replay.finish(false);
   const { peak, out_of_memory } = replay.summary().model;
   const found = places(replay, blocksOf(program), (block) => replay.regionOf(block));
@@ -258,6 +267,32 @@ describe('what the lane does, is what malloc, calloc and free do', () => {
 test.each([7, 100, WINDOW, WINDOW + 1, 3 * WINDOW + 100])('batches of %d rows come to the same', (capacity) => {
   const program = randomProgram(3, 3 * WINDOW + 100);
   expect(inBatches(program, capacity, '')).toEqual(inBatches(program, 1000, ''));
+});
+
+describe('batches whose columns lie in the replay’s memory come to the same', () => {
+  const program = randomProgram(8, 3 * WINDOW + 100);
+  // blocks that addresses number have other numbers
+  const unplaced = (outcome: Outcome): Outcome => ({ ...outcome, places: [] });
+  const ways: readonly (readonly [string, BatchMaker])[] = [
+    ['with numbers', (replay, capacity) => replay.newBatch(capacity, true)],
+    ['with addresses alone', (replay, capacity) => replay.newBatch(capacity)],
+    [
+      'with numbers from elsewhere',
+      (replay, capacity) =>
+        Object.assign(replay.newBatch(capacity), { object: new Int32Array(capacity), oldObject: new Int32Array(capacity) }),
+    ],
+    ['with addresses from elsewhere', (_, capacity) => new EventBatch(capacity)],
+    ['some of them', (replay, capacity) => (replay.eventCount % 200 < 100 ? replay.newBatch(capacity, true) : numberedBatch(capacity))],
+    [
+      'some of them, with addresses',
+      (replay, capacity) => (replay.eventCount % 200 < 100 ? replay.newBatch(capacity) : new EventBatch(capacity)),
+    ],
+  ];
+  for (const [name, newBatch] of ways) {
+    test.each([50, 100, WINDOW, 2 * WINDOW + 100])(`${name}: batches of %d rows`, (capacity) => {
+      expect(unplaced(inBatches(program, capacity, '', undefined, newBatch))).toEqual(unplaced(inBatches(program, 1000, '')));
+    });
+  }
 });
 
 test('replays in turn, and one within what another one is asked for, do not disturb each other', () => {

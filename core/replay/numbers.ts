@@ -6,15 +6,22 @@
  * that the processor cannot foresee.
  */
 import { NUMBERS } from '../assembly/numbers_module.ts';
-import { ColumnMemory, SharedCode } from '../memory.ts';
+import { type ColumnMemory, SharedCode } from '../memory.ts';
 import type { EventBatch } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
-import { EXTRA, OBJECT, OLD, OLD_OBJECT, OP, PTR, ROWS, SIZE, WINDOW_END } from './number_window.ts';
+import { type EventWindow, WINDOW } from './event_window.ts';
 
 /** What the compiled part does. */
 interface NumbersCode {
-  /** Numbers the rows of the window. */
-  numberRows(rows: number): void;
+  /** Numbers the rows of the window at a place. */
+  numberRows(window: number, rows: number): void;
+}
+
+/** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
+export interface NumberedBatch {
+  readonly batch: EventBatch;
+  readonly object: Int32Array;
+  readonly old: Int32Array;
 }
 
 const code = new SharedCode(NUMBERS);
@@ -22,72 +29,52 @@ const code = new SharedCode(NUMBERS);
 /** Numbers for live addresses, the one freed last taken first. */
 export class AddressNumbers {
   readonly #code: NumbersCode;
-  readonly #op: Uint8Array;
-  readonly #ptr: Float64Array;
-  readonly #old: Float64Array;
-  readonly #size: Float64Array;
-  readonly #extra: Float64Array;
-  readonly #object: Int32Array;
-  readonly #oldObject: Int32Array;
-  /** The batch in progress, and its row that is the window's first. */
-  #batch: EventBatch | undefined;
+  readonly #memory: ColumnMemory;
+  readonly #window: EventWindow;
+  /** The numbers of the batch in progress, and the window's rows. */
+  #object: Int32Array;
+  #old: Int32Array;
   #from = 0;
-  /** Whether the window has what reallocs need. */
-  #moves = false;
+  #to = 0;
 
-  /**
-   * @param memory where the tables are to lie; its first WINDOW_END bytes are no column's
-   * @throws InputError as ColumnMemory does
-   */
-  constructor(memory = new ColumnMemory(WINDOW_END)) {
-    const { buffer } = memory;
+  /** @param window what shows the batches; the tables lie in its memory */
+  constructor(window: EventWindow) {
+    const { memory } = window;
+    this.#window = window;
+    this.#memory = memory;
+    this.#object = memory.int32(WINDOW);
+    this.#old = memory.int32(WINDOW);
     const numbers = {
       take: (bytes: number) => memory.take(bytes),
       give: (start: number, bytes: number) => memory.give(start, bytes),
-      loadMoves: () => this.#loadMoves(),
+      loadMoves: () => {
+        window.showMoves();
+        this.#old.fill(0, this.#from, this.#to);
+      },
       exhausted: (most: number) => {
         throw new InputError('replay', `more than ${most} live blocks at once`, 'cut the trace with --until');
       },
     };
     this.#code = code.on(memory.memory, { numbers }) as NumbersCode;
-    this.#op = new Uint8Array(buffer, OP, ROWS);
-    this.#ptr = new Float64Array(buffer, PTR, ROWS);
-    this.#old = new Float64Array(buffer, OLD, ROWS);
-    this.#size = new Float64Array(buffer, SIZE, ROWS);
-    this.#extra = new Float64Array(buffer, EXTRA, ROWS);
-    this.#object = new Int32Array(buffer, OBJECT, ROWS);
-    this.#oldObject = new Int32Array(buffer, OLD_OBJECT, ROWS);
   }
 
   /**
    * Numbers the addresses of a batch's rows, in their order, as EventBatch's `object` and, of reallocs alone, `oldObject` would have them; what frees an
-   * address where nothing lives gets 0.
+   * address where nothing lives gets 0. They hold until the next batch.
    * @throws InputError for more than 67 million live blocks.
    */
-  number(batch: EventBatch, object: Int32Array, oldObject: Int32Array): void {
-    this.#batch = batch;
-    for (let from = 0; from < batch.length; from += ROWS) {
-      const to = Math.min(batch.length, from + ROWS);
-      this.#from = from;
-      this.#op.set(batch.op.subarray(from, to));
-      this.#ptr.set(batch.ptr.subarray(from, to));
-      this.#moves = false;
-      this.#code.numberRows(to - from);
-      object.set(this.#object.subarray(0, to - from), from);
-      if (this.#moves) oldObject.set(this.#oldObject.subarray(0, to - from), from);
+  number(batch: EventBatch): NumberedBatch {
+    if (this.#object.length < batch.length) {
+      this.#object = this.#memory.grown(this.#object, batch.capacity);
+      this.#old = this.#memory.grown(this.#old, batch.capacity);
     }
-    this.#batch = undefined;
-  }
-
-  /** What of a batch reallocs alone need. */
-  #loadMoves(): void {
-    const { length, old, size, extra } = this.#batch as EventBatch;
-    const from = this.#from;
-    const to = Math.min(length, from + ROWS);
-    this.#old.set(old.subarray(from, to));
-    this.#size.set(size.subarray(from, to));
-    this.#extra.set(extra.subarray(from, to));
-    this.#oldObject.fill(0);
-    this.#moves = true;
+    for (let from = 0; from < batch.length; from += WINDOW) {
+      const to = Math.min(batch.length, from + WINDOW);
+      this.#from = from;
+      this.#to = to;
+      this.#window.showAddresses(batch, this.#object, this.#old, from, to);
+      this.#code.numberRows(this.#window.place, to - from);
+    }
+    return { batch, object: this.#object, old: this.#old };
   }
 }

@@ -28,7 +28,7 @@ import { ModelMemory } from '../model_memory.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
-import { MOST_CPU, Op } from '../trace/events.ts';
+import { type EventBatch, MOST_CPU, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
 import type { StackIndex } from '../units.ts';
@@ -37,9 +37,11 @@ import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
-import { type AccountOptions, AccountReplay, type NumberedBatch } from './accounts.ts';
-import { Lane, WINDOW } from './lane.ts';
+import { type AccountOptions, AccountReplay } from './accounts.ts';
+import { WINDOW } from './event_window.ts';
+import { Lane } from './lane.ts';
 import { NO_MEMORY } from './live_row.ts';
+import type { NumberedBatch } from './numbers.ts';
 
 /** Settings of a replay. */
 export interface ReplayOptions extends AccountOptions {
@@ -164,7 +166,7 @@ export class Replay extends AccountReplay {
         message,
       },
     });
-    this.#lane = new Lane(memory, this.live, this.ledger, heap.background === null && conf.percpuArenas === 0);
+    this.#lane = new Lane(memory, this.window, this.live, this.ledger, heap.background === null && conf.percpuArenas === 0);
     this.#ctl = new Ctl(heap);
     this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
     return heap;
@@ -272,7 +274,7 @@ export class Replay extends AccountReplay {
       if (row === end) {
         first = row;
         end = Math.min(to, row + WINDOW);
-        lane.load(batch, object, first, end);
+        this.window.showCalls(batch, object, first, end, this.ledger.contexts);
       }
       const quiet = background === null ? end : this.#rowsUntilAlarm(background, time, row, end);
       // the lane starts no thread
@@ -284,7 +286,7 @@ export class Replay extends AccountReplay {
       const tsd = this.tsdOf(thread[row]);
       // the clock of the model does not run backwards
       if (time[row] > this.now) heap.now = this.now = time[row];
-      if (lane.failed) this.#enter(object[row], NULL_REGION, lane.requested(row - first), batch.stack[row] as StackIndex);
+      if (lane.failed) this.#enter(object[row], NULL_REGION, requestedBy(batch, row), batch.stack[row] as StackIndex);
       else this.#step(heap, tsd, numbers, row);
       background?.settle();
       this.eventCount++;
@@ -365,13 +367,14 @@ export class Replay extends AccountReplay {
       return;
     }
     const size = batch.size[row];
-    const extra = batch.extra[row];
     const stack = batch.stack[row] as StackIndex;
     this.#vacate(heap, tsd, number);
+    if (batch.op[row] === Op.malloc) {
+      this.#enter(number, malloc(heap, tsd, size, stack), size, stack);
+      return;
+    }
+    const extra = batch.extra[row];
     switch (batch.op[row]) {
-      case Op.malloc:
-        this.#enter(number, malloc(heap, tsd, size, stack), size, stack);
-        break;
       case Op.calloc:
         this.#enter(number, calloc(heap, tsd, extra, size, stack), extra * size, stack);
         break;
@@ -541,6 +544,11 @@ export class Replay extends AccountReplay {
     if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(bytesToByteString(chunk)));
     return 0;
   }
+}
+
+/** Bytes that an allocation by malloc or calloc asks for. */
+function requestedBy({ op, size, extra }: EventBatch, row: number): number {
+  return op[row] === Op.calloc ? extra[row] * size[row] : size[row];
 }
 
 /** What to throw for `error`: where the real library never returns, that is said of the place. */
