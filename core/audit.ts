@@ -8,7 +8,6 @@ import { checkSlab } from './arena/bin.ts';
 import { checkLarge } from './arena/large.ts';
 import { checkBase } from './base/base.ts';
 import { Flag, State } from './extent/edata.ts';
-import { checkEset } from './extent/eset.ts';
 import { checkHeap } from './extent/ph.ts';
 import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
@@ -53,8 +52,8 @@ export function auditHeap(heap: Heap): void {
     if (arena === undefined) continue;
     checkBase(arena.base);
     for (const cache of [arena.dirty, arena.muzzy, arena.retained]) {
-      checkEset(edata, cache.eset, cache.state);
-      checkEset(edata, cache.guarded, cache.state);
+      cache.eset.check(edata, cache.state);
+      cache.guarded.check(edata, cache.state);
     }
     checkHpa(heap, arena, slabPages);
     arena.decayDirty.check();

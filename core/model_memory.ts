@@ -12,7 +12,7 @@ import { ColumnMemory, SharedCode } from './memory.ts';
 import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS } from './sizes/sc.ts';
 
 /**
- * What the compiled part does. Arenas, threads, caches and heaps are named by their places in the memory; a region is -1 if there is no memory for it.
+ * What the compiled part does. Arenas, threads, caches, heaps and esets are named by their places in the memory; a region is -1 if there is no memory for it.
  * Each function is described in the file of assembly/ that has its name in jemalloc.
  */
 export interface ModelCode {
@@ -20,6 +20,9 @@ export interface ModelCode {
   heapFirst(nodes: number, heap: number): number;
   heapRemoveFirst(nodes: number, heap: number): number;
   heapRemove(nodes: number, heap: number, node: number): void;
+  esetInsert(eset: number, extent: number): void;
+  esetRemove(eset: number, extent: number): void;
+  esetFit(eset: number, pages: number, alignment: number, exactOnly: boolean, lgMaxFit: number): number;
   mallocSmall(tsd: number, arena: number, szind: number): number;
   dallocSmall(tsd: number, region: number): void;
   /** `lane` is the place of the struct Lane. Rows are those of its window. */

@@ -16,6 +16,9 @@ export const TSD_BYTES = 208;
 export const TCACHE_BYTES = 64;
 export const LANE_BYTES = 128;
 export const WINDOW_BYTES = 40;
+/** Bytes of an Eset before its rows, and of a row. */
+export const ESET_HEADER_BYTES = 48;
+export const ESET_ROW_BYTES = 40;
 /** Bytes of a PairingHeap, and of HeapNodes. */
 export const HEAP_BYTES = 8;
 export const HEAP_NODES_BYTES = 20;

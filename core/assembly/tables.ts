@@ -69,6 +69,41 @@ export class Extents extends HeapNodes {
   slabClass: Column<u8>;
   freeCount: Column<u16>;
   freeBits: Column<u32>;
+  pages: Column<f64>;
+  listPrev: Column<u32>;
+  listNext: Column<u32>;
+}
+
+/** Page size classes. */
+export const NPSIZES: u32 = 199;
+
+/** An Eset (extent/eset.ts); after it its rows, one for each page size class and one for what is larger. */
+@unmanaged
+export class Eset {
+  /** Pages held in all. */
+  pages: f64;
+  /** One list: first what has been unused longest. */
+  first: u32;
+  last: u32;
+  /** Row -> one bit: its heap holds something. Seven words. */
+  nonempty: u32;
+}
+
+@unmanaged
+export class EsetRow {
+  /** Serial number and address of the least extent, as jemalloc remembers it. */
+  minSn: f64;
+  minBase: f64;
+  /** Extents held, and their pages. */
+  count: f64;
+  pages: f64;
+  root: u32;
+  auxCount: u32;
+
+  @inline
+  get heap(): PairingHeap {
+    return changetype<PairingHeap>(changetype<usize>(this) + offsetof<EsetRow>('root'));
+  }
 }
 
 /** MutexTable (mutex.ts). */

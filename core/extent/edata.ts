@@ -47,7 +47,7 @@ export class EdataTable {
   capacity = 512;
   /** Address of the first page. (base, pages, sn: whole numbers, as doubles because addresses and huge mappings pass 2^32.) */
   base: Float64Array;
-  pages = new Float64Array(512);
+  pages: Float64Array;
   /** Serial number: the age of the mapping in its arena. */
   sn: Float64Array;
   arena: Uint16Array;
@@ -77,7 +77,7 @@ export class EdataTable {
   next: Int32Array;
   child: Int32Array;
   /** Links of the list that an extent is in: by age, of full slabs or large objects of a manual arena, or in the small extent cache. */
-  readonly links = new ListLinks(512);
+  readonly links: ListLinks;
   /** Page slab that an extent with Flag.hpa is cut from (e_ps). */
   pageSlab = new Int32Array(512);
   /** First row of the free list, chained through `next`. */
@@ -86,6 +86,8 @@ export class EdataTable {
   constructor(memory: ModelMemory) {
     this.memory = memory;
     this.base = memory.float64(512);
+    this.pages = memory.float64(512);
+    this.links = new ListLinks(512, memory);
     this.sn = memory.float64(512);
     this.arena = memory.uint16(512);
     this.slabClass = memory.uint8(512);
@@ -127,7 +129,7 @@ export class EdataTable {
     const { memory } = this;
     const capacity = this.capacity * 2;
     this.base = memory.grown(this.base, capacity);
-    this.pages = grown(this.pages, capacity);
+    this.pages = memory.grown(this.pages, capacity);
     this.sn = memory.grown(this.sn, capacity);
     this.arena = memory.grown(this.arena, capacity);
     this.state = grown(this.state, capacity);
@@ -147,7 +149,8 @@ export class EdataTable {
     this.links.grow(capacity);
     this.pageSlab = grown(this.pageSlab, capacity);
     this.capacity = capacity;
-    const { base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits } = this;
-    memory.writePlaces(EXTENTS, 0, [base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits]);
+    const { base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits, pages, links } = this;
+    const columns = [base, sn, prev, next, child, arena, shard, slabClass, freeCount, freeBits, pages, links.prev, links.next];
+    memory.writePlaces(EXTENTS, 0, columns);
   }
 }

@@ -11,7 +11,6 @@ import { ArenaMutex, lock } from '../mutex.ts';
 import { NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT, State } from './edata.ts';
 import { neighbor, registerBoundary } from './emap.ts';
-import { esetFit, esetInsert, esetRemove } from './eset.ts';
 import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
@@ -97,13 +96,12 @@ function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): void 
 
 /** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing. `heap.coalesced` says if it merged. */
 function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): Extent {
-  const { edata } = heap;
   let again: boolean;
   do {
     again = false;
     const next = neighbor(heap, extent, ecache, true);
     if (next !== 0) {
-      esetRemove(edata, ecache.eset, next);
+      ecache.eset.remove(next);
       extentMerge(heap, arena, extent, next);
       if (ecache.delayCoalesce) {
         heap.coalesced = true;
@@ -113,7 +111,7 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
     }
     const previous = neighbor(heap, extent, ecache, false);
     if (previous !== 0) {
-      esetRemove(edata, ecache.eset, previous);
+      ecache.eset.remove(previous);
       extentMerge(heap, arena, previous, extent);
       extent = previous;
       if (ecache.delayCoalesce) {
@@ -130,7 +128,8 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
 function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
   const { edata } = heap;
   edata.state[extent] = ecache.state;
-  esetInsert(edata, (edata.flags[extent] & Flag.guarded) !== 0 ? ecache.guarded : ecache.eset, extent);
+  const eset = (edata.flags[extent] & Flag.guarded) !== 0 ? ecache.guarded : ecache.eset;
+  eset.insert(extent);
 }
 
 /** extent_record: puts an active extent into a cache, merged with its neighbours as the cache does it. */
@@ -220,7 +219,7 @@ export function extentRecycle(
     extent = neighbor(heap, expand, ecache, true);
     if (extent === 0 || edata.pages[extent] < pages) return NO_EXTENT;
   } else {
-    extent = esetFit(edata, eset, pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : 64);
+    extent = eset.fit(pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : 64);
     if (extent === 0) return NO_EXTENT;
   }
   if (guarded && edata.pages[extent] !== pages) {
@@ -231,7 +230,7 @@ export function extentRecycle(
       'slab_sizes gives slabs of so nearly equal sizes that jemalloc cuts a guarded one in two, and goes astray',
     );
   }
-  esetRemove(edata, eset, extent);
+  eset.remove(extent);
   edata.state[extent] = State.active;
   const boundary = Math.ceil(alignment / PAGE) * PAGE;
   const leadPages = (Math.ceil(edata.base[extent] / boundary) * boundary - edata.base[extent]) / PAGE;
@@ -390,7 +389,7 @@ export function ecacheEvict(heap: Heap, arena: Arena, ecache: Ecache, limitPages
       if (extent === 0) return NO_EXTENT;
     }
     if (ecache.pages <= limitPages) return NO_EXTENT;
-    esetRemove(edata, eset, extent);
+    eset.remove(extent);
     if (!ecache.delayCoalesce || (edata.flags[extent] & Flag.guarded) !== 0) {
       edata.state[extent] = State.active;
       return extent;

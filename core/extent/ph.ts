@@ -59,7 +59,11 @@ export function heapRemove(nodes: HeapNodes, heaps: HeapTable, heap: number, nod
 
 /** Checks the links of a heap. @throws Error naming what does not hold. @returns how many elements it holds. */
 export function checkHeap(nodes: HeapNodes, heaps: HeapTable, heap: number): number {
-  const root = heaps.root(heap);
+  return checkTree(nodes, heaps.root(heap));
+}
+
+/** The same of the heap with a root. */
+export function checkTree(nodes: HeapNodes, root: number): number {
   if (root === 0) return 0;
   return 1 + checkSiblings(nodes, nodes.child[root], root) + checkSiblings(nodes, nodes.next[root], root);
 }

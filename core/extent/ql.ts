@@ -3,21 +3,23 @@
  * Invariant: a row is in one list of its links at most; the first one's `prev` and the last one's `next` are 0.
  * Differs: links are columns, and lists are rows of a table.
  */
-import { grown } from '../columns.ts';
+import { type Columns, HEAP_COLUMNS } from '../columns.ts';
 
 /** Row -> its neighbours in the list that it is in, 0 for none. */
 export class ListLinks {
-  prev: Int32Array<ArrayBuffer>;
-  next: Int32Array<ArrayBuffer>;
+  prev: Int32Array;
+  next: Int32Array;
+  readonly #columns: Columns;
 
-  constructor(rows: number) {
-    this.prev = new Int32Array(rows);
-    this.next = new Int32Array(rows);
+  constructor(rows: number, columns: Columns = HEAP_COLUMNS) {
+    this.#columns = columns;
+    this.prev = columns.int32(rows);
+    this.next = columns.int32(rows);
   }
 
   grow(rows: number): void {
-    this.prev = grown(this.prev, rows);
-    this.next = grown(this.next, rows);
+    this.prev = this.#columns.grown(this.prev, rows);
+    this.next = this.#columns.grown(this.next, rows);
   }
 }
 
@@ -26,9 +28,9 @@ export class ListTable {
   readonly first: Int32Array;
   readonly last: Int32Array;
 
-  constructor(lists: number) {
-    this.first = new Int32Array(lists);
-    this.last = new Int32Array(lists);
+  constructor(lists: number, first: Int32Array = new Int32Array(lists), last: Int32Array = new Int32Array(lists)) {
+    this.first = first;
+    this.last = last;
   }
 
   /** ql_tail_insert */

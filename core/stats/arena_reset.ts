@@ -76,6 +76,10 @@ export function arenaDestroy(heap: Heap, arena: Arena): void {
   }
   heap.arenas[arena.index] = undefined;
   heap.memory.placeArena(arena.index, 0);
+  for (const { eset, guarded } of [arena.dirty, arena.muzzy, arena.retained]) {
+    eset.release();
+    guarded.release();
+  }
   if (heap.options.retain) return;
   syncOthers(heap, arena);
   for (const [block, address] of arena.base.addresses.entries()) heap.space.munmap(address, arena.base.sizes[block]);

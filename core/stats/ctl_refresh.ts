@@ -135,8 +135,8 @@ function readHpaMutexes({ mutexes }: Heap, arena: Arena, out: ArenaStats): void 
 function countExtents(ecache: Ecache, extents: Float64Array, bytes: Float64Array): void {
   const { eset, guarded } = ecache;
   for (let row = 0; row < Math.min(NPSIZES, ESET_ROWS); row++) {
-    extents[row] = eset.counts[row] + guarded.counts[row];
-    bytes[row] = (eset.rowPages[row] + guarded.rowPages[row]) * PAGE;
+    extents[row] = eset.count(row) + guarded.count(row);
+    bytes[row] = (eset.pagesIn(row) + guarded.pagesIn(row)) * PAGE;
   }
 }
 
