@@ -91,6 +91,8 @@ export class Heap {
   mappedDss = false;
   /** What was allocated or freed leaves work to do (deferred_work_generated). */
   deferredWork = false;
+  /** Takes note of the figures, which are those of a peak and about to change. A replay sets it. */
+  notePeak: () => void = () => {};
   readonly stash: number[] = [];
   /** Called for a statistics event of a thread (stats_interval). */
   statsIntervalEvent: (tsd: Tsd, elapsed: number) => void = () => {};

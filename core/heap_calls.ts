@@ -89,4 +89,8 @@ export class HeapCalls implements ModelCalls {
   fullRemove(index: number, bin: number, slab: number): void {
     this.#arena(index).bins.full.remove(this.#heap.edata.links, bin, slab);
   }
+
+  notePeak(): void {
+    this.#heap.notePeak();
+  }
 }

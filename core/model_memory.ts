@@ -65,6 +65,7 @@ export interface ModelCalls {
   statsEvent(thread: number, elapsed: number): void;
   fullInsert(arena: number, bin: number, slab: number): void;
   fullRemove(arena: number, bin: number, slab: number): void;
+  notePeak(): void;
 }
 
 const code = new SharedCode(BYTES);
@@ -110,6 +111,7 @@ export class ModelMemory extends ColumnMemory {
       statsEvent: (thread, elapsed) => called().statsEvent(thread, elapsed),
       fullInsert: (arena, bin, slab) => called().fullInsert(arena, bin, slab),
       fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
+      notePeak: () => called().notePeak(),
     };
     this.code = code.on(this.memory, { calls: { ...calls } }) as ModelCode;
     const classOf = this.uint8(SMALL_MAXCLASS / 8 + 1);

@@ -31,3 +31,6 @@ export declare function fullInsert(arena: u32, bin: u32, slab: u32): void;
 
 /** Takes it out. */
 export declare function fullRemove(arena: u32, bin: u32, slab: u32): void;
+
+/** The model's figures are those of the latest peak of requested bytes, and are about to change. */
+export declare function notePeak(): void;

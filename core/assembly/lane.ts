@@ -1,5 +1,5 @@
 /**
- * The fast lane of a replay: mallocs, callocs and frees of small objects, after which nothing but their own cache, bin and slab has changed (jemalloc 5.3.0:
+ * The fast lane of a replay: mallocs, callocs, reallocs and frees of small objects, after which nothing but their own cache, bin and slab has changed (jemalloc 5.3.0:
  * imalloc_fastpath, free_fastpath; and, where a cache is empty or full, tcache_alloc_small_hard and tcache_bin_flush_bottom). Of a program's calls these
  * are nearly all.
  * Invariant: what a row does here is what `malloc`, `calloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
@@ -8,12 +8,14 @@
 import { REGION_BITS } from '../extent/region';
 import { FREE as NOTHING, NO_MEMORY } from '../replay/live_row';
 import * as calls from './calls';
-import { Account, Arena, Column, EventWindow, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
+import { decayTick } from './bin';
+import { Account, Arena, CacheBin, Column, EventWindow, extents, LiveRow, model, mutexes, NBINS, Tcache, Tsd } from './tables';
 import { tcacheFlush, tcacheRefill } from './tcache';
-import { triggerAlloc, triggerDealloc } from './thread_event';
+import { threadAllocEvent, threadDallocEvent, triggerAlloc, triggerDealloc } from './thread_event';
 
 /** Values of the column of operations, as trace/events.ts has them; malloc is 0. */
 const CALLOC: u8 = 1;
+const REALLOC: u8 = 2;
 const FREE: u8 = 9;
 /** Largest size of a small class (SC_SMALL_MAXCLASS). */
 const SMALL_MAXCLASS: f64 = 14336;
@@ -25,8 +27,9 @@ class Lane {
   liveBytes: f64;
   peakBytes: f64;
   bytes: f64;
-  /** Allocations of the stretch, and the row that set the peak, -1 for none. */
+  /** Allocations of the stretch, reallocs included, blocks that reallocs took, and the row that set the peak, -1 for none. */
   mallocs: u32;
+  moves: u32;
   peakRow: i32;
   /** The row in progress, while TypeScript is called; and whether the row that ended the stretch is an allocation that got no memory. */
   row: u32;
@@ -72,13 +75,22 @@ function classOf(requested: u32): u32 {
  */
 export function runLane(lane: Lane, from: u32, to: u32): u32 {
   lane.mallocs = 0;
+  lane.moves = 0;
   lane.bytes = 0;
   lane.peakRow = -1;
   let row = from;
   for (let goesOn = true; goesOn; ) {
     row = runCached(lane, row, to);
-    if (lane.due !== 0) fire(lane, row - 1);
-    else goesOn = row < to && lane.refills !== 0 && makeReady(lane, row);
+    if (lane.due !== 0) {
+      fire(lane, row - 1);
+    } else if (row === to || lane.refills === 0) {
+      goesOn = false;
+    } else if (lane.events.op[row] === REALLOC) {
+      goesOn = reallocate(lane, row);
+      if (goesOn) row++;
+    } else {
+      goesOn = makeReady(lane, row);
+    }
   }
   return row;
 }
@@ -209,6 +221,13 @@ function enter(lane: Lane, tsd: Tsd, row: u32): void {
   if (time > model.now) model.now = time;
 }
 
+/** Has the model's figures noted if they are those of a peak: what comes changes them. */
+function notePeak(lane: Lane): void {
+  if (lane.newPeak === 0) return;
+  lane.newPeak = 0;
+  calls.notePeak();
+}
+
 /** Fires the events that are due after a row. */
 function fire(lane: Lane, row: u32): void {
   const tsd = lane.threads[lane.events.thread[row]];
@@ -217,7 +236,10 @@ function fire(lane: Lane, row: u32): void {
   else triggerAlloc(tsd);
 }
 
-/** Fills or flushes the cache that a row finds empty or full. False if that is not what the row needs, or if there is no memory for it. */
+/**
+ * Makes ready what a row needs and does not find: a cache that is filled or flushed, or a peak that is noted before events fire. False if that is not what
+ * it needs, or if there is no memory for it.
+ */
 function makeReady(lane: Lane, row: u32): bool {
   const events = lane.events;
   const thread = events.thread[row];
@@ -229,25 +251,127 @@ function makeReady(lane: Lane, row: u32): bool {
   const live = lane.liveRow(object);
   const kind = events.op[row];
   if (kind === FREE) {
-    if (live.region <= <u32>NO_MEMORY || lane.newPeak !== 0) return false;
+    if (live.region <= <u32>NO_MEMORY) return false;
     const szind = <u32>extents.slabClass[live.region >>> REGION_BITS];
     if (szind >= NBINS) return false;
     const bin = tcache.bin(szind);
-    if (bin.slots === 0 || bin.cached < bin.slots) return false;
+    if (bin.slots === 0) return false;
+    const isFull = bin.cached === bin.slots;
+    if (!isFull && lane.newPeak === 0) return false;
     enter(lane, tsd, row);
-    tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
+    notePeak(lane);
+    if (isFull) tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
     return true;
   }
+  if (kind > CALLOC || object === 0 || live.region !== NOTHING) return false;
   const requested = events.requested(row, kind === CALLOC);
-  if (kind > CALLOC || !(requested <= SMALL_MAXCLASS) || object === 0 || live.region !== NOTHING) return false;
-  if (lane.accountCount !== 0 && <u32>(events.stack[row] + 1) >= lane.accountCount) return false;
+  if (!isSmall(lane, tsd, row, requested)) return false;
   const szind = classOf(<u32>requested);
-  const bin = tcache.bin(szind);
-  const clock = tsd.allocated + model.usableSize[szind];
-  if (bin.slots === 0 || bin.cached !== 0 || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) return false;
-  if (tsd.arena === null || (lane.newPeak !== 0 && lane.liveBytes < lane.peakBytes)) return false;
+  const pending = lane.newPeak !== 0 && lane.liveBytes < lane.peakBytes;
+  if (tcache.bin(szind).cached !== 0 && !pending) return false;
   enter(lane, tsd, row);
+  if (pending) notePeak(lane);
+  return hasCached(lane, tsd, tcache, szind);
+}
+
+/** Whether a row asks for a small object, and neither a sample nor statistics are due after it: those are for TypeScript. */
+function isSmall(lane: Lane, tsd: Tsd, row: u32, requested: f64): bool {
+  if (!(requested <= SMALL_MAXCLASS)) return false;
+  if (lane.accountCount !== 0 && <u32>(lane.events.stack[row] + 1) >= lane.accountCount) return false;
+  const clock = tsd.allocated + model.usableSize[classOf(<u32>requested)];
+  return clock < tsd.sampleEvent && clock < tsd.statsEvent;
+}
+
+/** Fills a class of the cache if it is empty. False if the class is not cached, or if there is no memory. */
+function hasCached(lane: Lane, tsd: Tsd, tcache: Tcache, szind: u32): bool {
+  const bin = tcache.bin(szind);
+  if (bin.cached !== 0) return true;
+  if (bin.slots === 0 || tsd.arena === null) return false;
   if (tcacheRefill(tsd, tcache, <Arena>tsd.arena, szind) !== 0) return true;
   lane.failed = 1;
   return false;
+}
+
+/**
+ * realloc of a small object to another small size, or of NULL (do_rallocx, arena_ralloc). False, with nothing done, if the row needs more; and if there is no
+ * memory, where the object has left the live ones and the ledger as it does in TypeScript.
+ */
+function reallocate(lane: Lane, row: u32): bool {
+  const events = lane.events;
+  const thread = events.thread[row];
+  const object = events.object[row];
+  const requested = events.size[row];
+  if (thread >= lane.threadCount || object === 0 || object >= lane.capacity || requested === 0) return false;
+  const tsd = lane.threads[thread];
+  if (tsd.tcache === null || !isSmall(lane, tsd, row, requested)) return false;
+  const tcache = <Tcache>tsd.tcache;
+  const ofNull = events.old[row] === 0;
+  const former: u32 = ofNull ? 0 : events.oldObject[row];
+  if (former >= lane.capacity) return false;
+  const live = lane.liveRow(object);
+  const old = lane.liveRow(former);
+  const region = old.region;
+  if (!ofNull && region <= <u32>NO_MEMORY) return false;
+  // an object that lives there already has lost its free
+  if (object !== former && live.region !== NOTHING) return false;
+  const szind = classOf(<u32>requested);
+  const oldSzind = ofNull ? NBINS : <u32>extents.slabClass[region >>> REGION_BITS];
+  const bin = tcache.bin(szind);
+  if (szind !== oldSzind) {
+    if (bin.slots === 0 || (bin.cached === 0 && tsd.arena === null)) return false;
+    if (!ofNull && (oldSzind >= NBINS || tcache.bin(oldSzind).slots === 0)) return false;
+  }
+
+  enter(lane, tsd, row);
+  notePeak(lane);
+  const contexts = lane.accountCount !== 0;
+  if (!ofNull) {
+    const bytes = <f64>old.requested;
+    old.region = NOTHING;
+    lane.liveBytes -= bytes;
+    lane.moves++;
+    if (contexts) lane.account(lane.liveStacks[former]).free(bytes);
+  }
+  let result = region;
+  if (szind === oldSzind) {
+    decayTick(tsd, model.arenas[extents.arena[region >>> REGION_BITS]], 1);
+  } else {
+    if (!hasCached(lane, tsd, tcache, szind)) return false;
+    result = pop(tcache, bin);
+    if (!ofNull) push(tsd, tcache, oldSzind, region);
+  }
+  threadAllocEvent(tsd, model.usableSize[szind]);
+  if (!ofNull) threadDallocEvent(tsd, model.usableSize[oldSzind]);
+
+  live.region = result;
+  live.requested = <u32>requested;
+  lane.mallocs++;
+  lane.bytes += requested;
+  lane.liveBytes += requested;
+  if (lane.liveBytes > lane.peakBytes) {
+    lane.peakBytes = lane.liveBytes;
+    lane.peakRow = row;
+    lane.newPeak = 1;
+  }
+  if (contexts) {
+    lane.liveStacks[object] = events.stack[row];
+    lane.account(events.stack[row]).allocate(requested, events.time[row]);
+  }
+  return true;
+}
+
+/** Takes the top object of a class that has one (cache_bin_alloc). */
+function pop(tcache: Tcache, bin: CacheBin): u32 {
+  bin.cached--;
+  if (bin.cached < bin.lowWater) bin.lowWater = bin.cached;
+  bin.requests++;
+  return tcache.stack[bin.stackBase + bin.cached];
+}
+
+/** tcache_dalloc_small */
+function push(tsd: Tsd, tcache: Tcache, szind: u32, region: u32): void {
+  const bin = tcache.bin(szind);
+  if (bin.cached === bin.slots) tcacheFlush(tsd, tcache, szind, bin.slots >> model.flushDiv);
+  tcache.stack[bin.stackBase + bin.cached] = region;
+  bin.cached++;
 }

@@ -6,6 +6,7 @@
 import { WINDOW_BYTES } from '../assembly/places.ts';
 import type { ColumnMemory } from '../memory.ts';
 import { EVENT_BYTES, EventBatch, Op } from '../trace/events.ts';
+import type { NumberedBatch } from './numbers.ts';
 
 /** Rows that a window shows at once, at most. */
 export const WINDOW = 4096;
@@ -30,6 +31,7 @@ export class EventWindow {
   /** Where rows are copied to, and their blocks' numbers; made when first needed. */
   #copy: EventBatch | undefined;
   #object: Int32Array | undefined;
+  #oldObject: Int32Array | undefined;
 
   constructor(memory: ColumnMemory) {
     this.memory = memory;
@@ -90,38 +92,62 @@ export class EventWindow {
     copy.extra.set(batch.extra.subarray(from, to));
   }
 
-  /** Shows what the lane needs of rows `from` to `to` - 1 of a batch, WINDOW at most, whose blocks `object` numbers. */
-  showCalls(batch: EventBatch, object: Int32Array, from: number, to: number, contexts: boolean): void {
+  /** Shows what the lane needs of rows `from` to `to` - 1 of a batch, WINDOW at most. */
+  showCalls({ batch, object, old }: NumberedBatch, from: number, to: number, contexts: boolean): void {
     const copy = this.#show(batch, from, to);
-    const objectInPlace = this.memory.owns(object);
-    const copied = objectInPlace ? object : (this.#object ??= this.memory.int32(WINDOW));
-    this.#words[OBJECT] = copied.byteOffset + (objectInPlace ? from * 4 : 0);
+    this.#showNumbers(object, old);
+    if (copy === undefined) return;
     if (to - from < FEW) {
-      for (let row = from; row < to; row++) {
-        if (!objectInPlace) copied[row - from] = object[row];
-        if (copy === undefined) continue;
-        copy.op[row - from] = batch.op[row];
-        copy.thread[row - from] = batch.thread[row];
-        copy.time[row - from] = batch.time[row];
-        copy.size[row - from] = batch.size[row];
-        if (batch.op[row] === Op.calloc) copy.extra[row - from] = batch.extra[row];
-        if (contexts) copy.stack[row - from] = batch.stack[row];
-      }
+      for (let row = from; row < to; row++) copyRow(copy, row - from, batch, row);
       return;
     }
-    if (!objectInPlace) copied.set(object.subarray(from, to));
-    if (copy === undefined) return;
     const op = batch.op.subarray(from, to);
     copy.op.set(op);
     copy.thread.set(batch.thread.subarray(from, to));
     copy.time.set(batch.time.subarray(from, to));
     copy.size.set(batch.size.subarray(from, to));
     if (op.includes(Op.calloc)) copy.extra.set(batch.extra.subarray(from, to));
+    if (op.includes(Op.realloc)) copy.old.set(batch.old.subarray(from, to));
     if (contexts) copy.stack.set(batch.stack.subarray(from, to));
+  }
+
+  #showNumbers(object: Int32Array, old: Int32Array): void {
+    const words = this.#words;
+    const from = this.#from;
+    const to = this.#to;
+    if (this.memory.owns(object)) {
+      words[OBJECT] = object.byteOffset + from * 4;
+      words[OLD_OBJECT] = old.byteOffset + from * 4;
+      return;
+    }
+    this.#object ??= this.memory.int32(WINDOW);
+    this.#oldObject ??= this.memory.int32(WINDOW);
+    words[OBJECT] = this.#object.byteOffset;
+    words[OLD_OBJECT] = this.#oldObject.byteOffset;
+    if (to - from < FEW) {
+      for (let row = from; row < to; row++) {
+        this.#object[row - from] = object[row];
+        this.#oldObject[row - from] = old[row];
+      }
+      return;
+    }
+    this.#object.set(object.subarray(from, to));
+    if (this.#batch.op.subarray(from, to).includes(Op.realloc)) this.#oldObject.set(old.subarray(from, to));
   }
 
   /** Time of a row of the window. */
   timeOf(row: number): number {
     return this.#batch.time[this.#from + row];
   }
+}
+
+/** Copies what the lane needs of one row. */
+function copyRow(copy: EventBatch, at: number, batch: EventBatch, row: number): void {
+  copy.op[at] = batch.op[row];
+  copy.thread[at] = batch.thread[row];
+  copy.time[at] = batch.time[row];
+  copy.old[at] = batch.old[row];
+  copy.size[at] = batch.size[row];
+  copy.extra[at] = batch.extra[row];
+  copy.stack[at] = batch.stack[row];
 }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { auditHeap } from '../audit.ts';
 import { HangError } from '../hang_error.ts';
-import { addressOf, calloc, free, malloc, NULL_REGION } from '../jemalloc.ts';
+import { addressOf, calloc, free, malloc, NULL_REGION, realloc } from '../jemalloc.ts';
 import { Random } from '../synth/random.ts';
 import { threadExit } from '../thread/lifecycle.ts';
 import { EventBatch, Op } from '../trace/events.ts';
@@ -18,6 +18,8 @@ interface Call {
   readonly op: number;
   readonly thread: number;
   readonly block: number;
+  /** The block that a realloc takes, 0 for NULL. */
+  readonly old?: number;
   /** Elements, of a calloc. */
   readonly count?: number;
   readonly size?: number;
@@ -30,7 +32,7 @@ const cpuOf = (event: number, thread: number) => ((event >> 9) + thread) & 3;
 
 const STACKS = 7;
 
-/** A seeded program: four threads at a time that free each other's blocks, sizes of all classes, callocs; others come for threads that end. */
+/** A seeded program: four threads at a time that free each other's blocks, sizes of all classes, callocs, reallocs; others come for threads that end. */
 function randomProgram(seed: number, events: number, largest = 20_000): Call[] {
   const random = new Random(seed);
   const live: number[] = [];
@@ -39,13 +41,14 @@ function randomProgram(seed: number, events: number, largest = 20_000): Call[] {
   const threads = [0, 1, 2, 3];
   let blocks = 0;
   let turn = 0;
+  const unused = () => (free.length > 100 ? (free.shift() as number) : ++blocks);
   while (program.length < events) {
     if (random.oneIn(20)) turn = random.below(4);
     const thread = threads[turn];
     if (thread !== 0 && random.oneIn(2000)) {
       program.push({ op: Op.thread_exit, thread, block: 0 });
       threads[turn] = Math.max(...threads) + 1;
-    } else if (random.below(1000) < (live.length < 4000 ? 480 : 520) && live.length > 0) {
+    } else if (random.below(1000) < (live.length < 4000 ? 400 : 520) && live.length > 0) {
       // the youngest as often as any
       const at = random.oneIn(2) ? live.length - 1 : random.below(live.length);
       const block = live[at];
@@ -53,8 +56,19 @@ function randomProgram(seed: number, events: number, largest = 20_000): Call[] {
       live.pop();
       free.push(block);
       program.push({ op: Op.free, thread, block });
+    } else if (random.oneIn(4)) {
+      // of NULL; to the same address; to another one
+      const at = random.below(live.length);
+      const old = random.oneIn(10) || live.length === 0 ? 0 : live[at];
+      const stays = old !== 0 && random.oneIn(2);
+      const block = stays ? old : unused();
+      if (old === 0) live.push(block);
+      else live[at] = block;
+      if (old !== 0 && !stays) free.push(old);
+      const size = random.oneIn(20) ? random.below(100_000) : random.oneIn(3) ? 1 + random.below(64) : random.tailed(1, 10);
+      program.push({ op: Op.realloc, thread, block, old, size, stack: random.below(STACKS + 1) - 1 });
     } else {
-      const block = free.length > 100 ? (free.shift() as number) : ++blocks;
+      const block = unused();
       live.push(block);
       const size = random.oneIn(200) ? random.below(300_000) : random.oneIn(4) ? random.below(largest + 1) : random.tailed(1, 10) - 1;
       const count = random.oneIn(5) ? random.between(0, 5) : undefined;
@@ -78,7 +92,7 @@ function* batchesOf(program: readonly Call[], capacity: number, first = 0, newBa
   for (let from = 0; from < program.length; from += capacity) {
     const batch = newBatch(capacity);
     batch.cpu = new Int16Array(capacity);
-    for (const { op, thread, block, count = 0, size = 0, stack = -1 } of program.slice(from, from + capacity)) {
+    for (const { op, thread, block, old = 0, count = 0, size = 0, stack = -1 } of program.slice(from, from + capacity)) {
       const row = batch.length++;
       const event = first + from + row;
       batch.op[row] = op;
@@ -86,6 +100,8 @@ function* batchesOf(program: readonly Call[], capacity: number, first = 0, newBa
       batch.time[row] = timeOf(event);
       batch.ptr[row] = block * 16;
       if (batch.object !== undefined) batch.object[row] = block;
+      if (batch.oldObject !== undefined) batch.oldObject[row] = old;
+      batch.old[row] = old * 16;
       batch.size[row] = size;
       batch.extra[row] = count;
       batch.stack[row] = stack;
@@ -174,7 +190,7 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
   const live = new Map<number, { region: number; bytes: number; stack: number }>();
   let peak = modelBytes(heap);
   let outOfMemory = 0;
-  for (const [event, { op, thread, block, count = 1, size = 0, stack = -1 }] of program.entries()) {
+  for (const [event, { op, thread, block, old = 0, count = 1, size = 0, stack = -1 }] of program.entries()) {
     replay.passTime(timeOf(event));
     const tsd = replay.tsdOf(thread);
     tsd.cpu = cpuOf(event, thread);
@@ -188,7 +204,18 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
       ledger.newPeak = false;
       if (former.region !== NO_MEMORY) free(heap, tsd, former.region, stack);
     } else {
-      const given = op === Op.malloc ? malloc(heap, tsd, size, stack) : calloc(heap, tsd, count, size, stack);
+      const moved = live.get(old);
+      if (op === Op.realloc) ledger.newPeak = false;
+      if (moved !== undefined) {
+        live.delete(old);
+        ledger.free(moved.stack as StackIndex, moved.bytes);
+      }
+      const given =
+        moved !== undefined && moved.region !== NO_MEMORY
+          ? realloc(heap, tsd, moved.region, size, stack)
+          : op === Op.calloc
+            ? calloc(heap, tsd, count, size, stack)
+            : malloc(heap, tsd, size, stack);
       if (given === NULL_REGION) outOfMemory++;
       live.set(block, { region: given === NULL_REGION ? NO_MEMORY : given, bytes: count * size, stack });
       ledger.allocate(stack as StackIndex, count * size, timeOf(event), event);
@@ -228,7 +255,7 @@ function watchLanes(): LaneRuns {
   return seen;
 }
 
-describe('what the lane does, is what malloc, calloc and free do', () => {
+describe('what the lane does, is what malloc, calloc, realloc and free do', () => {
   // with how much of the program the lane must have run
   test.each([
     ['', 0.9],

@@ -1,7 +1,7 @@
 /**
- * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs, callocs and frees of small objects, of a program's calls nearly all.
+ * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs, callocs, reallocs and frees of small objects, of a program's calls nearly all.
  * It sees a batch through a window (event_window.ts).
- * Invariant: what a row does there is what `malloc`, `calloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
+ * Invariant: what a row does there is what `malloc`, `calloc`, `realloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
  */
 import { LANE_BYTES } from '../assembly/places.ts';
 import type { ModelMemory } from '../model_memory.ts';
@@ -15,16 +15,17 @@ const LIVE_BYTES = 0;
 const PEAK_BYTES = 1;
 const BYTES = 2;
 const MALLOCS = 6;
-const PEAK_ROW = 7;
-const ROW = 8;
-const FAILED = 9;
-const EVENTS = 10;
-const LIVE = 11;
-const ACCOUNTS = 14;
-const TSDS = 16;
-const THREAD_COUNT = 17;
-const REFILLS = 18;
-const NEW_PEAK = 19;
+const MOVES = 7;
+const PEAK_ROW = 8;
+const ROW = 9;
+const FAILED = 10;
+const EVENTS = 11;
+const LIVE = 12;
+const ACCOUNTS = 15;
+const TSDS = 17;
+const THREAD_COUNT = 18;
+const REFILLS = 19;
+const NEW_PEAK = 20;
 
 /** The lane of one replay. */
 export class Lane {
@@ -35,6 +36,10 @@ export class Lane {
   readonly #place: number;
   readonly #doubles: Float64Array;
   readonly #words: Int32Array;
+  /** Tables as they were found last. */
+  #rows: Uint32Array | undefined;
+  #accounts: Float64Array | undefined;
+  #tsds: Uint32Array | undefined;
 
   /**
    * @param window what shows the lane its events
@@ -68,26 +73,31 @@ export class Lane {
     words[NEW_PEAK] = ledger.newPeak ? 1 : 0;
     words[FAILED] = 0;
     const stop = this.#memory.code.runLane(this.#place, from, to);
-    if (stop > from) {
-      const mallocs = words[MALLOCS];
-      ledger.addTotals(mallocs, doubles[BYTES], stop - from - mallocs, 0, doubles[LIVE_BYTES]);
-      const peakRow = words[PEAK_ROW];
-      if (peakRow >= 0) ledger.setPeak(doubles[PEAK_BYTES], this.#window.timeOf(peakRow), event + peakRow - from);
-    }
+    const mallocs = words[MALLOCS];
+    const moves = words[MOVES];
+    if (stop > from || moves > 0) ledger.addTotals(mallocs, doubles[BYTES], stop - from - mallocs, moves, doubles[LIVE_BYTES]);
+    const peakRow = words[PEAK_ROW];
+    if (peakRow >= 0) ledger.setPeak(doubles[PEAK_BYTES], this.#window.timeOf(peakRow), event + peakRow - from);
+    ledger.newPeak = words[NEW_PEAK] !== 0;
     return stop;
   }
 
-  /** Writes down where the tables are now. */
+  /** Writes down where the tables are now, if one has grown. */
   #findTables(): void {
     const words = this.#words;
     const { words: rows, stacks, capacity } = this.#live;
     const { contexts, accounts } = this.#ledger;
+    const { tsds } = this.#memory;
+    if (rows === this.#rows && accounts === this.#accounts && tsds === this.#tsds) return;
+    this.#rows = rows;
+    this.#accounts = accounts;
+    this.#tsds = tsds;
     words[LIVE] = rows.byteOffset;
     words[LIVE + 1] = stacks.byteOffset;
     words[LIVE + 2] = capacity;
     words[ACCOUNTS] = accounts.byteOffset;
     words[ACCOUNTS + 1] = contexts ? accounts.length / FIELDS : 0;
-    words[TSDS] = this.#memory.tsds.byteOffset;
+    words[TSDS] = tsds.byteOffset;
   }
 
   /** Whether the row that ended the latest stretch is an allocation that got no memory: it has been tried, and is not to be tried again. */

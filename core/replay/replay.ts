@@ -166,6 +166,7 @@ export class Replay extends AccountReplay {
         message,
       },
     });
+    heap.notePeak = () => this.#takePeak();
     this.#lane = new Lane(memory, this.window, this.live, this.ledger, heap.background === null && conf.percpuArenas === 0);
     this.#ctl = new Ctl(heap);
     this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
@@ -274,7 +275,7 @@ export class Replay extends AccountReplay {
       if (row === end) {
         first = row;
         end = Math.min(to, row + WINDOW);
-        this.window.showCalls(batch, object, first, end, this.ledger.contexts);
+        this.window.showCalls(numbers, first, end, this.ledger.contexts);
       }
       const quiet = background === null ? end : this.#rowsUntilAlarm(background, time, row, end);
       // the lane starts no thread
@@ -546,7 +547,7 @@ export class Replay extends AccountReplay {
   }
 }
 
-/** Bytes that an allocation by malloc or calloc asks for. */
+/** Bytes that a malloc, calloc or realloc asks for. */
 function requestedBy({ op, size, extra }: EventBatch, row: number): number {
   return op[row] === Op.calloc ? extra[row] * size[row] : size[row];
 }
