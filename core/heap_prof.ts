@@ -92,6 +92,7 @@ class Locks implements ProfLocks {
 export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
   const host: ProfHost = {
     locks: new Locks(heap.mutexes),
+    memory: heap.memory,
     iallocztm: (thread, size, alignment, arena) =>
       // of the tables only those that are aligned, the hash tables, are cleared (src/ckh.c)
       internalAlloc(heap, heap.tsds[thread], size, alignment === 1 ? 0 : alignment, heap.arenas[arena] as Arena, alignment !== 1),

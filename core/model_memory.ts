@@ -23,6 +23,8 @@ export interface ModelCode {
   esetInsert(eset: number, extent: number): void;
   esetRemove(eset: number, extent: number): void;
   esetFit(eset: number, pages: number, alignment: number, exactOnly: boolean, lgMaxFit: number): number;
+  /** Values and result are named by their places. */
+  hash128(values: number, count: number, seed: number, result: number): void;
   mallocSmall(tsd: number, arena: number, szind: number): number;
   dallocSmall(tsd: number, region: number): void;
   /** `lane` is the place of the struct Lane. Rows are those of its window. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ModelMemory } from '../model_memory.ts';
 import { getU64 } from '../u64.ts';
 import { Ckh } from './ckh.ts';
 import type { KeyHashes } from './ckh.ts';
@@ -24,10 +25,11 @@ const state = (table: Ckh) => getU64(table.prng, 0).toString(16).padStart(16, '0
 
 /** Keys i = 0, 1, … of three frames 0x400000 + 0x1000 i + {0, 0x10, 0x20}. */
 function threeFrameKeys(count: number): KeyHashes {
-  const backtraces = new BacktraceTable({
-    framesOf: (stack) => [3 * stack, 3 * stack + 1, 3 * stack + 2],
-    frames: { addressOf: (frame) => BigInt(0x400000 + 0x1000 * Math.floor(frame / 3) + 0x10 * (frame % 3)) },
-  });
+  const stacks = {
+    framesOf: (stack: number) => [3 * stack, 3 * stack + 1, 3 * stack + 2],
+    frames: { addressOf: (frame: number) => BigInt(0x400000 + 0x1000 * Math.floor(frame / 3) + 0x10 * (frame % 3)) },
+  };
+  const backtraces = new BacktraceTable(stacks, new ModelMemory());
   for (let i = 0; i < count; i++) expect(backtraces.rowOf(i)).toBe(i);
   return backtraces;
 }

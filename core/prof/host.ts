@@ -7,6 +7,7 @@
 
 import type { Options } from '../conf/options.ts';
 import { HangError } from '../hang_error.ts';
+import type { ModelMemory } from '../model_memory.ts';
 
 /** Memory that an internal table lives in. `thread` is always the calling thread's row. */
 export interface ProfMemory {
@@ -34,6 +35,8 @@ export interface ProfFile {
 
 /** The allocator and the process as profiling sees them. */
 export interface ProfHost extends ProfMemory {
+  /** Where columns lie that compiled code works on. */
+  readonly memory: ModelMemory;
   /** Counters of profiling's locks, where the process keeps those of all locks. */
   readonly locks?: ProfLocks;
   /** True if the thread's tsd is in state nominal, that is, neither minimal nor in or past its clean-up (tsd_nominal). */

@@ -88,7 +88,7 @@ export class Prof {
     const gdump = (thread: number) => this.#gdump(thread);
     this.data = new ProfData(
       host,
-      new BacktraceTable(stacks),
+      new BacktraceTable(stacks, host.memory),
       this.locks,
       options.prof_accum,
       options.prof_thread_active_init,

@@ -7,42 +7,47 @@
  */
 import { grown } from '../columns.ts';
 import type { KeyHashes } from './ckh.ts';
-import { BACKTRACE_SEED, hash128 } from './hash.ts';
+import { BACKTRACE_SEED, Hash128 } from './hash.ts';
+import type { ModelMemory } from '../model_memory.ts';
 import type { ProfStacks } from './host.ts';
 
 /** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX); the root side of deeper ones is lost. */
 export const PROF_BT_MAX = 128;
+
+/** Backtraces that there is room for at first, with frames and addresses as recordings have them: compiled code is thrown away where a table grows. */
+const ROWS = 2048;
 
 export class BacktraceTable implements KeyHashes {
   readonly #stacks: ProfStacks;
   /** Rows in use. */
   length = 0;
   /** Row -> low words of the two hashes of its addresses. */
-  hash0 = new Uint32Array(256);
-  hash1 = new Uint32Array(256);
+  hash0 = new Uint32Array(ROWS);
+  hash1 = new Uint32Array(ROWS);
   /** Row -> first element of `entries`; one more element than rows. */
-  starts = new Uint32Array(257);
+  starts = new Uint32Array(ROWS + 1);
   /** Address ids, leaf first, row after row. */
-  entries = new Int32Array(4096);
+  entries = new Int32Array(32 * ROWS);
   /** Address id -> the address, low word first. */
-  addresses = new Uint32Array(2048);
+  addresses = new Uint32Array(16 * ROWS);
   /** Address id -> " 0x…", as a dump prints it. */
   readonly addressTexts: string[] = [];
   readonly #addressIds = new Map<bigint, number>();
   /** Frame index -> address id + 1, 0 while unknown. */
-  #frameAddresses = new Int32Array(1024);
+  #frameAddresses = new Int32Array(8 * ROWS);
   /** Stack index + 1 -> row + 1, 0 while unknown. */
-  #rows = new Int32Array(1024);
+  #rows = new Int32Array(2 * ROWS);
   /** Open addressing on hash0: slot -> row + 1. */
-  #slots = new Int32Array(512);
+  #slots = new Int32Array(4 * ROWS);
   /** Rows in dump order, as far as they have been ordered. */
   #ordered = new Int32Array(0);
   readonly #ids = new Int32Array(PROF_BT_MAX);
-  readonly #words = new Uint32Array(2 * PROF_BT_MAX);
-  readonly #hash = new Uint32Array(4);
+  /** Hashes the addresses of a backtrace. */
+  readonly #hash: Hash128;
 
-  constructor(stacks: ProfStacks) {
+  constructor(stacks: ProfStacks, memory: ModelMemory) {
     this.#stacks = stacks;
+    this.#hash = new Hash128(memory, PROF_BT_MAX);
   }
 
   /** Frames of a row. */
@@ -103,7 +108,7 @@ export class BacktraceTable implements KeyHashes {
 
   #intern(stack: number): number {
     const ids = this.#ids;
-    const words = this.#words;
+    const { words, result } = this.#hash;
     const frames = this.#stacks.framesOf(stack);
     const depth = Math.min(frames.length, PROF_BT_MAX);
     for (let i = 0; i < depth; i++) {
@@ -112,8 +117,8 @@ export class BacktraceTable implements KeyHashes {
       words[2 * i] = this.addresses[2 * id];
       words[2 * i + 1] = this.addresses[2 * id + 1];
     }
-    hash128(words, 0, depth, BACKTRACE_SEED, this.#hash);
-    const hash = this.#hash[0];
+    this.#hash.compute(depth, BACKTRACE_SEED);
+    const hash = result[0];
     let mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
@@ -132,7 +137,7 @@ export class BacktraceTable implements KeyHashes {
     for (let i = 0; i < depth; i++) this.entries[start + i] = ids[i];
     this.starts[row + 1] = start + depth;
     this.hash0[row] = hash;
-    this.hash1[row] = this.#hash[2];
+    this.hash1[row] = result[2];
     this.#slots[slot] = row + 1;
     if (this.length * 2 > this.#slots.length) {
       this.#slots = new Int32Array(this.#slots.length * 2);
@@ -173,15 +178,16 @@ export class BacktraceTable implements KeyHashes {
 
   /** Throws if the table is not what it says: each row's hashes fit its addresses, and the dump order is strictly increasing. */
   check(): void {
+    const { words, result } = this.#hash;
     for (let row = 0; row < this.length; row++) {
       const depth = this.depth(row);
       for (let i = 0; i < depth; i++) {
         const id = this.entries[this.starts[row] + i];
-        this.#words[2 * i] = this.addresses[2 * id];
-        this.#words[2 * i + 1] = this.addresses[2 * id + 1];
+        words[2 * i] = this.addresses[2 * id];
+        words[2 * i + 1] = this.addresses[2 * id + 1];
       }
-      hash128(this.#words, 0, depth, BACKTRACE_SEED, this.#hash);
-      if (this.hash0[row] !== this.#hash[0] || this.hash1[row] !== this.#hash[2])
+      this.#hash.compute(depth, BACKTRACE_SEED);
+      if (this.hash0[row] !== result[0] || this.hash1[row] !== result[2])
         throw new Error("a backtrace's hashes are not those of its addresses");
     }
     const order = this.inDumpOrder();

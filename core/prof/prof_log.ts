@@ -5,7 +5,7 @@
  */
 import { grown } from '../columns.ts';
 import { Ckh } from './ckh.ts';
-import { hash128, LOG_THREAD_SEED } from './hash.ts';
+import { Hash128, LOG_THREAD_SEED } from './hash.ts';
 import { jsonString } from './json.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
@@ -59,10 +59,13 @@ export class ProfLog {
   #allocations: LogAllocation[] = [];
   readonly #threadRows = new Map<number, number>();
 
+  readonly #hash: Hash128;
+
   constructor(data: ProfData, infos: InfoTable, resolution: string) {
     this.#data = data;
     this.#infos = infos;
     this.#resolution = resolution;
+    this.#hash = new Hash128(data.host.memory, 1);
   }
 
   get logging(): boolean {
@@ -128,10 +131,12 @@ export class ProfLog {
       hashes.hash0 = grown(hashes.hash0, index + 1);
       hashes.hash1 = grown(hashes.hash1, index + 1);
     }
-    const hash = new Uint32Array(4);
-    hash128(Uint32Array.of(thrUid, Math.floor(thrUid / 0x100000000)), 0, 1, LOG_THREAD_SEED, hash);
-    hashes.hash0[index] = hash[0];
-    hashes.hash1[index] = hash[2];
+    const { words, result } = this.#hash;
+    words[0] = thrUid;
+    words[1] = Math.floor(thrUid / 0x100000000);
+    this.#hash.compute(1, LOG_THREAD_SEED);
+    hashes.hash0[index] = result[0];
+    hashes.hash1[index] = result[2];
     this.#threadTable!.insert(thread, index, index);
     return index;
   }
