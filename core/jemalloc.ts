@@ -23,7 +23,6 @@ import {
   PAGE,
   sizeToIndex,
   SMALL_MAXCLASS,
-  smallIndex,
   usableSize,
 } from './sizes/sc.ts';
 import { decayTick } from './thread/decay_tick.ts';
@@ -56,22 +55,6 @@ export function usableSizeOf(heap: Heap, region: number): number {
  * because page slabs do not serve what is to be cleared.
  */
 export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number, zero = false): number {
-  const { tcache } = tsd;
-  if (tcache !== null && size <= 4096) {
-    const szind = smallIndex[(size + 7) >> 3];
-    const { bins } = tcache;
-    const at = szind * CACHE_BIN;
-    const left = bins[at + CACHED] - 1;
-    const allocated = tsd.allocated + indexToSize[szind];
-    // below the next event no sample is due, and a cached object serves: then nothing else can happen
-    if (left >= 0 && allocated < tsd.allocEvent) {
-      bins[at + CACHED] = left;
-      if (left < bins[at + LOW_WATER]) bins[at + LOW_WATER] = left;
-      bins[at + REQUESTS]++;
-      tsd.allocated = allocated;
-      return tcache.stack[bins[at + STACK_BASE] + left];
-    }
-  }
   return imalloc(heap, tsd, size, 0, size, stack, zero);
 }
 
@@ -206,21 +189,6 @@ function tcachePop(tcache: Tcache, szind: number): number {
 
 /** free of a live region. `stack` is the call's backtrace, for the profiler's log. */
 export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void {
-  const { tcache } = tsd;
-  const szind = heap.edata.slabClass[(region / REGIONS) | 0];
-  if (tcache !== null && szind < NBINS) {
-    const { bins } = tcache;
-    const at = szind * CACHE_BIN;
-    const cached = bins[at + CACHED];
-    const deallocated = tsd.deallocated + indexToSize[szind];
-    // a class that is not cached has no slots
-    if (cached < bins[at + SLOTS] && deallocated < tsd.deallocEvent) {
-      tcache.stack[bins[at + STACK_BASE] + cached] = region;
-      bins[at + CACHED] = cached + 1;
-      tsd.deallocated = deallocated;
-      return;
-    }
-  }
   tsdFetchMin(heap, tsd);
   ifree(heap, tsd, region, stack);
 }

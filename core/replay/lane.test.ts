@@ -464,6 +464,31 @@ test('peaks are the same however few rows a batch has', () => {
   }
 });
 
+test('a peak is noted before a realloc to less, which takes a slab of another class', () => {
+  const program: Call[] = [...mallocs(50, 1000), { op: Op.realloc, thread: 0, block: 1, old: 1, size: 24 }];
+  const { peak } = callByCall(program, '');
+  const atPeak = callByCall(program.slice(0, -1), '');
+  expect(peak).toEqual(atPeak.peak);
+  for (const capacity of [1, WINDOW]) expect(inBatches(program, capacity, '').peak).toEqual(peak);
+});
+
+test('a realloc to where another block still lives ends that one, and counts it', () => {
+  const program: Call[] = [
+    ...mallocs(3, 100),
+    { op: Op.realloc, thread: 0, block: 2, old: 1, size: 200 },
+    { op: Op.realloc, thread: 0, block: 3, old: 0, size: 300 },
+    { op: Op.realloc, thread: 0, block: 1, old: 5, size: 400 },
+  ];
+  for (const capacity of [1, WINDOW]) {
+    const replay = begin();
+    for (const batch of batchesOf(program, capacity)) replay.take(batch);
+    replay.finish(false);
+    const { skipped, objects_live, requested_bytes_live, allocations, frees } = replay.summary();
+    expect({ ...skipped }).toEqual({ reused: 2, free_unknown: 1 });
+    expect([objects_live, requested_bytes_live, allocations, frees]).toEqual([3, 900, 6, 0]);
+  }
+});
+
 test.each([1, 4095, 4097, 5678])('a replay that is to end before event %d is one of so many events', (event) => {
   const program = randomProgram(9, 8000);
   const replay = begin({ until: { event } });
