@@ -82,8 +82,11 @@ export class FrameTable {
   }
 }
 
+/** No two frames that differ share one: JSON begins with a bracket, and an address has no space. */
 function frameKey(frame: Frame): string {
   const { pc, fn, file, line, module, offset, inlined, fields } = frame;
+  const isPlain = file === undefined && line === undefined && module === undefined && offset === undefined && inlined === undefined;
+  if (isPlain && fields === undefined && pc !== undefined && fn !== undefined) return `${pc.toString(16)} ${fn}`;
   return JSON.stringify([pc === undefined ? null : pc.toString(16), fn, file, line, module, offset, inlined, fields]);
 }
 

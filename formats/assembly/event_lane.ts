@@ -15,7 +15,6 @@ import {
   HINT_FACTOR,
   HINT_SHIFT,
   KIND,
-  LONGEST_FIT,
   MASK,
   MOST_DIGITS,
   MOST_HEX,
@@ -36,7 +35,7 @@ import {
   ZERO,
 } from '../ndjson/shape_plan';
 import { extrasOf, MOST_CPU, NO_STACK, oldsOf, opsOf, ptrsOf, sizesOf, stacksOf, threadsOf } from './columns';
-import { hexDigit } from './hex';
+import { areDigits, areHexDigits, hexDigit, hexNumberOf, numberOf } from './hex';
 import { isPiece, numberFor } from './shape';
 
 const NS_PER_S = 1_000_000_000;
@@ -60,6 +59,10 @@ function scan(line: usize, shape: usize, words: usize, values: usize): usize {
     const first = at;
     if (kind <= CLOCK) {
       let value: u64 = 0;
+      if (kind === CLOCK && areDigits(load<u64>(at))) {
+        value = numberOf(load<u64>(at));
+        at += 8;
+      }
       for (let digit: u32 = load<u8>(at) - 0x30; digit < 10; digit = load<u8>(++at) - 0x30) value = value * 10 + digit;
       const count = <i32>(at - first);
       if (count === 0 || (count > 1 && load<u8>(first) === 0x30)) return 0;
@@ -72,6 +75,10 @@ function scan(line: usize, shape: usize, words: usize, values: usize): usize {
       store<f64>(slot, <f64>value);
     } else if (kind === HEX_DIGITS) {
       let address: u64 = 0;
+      if (areHexDigits(load<u64>(at))) {
+        address = hexNumberOf(load<u64>(at));
+        at += 8;
+      }
       for (let digit = hexDigit(load<u8>(at)); digit < 16; digit = hexDigit(load<u8>(++at))) address = (address << 4) | digit;
       const count = <i32>(at - first);
       if (count === 0 || count > MOST_HEX) return 0;
@@ -117,7 +124,8 @@ export function runEventLane(
   let raised = load<u32>(results, 8);
   let row = firstRow;
   let line = start;
-  while (line + LONGEST_FIT <= limit && row < capacity) {
+  // a line that fits has one newline, its last byte; so none passes the one at `limit`
+  while (line < limit && row < capacity) {
     const hint = (load<u32>(line + HINT_AT) * <u32>HINT_FACTOR) >> HINT_SHIFT;
     const guess = load<i32>(likely + (hint << 2));
     if (guess < 0) break;

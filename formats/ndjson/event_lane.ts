@@ -69,7 +69,7 @@ export class EventLane {
   }
 
   /**
-   * Takes lines from `start` on until the batch is full, a line does not fit, or `limit`, where there is a newline, is near. The batch, of the lane's
+   * Takes lines from `start` on until the batch is full, a line does not fit, or the last one has been taken, whose newline is at `limit`. The batch, of the lane's
    * memory, grows by one row for each line.
    * @returns The start of the first line that was not taken.
    */

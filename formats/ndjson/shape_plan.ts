@@ -59,5 +59,3 @@ export const MOST_DIGITS = 15;
 export const MOST_TIME_DIGITS = 24;
 /** Hex digits of an address without tag bits. */
 export const MOST_HEX = 13;
-/** Within this many bytes a line that fits ends, and one that does not is known not to: MOST_TEXT, and 32 for each number at most. */
-export const LONGEST_FIT = 560;

@@ -8,7 +8,7 @@ import { LANES } from '../assembly/module.ts';
 /** The lanes' functions. Places in the memory are bytes from its start. */
 export interface Lanes {
   /**
-   * Takes NDJSON lines from `start` on until the batch is full, a line does not fit, or `limit`, where there is a newline, is near.
+   * Takes NDJSON lines from `start` on until the batch is full, a line does not fit, or the last one has been taken, whose newline is at `limit`.
    * `plan`, `words`, `likely` and `values` are those of LineShapes; `tids` and `rows` have so many `threadSlots`, a power of two; `stacks` has StackIndex by
    * the file's ids. `columns` is where those of a batch of that capacity begin, `cpus` its CPUs or 0. The first line taken is row `firstRow`, event number
    * `firstNumber`. `results`: the time of the event before, a double; then, as words, how many times were raised, and the rows.
