@@ -37,7 +37,7 @@ const inMemory = (bytes: Uint8Array): SymbolFile => ({
   read: (offset, length) => bytes.subarray(offset, offset + length),
 });
 
-describe.skipIf(!needsTool('gcc') || !needsTool('nm'))('a program of one’s own', () => {
+describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
   let folder: string;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'elf-')));

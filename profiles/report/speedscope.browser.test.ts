@@ -15,7 +15,7 @@ import { speedscope } from './speedscope.ts';
 
 const FLAGS = '--headless --no-sandbox --enable-unsafe-swiftshader --use-gl=angle --use-angle=swiftshader --disable-background-networking';
 const FOLDER = new URL('../../fixtures/profiles/', import.meta.url);
-const HAS_TOOLS = [needsTool('speedscope'), needsTool('chromium')].every(Boolean);
+const HAS_TOOLS = needsTool('speedscope', 'chromium');
 
 /** The browser's side of the code that `evaluate` runs there. */
 // biome-ignore lint/suspicious/noExplicitAny: the DOM's types would let every source see a browser's globals.

@@ -12,7 +12,7 @@ import { listing } from './listing.ts';
 import { Symbolizer } from './symbolizer.ts';
 
 const BASE = 0x555500000000;
-const HAS_TOOLS = ['gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump'].every((tool) => needsTool(tool));
+const HAS_TOOLS = needsTool('gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump');
 
 describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
   let folder: string;

@@ -38,8 +38,7 @@ function fileOf(path: string): SymbolFile | undefined {
   }
 }
 
-const HAS_BUILD =
-  needsTool('gcc') && needsTool('g++') && needsTool('nm') && needsTool('readelf') && needsTool('addr2line') && needsTool('objcopy');
+const HAS_BUILD = needsTool('gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objcopy');
 
 describe.skipIf(!HAS_BUILD)('a program and its library', () => {
   let folder: string;
@@ -355,6 +354,18 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     // Another build under the same name: its code is of another length.
     copyFileSync(library, join(root, 'bin', 'pie'));
     expect(name({ prefixes: [root] }, gone)).toMatchObject({ read: false, note: expect.stringContaining('not the file that was mapped') });
+  });
+
+  test('a file whose code is some pages shorter than what was mapped is another one, whatever the size of a page', () => {
+    const path = build(folder, 'aligned');
+    const [{ start }] = nm(path).filter(({ name }) => name === 'hidden');
+    const maps = mapLine(path, BASE);
+    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(maps) ?? [];
+    const isRead = (bytes: number) => {
+      const longer = maps.replace(`-${to} `, `-${(Number(`0x${from}`) + bytes).toString(16)} `);
+      return new Symbolizer(machine([])).names([longer], [BigInt(BASE + start)])[0]?.read;
+    };
+    expect([0x1000, 0x2000, 0x3000, 0x4000, 0x5000, 0x8000, 0x10000].map(isRead)).toEqual([true, false, false, true, false, false, false]);
   });
 
   test('a program that is not relocated needs no maps; one that is does', () => {

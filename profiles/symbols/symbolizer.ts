@@ -446,7 +446,7 @@ function fits({ image }: Binary, mappings: readonly Mapping[], index: number): b
     if (!part.executable) return false;
     const from = BigInt(part.offset);
     const to = from + BigInt(part.size);
-    return PAGES.some((page) => from - (from % page) === start && roundUp(to, page) === roundUp(end, page));
+    return PAGES.some((page) => from - (from % page) === start && roundUp(to, page) === end);
   });
 }
 
