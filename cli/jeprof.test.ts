@@ -8,7 +8,7 @@ import { needsTool } from '../fixtures/tools.ts';
 import { finished, run, start } from './testing.ts';
 
 const BASE = 0x555500000000;
-const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump'].every((tool) => needsTool(tool));
+const HAS_TOOLS = needsTool('jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump');
 const SYMBOLIZED = new URL('../fixtures/profiles/leaky_s0.symbolized.heap', import.meta.url).pathname;
 
 describe.skipIf(!HAS_TOOLS)('a script that calls jeprof', () => {

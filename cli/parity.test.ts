@@ -25,7 +25,7 @@ const FEW = ['text', 'base'];
 const REPORTS = (process.env['JEREPLAY_PARITY_REPORTS']?.split(',') ??
   (process.env['CI'] === undefined ? FEW : Object.keys(MODES))) as Mode[];
 const BASE = 0x555500000000;
-const HAS_TOOLS = ['jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line'].every((tool) => needsTool(tool));
+const HAS_TOOLS = needsTool('jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line');
 
 // The reports of a dump ask binutils the same questions, whose answers would take most of the time. jeprof's copy keeps its own.
 const askedAnew = childProcess.spawnSync;

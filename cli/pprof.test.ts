@@ -291,7 +291,7 @@ describe.skipIf(!needsTool('go'))('Java heap profiles', () => {
   });
 });
 
-describe.skipIf(![needsTool('go'), needsTool('jeprof'), needsTool('pprof-profiles')].every(Boolean))("pprof's own test profiles", () => {
+describe.skipIf(!needsTool('go', 'jeprof', 'pprof-profiles'))("pprof's own test profiles", () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'pprof-'));

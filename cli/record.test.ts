@@ -133,7 +133,7 @@ test.for([
 test('ltrace: the trace has the CPU count, maps and names of threads, which ltrace does not write', { timeout: SLOW_MS }, async ({
   skip,
 }) => {
-  skip(!needsTool('ltrace') || !needsTool('g++'));
+  skip(!needsTool('ltrace', 'g++'));
   const trace = join(folder, 'traced.trace');
   expect((await run(['record', '--with', 'ltrace', '-o', trace, '--', compiled('traced')])).code).toBe(0);
   const { header, maps, names } = await factsOf(trace);
@@ -143,7 +143,7 @@ test('ltrace: the trace has the CPU count, maps and names of threads, which ltra
 });
 
 test('heaptrack: the trace has the CPU count, and heaptrack still reads it', async ({ skip }) => {
-  skip(!needsTool('heaptrack') || !needsTool('heaptrack_print'));
+  skip(!needsTool('heaptrack', 'heaptrack_print'));
   const trace = join(folder, 'counted.zst');
   expect((await run(['record', '--with', 'heaptrack', '-o', trace, '--', 'ls', '/'])).code).toBe(0);
   expect((await factsOf(trace)).header).toMatchObject({ ncpus: cpus().length, source: 'heaptrack' });
@@ -173,7 +173,7 @@ async function underLoad([tool, ...args]: readonly [string, ...string[]], work: 
   }
 }
 
-const redisFits = () => fit.get('bpftrace') === true && needsTool('redis-server') && needsTool('redis-benchmark') && needsTool('redis-cli');
+const redisFits = () => fit.get('bpftrace') === true && needsTool('redis-server', 'redis-benchmark', 'redis-cli');
 
 test('bpftrace: redis-server under load, attached for a while; it runs on, with nothing attached', { timeout: SLOW_MS }, async ({
   skip,

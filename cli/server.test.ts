@@ -14,7 +14,7 @@ import { run } from './program.ts';
 const SECONDS = Number(process.env['JEREPLAY_SERVER_SECONDS'] ?? 2);
 const KEPT = process.env['JEREPLAY_SERVER_DIR'];
 const SERVER = '/usr/bin/redis-server';
-const HAS_TOOLS = ['redis-server', 'redis-benchmark', 'jeprof', 'libjemalloc'].every((tool) => needsTool(tool));
+const HAS_TOOLS = needsTool('redis-server', 'redis-benchmark', 'jeprof', 'libjemalloc');
 
 describe.skipIf(!HAS_TOOLS)('redis under load', () => {
   let folder: string;

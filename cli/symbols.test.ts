@@ -8,7 +8,7 @@ import { needsTool } from '../fixtures/tools.ts';
 import { run } from './testing.ts';
 
 const BASE = 0x555500000000;
-const HAS_BUILD = needsTool('gcc') && needsTool('g++') && needsTool('nm') && needsTool('readelf') && needsTool('addr2line');
+const HAS_BUILD = needsTool('gcc', 'g++', 'nm', 'readelf', 'addr2line');
 
 describe.skipIf(!HAS_BUILD)('a dump of a program that was moved', () => {
   let folder: string;

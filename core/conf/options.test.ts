@@ -57,7 +57,7 @@ test('background threads of page slabs keep the interval between purges', () => 
   expect(without(`hpa:true,background_thread:true,${pair}`)).toEqual([]);
 });
 
-test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('the real library counts the same with and without them', () => {
+test.skipIf(!needsTool('libjemalloc', 'gcc'))('the real library counts the same with and without them', () => {
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-options-'));
   try {
     const program = join(folder, 'statsdump');

@@ -9,7 +9,7 @@ import { needsTool } from '../../fixtures/tools.ts';
 import type { ProfOptions } from './host.ts';
 
 const LIBRARY = '/usr/lib/x86_64-linux-gnu/libjemalloc.a';
-const there = needsTool('gcc') && needsTool('libjemalloc');
+const there = needsTool('gcc', 'libjemalloc');
 
 interface Script {
   readonly stacks: (readonly bigint[])[];

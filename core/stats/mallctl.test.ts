@@ -118,7 +118,7 @@ function compare(script: MallctlScript, expected: MallctlOutcome): void {
 describe('answers of the real library, and the statistics after them', () => {
   test.each(SCRIPTS)('$name', (script) => compare(script, readOutcome(script.name)));
 
-  test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('given now, under other options', () => {
+  test.skipIf(!needsTool('libjemalloc', 'gcc'))('given now, under other options', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-mallctl-'));
     try {
       const program = join(folder, 'mallctlrun');
@@ -258,7 +258,7 @@ describe('every name of the real library: its numbers, the size of its value, an
 
   test('kept', () => check(readCtlNames()));
 
-  test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('asked now', () => {
+  test.skipIf(!needsTool('libjemalloc', 'gcc'))('asked now', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-ctlnames-'));
     try {
       const program = join(folder, 'ctlnames');

@@ -28,7 +28,7 @@ describe('documents of the real library', () => {
     expect(firstDifference(printed(conf, values, letters), document.toString('latin1'))).toBeNull();
   });
 
-  test.skipIf(!needsTool('libjemalloc') || !needsTool('gcc'))('every letter, made on the spot', () => {
+  test.skipIf(!needsTool('libjemalloc', 'gcc'))('every letter, made on the spot', () => {
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-stats-'));
     try {
       const program = join(folder, 'statsdump');
