@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -230,16 +231,18 @@ test('bpftrace: sqlite3, started', { timeout: SLOW_MS }, async ({ skip }) => {
 });
 
 /**
- * Keeps 300 lists of 100 to 399 elements, of 8 bytes each, and leaves without tidying up. Once asked: to start takes an interpreter
- * fifteen thousand calls, which would be most of the recording.
+ * Says that it has started, and once asked keeps 300 lists of 100 to 399 elements, of 8 bytes each, and leaves without tidying up. To start takes an interpreter
+ * fifteen thousand calls, some of them by the same ways, and it may be a script that looks for one.
  */
-const LISTS = 'import posix; input(); kept = [[0] * n for n in range(100, 400)]; print(len(kept), flush=True); posix._exit(0)';
+const LISTS =
+  'import posix; print("here", flush=True); input(); kept = [[0] * n for n in range(100, 400)]; print(len(kept), flush=True); posix._exit(0)';
 const LISTS_BYTES = (300 * 8 * (100 + 399)) / 2;
 
 test('bpftrace: python3, attached, what it keeps to the byte', { timeout: SLOW_MS }, async ({ skip }) => {
   skip(fit.get('bpftrace') !== true || !needsTool('python3'));
   const trace = join(folder, 'python3.trace');
   const python = spawn('python3', ['-ISc', LISTS], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(python.stdout, 'data');
   const recording = start(['record', '--with', 'bpftrace', '-p', String(python.pid), '-o', trace]);
   const result = finished(recording);
   const attached = () => existsSync(trace) && readFileSync(trace, 'latin1').includes(ATTACHED);

@@ -5,6 +5,7 @@ import { readingOf } from '../../fixtures/reading.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
+import { LaneText } from '../shared/lane_text.ts';
 import { EventLane } from './event_lane.ts';
 import { EventLine } from './event_line.ts';
 import { ndjson } from './reader.ts';
@@ -67,7 +68,7 @@ test('lines like one before are taken at once, up to the one that is not', () =>
   const other = '{"op":"malloc","ts":2000000000,"tid":0,"size":-1,"ptr":"0x7f0000010000"}\n';
   const bytes = new Uint8Array(Buffer.from(`${lines.join('')}${other}${lines.join('')}`));
   const memory = new LaneMemory();
-  const lane = new EventLane(memory);
+  const lane = new EventLane(memory, new LaneText(memory));
   const scanned = new EventLine();
   expect(scanned.scan(bytes, 0, lines[0].length - 1)).toBe(true);
   lane.shapes.learn(bytes, 0, lines[0].length - 1, scanned);

@@ -1,6 +1,6 @@
 /** The fast lane of an NDJSON trace (../assembly/event_lane.ts) with what it needs. */
 import type { BatchBuilder } from '../shared/batch_builder.ts';
-import { LaneText } from '../shared/lane_text.ts';
+import type { LaneText } from '../shared/lane_text.ts';
 import type { LaneMemory } from '../shared/lane_memory.ts';
 import type { TimeOrigin } from '../shared/time_origin.ts';
 import { LineShapes } from './line_shape.ts';
@@ -26,9 +26,9 @@ export class EventLane {
   readonly #lastTime: Float64Array;
   readonly #counts: Int32Array;
 
-  constructor(memory: LaneMemory) {
+  constructor(memory: LaneMemory, text: LaneText) {
     this.#memory = memory;
-    this.#text = new LaneText(memory);
+    this.#text = text;
     this.shapes = new LineShapes(memory);
     this.#tids = memory.float64(THREAD_SLOTS).fill(-1);
     this.#rows = memory.int32(THREAD_SLOTS);

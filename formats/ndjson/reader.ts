@@ -15,10 +15,11 @@ import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
+import { LaneText } from '../shared/lane_text.ts';
 import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
 import { membersOf, otherMembers, partsOf, spellingOf } from '../shared/json_parts.ts';
-import { StackLine } from './stack_line.ts';
+import { StackLane } from './stack_lane.ts';
 
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -78,10 +79,11 @@ class NdjsonReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #line = new EventLine();
   readonly #origin = new TimeOrigin();
+  readonly #text: LaneText;
   readonly #lane: EventLane;
   /** Stack ids that are too large for the lane. */
   readonly #stacks = new Map<number, StackIndex>();
-  readonly #stackLine: StackLine;
+  readonly #stackLane: StackLane;
   readonly #keepFields: boolean;
   /** What `thread` lines said of threads that have had no event since. */
   readonly #facts = new Map<number, ThreadFacts>();
@@ -100,9 +102,10 @@ class NdjsonReader implements TraceReader {
     this.#trace = trace;
     this.#keepFields = options.keepFields === true;
     const memory = new LaneMemory();
-    this.#lane = new EventLane(memory);
+    this.#text = new LaneText(memory);
+    this.#lane = new EventLane(memory, this.#text);
     this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
-    this.#stackLine = new StackLine(trace.stacks.frames, (text) => this.#frame(JSON.parse(text), text));
+    this.#stackLane = new StackLane(memory, trace.stacks.frames, (text) => this.#frame(JSON.parse(text), text));
     this.#lines = new LineScanner(
       options.name,
       (bytes, start, end) => this.#take(bytes, start, end, false),
@@ -128,8 +131,19 @@ class NdjsonReader implements TraceReader {
     if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
   }
 
-  /** Takes event lines of shapes that were seen before; gives the start of the first that is another. */
+  /** Takes lines that the lanes take, from `start` on; gives the start of the first that is another. */
   #takeAhead(bytes: Uint8Array, start: number, limit: number): number {
+    let line = start;
+    for (;;) {
+      const first = line;
+      line = this.#takeEvents(bytes, line, limit);
+      line = this.#takeStacks(bytes, line, limit);
+      if (line === first) return line;
+    }
+  }
+
+  /** Takes event lines of shapes that were seen before. */
+  #takeEvents(bytes: Uint8Array, start: number, limit: number): number {
     if (this.#lane.shapes.count === 0) return start;
     const builder = this.#builder;
     const { batch } = builder;
@@ -143,8 +157,23 @@ class NdjsonReader implements TraceReader {
     }
   }
 
+  /** Takes lines of stacks. */
+  #takeStacks(bytes: Uint8Array, start: number, limit: number): number {
+    const lane = this.#stackLane;
+    let line = start;
+    while (line < limit && bytes[line + LETTER_AT] === LOWER_S) {
+      const text = this.#text.of(bytes);
+      const next = lane.read(text + line);
+      if (next === 0) break;
+      this.#setStack(lane.id, this.#stackOf(lane.frames, lane.count));
+      this.#lastId = -1;
+      this.#lines.line++;
+      line = next - text;
+    }
+    return line;
+  }
+
   #take(bytes: Uint8Array, start: number, end: number, last: boolean): void {
-    if (bytes[start + LETTER_AT] === LOWER_S && this.#takeStack(bytes, start, end)) return;
     const line = this.#line;
     const scanned = line.scan(bytes, start, end);
     if (!scanned || line.op < 0 || line.unchecked) {
@@ -480,26 +509,18 @@ class NdjsonReader implements TraceReader {
     const texts = this.#keepFields ? partsOf(spellingOf(membersOf(text).get('frames') ?? '')) : [];
     const rows = frames.map((frame, at) => stacks.frames.intern(this.#frame(frame, texts[at])));
     const others = this.#others(text, STACK_KEYS);
-    const row = others === undefined ? this.#stackOf(rows) : stacks.append(rows);
+    const row = others === undefined ? this.#stackOf(rows, rows.length) : stacks.append(rows);
     if (others !== undefined) stackFields.set(row, others);
     this.#setStack(id, row);
     this.#lastId = -1;
   }
 
   /** Takes a line of a stack as writers spell it; false if it is another. */
-  #takeStack(bytes: Uint8Array, start: number, end: number): boolean {
-    const line = this.#stackLine;
-    if (!line.read(bytes, start, end)) return false;
-    this.#setStack(line.id, this.#stackOf(line.frames));
-    this.#lastId = -1;
-    return true;
-  }
-
   /** The row of a stack without other fields. */
-  #stackOf(rows: readonly number[]): StackIndex {
+  #stackOf(frames: ArrayLike<number>, count: number): StackIndex {
     const { stacks, stackFields } = this.#trace;
-    const row = stacks.intern(rows);
-    return stackFields.has(row) ? stacks.append(rows) : row;
+    const row = stacks.intern(frames, count);
+    return stackFields.has(row) ? stacks.append(frames, count) : row;
   }
 
   /** Small ids, as writers number stacks, are the lane's; others are in a map. */

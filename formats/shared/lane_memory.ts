@@ -37,6 +37,12 @@ export interface Lanes {
   ): number;
 
   /**
+   * Reads the line of a stack that begins at `start`, in a text that ends with a newline. `state` is that of stack_plan.ts; the table of texts has room for what a line may add.
+   * @returns The start of the next line, OTHER or NEW_FRAMES.
+   */
+  runStackLane(state: number, start: number): number;
+
+  /**
    * Takes joined records, rows `from` to `to` - 1 at most of a sorting window, whose columns begin at `rows`, to a batch whose columns begin at `columns`, from row
    * `firstRow` on. `threadRows` has, by the records' thread, its row in the trace's threads, or -1 if its records are not for this lane; `keys` and `states` are those of
    * AddressStates; `startTime` is that of the first event, ns. `results`: the time of the record before, a double; then, as words, the slots in use, and the events.

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { FrameTable } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
+import { LaneMemory } from '../shared/lane_memory.ts';
+import { LaneText } from '../shared/lane_text.ts';
 import { ndjson } from './reader.ts';
+import { StackLane } from './stack_lane.ts';
 
 /** Frames and stacks that a reader makes of lines, or its error. @param gap white space that makes every line one for JSON.parse */
 function stacksOf(lines: readonly Buffer[], gap: string): unknown {
@@ -58,4 +62,35 @@ test('stacks read by their bytes are those that JSON.parse gives, damaged ones t
     }),
     { numRuns: 2000 },
   );
+});
+
+test('thirty thousand frames of all lengths, and lines that are too long for the lane', () => {
+  const named = (count: number) => Array.from({ length: count }, (_, i) => `"${'f'.repeat(i % 40)}${i}"`);
+  const texts: string[] = [];
+  const add = (frames: readonly string[]) => texts.push(`{"op":"stack","id":${texts.length},"frames":[${frames.join(',')}]}`);
+  const frames = named(30_000);
+  for (let i = 0; i < 3000; i++) add(frames.slice(i * 10, i * 10 + 12));
+  add(named(5000));
+  add([`"${'g'.repeat(70_000)}"`, '"h"']);
+  add(named(4096));
+  const input = (gap: string) => [Buffer.from(texts.join(`${gap}\n`))];
+  expect(stacksOf(input(''), '')).toEqual(stacksOf(input(' '), ' '));
+});
+
+test('a line as writers spell it is taken by its bytes, one with arrays in it is not', () => {
+  const memory = new LaneMemory();
+  const frames = new FrameTable();
+  const asked: string[] = [];
+  const lane = new StackLane(memory, frames, (text) => {
+    asked.push(text);
+    return { fn: text };
+  });
+  const usual = '{"op":"stack","id":70,"frames":["b",{"fn":"a"},"b"]}\n';
+  const bytes = Buffer.from(`${usual}${usual}{"op":"stack","id":71,"frames":[{"fn":"a","inlined":[]}]}\n`);
+  const text = new LaneText(memory).of(new Uint8Array(bytes));
+  expect(lane.read(text)).toBe(text + usual.length);
+  expect(lane.read(text + usual.length)).toBe(text + 2 * usual.length);
+  expect([lane.id, ...lane.frames.subarray(0, lane.count)]).toEqual([70, 0, 1, 0]);
+  expect(asked).toEqual(['"b"', '{"fn":"a"}']);
+  expect(lane.read(text + 2 * usual.length)).toBe(0);
 });
