@@ -47,6 +47,7 @@ export class LineScanner {
   /** @throws InputError for a line longer than the longest taken. */
   write(chunk: Uint8Array): void {
     const onLine = this.#onLine;
+    const takeAhead = this.#takeAhead;
     const { buffer, byteOffset, length } = chunk;
     // Two views of the same bytes: Buffer finds a byte twice as fast, and lines are always seen through one class, which keeps their readers fast.
     const searched = Buffer.from(buffer, byteOffset, length);
@@ -61,11 +62,12 @@ export class LineScanner {
       this.#keep(chunk, 0, end);
       const carried = this.#carried;
       this.#carried = 0;
-      this.line++;
-      onLine(this.#carry, 0, carried);
+      if (takeAhead === undefined || takeAhead(this.#carry.subarray(0, carried + 1), 0, carried) === 0) {
+        this.line++;
+        onLine(this.#carry, 0, carried);
+      }
       start = end + 1;
     }
-    const takeAhead = this.#takeAhead;
     const limit = takeAhead === undefined ? 0 : searched.lastIndexOf(NEWLINE);
     while (start < length) {
       if (takeAhead !== undefined && start < limit) start = takeAhead(bytes, start, limit);

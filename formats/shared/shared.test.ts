@@ -123,6 +123,34 @@ describe('ByteCursor', () => {
 });
 
 describe('LineScanner', () => {
+  test('lines that straddle chunks can be taken ahead like any other', () => {
+    const input = Buffer.from('one\ntwo\nthree\nfour\n');
+    for (let cut = 1; cut < input.length; cut++) {
+      const ahead: string[] = [];
+      const left: string[] = [];
+      const textOfLine = (bytes: Uint8Array, start: number, end: number) => Buffer.from(bytes.subarray(start, end)).toString();
+      const scanner = new LineScanner(
+        'x',
+        (bytes, start, end) => left.push(`${scanner.line} ${textOfLine(bytes, start, end)}`),
+        1000,
+        (bytes, start, limit) => {
+          let at = start;
+          // those that begin with a `t` are taken
+          while (at < limit && bytes[at] === 0x74) {
+            const end = bytes.indexOf(0x0a, at);
+            scanner.line++;
+            ahead.push(`${scanner.line} ${textOfLine(bytes, at, end)}`);
+            at = end + 1;
+          }
+          return at;
+        },
+      );
+      scanner.write(new Uint8Array(input.subarray(0, cut)));
+      scanner.write(new Uint8Array(input.subarray(cut)));
+      expect({ ahead, left }).toEqual({ ahead: ['2 two', '3 three'], left: ['1 one', '4 four'] });
+    }
+  });
+
   test('lines are the same whatever the cuts', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 20 }).map((line) => line.map((byte) => (byte % 4 === 0 ? 10 : byte)))), (chunks) => {
