@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { faultOf, type Input, openInput, peek, type Source } from './input.ts';
+import { endsEarly, faultOf, type Input, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -172,10 +172,10 @@ async function readOpened(
         break;
       }
     }
-    const cut = input.cut || signal?.aborted === true;
+    const cut = endsEarly(input) || signal?.aborted === true;
     const fault = faultOf(input);
     if (fault !== undefined) {
-      if (input.cut) trace.partial = true;
+      if (endsEarly(input)) trace.partial = true;
       trace.truncated = true;
       trace.warnings.push(`${name}: ${fault}`);
     }

@@ -5,17 +5,25 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { zstdRaw } from '../fixtures/zstd_raw.ts';
-import { faultOf, openInput, type Source } from './input.ts';
+import { type CompressionFault, endsEarly, faultOf, openInput, type Source } from './input.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'jereplay-input-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-async function readAll(source: Source): Promise<{ text: string; cut: boolean; bytesRead: number; totalBytes: number | undefined }> {
+/** All of an input, and what is known of it afterwards. */
+interface Whole {
+  readonly text: string;
+  readonly fault: CompressionFault | undefined;
+  readonly bytesRead: number;
+  readonly totalBytes: number | undefined;
+}
+
+async function readAll(source: Source): Promise<Whole> {
   const input = await openInput(source);
   const chunks: Uint8Array[] = [];
   for await (const chunk of input.chunks) chunks.push(chunk);
-  const { cut, bytesRead, totalBytes } = input;
-  return { text: Buffer.concat(chunks).toString('latin1'), cut, bytesRead, totalBytes };
+  const { fault, bytesRead, totalBytes } = input;
+  return { text: Buffer.concat(chunks).toString('latin1'), fault, bytesRead, totalBytes };
 }
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
@@ -47,7 +55,7 @@ describe('compression', () => {
     for (const source of [bytes, pieces(bytes, 1 << 16)]) {
       const got = await readAll(source);
       expect(got.text === text).toBe(true);
-      expect(got.cut).toBe(false);
+      expect(got.fault).toBeUndefined();
       expect(got.bytesRead).toBe(bytes.length);
     }
   });
@@ -61,7 +69,7 @@ describe('compression', () => {
     for (const bytes of [gzipSync('abcdef'), ZSTD_HELLO, Buffer.from('plain')]) {
       const got = await readAll(pieces(bytes, 1));
       expect(['abcdef', 'hello, hello, hello!\n', 'plain']).toContain(got.text);
-      expect(got.cut).toBe(false);
+      expect(got.fault).toBeUndefined();
     }
   });
 
@@ -69,7 +77,7 @@ describe('compression', () => {
     const noise = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 24) & 127));
     for (const whole of [gzipSync(noise), zstdRaw(noise)]) {
       const got = await readAll(whole.subarray(0, Math.floor(whole.length * 0.7)));
-      expect(got.cut).toBe(true);
+      expect(got.fault).toBe('cut');
       expect(got.text.length).toBeGreaterThan(150_000);
       expect(noise.toString('latin1').startsWith(got.text)).toBe(true);
     }
@@ -87,16 +95,47 @@ describe('compression', () => {
       const parts: Uint8Array[] = [];
       for await (const chunk of input.chunks) parts.push(chunk);
       expect(Buffer.concat(parts).toString() === expected).toBe(true);
-      expect([input.cut, input.unsound, faultOf(input)]).toEqual([false, true, expect.stringContaining('checksum')]);
+      expect([endsEarly(input), faultOf(input)]).toEqual([false, expect.stringContaining('checksum')]);
     }
   });
 
-  test('damage is named', async () => {
+  test.each([
+    ['gzip', gzipSync],
+    ['Zstandard', zstdRaw],
+  ])('%s that is damaged on the way: what could be decompressed before, and the fault said', async (_, compress) => {
+    const noise = Buffer.from(Array.from({ length: 900_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 24) & 127));
+    const members = [noise.subarray(0, 300_000), noise.subarray(300_000, 600_000), noise.subarray(600_000)].map((part) => compress(part));
+    const bytes = Buffer.concat(members);
+    // the head of the last member
+    bytes.fill(0xee, members[0].length + members[1].length, members[0].length + members[1].length + 20);
+    for (const size of [bytes.length, 1 << 16, 1000]) {
+      const input = await openInput(pieces(bytes, size));
+      const parts: Uint8Array[] = [];
+      for await (const chunk of input.chunks) parts.push(chunk);
+      const got = Buffer.concat(parts);
+      expect(got.length).toBeGreaterThan(500_000);
+      expect(noise.subarray(0, got.length).equals(got)).toBe(true);
+      expect([endsEarly(input), faultOf(input)]).toEqual([true, expect.stringContaining('damaged; what could be decompressed before')]);
+    }
+  });
+
+  test('a wrong checksum on the way: nothing that follows is taken for sound', async () => {
     const member = gzipSync(plain);
     member[member.length - 6] ^= 1;
-    await expect(readAll(Buffer.concat([member, gzipSync('more')]))).rejects.toThrow('input: damaged gzip data');
+    const got = await readAll(Buffer.concat([member, gzipSync('more')]));
+    expect([got.fault, text.startsWith(got.text)]).toEqual(['damaged', true]);
+    const frame = Buffer.from(ZSTD_HELLO);
+    frame[frame.length - 1] ^= 1;
+    const { fault, text: before } = await readAll(Buffer.concat([ZSTD_HELLO, frame, ZSTD_HELLO]));
+    expect([fault, before]).toEqual(['damaged', 'hello, hello, hello!\n']);
+  });
+
+  test('nothing but damage', async () => {
     await expect(readAll(Buffer.concat([ZSTD_HELLO.subarray(0, 8), Buffer.alloc(40, 0xee)]))).rejects.toThrow(
-      'input: damaged Zstandard data',
+      'input: the compressed file is damaged, and nothing could be decompressed',
+    );
+    await expect(readAll(Buffer.concat([Buffer.from('1f8b08', 'hex'), Buffer.alloc(40, 0xee)]))).rejects.toThrow(
+      'input: the compressed file is damaged, and nothing could be decompressed',
     );
     await expect(readAll(Buffer.from('28b52ffd00ff000000', 'hex'))).rejects.toThrow('window is larger');
   });

@@ -1,7 +1,7 @@
 /**
  * A file, standard input or a stream as decompressed bytes.
  * Invariant: compression is recognised by content, whatever the name says, and taken off layer by layer.
- * A compressed file that breaks off gives what came through, and `cut` says so; one whose end does not agree with the sums there, all of it, and `unsound` says so.
+ * A compressed file that breaks off or is damaged gives what came through, one that does not agree with the sums at its end all of it; `fault` says so.
  */
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
@@ -19,6 +19,12 @@ const GZIP_BYTES = 1 << 14;
 /** Layers of compression taken off. */
 const MOST_LAYERS = 4;
 
+/**
+ * What can be wrong with compressed data: they break off, they are such as nobody compressed and end there, or all was decompressed and is not what the
+ * checksum or length at its end says.
+ */
+export type CompressionFault = 'cut' | 'damaged' | 'unsound';
+
 /** An open input. */
 export interface Input {
   /** Name for messages: the path, or "-". */
@@ -27,10 +33,8 @@ export interface Input {
   readonly totalBytes: number | undefined;
   /** Bytes read so far, before decompression. */
   bytesRead: number;
-  /** True once a compressed layer was found to break off. */
-  cut: boolean;
-  /** True once all was decompressed and is not what the checksum or length at its end says. */
-  unsound: boolean;
+  /** What was found to be wrong with a compressed layer. */
+  fault: CompressionFault | undefined;
   /** True if `chunks` are the bytes of the file of that name as they are. */
   readonly isPlainFile?: boolean;
   /** Decompressed bytes, in chunks; to be iterated once. */
@@ -39,7 +43,8 @@ export interface Input {
 
 /**
  * Opens a source and takes off its compression (gzip, Zstandard, one within the other) and a byte order mark before text.
- * @throws InputError for a path that cannot be read, for an empty input, and, from `chunks`, for damaged compression.
+ * @throws InputError for a path that cannot be read, for an input that is empty or of which nothing can be decompressed, and, from `chunks`, for a Zstandard
+ * window that is too large.
  */
 export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
   if (isOpen(source)) return source;
@@ -48,13 +53,13 @@ export async function openInput(source: Source, name = typeof source === 'string
   else if (typeof source === 'string' && source !== '-') totalBytes = sizeOf(source);
 
   const chunksToCome = undefined as unknown as AsyncIterable<Uint8Array>;
-  const input = { name, totalBytes, bytesRead: 0, cut: false, unsound: false, isPlainFile: false, chunks: chunksToCome };
+  const input = { name, totalBytes, bytesRead: 0, fault: undefined, isPlainFile: false, chunks: chunksToCome };
   let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name, totalBytes), input);
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
     chunks = whole;
-    if (head.length === 0) throw new InputError(name, emptiness(layer, input.cut));
-    if (isGzip(head)) chunks = gunzip(chunks, name, input);
+    if (head.length === 0) throw noneOf(name, layer, input.fault);
+    if (isGzip(head)) chunks = gunzip(chunks, input);
     else if (isZstd(head)) chunks = (await import('./zstd.ts')).unzstd(chunks, name, input);
     else {
       if (startsWithMark(head)) chunks = withoutMark(chunks);
@@ -88,14 +93,31 @@ function isOpen(source: Source): source is Input {
 }
 
 /** What is wrong with an input that was used all the same, once its chunks are over; undefined if nothing is. */
-export function faultOf({ cut, unsound }: Input): string | undefined {
-  if (cut) return 'the compressed file breaks off; what came through is used';
-  return unsound ? 'the compressed file is damaged: what it gives is not what its checksum says; it is used all the same' : undefined;
+export function faultOf({ fault }: Input): string | undefined {
+  return fault === undefined ? undefined : FAULTS[fault];
 }
 
-function emptiness(layer: number, cut: boolean): string {
-  if (cut) return 'the compressed file breaks off before any of it can be decompressed';
-  return layer === 0 ? 'is empty' : 'is empty once decompressed';
+/** Whether there should have been more: the compressed data broke off, or were damaged on the way. */
+export function endsEarly({ fault }: Input): boolean {
+  return fault === 'cut' || fault === 'damaged';
+}
+
+const FAULTS: Readonly<Record<CompressionFault, string>> = {
+  cut: 'the compressed file breaks off; what came through is used',
+  damaged: 'the compressed file is damaged; what could be decompressed before that is used',
+  unsound: 'the compressed file is damaged: what it gives is not what its checksum says; it is used all the same',
+};
+
+/** What to say of an input that gives no bytes once `layers` of compression are taken off. */
+function noneOf(name: string, layers: number, fault: CompressionFault | undefined): InputError {
+  if (fault === 'cut') return new InputError(name, 'the compressed file breaks off before any of it can be decompressed');
+  if (fault !== undefined)
+    return new InputError(
+      name,
+      'the compressed file is damaged, and nothing could be decompressed',
+      'see what gzip -dc or zstd -dc still gives',
+    );
+  return new InputError(name, layers === 0 ? 'is empty' : 'is empty once decompressed');
 }
 
 const MARK_BYTES = 3;
@@ -204,7 +226,7 @@ export async function peek(chunks: AsyncIterable<Uint8Array>, wanted: number): P
 }
 
 /** How the end of a compressed layer was found. */
-export type LayerEnd = Pick<Input, 'cut' | 'unsound'>;
+export type LayerEnd = Pick<Input, 'fault'>;
 
 /**
  * The bytes of `chunks` with the last `count` of them in a chunk, or two, of their own: a decoder that objects to a checksum there gives
@@ -227,12 +249,19 @@ export async function* withEndApart(chunks: AsyncIterable<Uint8Array>, count: nu
   if (held.length > 0) yield held;
 }
 
+/** The bytes of `chunks`, at most `most` at a time. */
+export async function* inPieces(chunks: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let start = 0; start < chunk.length; start += most) yield chunk.subarray(start, start + most);
+  }
+}
+
 /** Checksum and length that end a gzip member, and what zlib says if they are others. */
 const GZIP_TRAILER_BYTES = 8;
 const GZIP_UNSOUND: ReadonlySet<string> = new Set(['incorrect data check', 'incorrect length check']);
 
-/** Decompresses gzip members one after the other. Sets `state.cut` if the input ends within one, `state.unsound` if the last one's checksum or length is wrong. */
-async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: LayerEnd): AsyncGenerator<Uint8Array> {
+/** Decompresses gzip members one after the other. Sets `state.fault`: 'unsound' only if it is the last one's checksum or length that is wrong. */
+async function* gunzip(chunks: AsyncIterable<Uint8Array>, state: LayerEnd): AsyncGenerator<Uint8Array> {
   const gzip = createGunzip({ chunkSize: 1 << 18 });
   let ready: Uint8Array[] = [];
   let failure: NodeJS.ErrnoException | undefined;
@@ -250,22 +279,19 @@ async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string, state: L
   };
   try {
     let over = true;
-    for await (const chunk of withEndApart(chunks, GZIP_TRAILER_BYTES)) {
+    for await (const piece of inPieces(withEndApart(chunks, GZIP_TRAILER_BYTES), GZIP_BYTES)) {
       over = failure === undefined;
       if (!over) break;
-      for (let start = 0; start < chunk.length && failure === undefined; start += GZIP_BYTES) {
-        const written = new Promise<void>((resolve) => gzip.write(chunk.subarray(start, start + GZIP_BYTES), () => resolve()));
-        await Promise.race([written, closed]);
-        yield* take();
-      }
+      const written = new Promise<void>((resolve) => gzip.write(piece, () => resolve()));
+      await Promise.race([written, closed]);
+      yield* take();
     }
     if (failure === undefined) gzip.end();
     await closed;
     yield* take();
     const error = failure as NodeJS.ErrnoException | undefined;
-    if (error?.code === 'Z_BUF_ERROR') state.cut = true;
-    else if (error !== undefined && over && GZIP_UNSOUND.has(error.message)) state.unsound = true;
-    else if (error !== undefined) throw new InputError(name, 'damaged gzip data');
+    if (error?.code === 'Z_BUF_ERROR') state.fault = 'cut';
+    else if (error !== undefined) state.fault = over && GZIP_UNSOUND.has(error.message) ? 'unsound' : 'damaged';
   } finally {
     gzip.destroy();
   }

@@ -5,7 +5,7 @@
  */
 import { ZSTDDecoder } from 'zstddec/stream';
 import { InputError } from '../core/trace/input_error.ts';
-import { type LayerEnd, withEndApart } from './input.ts';
+import { inPieces, type LayerEnd, withEndApart } from './input.ts';
 
 /** The decoder's exports used here (lib/zstd.h); pointers and sizes are 32 bits wide. */
 interface Decoder {
@@ -42,8 +42,8 @@ async function load(): Promise<Decoder> {
 }
 
 /**
- * Decompresses `chunks`. Sets `state.cut` if the input ends within a frame, `state.unsound` if the last one's checksum is wrong.
- * @throws InputError for data that is not Zstandard's, or has a window of more than 128 MiB.
+ * Decompresses `chunks`. Sets `state.fault`: 'unsound' only if it is the last frame's checksum that is wrong.
+ * @throws InputError for a window of more than 128 MiB.
  */
 export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, state: LayerEnd): AsyncGenerator<Uint8Array> {
   const zstd = await load();
@@ -53,34 +53,33 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
   const buffers = zstd.malloc(24);
   try {
     let result = 0;
-    for await (const chunk of withEndApart(chunks, CHECKSUM_BYTES)) {
-      if (state.unsound) throw new InputError(name, 'damaged Zstandard data');
-      for (let start = 0; start < chunk.length; start += INPUT_BYTES) {
-        const piece = chunk.subarray(start, start + INPUT_BYTES);
-        new Uint8Array(zstd.memory.buffer).set(piece, input);
-        let taken = 0;
-        let given = 0;
-        do {
-          // Memory may have grown, and its views with it: they are made anew for each call.
-          new Uint32Array(zstd.memory.buffer, buffers, 6).set([input, piece.length, taken, output, OUTPUT_BYTES, 0]);
-          result = zstd.ZSTD_decompressStream(context, buffers + 12, buffers);
-          if (result === CHECKSUM_WRONG) {
-            state.unsound = true;
-            break;
-          }
-          if (result < 0 && result >= WORST_ERROR) {
-            if (result === WINDOW_TOO_LARGE)
-              throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
-            throw new InputError(name, 'damaged Zstandard data');
-          }
-          const view = new Uint32Array(zstd.memory.buffer, buffers, 6);
-          taken = view[2];
-          given = view[5];
-          if (given > 0) yield new Uint8Array(zstd.memory.buffer).slice(output, output + given);
-        } while (taken < piece.length || given === OUTPUT_BYTES);
+    let fault: LayerEnd['fault'];
+    for await (const piece of inPieces(withEndApart(chunks, CHECKSUM_BYTES), INPUT_BYTES)) {
+      if (fault !== undefined) {
+        fault = 'damaged';
+        break;
       }
+      new Uint8Array(zstd.memory.buffer).set(piece, input);
+      let taken = 0;
+      let given = 0;
+      do {
+        // Memory may have grown, and its views with it: they are made anew for each call.
+        new Uint32Array(zstd.memory.buffer, buffers, 6).set([input, piece.length, taken, output, OUTPUT_BYTES, 0]);
+        result = zstd.ZSTD_decompressStream(context, buffers + 12, buffers);
+        if (result === WINDOW_TOO_LARGE)
+          throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
+        if (result < 0 && result >= WORST_ERROR) {
+          fault = result === CHECKSUM_WRONG ? 'unsound' : 'damaged';
+          break;
+        }
+        const view = new Uint32Array(zstd.memory.buffer, buffers, 6);
+        taken = view[2];
+        given = view[5];
+        if (given > 0) yield new Uint8Array(zstd.memory.buffer).slice(output, output + given);
+      } while (taken < piece.length || given === OUTPUT_BYTES);
     }
-    if (result !== 0 && !state.unsound) state.cut = true;
+    if (result !== 0) fault ??= 'cut';
+    state.fault = fault ?? state.fault;
   } finally {
     zstd.ZSTD_freeDCtx(context);
     for (const pointer of [input, output, buffers]) zstd.free(pointer);

@@ -5,7 +5,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { compact } from '../../formats/compact/reader.ts';
 import { sniffFormat } from '../../formats/index.ts';
-import { faultOf, openInput, peek } from '../../formats/input.ts';
+import { endsEarly, faultOf, openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
 import { standardInput } from '../standard_input.ts';
@@ -61,7 +61,7 @@ async function* joined(paths: readonly string[], trace: Trace): AsyncGenerator<U
     yield* chunks;
     const fault = faultOf(input);
     if (fault === undefined) continue;
-    if (input.cut) trace.partial = true;
+    if (endsEarly(input)) trace.partial = true;
     trace.truncated = true;
     trace.warnings.push(`${path}: ${fault}`);
   }

@@ -25,7 +25,7 @@ export async function openInputBeside(path: string, name = path): Promise<Opened
   const thread = new Worker(new URL(OPENING_THREAD), { workerData });
   const close = () => void thread.terminate();
   const messages = on(thread, 'message') as AsyncIterableIterator<[OpeningMessage]>;
-  const state: OpeningState = { totalBytes: undefined, bytesRead: 0, cut: false, unsound: false };
+  const state: OpeningState = { totalBytes: undefined, bytesRead: 0, fault: undefined };
   /** The next chunk; undefined where there is none. */
   const next = async (): Promise<Uint8Array | undefined> => {
     const [message] = (await messages.next()).value as [OpeningMessage];

@@ -37,8 +37,8 @@ async function open({ path, name, used }: OpeningTask, port: MessagePort): Promi
   try {
     const input = await openInput(path, name);
     const say = (chunk: Uint8Array<ArrayBuffer> | undefined) => {
-      const { totalBytes, bytesRead, cut, unsound } = input;
-      const message: OpeningMessage = { state: { totalBytes, bytesRead, cut, unsound }, chunk };
+      const { totalBytes, bytesRead, fault } = input;
+      const message: OpeningMessage = { state: { totalBytes, bytesRead, fault }, chunk };
       port.postMessage(message, chunk === undefined ? [] : [chunk.buffer]);
     };
     say(undefined);
