@@ -25,6 +25,7 @@ import {
   SMALL_MAXCLASS,
   usableSize,
 } from './sizes/sc.ts';
+import { NO_MEMORY } from './prof/prof_data.ts';
 import { decayTick } from './thread/decay_tick.ts';
 import { tsdFetch, tsdFetchMin } from './thread/lifecycle.ts';
 import type { Tcache } from './thread/tcache.ts';
@@ -119,6 +120,7 @@ function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: n
     region = allocate(heap, tsd, size, usize, alignment, tcache, arena, zero);
   } else {
     const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+    if (context === NO_MEMORY) return NULL_REGION;
     if (context < 0) {
       region = allocate(heap, tsd, usize, usize, alignment, tcache, arena, zero);
     } else {
@@ -296,7 +298,9 @@ function rallocProf(
   }
   const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
   let result: number;
-  if (context >= 0) {
+  if (context === NO_MEMORY) {
+    result = NULL_REGION;
+  } else if (context >= 0) {
     const target = usize <= SMALL_MAXCLASS ? LARGE_MINCLASS : usize;
     result = arenaRalloc(heap, tsd, region, oldUsize, target, PAGE, tcache);
     if (result >= 0 && usize <= SMALL_MAXCLASS) edata.szind[result / REGIONS] = sizeToIndex(usize);

@@ -75,8 +75,9 @@ export class Base {
       }
     }
     if (block < 0) {
-      if (!this.#map(usize, align)) return 0;
+      const mapped = this.#map(usize, align);
       lock(this.surroundings.mutexes, this.mutex);
+      if (!mapped) return 0;
       block = this.addresses.length - 1;
     }
     return this.#carve(block, usize, align);

@@ -15,20 +15,24 @@ import type { Extent } from './types.ts';
 const LEAF_SPAN = 2 ** 30;
 const LEAF_BYTES = HUGEPAGE;
 
-/** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). */
-function touchLeaf(heap: Heap, address: number): void {
+/** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). False if out of memory. */
+function touchLeaf(heap: Heap, address: number): boolean {
   const leaf = Math.floor(address / LEAF_SPAN);
-  if (heap.leaves.has(leaf)) return;
+  if (heap.leaves.has(leaf)) return true;
+  if (heap.base0.alloc(LEAF_BYTES, 64) === 0) return false;
   heap.leaves.add(leaf);
-  heap.base0.alloc(LEAF_BYTES, 64);
+  return true;
 }
 
-/** emap_register_boundary: first page, then last page. */
-export function registerBoundary(heap: Heap, extent: Extent): void {
+/** emap_register_boundary: first page, then last page. False if out of memory. */
+export function registerBoundary(heap: Heap, extent: Extent): boolean {
   const { edata } = heap;
-  const base = edata.base[extent];
-  touchLeaf(heap, base);
-  touchLeaf(heap, base + (edata.pages[extent] - 1) * PAGE);
+  return registerRange(heap, edata.base[extent], edata.pages[extent]);
+}
+
+/** The same for pages that are no extent yet (emap_rtree_leaf_elms_lookup with init_missing). */
+export function registerRange(heap: Heap, base: number, pages: number): boolean {
+  return touchLeaf(heap, base) && touchLeaf(heap, base + (pages - 1) * PAGE);
 }
 
 /** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */

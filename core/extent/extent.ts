@@ -10,7 +10,7 @@ import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT, State } from './edata.ts';
-import { neighbor, registerBoundary } from './emap.ts';
+import { neighbor, registerBoundary, registerRange } from './emap.ts';
 import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
@@ -57,9 +57,17 @@ function newMapping(heap: Heap, arena: Arena, address: number, pages: number, fl
 export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: number): Extent {
   const { edata } = heap;
   if (!edataGet(heap, arena)) return NO_EXTENT;
-  const trail = edata.take();
+  const trailBase = edata.base[extent] + pages * PAGE;
   const trailPages = edata.pages[extent] - pages;
-  edata.base[trail] = edata.base[extent] + pages * PAGE;
+  // emap_split_prepare: of both parts, also if there is no memory for the first one
+  const leadRegistered = registerRange(heap, edata.base[extent], pages);
+  const trailRegistered = registerRange(heap, trailBase, trailPages);
+  if (!leadRegistered || !trailRegistered) {
+    edataPut(heap, arena);
+    return NO_EXTENT;
+  }
+  const trail = edata.take();
+  edata.base[trail] = trailBase;
   edata.pages[trail] = trailPages;
   edata.sn[trail] = edata.sn[extent];
   edata.arena[trail] = edata.arena[extent];
@@ -68,9 +76,6 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
   edata.offset[trail] = 0;
   edata.sample[trail] = 0;
   edata.pages[extent] = pages;
-  // emap_split_prepare
-  registerBoundary(heap, extent);
-  registerBoundary(heap, trail);
   const above = edata.above[extent];
   edata.below[trail] = extent;
   edata.above[trail] = above;
@@ -125,6 +130,30 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
   return extent;
 }
 
+/** Takes an extent out of the page map, and gives its struct back; the address space is nobody's from here on. */
+function forget(heap: Heap, arena: Arena, extent: Extent): void {
+  deregister(heap, extent);
+  heap.edata.release(extent);
+  edataPut(heap, arena);
+}
+
+/** emap_deregister_boundary: it has no neighbours any more. */
+function deregister(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  const below = edata.below[extent];
+  const above = edata.above[extent];
+  if (below !== 0) edata.above[below] = 0;
+  if (above !== 0) edata.below[above] = 0;
+  heap.boundaries?.leave(edata, extent);
+}
+
+/** extents_abandon_vm, of an extent that could not be split: its address space is lost. */
+function abandon(heap: Heap, arena: Arena, extent: Extent): Extent {
+  arena.abandonedBytes += heap.edata.pages[extent] * PAGE;
+  forget(heap, arena, extent);
+  return NO_EXTENT;
+}
+
 function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
   const { edata } = heap;
   edata.state[extent] = ecache.state;
@@ -177,17 +206,11 @@ export function extentDallocWrapper(heap: Heap, arena: Arena, extent: Extent): v
 
 function unmap(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
-  const below = edata.below[extent];
-  const above = edata.above[extent];
-  if (below !== 0) edata.above[below] = 0;
-  if (above !== 0) edata.below[above] = 0;
-  heap.boundaries?.leave(edata, extent);
   if ((edata.flags[extent] & Flag.dss) === 0) {
     heap.space.munmap(edata.base[extent], edata.pages[extent] * PAGE);
     heap.mappings.remove(edata.base[extent], edata.pages[extent] * PAGE);
   }
-  edata.release(extent);
-  edataPut(heap, arena);
+  forget(heap, arena, extent);
 }
 
 /** extent_destroy_wrapper: unmaps an extent for good. The dss cannot shrink: what lies there is lost. */
@@ -234,21 +257,35 @@ export function extentRecycle(
   edata.state[extent] = State.active;
   const boundary = Math.ceil(alignment / PAGE) * PAGE;
   const leadPages = (Math.ceil(edata.base[extent] / boundary) * boundary - edata.base[extent]) / PAGE;
+  let lead = NO_EXTENT;
   if (leadPages !== 0) {
-    const lead = extent;
+    lead = extent;
     extent = extentSplit(heap, arena, lead, leadPages);
-    if (extent === 0) return NO_EXTENT;
-    if (edata.pages[extent] > pages) {
-      const trail = extentSplit(heap, arena, extent, pages);
-      deactivate(heap, ecache, lead);
-      deactivate(heap, ecache, trail);
-    } else {
-      deactivate(heap, ecache, lead);
-    }
-  } else if (edata.pages[extent] > pages) {
-    deactivate(heap, ecache, extentSplit(heap, arena, extent, pages));
+    if (extent === 0) return unsplit(heap, arena, ecache, lead);
   }
+  let trail = NO_EXTENT;
+  if (edata.pages[extent] > pages) {
+    trail = extentSplit(heap, arena, extent, pages);
+    if (trail === 0) {
+      if (lead !== 0) {
+        // its struct is lost as well
+        heap.gdumpSub(edata.pages[lead]);
+        deregister(heap, lead);
+        edata.release(lead);
+      }
+      return unsplit(heap, arena, ecache, extent);
+    }
+  }
+  if (lead !== 0) deactivate(heap, ecache, lead);
+  if (trail !== 0) deactivate(heap, ecache, trail);
   return extent;
+}
+
+/** The end of extent_recycle_split where there is no memory to split `extent`. */
+function unsplit(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): Extent {
+  abandon(heap, arena, extent);
+  lock(heap.mutexes, ecache.mutex);
+  return NO_EXTENT;
 }
 
 /** ehooks_alloc (extent_alloc_core): new address space by mmap and sbrk, as the arena's dss precedence says. 0 if out of memory; `heap.mappedDss` says where it lies. */
@@ -284,9 +321,12 @@ function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment
         heap.mappings.add(end, address - end + bytes);
         if (gapPages !== 0) {
           const gap = newMapping(heap, arena, gapPage, gapPages, Flag.dss | (heap.options.retain ? Flag.head : 0), gapSn);
-          registerBoundary(heap, gap);
-          heap.gdumpAdd(gapPages);
-          extentDallocWrapper(heap, arena, gap);
+          if (registerBoundary(heap, gap)) {
+            heap.gdumpAdd(gapPages);
+            extentDallocWrapper(heap, arena, gap);
+          } else {
+            forget(heap, arena, gap);
+          }
         } else {
           edataPut(heap, arena);
         }
@@ -314,15 +354,29 @@ function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number
     return NO_EXTENT;
   }
   let extent = newMapping(heap, arena, address, mapPages, Flag.head | (heap.mappedDss ? Flag.dss : 0), arena.nextSn++);
-  registerBoundary(heap, extent);
+  if (!registerBoundary(heap, extent)) {
+    forget(heap, arena, extent);
+    return NO_EXTENT;
+  }
   const boundary = Math.ceil(alignment / PAGE) * PAGE;
   const leadPages = (Math.ceil(address / boundary) * boundary - address) / PAGE;
   let lead = NO_EXTENT;
   if (leadPages !== 0) {
     lead = extent;
     extent = extentSplit(heap, arena, lead, leadPages);
+    if (extent === 0) return abandon(heap, arena, lead);
   }
-  const trail = edata.pages[extent] > pages ? extentSplit(heap, arena, extent, pages) : NO_EXTENT;
+  let trail = NO_EXTENT;
+  if (edata.pages[extent] > pages) {
+    trail = extentSplit(heap, arena, extent, pages);
+    if (trail === 0) {
+      if (lead !== 0) {
+        heap.gdumpAdd(edata.pages[lead]);
+        extentRecord(heap, arena, arena.retained, lead);
+      }
+      return abandon(heap, arena, extent);
+    }
+  }
   if (lead !== 0) extentRecord(heap, arena, arena.retained, lead);
   if (trail !== 0) extentRecord(heap, arena, arena.retained, trail);
   arena.growNext = row + 1 <= arena.growLimit ? row + 1 : arena.growLimit;
@@ -346,7 +400,10 @@ export function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: 
     (heap.options.retain ? Flag.head : 0) | (heap.mappedDss ? Flag.dss : 0),
     arena.nextSn++,
   );
-  registerBoundary(heap, extent);
+  if (!registerBoundary(heap, extent)) {
+    forget(heap, arena, extent);
+    return NO_EXTENT;
+  }
   if (!retained) heap.gdumpAdd(pages);
   return extent;
 }

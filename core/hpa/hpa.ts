@@ -277,7 +277,13 @@ function tryAllocOne(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTab
   edata.below[extent] = 0;
   edata.above[extent] = 0;
   edata.pageSlab[extent] = slab;
-  registerBoundary(heap, extent);
+  if (!registerBoundary(heap, extent)) {
+    unreserve(table, slab, edata.base[extent], pages);
+    updateEnd(psset, table, slab);
+    edata.release(extent);
+    shard.edataKept++;
+    return OUT_OF_MEMORY;
+  }
   updateEligibility(heap, shard, table, slab);
   updateEnd(psset, table, slab);
   return extent;

@@ -6,7 +6,7 @@
  * the table leaves 128 cells at key 48 to 129, depending on the keys.
  */
 import { prngLgRange } from '../u64.ts';
-import type { ProfMemory } from './host.ts';
+import { astray, type ProfMemory } from './host.ts';
 
 /** Low words of the two hashes of each key. A table of more than 2^28 buckets, 16 GiB, is not provided for. */
 export interface KeyHashes {
@@ -37,7 +37,7 @@ export class Ckh {
   keys: Int32Array;
   /** Cell -> what the key stands for. */
   data: Int32Array;
-  /** The table's memory. */
+  /** The table's memory; -1 if there was none for it. */
   handle: number;
   /** The item that a failed insertion has left without a cell. */
   #homelessKey = 0;
@@ -63,11 +63,19 @@ export class Ckh {
     return cell < 0 ? -1 : this.data[cell];
   }
 
-  /** Adds a key that is not in the table; may grow it (ckh_insert). */
-  insert(thread: number, key: number, data: number): void {
+  /**
+   * Adds a key that is not in the table; may grow it (ckh_insert). False if it cannot grow for want of memory.
+   * @throws InputError if the key has found a cell by then, and another one is without: jemalloc takes it for the one that was to be added.
+   */
+  insert(thread: number, key: number, data: number): boolean {
     this.#homelessKey = key + 1;
     this.#homelessData = data;
-    while (!this.#tryInsert()) this.#grow(thread);
+    while (!this.#tryInsert()) {
+      if (this.#grow(thread)) continue;
+      if (this.#homelessKey !== key + 1) throw astray();
+      return false;
+    }
+    return true;
   }
 
   /** Takes out a key that is in the table; halves the table if less than a quarter of its cells is left in use (ckh_remove). */
@@ -166,11 +174,12 @@ export class Ckh {
     return complete;
   }
 
-  /** Rebuilds with 2^lgBuckets buckets; gives false, and the table as it was, if an item finds no cell. */
-  #resize(thread: number, lgBuckets: number): boolean {
+  /** Rebuilds with 2^lgBuckets buckets; gives false, and the table as it was, if an item finds no cell, or undefined, if there is no memory. */
+  #resize(thread: number, lgBuckets: number): boolean | undefined {
     const { keys, data, handle } = this;
     const before = this.lgBuckets;
     const resized = this.#allocate(thread, lgBuckets);
+    if (resized < 0) return undefined;
     this.keys = new Int32Array(BUCKET_CELLS * 2 ** lgBuckets);
     this.data = new Int32Array(BUCKET_CELLS * 2 ** lgBuckets);
     this.handle = resized;
@@ -187,13 +196,15 @@ export class Ckh {
     return false;
   }
 
-  /** Doubles the table, more than once if it must (ckh_grow). */
-  #grow(thread: number): void {
-    let lgBuckets = this.lgBuckets + 1;
-    while (!this.#resize(thread, lgBuckets)) lgBuckets++;
+  /** Doubles the table, more than once if it must (ckh_grow). False if out of memory. */
+  #grow(thread: number): boolean {
+    for (let lgBuckets = this.lgBuckets + 1; ; lgBuckets++) {
+      const fits = this.#resize(thread, lgBuckets);
+      if (fits !== false) return fits === true;
+    }
   }
 
-  /** Halves the table once, if the items fit (ckh_shrink). */
+  /** Halves the table once, if the items fit and there is memory for it (ckh_shrink). */
   #shrink(thread: number): void {
     this.#resize(thread, this.lgBuckets - 1);
   }

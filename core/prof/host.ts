@@ -7,6 +7,7 @@
 
 import type { Options } from '../conf/options.ts';
 import { HangError } from '../hang_error.ts';
+import { InputError } from '../trace/input_error.ts';
 import type { ModelMemory } from '../model_memory.ts';
 
 /** Memory that an internal table lives in. `thread` is always the calling thread's row. */
@@ -17,7 +18,7 @@ export interface ProfMemory {
    * @param size Requested bytes.
    * @param alignment 1 or 64.
    * @param arena Arena index: 0, or what `arenaIchoose` gave.
-   * @returns A handle for `idalloctm`, any double from 0.
+   * @returns A handle for `idalloctm`, any double from 0; -1 if out of memory.
    */
   iallocztm(thread: number, size: number, alignment: number, arena: number): number;
   /** Frees what iallocztm gave (idalloctm with is_internal). */
@@ -107,4 +108,13 @@ export interface ProfLocks {
  */
 export class ProfDeadlockError extends HangError {
   override name = 'ProfDeadlockError';
+}
+
+/** What to say where the real library, out of memory, goes on with tables that contradict each other, or follows a null pointer. */
+export function astray(): InputError {
+  return new InputError(
+    'model',
+    'out of memory for tables of the profiler, where jemalloc goes astray',
+    'raise mmap_top in the header of the trace, or leave it out',
+  );
 }

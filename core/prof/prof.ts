@@ -138,7 +138,10 @@ export class Prof {
 
   // Objects
 
-  /** For an allocation that the look-ahead samples: the thread's context, or -1 if it is not to be sampled after all (prof_alloc_prep). Before the block is placed. */
+  /**
+   * For an allocation that the look-ahead samples: the thread's context, -1 if it is not to be sampled after all, NO_MEMORY if there is none for the context, and so
+   * none for the program (prof_alloc_prep). Before the block is placed.
+   */
   allocPrep(thread: number, stack: number): number {
     if (!this.active) return -1;
     const tdata = this.data.tdataGet(thread);

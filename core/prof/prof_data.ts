@@ -4,6 +4,7 @@
  * Differs: threads take turns, so no race is lost, and counts of limbo and locks are kept only where they can be seen: how often a lock
  * that statistics show was taken, and which lock is held when a dump would want it.
  */
+import { OutOfMemory } from '../base/base.ts';
 import { Ckh } from './ckh.ts';
 import type { ProfHost, ProfLocks } from './host.ts';
 import { ProfDeadlockError } from './host.ts';
@@ -21,6 +22,9 @@ const GCTX_BYTES = 120;
 /** PROF_NTDATA_LOCKS and PROF_NCTX_LOCKS: so many locks are shared by all. */
 const TDATA_LOCKS = 256;
 const GCTX_LOCKS = 1024;
+
+/** For a context: there is no memory to make it. */
+export const NO_MEMORY = -2;
 
 export class ProfData {
   readonly host: ProfHost;
@@ -69,6 +73,7 @@ export class ProfData {
   /** Allocates the table of contexts (prof_data_init). */
   boot(thread: number): void {
     this.bt2gctx = new Ckh(this.host, thread, this.backtraces);
+    if (this.bt2gctx.handle < 0) throw new OutOfMemory();
   }
 
   /** The thread's record as it is, -1 if it has none (prof_tdata_get without create). */
@@ -89,11 +94,16 @@ export class ProfData {
     this.#tdataOf[thread] = tdata + 1;
   }
 
-  /** prof_tdata_init_impl */
+  /** prof_tdata_init_impl; -1 if out of memory. */
   #tdataInit(thread: number, thrUid: number, thrDiscrim: number, name: string | null, nameHandle: number, active: boolean): number {
     const { tdatas, host } = this;
     const handle = host.iallocztm(thread, TDATA_BYTES, 1, 0);
+    if (handle < 0) return -1;
     const table = new Ckh(host, thread, this.backtraces);
+    if (table.handle < 0) {
+      host.idalloctm(thread, handle);
+      return -1;
+    }
     const tdata = tdatas.take(thrUid, thrDiscrim);
     tdatas.handle[tdata] = handle;
     tdatas.bt2tctx[tdata] = table;
@@ -116,9 +126,10 @@ export class ProfData {
     const { tdatas } = this;
     const thrUid = tdatas.thrUid[old];
     const thrDiscrim = tdatas.thrDiscrim[old] + 1;
-    const name = tdatas.name[old];
+    const former = tdatas.name[old];
     const active = tdatas.active[old] !== 0;
-    const nameHandle = name === null ? 0 : this.#nameAlloc(thread, name);
+    const nameHandle = former === null ? -1 : this.#nameAlloc(thread, former);
+    const name = nameHandle < 0 ? null : former;
     if (this.tdataOf(thread) !== old)
       throw new ProfDeadlockError('a dump in the middle of renewing a thread record leaves the library with two of them');
     this.tdataDetach(thread, old);
@@ -164,14 +175,15 @@ export class ProfData {
     }
   }
 
-  /** prof_thread_name_alloc of a name that is not empty. */
+  /** prof_thread_name_alloc of a name that is not empty; -1 if out of memory. */
   #nameAlloc(thread: number, name: string): number {
     return this.host.iallocztm(thread, name.length + 1, 1, 0);
   }
 
   /**
    * Names a thread in dumps (prof_thread_name_set_impl).
-   * @returns 0, or the library's error: EAGAIN if the thread cannot have a record, EFAULT if a character is neither graphic nor blank.
+   * @returns 0, or the library's error: EAGAIN if the thread cannot have a record, or no memory for the name, EFAULT if a character is neither graphic nor
+   *   blank.
    */
   threadNameSet(thread: number, text: string): 0 | 'EAGAIN' | 'EFAULT' {
     const { tdatas, host } = this;
@@ -184,6 +196,7 @@ export class ProfData {
       if ((code < 0x20 && code !== 0x09) || code > 0x7e) return 'EFAULT';
     }
     const handle = name === '' ? 0 : this.#nameAlloc(thread, name);
+    if (handle < 0) return 'EAGAIN';
     if (tdatas.name[tdata] !== null) host.idalloctm(thread, tdatas.nameHandle[tdata]);
     tdatas.name[tdata] = name === '' ? null : name;
     tdatas.nameHandle[tdata] = handle;
@@ -206,7 +219,7 @@ export class ProfData {
     this.#gdump(thread);
   }
 
-  /** The context of a backtrace, made if new (prof_lookup_global). */
+  /** The context of a backtrace, made if new (prof_lookup_global); -1 if out of memory. */
   #lookupGlobal(thread: number, bt: number, tdata: number): number {
     const { bt2gctx, gctxs } = this;
     this.enter(tdata);
@@ -214,15 +227,24 @@ export class ProfData {
     if (gctx < 0) {
       this.leave(thread, tdata);
       const handle = this.host.iallocztm(thread, GCTX_BYTES + 8 * this.backtraces.depth(bt), 1, 0);
+      if (handle < 0) return -1;
       gctx = gctxs.take(bt, handle, (this.#cumGctxs++ + GCTX_LOCKS - 1) % GCTX_LOCKS);
       this.enter(tdata);
-      bt2gctx.insert(thread, bt, gctx);
+      if (!bt2gctx.insert(thread, bt, gctx)) {
+        gctxs.give(gctx);
+        this.leave(thread, tdata);
+        this.host.idalloctm(thread, handle);
+        return -1;
+      }
     }
     this.leave(thread, tdata);
     return gctx;
   }
 
-  /** The thread's context of a backtrace, made if new, and prepared: it stays until it is recorded to or rolled back (prof_lookup). The thread has a record. */
+  /**
+   * The thread's context of a backtrace, made if new, and prepared: it stays until it is recorded to or rolled back (prof_lookup). The thread has a record.
+   * NO_MEMORY if there is none for it.
+   */
   lookup(thread: number, bt: number): number {
     const { tdatas, tctxs, host } = this;
     const tdata = this.tdataOf(thread);
@@ -230,18 +252,35 @@ export class ProfData {
     let tctx = table.search(bt);
     if (tctx < 0) {
       const gctx = this.#lookupGlobal(thread, bt, tdata);
+      if (gctx < 0) return NO_MEMORY;
       const handle = host.iallocztm(thread, TCTX_BYTES, 1, host.arenaIchoose(thread));
+      if (handle < 0) {
+        this.#lookupFailed(thread, tdata, gctx);
+        return NO_MEMORY;
+      }
       tctx = tctxs.take(tdata, tdatas.thrUid[tdata], tdatas.thrDiscrim[tdata], tdatas.tctxUidNext[tdata]++, handle);
       this.holdTdataLock(tdata);
-      table.insert(thread, bt, tctx);
+      const entered = table.insert(thread, bt, tctx);
       this.dropTdataLock();
+      if (!entered) {
+        this.#lookupFailed(thread, tdata, gctx);
+        host.idalloctm(thread, handle);
+        tctxs.give(tctx);
+        return NO_MEMORY;
+      }
       tctxs.link(tctx, gctx, this.gctxs);
     }
     tctxs.prepared[tctx] = 1;
     return tctx;
   }
 
-  /** Looks up the context of a stack for a thread that may have to get its record first; -1 if it cannot have one (prof_tctx_create). */
+  /** What a look-up without memory for the thread's context leaves: a new context goes, another one stays for good (its nlimbo never sinks to 0 again). */
+  #lookupFailed(thread: number, tdata: number, gctx: number): void {
+    if (this.gctxs.first[gctx] < 0) this.#gctxTryDestroy(thread, tdata, gctx);
+    else this.gctxs.limbo[gctx] = 1;
+  }
+
+  /** Looks up the context of a stack for a thread that may have to get its record first; -1 if it cannot have one, or NO_MEMORY (prof_tctx_create). */
   tctxCreate(thread: number, stack: number): number {
     if (!this.host.isNominal(thread) || this.host.reentrancyLevel(thread) > 0) return -1;
     if (this.tdataGet(thread) < 0) return -1;
@@ -268,7 +307,7 @@ export class ProfData {
       this.#tdataDestroyLocked(thread, tdata);
     }
     tctxs.unlink(tctx, gctxs);
-    if (gctxs.first[gctx] < 0) this.#gctxTryDestroy(thread, this.tdataOf(thread), gctx);
+    if (gctxs.first[gctx] < 0 && gctxs.limbo[gctx] === 0) this.#gctxTryDestroy(thread, this.tdataOf(thread), gctx);
     host.idalloctm(thread, tctxs.handle[tctx]);
     tctxs.give(tctx);
   }

@@ -7,6 +7,7 @@ import { grown } from '../columns.ts';
 import { Ckh } from './ckh.ts';
 import { Hash128, LOG_THREAD_SEED } from './hash.ts';
 import { jsonString } from './json.ts';
+import { astray } from './host.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
 import { integerText, traceText } from './prof_recent.ts';
@@ -97,9 +98,10 @@ export class ProfLog {
       this.#backtraceTable = new Ckh(host, thread, data.backtraces);
       this.#threadHashes = { hash0: new Uint32Array(16), hash1: new Uint32Array(16) };
       this.#threadTable = new Ckh(host, thread, this.#threadHashes);
+      if (this.#backtraceTable.handle < 0 || this.#threadTable.handle < 0) throw astray();
     }
     const freeTime = host.now();
-    const handle = host.iallocztm(thread, ALLOC_NODE_BYTES, 1, 0);
+    const handle = this.#nodeOf(thread, ALLOC_NODE_BYTES);
     const allocName = tdatas.name[tctxs.tdata[tctx]] ?? '';
     const freeTdata = data.tdataGet(thread);
     const allocThread = this.#threadIndex(thread, tctxs.thrUid[tctx], allocName);
@@ -118,12 +120,19 @@ export class ProfLog {
     });
   }
 
+  /** Memory for a node of the log, which the library does not look at before it uses it. */
+  #nodeOf(thread: number, bytes: number): number {
+    const handle = this.#data.host.iallocztm(thread, bytes, 1, 0);
+    if (handle < 0) throw astray();
+    return handle;
+  }
+
   /** prof_log_thr_index */
   #threadIndex(thread: number, thrUid: number, name: string): number {
     const known = this.#threadRows.get(thrUid);
     if (known !== undefined) return known;
     const index = this.#threads.length;
-    const handle = this.#data.host.iallocztm(thread, THR_NODE_BYTES + name.length + 1, 1, 0);
+    const handle = this.#nodeOf(thread, THR_NODE_BYTES + name.length + 1);
     this.#threads.push({ thrUid, name, handle });
     this.#threadRows.set(thrUid, index);
     const hashes = this.#threadHashes;
@@ -137,7 +146,7 @@ export class ProfLog {
     this.#hash.compute(1, LOG_THREAD_SEED);
     hashes.hash0[index] = result[0];
     hashes.hash1[index] = result[2];
-    this.#threadTable!.insert(thread, index, index);
+    if (!this.#threadTable!.insert(thread, index, index)) throw astray();
     return index;
   }
 
@@ -146,9 +155,9 @@ export class ProfLog {
     const known = this.#backtraceTable!.search(bt);
     if (known >= 0) return known;
     const index = this.#backtraces.length;
-    const handle = this.#data.host.iallocztm(thread, BT_NODE_BYTES + 8 * this.#data.backtraces.depth(bt), 1, 0);
+    const handle = this.#nodeOf(thread, BT_NODE_BYTES + 8 * this.#data.backtraces.depth(bt));
     this.#backtraces.push({ bt, handle });
-    this.#backtraceTable!.insert(thread, bt, index);
+    if (!this.#backtraceTable!.insert(thread, bt, index)) throw astray();
     return index;
   }
 
@@ -179,7 +188,7 @@ export class ProfLog {
       );
     });
     file.write('}');
-    host.idalloctm(thread, buffer);
+    if (buffer >= 0) host.idalloctm(thread, buffer);
     file.close();
     this.#backtraceTable?.delete(thread);
     this.#threadTable?.delete(thread);

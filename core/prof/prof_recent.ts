@@ -67,6 +67,10 @@ export class RecentList {
     if (this.count < this.#limit) {
       const handle = data.host.iallocztm(thread, NODE_BYTES, 1, 0);
       data.locks.prof_recent_alloc++;
+      if (handle < 0) {
+        this.#release(thread, infos.tctx[info]);
+        return;
+      }
       node = this.#take();
       this.#handle[node] = handle;
       this.count++;
@@ -147,7 +151,7 @@ export class RecentList {
     locks.prof_recent_alloc += 2;
     const nodes: string[] = [];
     for (let node = this.#first; node >= 0; node = this.#next[node]) nodes.push(this.#nodeText(node));
-    host.idalloctm(thread, buffer);
+    if (buffer >= 0) host.idalloctm(thread, buffer);
     return `{"sample_interval":${1n << BigInt(data.map.lgSample)},"recent_alloc_max":${this.#max},"recent_alloc":[${nodes.join(',')}]}`;
   }
 

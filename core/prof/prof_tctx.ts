@@ -23,6 +23,8 @@ export class GctxTable {
   /** First and last tctx, -1 if none. */
   first = new Int32Array(64);
   last = new Int32Array(64);
+  /** 1 once a look-up found no memory for a tctx of it: it is never destroyed, even without a tctx. */
+  limbo = new Uint8Array(64);
   #free = -1;
 
   take(bt: number, handle: number, lock: number): number {
@@ -37,8 +39,10 @@ export class GctxTable {
         this.lock = grown(this.lock, row + 1);
         this.first = grown(this.first, row + 1);
         this.last = grown(this.last, row + 1);
+        this.limbo = grown(this.limbo, row + 1);
       }
     }
+    this.limbo[row] = 0;
     this.bt[row] = bt;
     this.handle[row] = handle;
     this.lock[row] = lock;
@@ -161,7 +165,7 @@ export function checkTctx(tctxs: TctxTable, gctxs: GctxTable, tdatas: TdataTable
   for (let gctx = 0; gctx < gctxs.length; gctx++) {
     if (gctxs.bt[gctx] < 0) continue;
     used++;
-    if (gctxs.first[gctx] < 0) throw new Error('a context has no thread');
+    if (gctxs.first[gctx] < 0 && gctxs.limbo[gctx] === 0) throw new Error('a context has no thread');
     let before = -1;
     for (let row = gctxs.first[gctx]; row >= 0; before = row, row = tctxs.next[row]) {
       linked++;

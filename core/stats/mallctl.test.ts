@@ -283,3 +283,22 @@ function sizeOf(value: CtlValue | undefined | MallctlError): string {
   if (typeof value === 'object') return '16';
   return typeof value === 'number' ? 'number' : '8';
 }
+
+test('sizes below 0 are as much below 2^64, as size_t is, and what is no index names nothing', () => {
+  const { heap, mallctl } = start('prof:true');
+  const [main] = heap.tsds;
+  const after = (name: string, value: CtlValue) => {
+    mallctl.byName(main, name, value);
+    return mallctl.byName(main, name);
+  };
+  expect(after('arena.0.oversize_threshold', -1)).toBe(2 ** 64);
+  // the largest size class: jemalloc grows no further
+  expect(after('arena.0.retain_grow_limit', -4097)).toBe(7 * 2 ** 60);
+  mallctl.byName(main, 'prof.reset', -1);
+  expect(mallctl.byName(main, 'prof.lg_sample')).toBe(63);
+  malloc(heap, main, 2 ** 20, 0);
+  auditHeap(heap);
+  for (const name of ['stats.arenas.0.bins.x.nmalloc', 'arenas.bin..size', 'stats.arenas.0.lextents.-1.nmalloc']) {
+    expect(() => mallctl.byName(main, name)).toThrow(MallctlError);
+  }
+});

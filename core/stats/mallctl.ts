@@ -145,6 +145,12 @@ function integerOf(value: CtlValue): number {
   return typeof value === 'number' && Number.isInteger(value) ? value : fail('EINVAL');
 }
 
+/** A size_t: what is below 0 is as much below 2^64. */
+function sizeOf(value: CtlValue): number {
+  const size = integerOf(value);
+  return size < 0 ? size + 2 ** 64 : size;
+}
+
 /** Read-only, without the ctl mutex (CTL_RO_NL_GEN). */
 function get(read: (call: Call, mib: readonly number[]) => CtlValue): Node {
   return leaf((call, mib, value) => {
@@ -184,7 +190,7 @@ const SHAPES = new Map<Node, Node>();
 
 /** An index whose check is `valid`; `below` is what stands at every valid one. */
 function index(valid: (call: Call, index: number) => boolean, below: Node): Node {
-  const node: Node = indexed((call, i) => (valid(call, i) ? below : null));
+  const node: Node = indexed((call, i) => (Number.isInteger(i) && i >= 0 && valid(call, i) ? below : null));
   SHAPES.set(node, below);
   return node;
 }
@@ -293,7 +299,7 @@ const retainGrowLimit: Leaf = (call, mib, value) => {
   const arena = arenaAt(heap, mib[1]);
   const old = pindToPages[arena.growLimit] * PAGE;
   if (value !== undefined) {
-    const limit = pagesToPind(Math.floor(integerOf(value) / PAGE) + 1) - 1;
+    const limit = pagesToPind(Math.floor(sizeOf(value) / PAGE) + 1) - 1;
     if (limit < 0 || limit >= NPSIZES) fail('EFAULT');
     arena.growLimit = limit;
   }
@@ -507,10 +513,10 @@ const backgroundThread: Leaf = (call, _, value) => {
 const maxBackgroundThreads: Leaf = (call, _, value) => {
   lockForThreads(call);
   const old = call.limits.maxBackgroundThreads;
-  if (value !== undefined && integerOf(value) !== old) {
-    if (integerOf(value) > call.heap.options.max_background_threads || integerOf(value) < 0) fail('EINVAL');
+  if (value !== undefined && sizeOf(value) !== old) {
+    if (sizeOf(value) > call.heap.options.max_background_threads) fail('EINVAL');
     if (call.heap.background !== null) throw new UnsupportedName('max_background_threads', OWN_THREADS);
-    call.limits.maxBackgroundThreads = integerOf(value);
+    call.limits.maxBackgroundThreads = sizeOf(value);
   }
   return old;
 };
@@ -572,7 +578,7 @@ const prof: Node = named({
   reset: leaf(({ heap, tsd }, _, value) => {
     if (heap.prof === null) fail('ENOENT');
     if (value === undefined) heap.prof.reset(tsd.index);
-    else heap.prof.reset(tsd.index, integerOf(value));
+    else heap.prof.reset(tsd.index, sizeOf(value));
     return undefined;
   }),
   interval: get(({ heap }) => heap.conf.profInterval),
@@ -791,7 +797,7 @@ const arena: Node = named({
   oversize_threshold: leaf(({ heap }, mib, value) => {
     const target = arenaAt(heap, mib[1]);
     const old = target.oversizeThreshold;
-    if (value !== undefined) target.oversizeThreshold = integerOf(value);
+    if (value !== undefined) target.oversizeThreshold = sizeOf(value);
     return old;
   }),
   dirty_decay_ms: arenaDecayMs('dirty'),
