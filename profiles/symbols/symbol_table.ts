@@ -288,41 +288,58 @@ export function symbolVersions(image: ElfImage, table: ElfSection): (row: number
   return table.type === SHT_DYNSYM ? (guarded(() => versions(image)) ?? noVersion) : noVersion;
 }
 
+/** Bytes of an entry of .gnu.version_r, and fewer than one of .gnu.version_d has with its name's. */
+const VERSION_BYTES = 16;
+
+/** Bytes to the next entry of a list of versions, 0 behind the last. A step to within the same entry ends the list. */
+const versionStep = (bytes: number) => (bytes < VERSION_BYTES ? 0 : bytes);
+
 /** Gives the version of a dynamic symbol by its row (Linux Standard Base, "Symbol Versioning"). */
 function versions(image: ElfImage): (row: number) => string {
   const { little } = image;
   const table = image.sections.find(({ type }) => type === SHT_GNU_VERSYM);
   if (table === undefined) return noVersion;
   const rows = image.view(table.offset, table.size);
-  const names = new Map<number, string>();
+  // Version -> where its name is.
+  const names = new Map<number, { readonly strings: Uint8Array; readonly at: number }>();
   const needed = new Set<number>();
-  for (const { type, offset, size, link } of image.sections) {
-    if (type !== SHT_GNU_VERDEF && type !== SHT_GNU_VERNEED) continue;
-    const strings = image.content(image.sections[link]);
-    if (strings === undefined) continue;
-    const view = image.view(offset, size);
-    for (let at = 0, next = -1; next !== 0; at += next) {
-      next = view.getUint32(at + (type === SHT_GNU_VERDEF ? 16 : 12), little);
+  for (const type of [SHT_GNU_VERDEF, SHT_GNU_VERNEED]) {
+    const list = image.sections.find((section) => section.type === type);
+    const strings = image.content(list && image.sections[list.link]);
+    if (list === undefined || strings === undefined) continue;
+    const view = image.view(list.offset, list.size);
+    // Entries have bytes of their own: there are no more than the section has room for, whatever the counts and links say.
+    let room = Math.floor(list.size / VERSION_BYTES);
+    for (let at = 0, next = -1; next !== 0 && room-- > 0; at += next) {
+      next = versionStep(view.getUint32(at + (type === SHT_GNU_VERDEF ? 16 : 12), little));
       if (type === SHT_GNU_VERDEF) {
         // The base version is the file's own name, and no symbol's.
         const isBase = (view.getUint16(at + 2, little) & 1) !== 0;
-        const name = stringAt(strings, view.getUint32(at + view.getUint32(at + 12, little), little));
+        const name = { strings, at: view.getUint32(at + view.getUint32(at + 12, little), little) };
         if (!isBase) names.set(view.getUint16(at + 4, little), name);
         continue;
       }
       let auxiliary = at + view.getUint32(at + 8, little);
-      for (let left = view.getUint16(at + 2, little); left > 0; left--) {
+      for (let left = view.getUint16(at + 2, little), step = -1; left > 0 && step !== 0 && room-- > 0; left--) {
         const version = view.getUint16(auxiliary + 6, little);
-        names.set(version, stringAt(strings, view.getUint32(auxiliary + 8, little)));
+        names.set(version, { strings, at: view.getUint32(auxiliary + 8, little) });
         needed.add(version);
-        auxiliary += view.getUint32(auxiliary + 12, little);
+        auxiliary += step = versionStep(view.getUint32(auxiliary + 12, little));
       }
     }
   }
+  // Version -> its name, once asked for: names may overlap in the table, and are more in all than it has bytes.
+  const texts = new Map<number, string>();
+  const textOf = (version: number) => {
+    let text = texts.get(version);
+    const name = names.get(version);
+    if (text === undefined && name !== undefined) texts.set(version, (text = stringAt(name.strings, name.at)));
+    return text;
+  };
   return (row) => {
     if (row * 2 + 2 > rows.byteLength) return '';
     const entry = rows.getUint16(row * 2, little);
-    const name = names.get(entry & 0x7fff);
+    const name = textOf(entry & 0x7fff);
     const isDefault = (entry & 0x8000) === 0 && !needed.has(entry);
     return name === undefined ? '' : `${isDefault ? '@@' : '@'}${name}`;
   };
