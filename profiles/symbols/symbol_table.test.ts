@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ElfImage, readElf } from './elf.ts';
 import { type FunctionTable, functionsOf } from './symbol_table.ts';
 
+const SYMTAB = 2;
 const DYNSYM = 11;
 const FUNC = 2;
 const FILE = 4;
@@ -123,5 +125,64 @@ describe('versions', () => {
     const start = performance.now();
     expect(versionOf(VERNEED, list)).toBe('@V2');
     expect(performance.now() - start).toBeLessThan(2000);
+  });
+});
+
+describe('functions that nest', () => {
+  /** Last of the rows by start, and of one start by row, that hold an address. */
+  function innermost(rows: readonly Required<Pick<Row, 'name' | 'start' | 'size'>>[], address: number) {
+    const ordered = rows.map((row, i) => ({ ...row, i })).sort((a, b) => a.start - b.start || a.i - b.i);
+    const found = ordered.findLast(({ start, size }) => start <= address && address < start + size);
+    if (found === undefined) return undefined;
+    const holding = ordered.filter(({ start, size }) => start === found.start && address < start + size);
+    const shortest = holding.reduce((best, other) => (other.size < best.size ? other : best));
+    return { start: found.start, end: found.start + found.size, firstName: shortest.name };
+  }
+
+  test('the innermost of those that hold an address, as a search of all finds it', () => {
+    const row = fc.record({ start: fc.nat(12), size: fc.integer({ min: 1, max: 14 }) });
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 12 }), (places) => {
+        const rows = places.map((place, i) => ({ ...place, name: `f${i}` }));
+        const functions = functionsIn(SYMTAB, rows);
+        for (let address = 0; address < 30; address++) {
+          const found = functions.find(address);
+          expect(found && { start: found.start, end: found.end, firstName: found.firstName }).toEqual(innermost(rows, address));
+        }
+      }),
+    );
+  });
+
+  const COUNT = 100_000;
+  test.each<[string, (i: number) => Row]>([
+    ['each in the one before', (i) => ({ name: 'f', start: i, size: 2 * (COUNT - i) })],
+    ['all in the first', (i) => ({ name: 'f', start: i, size: i === 0 ? 2 * COUNT : 1 })],
+    ['all from one address', (i) => ({ name: 'f', start: 0, size: COUNT + i + 1 })],
+    ['one after the other, of one source file', (i) => ({ name: 'f', start: i, size: COUNT, isFile: i === 0 })],
+    ['exported, without a source file', (i) => ({ name: 'f', start: i, size: COUNT, isGlobal: true })],
+  ])('%s: as many addresses are found in little time', (_name, rowAt) => {
+    const rows = Array.from({ length: COUNT }, (_, i) => rowAt(i));
+    const functions = functionsIn(SYMTAB, rows);
+    const start = performance.now();
+    let named = 0;
+    for (let i = 0; i < COUNT; i++) if (functions.find(COUNT + (i % (COUNT - 1)))?.name === 'f') named++;
+    expect(named).toBe(COUNT);
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  test('the source file: of a local function the last one before it, of another the only one', () => {
+    const file = (name: string) => ({ name, isFile: true });
+    const filesOf = (...rows: readonly Row[]) => {
+      const placed = rows.map((row, start) => ({ ...row, start }));
+      const functions = functionsIn(SYMTAB, placed);
+      return placed.flatMap(({ isFile, start }) => (isFile === true ? [] : [functions.find(start)?.file]));
+    };
+    const local = { name: 'f' };
+    const exported = { name: 'g', isGlobal: true };
+    expect(filesOf(local, exported)).toEqual([undefined, undefined]);
+    expect(filesOf(file('a.c'), local, file('b.c'), local, exported)).toEqual(['a.c', 'b.c', undefined]);
+    expect(filesOf(file('a.c'), local, exported)).toEqual(['a.c', 'a.c']);
+    expect(filesOf(file('crt.c'), file('a.c'), local, exported, file('b.c'), local)).toEqual(['a.c', 'a.c', 'b.c']);
+    expect(filesOf(local, file('a.c'), exported, local)).toEqual([undefined, undefined, 'a.c']);
   });
 });

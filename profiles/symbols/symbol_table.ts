@@ -1,12 +1,13 @@
 /**
  * Functions of an ELF file by address (System V ABI, "Symbol Table"; choice among equal addresses as `nm -n` and jeprof's GetProcedureBoundariesViaNm).
- * Invariant: rows ascend by start; `reach[i]` is the largest end of rows 0..i, so that a search back stops where nothing can cover.
+ * Invariant: rows ascend by start; stretches do too, and all addresses of one have the same innermost row, so that finding one takes a binary search,
+ * however functions nest.
  * Differs from nm and jeprof: a symbol names the addresses of its own size and no others. Where the functions between two symbols have been
  * stripped, the nearest symbol is no name for them.
  */
 import type { ElfImage, ElfSection } from './elf.ts';
 import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
-import { firstFrom } from './search.ts';
+import { firstAbove, firstFrom } from './search.ts';
 
 /** A function that covers an address. */
 export interface FoundSymbol {
@@ -40,8 +41,9 @@ export class FunctionTable {
   readonly #starts: Float64Array;
   /** Row -> address behind the last byte. */
   readonly #ends: Float64Array;
-  /** Row -> largest end so far. */
-  readonly #reach: Float64Array;
+  readonly #stretches: Stretches;
+  /** First row of a start that several rows have -> what they are called, once asked for. */
+  readonly #shared = new Map<number, SharedStart>();
   /** Row -> offset in the string table. */
   readonly #names: Uint32Array;
   /** Row -> 1 for a function that is not weak. */
@@ -89,7 +91,6 @@ export class FunctionTable {
     this.length = length;
     const sortedStarts = new Float64Array(length);
     const sortedEnds = new Float64Array(length);
-    const reach = new Float64Array(length);
     this.#names = new Uint32Array(length);
     this.#strong = new Uint8Array(length);
     this.#rows = new Uint32Array(length);
@@ -106,52 +107,102 @@ export class FunctionTable {
       if (limit !== 0) sortedEnds[i] = Math.max(sortedStarts[i], Math.min(next, limit));
       if (i > 0 && sortedStarts[i - 1] < sortedStarts[i]) next = sortedStarts[i];
     }
-    for (let i = 0, most = 0; i < length; i++) reach[i] = most = Math.max(most, sortedEnds[i]);
     this.#starts = sortedStarts;
     this.#ends = sortedEnds;
-    this.#reach = reach;
+    this.#stretches = stretchesOf(sortedStarts, sortedEnds);
   }
 
   /** The innermost symbol whose bytes hold an address; undefined if none does. */
   find(address: number): FoundSymbol | undefined {
-    const starts = this.#starts;
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (starts[middle] <= address) low = middle + 1;
-      else high = middle;
-    }
-    for (let i = low - 1; i >= 0 && this.#reach[i] > address; i--) {
-      if (this.#ends[i] > address) return this.#named(i, address);
-    }
-    return undefined;
+    const { from, row, length } = this.#stretches;
+    const after = firstAbove(from, length, address);
+    return after === 0 || row[after - 1] < 0 ? undefined : this.#named(row[after - 1], address);
+  }
+
+  #named(row: number, address: number): FoundSymbol {
+    const start = this.#starts[row];
+    const first = firstFrom(this.#starts, start);
+    let shared = this.#shared.get(first);
+    if (shared === undefined) this.#shared.set(first, (shared = this.#sharedStart(first)));
+    const firstRow = shared.shortest[firstAbove(shared.ends, shared.ends.length, address)];
+    const { name, version } = shared;
+    const firstName = stringAt(this.#strings, this.#names[firstRow]);
+    const file = this.#fileOf(this.#rows[firstRow]);
+    return { name, firstName, version, start, end: this.#ends[row], shared: shared.isShared, file };
   }
 
   /** Of the names of one address the last of the functions by name, else the first of all (the order of `nm -n`, and jeprof's choice). */
-  #named(row: number, address: number): FoundSymbol {
-    const start = this.#starts[row];
-    let first = row;
-    while (first > 0 && this.#starts[first - 1] === start) first--;
+  #sharedStart(first: number): SharedStart {
     const names: { name: string; row: number }[] = [];
-    for (let i = first; i < this.length && this.#starts[i] === start; i++)
+    for (let i = first; i < this.length && this.#starts[i] === this.#starts[first]; i++)
       names.push({ name: stringAt(this.#strings, this.#names[i]), row: i });
-    // Rows of one start are in the order of the file; of those that hold the address addr2line prefers the shortest (BFD, better_fit).
-    const holding = names.filter(({ row: i }) => this.#ends[i] > address);
-    const { name: firstName, row: firstRow } = holding.reduce((best, other) =>
-      this.#ends[other.row] < this.#ends[best.row] ? other : best,
-    );
-    const file = this.#fileOf(this.#rows[firstRow]);
+    // Rows of one start are in the order of the file; of those that hold an address addr2line prefers the shortest (BFD, better_fit).
+    const shortest: number[] = [];
+    for (const { row } of names.toSorted((a, b) => this.#ends[a.row] - this.#ends[b.row] || a.row - b.row))
+      if (shortest.length === 0 || this.#ends[shortest[shortest.length - 1]] < this.#ends[row]) shortest.push(row);
     names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.row - b.row));
     let chosen = names[0];
-    let shared = false;
+    let isShared = false;
     for (let i = 1; i < names.length; i++) {
       if (this.#strong[names[i].row] === 0) continue;
       chosen = names[i];
-      shared = true;
+      isShared = true;
     }
-    return { name: chosen.name, firstName, version: this.#versionOf(this.#rows[chosen.row]), start, end: this.#ends[row], shared, file };
+    const ends = shortest.map((row) => this.#ends[row]);
+    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), isShared, ends, shortest };
   }
+}
+
+/** The rows of one start. */
+interface SharedStart {
+  readonly name: string;
+  readonly version: string;
+  readonly isShared: boolean;
+  /** Their ends, each once, ascending. */
+  readonly ends: readonly number[];
+  /** For each of `ends` the first row that has it. */
+  readonly shortest: readonly number[];
+}
+
+/** What of the address space the rows hold, in order and without overlaps; the first `length` of each column count. */
+interface Stretches {
+  /** Address that a stretch begins at; it ends where the next one begins. */
+  readonly from: Float64Array;
+  /** The innermost row there: the last that has begun and not ended; -1 for none. */
+  readonly row: Int32Array;
+  readonly length: number;
+}
+
+/** @param starts ascending */
+function stretchesOf(starts: Float64Array, ends: Float64Array): Stretches {
+  const count = starts.length;
+  // A row begins one, and another begins where it ends.
+  const from = new Float64Array(count * 2);
+  const row = new Int32Array(count * 2);
+  let length = 0;
+  // Rows that have begun and not ended: a later one ends before those that it lies in, or it hides them to their ends.
+  const open = new Int32Array(count);
+  let depth = 0;
+  const begin = (address: number, innermost: number) => {
+    if (length > 0 && from[length - 1] === address) length--;
+    from[length] = address;
+    row[length++] = innermost;
+  };
+  const closeTo = (address: number) => {
+    while (depth > 0 && ends[open[depth - 1]] <= address) {
+      const end = ends[open[--depth]];
+      begin(end, depth > 0 ? open[depth - 1] : -1);
+    }
+  };
+  for (let i = 0; i < count; i++) {
+    if (ends[i] <= starts[i]) continue;
+    closeTo(starts[i]);
+    while (depth > 0 && ends[open[depth - 1]] <= ends[i]) depth--;
+    open[depth++] = i;
+    begin(starts[i], i);
+  }
+  closeTo(Number.POSITIVE_INFINITY);
+  return { from, row, length };
 }
 
 /**
@@ -159,17 +210,19 @@ export class FunctionTable {
  * Of a global one it is known only if no other file follows.
  */
 function sourceFiles(symbols: SymbolRows, strings: Uint8Array): (row: number) => string | undefined {
-  const isFile = (row: number) => symbols.type(row) === STT_FILE;
-  const last = (from: number) => {
-    for (let row = from; row > 0; row--) if (isFile(row)) return stringAt(strings, symbols.name(row));
-    return undefined;
-  };
+  // Rows of files, once asked for.
+  let files: number[] | undefined;
+  // Files that the table begins with.
+  let leading = 0;
+  const nameOf = (file: number | undefined) => (file === undefined ? undefined : stringAt(strings, symbols.name(file)));
   return (row) => {
-    if (symbols.binding(row) === STB_LOCAL) return last(row);
-    let first = 1;
-    while (first < row && isFile(first)) first++;
-    for (let other = first; other < row; other++) if (isFile(other)) return undefined;
-    return last(first - 1);
+    if (files === undefined) {
+      files = [];
+      for (let other = 1; other < symbols.length; other++) if (symbols.type(other) === STT_FILE) files.push(other);
+      while (files[leading] === leading + 1) leading++;
+    }
+    if (symbols.binding(row) === STB_LOCAL) return nameOf(files[firstFrom(files, row) - 1]);
+    return files[leading] < row ? undefined : nameOf(files[leading - 1]);
   };
 }
 
