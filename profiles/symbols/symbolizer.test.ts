@@ -401,24 +401,83 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(ran).toEqual(['addr2line']);
   });
 
-  test('a broken file names nothing, and ends nothing', () => {
-    const bytes = readFileSync(library);
-    // A seeded walk: the same bytes are broken each time.
-    let seed = 1;
-    const random = (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
-    for (let run = 0; run < 400; run++) {
-      const broken = Uint8Array.from(bytes.subarray(0, run % 4 === 0 ? random(bytes.length) : bytes.length));
-      for (let i = 0; i < 12 && broken.length > 0; i++) {
-        const at =
-          run % 3 === 0 ? random(64) : run % 3 === 1 ? broken.length - 1 - random(Math.min(3000, broken.length)) : random(broken.length);
-        if (at > 3) broken[at] = random(256);
+  describe('a broken file', () => {
+    const symbolFile = (bytes: Uint8Array): SymbolFile => ({
+      size: bytes.length,
+      read: (offset, length) => bytes.subarray(offset, offset + length),
+    });
+    /** The functions of the library at these addresses before relocation, if its bytes were these; undefined where none is known. */
+    const functionsIn = (bytes: Uint8Array, addresses: readonly number[]) => {
+      const host: SymbolHost = { open: () => symbolFile(bytes), run: () => undefined };
+      const found = new Symbolizer(host).names(
+        [mapLine(library, BASE)],
+        addresses.map((at) => BigInt(BASE + at)),
+      );
+      return found.map((names) => (names?.resolved === true ? names.names[0].short : undefined));
+    };
+    /** Numbers of a seeded walk: the same bytes are broken each time. */
+    const walk = (seed: number) => (below: number) => (seed = (seed * 48271) % 0x7fffffff) % below;
+    const middles = (path: string, ...flags: string[]) =>
+      nm(path, ...flags)
+        .filter(({ size }) => size > 1)
+        .map(({ start, size }) => start + (size >> 1));
+
+    test('names nothing but what it holds, and ends nothing', () => {
+      const bytes = readFileSync(library);
+      const addresses = middles(library);
+      const whole = functionsIn(bytes, addresses);
+      expect(whole).not.toContain(undefined);
+      const random = walk(1);
+      const started = performance.now();
+      let known = 0;
+      for (let run = 0; run < 400; run++) {
+        const isHeaderBroken = run % 3 === 0;
+        const broken = Buffer.from(bytes.subarray(0, run % 4 === 0 ? random(bytes.length) : bytes.length));
+        for (let i = 0; i < 12 && broken.length > 0; i++) {
+          const at = isHeaderBroken
+            ? random(64)
+            : run % 3 === 1
+              ? broken.length - 1 - random(Math.min(3000, broken.length))
+              : random(broken.length);
+          if (at > 3) broken[at] = random(256);
+        }
+        const found = functionsIn(broken, addresses);
+        const image = readElf(symbolFile(broken));
+        const functions = image && functionsOf(image);
+        const text = broken.toString();
+        for (const [i, address] of addresses.entries()) {
+          if (found[i] !== undefined) known++;
+          // Where the names are whole, and the tables that lead to them.
+          if (isHeaderBroken) expect([undefined, whole[i]], `run ${run}`).toContain(found[i]);
+          const name = functions?.find(address)?.name;
+          if (name !== undefined) expect(text.includes(name), `run ${run}: ${name}`).toBe(true);
+        }
       }
-      const host: SymbolHost = {
-        open: () => ({ size: broken.length, read: (offset, length) => broken.subarray(offset, offset + length) }),
-        run: () => undefined,
-      };
-      new Symbolizer(host).names([mapLine(library, BASE)], [BigInt(BASE + 0x1200), BigInt(BASE + 0x1500)]);
-    }
+      expect(known).toBeGreaterThan(400);
+      expect(performance.now() - started).toBeLessThan(60_000);
+    });
+
+    test('names the same functions, whatever its lists of versions hold', () => {
+      const path = join(folder, 'exports.so');
+      execFileSync('strip', ['-o', path, library]);
+      const bytes = readFileSync(path);
+      const addresses = middles(path, '-D');
+      const withoutVersions = (names: readonly (string | undefined)[]) => names.map((name) => name?.replace(/@.*$/, ''));
+      const whole = withoutVersions(functionsIn(bytes, addresses));
+      expect(whole.length).toBeGreaterThan(1);
+      expect(whole).not.toContain(undefined);
+      const lists = (readElf(symbolFile(bytes))?.sections ?? []).filter(({ name }) => name.startsWith('.gnu.version'));
+      expect(lists.map(({ name }) => name)).toEqual(['.gnu.version', '.gnu.version_r']);
+      const random = walk(1);
+      const started = performance.now();
+      for (let run = 0; run < 400; run++) {
+        const broken = Buffer.from(bytes);
+        const { offset, size } = lists[run % 2];
+        for (let i = 0; i < 12; i++) broken[offset + random(size)] = random(256);
+        expect(withoutVersions(functionsIn(broken, addresses)), `run ${run}`).toEqual(whole);
+      }
+      expect(performance.now() - started).toBeLessThan(20_000);
+    });
   });
 });
 
