@@ -18,11 +18,19 @@ interface Place {
   readonly frame: Frame;
 }
 
-/** Stacks of one file: each text is read once. */
+/** Functions that can be one call: no compiler inlines as many into each other, and each further one would make its frame another, as long as all before. */
+const MOST_INLINED = 256;
+
+/** Stacks of one file: each text is read once. A path of texts grows and shrinks at its outermost end, so that a tree of them is walked without beginning anew. */
 export class ValgrindStacks {
   readonly stacks: StackTable;
   readonly #places = new Map<string, Place>();
-  #path: FrameIndex[] = [];
+  /** The path, leaf first. */
+  readonly #texts: string[] = [];
+  /** Calls of the path: where in `#texts` each begins, and the frame that it is, of the first `#known` calls. */
+  readonly #starts: number[] = [];
+  readonly #frames: FrameIndex[] = [];
+  #known = 0;
 
   constructor(stacks: StackTable) {
     this.stacks = stacks;
@@ -30,25 +38,52 @@ export class ValgrindStacks {
 
   /** The stack of these frames, leaf first. */
   intern(texts: readonly string[]): StackIndex {
-    this.#path.length = 0;
-    for (let start = 0; start < texts.length; ) {
-      const { pc, frame } = this.#place(texts[start]);
-      let end = start + 1;
-      // A recursive call has the address of its caller as well, but the same text.
-      const seen = new Set([texts[start]]);
-      while (pc !== undefined && end < texts.length && !seen.has(texts[end]) && this.#place(texts[end]).pc === pc) seen.add(texts[end++]);
-      const outermost = end === start + 1 ? frame : this.#place(texts[end - 1]).frame;
-      const inlined = texts.slice(start, end - 1).map((text) => inlinedFrame(this.#place(text).frame));
-      this.#path.push(
-        this.stacks.frames.intern({
-          ...(pc === undefined ? {} : { pc: start === 0 ? pc : BigInt.asUintN(64, pc + 1n) }),
-          ...outermost,
-          ...(inlined.length === 0 ? {} : { inlined }),
-        }),
-      );
-      start = end;
-    }
-    return this.stacks.intern(this.#path);
+    while (this.#texts.length > 0) this.pop();
+    for (const text of texts) this.push(text);
+    return this.internPath();
+  }
+
+  /** Adds a frame to the path, outside of those that it has. */
+  push(text: string): void {
+    const call = this.#starts.length - 1;
+    if (call >= 0 && this.#isInlinedIn(text, call)) this.#known = Math.min(this.#known, call);
+    else this.#starts.push(this.#texts.length);
+    this.#texts.push(text);
+  }
+
+  /** Takes the outermost frame off the path. */
+  pop(): void {
+    this.#texts.pop();
+    const call = this.#starts.length - 1;
+    if (this.#starts[call] === this.#texts.length) this.#starts.pop();
+    this.#known = Math.min(this.#known, call);
+  }
+
+  /** The stack that the path is. */
+  internPath(): StackIndex {
+    for (; this.#known < this.#starts.length; this.#known++) this.#frames[this.#known] = this.#frameOf(this.#known);
+    return this.stacks.intern(this.#frames, this.#known);
+  }
+
+  /** True if the frame behind the last call has its address: what was called last is then inlined in it. */
+  #isInlinedIn(text: string, call: number): boolean {
+    const start = this.#starts[call];
+    const { pc } = this.#place(this.#texts[start]);
+    if (pc === undefined || this.#texts.length - start >= MOST_INLINED || this.#place(text).pc !== pc) return false;
+    // A recursive call has the address of its caller as well, but the same text.
+    return !this.#texts.includes(text, start);
+  }
+
+  #frameOf(call: number): FrameIndex {
+    const start = this.#starts[call];
+    const outermost = (this.#starts[call + 1] ?? this.#texts.length) - 1;
+    const { pc } = this.#place(this.#texts[start]);
+    const inlined = this.#texts.slice(start, outermost).map((text) => inlinedFrame(this.#place(text).frame));
+    return this.stacks.frames.intern({
+      ...(pc === undefined ? {} : { pc: start === 0 ? pc : BigInt.asUintN(64, pc + 1n) }),
+      ...this.#place(this.#texts[outermost]).frame,
+      ...(inlined.length === 0 ? {} : { inlined }),
+    });
   }
 
   #place(text: string): Place {

@@ -150,6 +150,52 @@ describe('trees', () => {
     expect(() => readMassif(utf8.encode(text), 'a')).toThrow(expect.objectContaining({ name: 'InputError', message }));
   });
 
+  test('a chain in which every node has bytes of its own is read at the pace at which its stacks are copied', () => {
+    const depth = 4000;
+    const tree = Array.from(
+      { length: depth },
+      (_, i) => `n${i === depth - 1 ? 0 : 1}: ${depth - i} 0x${(i + 1).toString(16)}: f${i} (a.c:1)`,
+    );
+    const bytes = utf8.encode(HEAD + snapshot(0, depth, `peak\n${tree.join('\n')}`));
+    const start = performance.now();
+    const { samples, stacks } = readMassif(bytes, 'a').profile;
+    expect(performance.now() - start).toBeLessThan(5000);
+    expect(samples.length).toBe(depth);
+    // The innermost node ends first, and has the longest stack.
+    expect(stacks.framesOf(samples.stack[0] as StackIndex).length).toBe(depth - 1);
+    expect(stacks.framesOf(samples.stack[depth - 2] as StackIndex).length).toBe(1);
+  });
+
+  test('stacks of more frames than Massif follows callers are refused before they fill the memory', () => {
+    const depth = 50_000;
+    const chain = Array.from({ length: depth }, (_, i) => `n${i === depth - 1 ? 2000 : 1}: 2000 0x${(i + 1).toString(16)}: f`);
+    const leaves = Array.from({ length: 2000 }, (_, i) => `n0: 1 0x1: g${i}`);
+    const bytes = utf8.encode(HEAD + snapshot(0, 2000, `peak\n${[...chain, ...leaves].join('\n')}`));
+    const message = 'the stacks of Massif’s tree have more than 67108864 frames in all';
+    expect(() => readMassif(bytes, 'a')).toThrow(
+      expect.objectContaining({ name: 'InputError', message: expect.stringContaining(message) }),
+    );
+  });
+
+  test('functions inlined into one another are one frame, whose parts differ by node', () => {
+    const tree =
+      'peak\nn1: 100 (all)\n n2: 100 0x10: a (a.c:1)\n  n1: 90 0x10: b (a.c:2)\n   n0: 60 0x20: c (a.c:3)\n  n1: 10 0x10: a (a.c:1)\n   n0: 5 0x10: b (a.c:2)';
+    const { samples, stacks } = readMassif(utf8.encode(HEAD + snapshot(0, 100, tree)), 'a').profile;
+    const rows = Array.from({ length: samples.length }, (_, row) => [
+      samples.inuseBytes[row],
+      ...Array.from(stacks.framesOf(samples.stack[row] as StackIndex), (frame) => {
+        const { pc, fn, inlined = [] } = stacks.frames.frames[frame];
+        return `${pc?.toString(16)} ${[...inlined, { fn }].map((one) => one.fn).join(' in ')}`;
+      }),
+    ]);
+    expect(rows).toEqual([
+      [60, '10 a in b', '21 c'],
+      [30, '10 a in b'],
+      [5, '10 a', '11 a in b'],
+      [5, '10 a', '11 a'],
+    ]);
+  });
+
   test('a tree as deep as it is long', () => {
     const depth = 50_000;
     const tree = Array.from({ length: depth }, (_, i) => `n${i === depth - 1 ? 0 : 1}: 8 0x${(i + 1).toString(16)}: f`).join('\n');

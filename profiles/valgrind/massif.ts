@@ -184,6 +184,9 @@ function readSnapshots(lines: readonly string[], name: string): { snapshots: Sna
 const NODE = /^ *n(\d{1,9}): (\d{1,16}) (.*)$/;
 const PLACES = /^in \d+ places?, (?:all )?below massif's threshold/;
 
+/** Frames of all stacks of a tree, far more than Valgrind writes, which follows 500 callers at most: each node of a deep chain has a stack as long as it is deep. */
+const MOST_FRAMES = 2 ** 26;
+
 /** Reads a tree into one column, children after their parent: its count of children, not its indent, says where a node belongs. */
 function readTree(
   lines: readonly string[],
@@ -193,18 +196,18 @@ function readTree(
   samples: SampleTable,
   type: SampleType,
 ): void {
-  // From the root down: frames (none for the root), the value that no child has, children to come.
-  const frames: string[] = [];
+  // From the root down: the value that no child has, children to come. The frames are `stacks`' path; the root has none.
   const own: number[] = [];
   const missing: number[] = [];
   let at = start;
+  let frames = 0;
   do {
     const match = NODE.exec((lines[at++] ?? '').replace(/\r$/, ''));
     if (match === null) throw new InputError(`${name}:${at}`, 'no node of Massif’s tree where one must be');
     const [, children, size, text] = match;
     const depth = own.length;
     if (depth > 0) {
-      frames.push(PLACES.test(text) ? BELOW_THRESHOLD : text);
+      stacks.push(PLACES.test(text) ? BELOW_THRESHOLD : text);
       own[depth - 1] -= Number(size);
       missing[depth - 1]--;
     }
@@ -215,10 +218,13 @@ function readTree(
       missing.pop();
       if (value < 0) throw new InputError(`${name}:${at}`, 'the children of a node of Massif’s tree have more than it has');
       if (value > 0) {
-        samples.add(stacks.intern(frames), 0, 0, 0, 0);
+        frames += own.length;
+        if (frames > MOST_FRAMES)
+          throw new InputError(`${name}:${at}`, `the stacks of Massif’s tree have more than ${MOST_FRAMES} frames in all`);
+        samples.add(stacks.internPath(), 0, 0, 0, 0);
         samples.column(type)[samples.length - 1] = value;
       }
-      frames.pop();
+      if (own.length > 0) stacks.pop();
     }
   } while (own.length > 0);
 }
