@@ -115,6 +115,12 @@ describe('frames', () => {
 test.each([
   ['{"dhatFileVersion":2', 'a: the JSON of DHAT’s output breaks off or is damaged'],
   ['{"dhatFileVersion":1}', 'a: is DHAT’s output of version 1; version 2 can be read'],
+  [`{"dhatFileVersion":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 'a: is DHAT’s output of version a list; version 2 can be read'],
+  [
+    `{"dhatFileVersion":2,"mode":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`,
+    'a: is DHAT’s output of mode an object, which does not say what is in use',
+  ],
+  [`{"dhatFileVersion":"${'x'.repeat(100)}"}`, `a: is DHAT’s output of version "${'x'.repeat(80)}…"; version 2 can be read`],
   [dhat({}, ['f'], { mode: 'ad-hoc', bklt: false }), 'a: is DHAT’s output of mode "ad-hoc", which does not say what is in use'],
   [dhat({}, [], { pps: undefined }), 'a: no list "pps"'],
   [dhat({}, ['f'], { pps: [3] }), 'a: "pps"[0] is no object'],

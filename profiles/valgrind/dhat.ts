@@ -12,6 +12,9 @@ import { StackTable } from '../../core/trace/stacks.ts';
 import { type Profile, SampleTable } from '../profile.ts';
 import { ValgrindStacks } from './frames.ts';
 
+/** Characters of a text that an error shows. */
+const MOST_SHOWN = 80;
+
 /** A DHAT file: a profile of what was allocated in all and in use at the end, and the sums at the peak. */
 export interface DhatFile {
   readonly profile: Profile;
@@ -38,9 +41,9 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
   }
   if (!isObject(file) || file['dhatFileVersion'] === undefined) throw new InputError(name, 'is no output of DHAT');
   if (file['dhatFileVersion'] !== 2)
-    throw new InputError(name, `is DHAT’s output of version ${JSON.stringify(file['dhatFileVersion'])}; version 2 can be read`);
+    throw new InputError(name, `is DHAT’s output of version ${shown(file['dhatFileVersion'])}; version 2 can be read`);
   if (file['bklt'] !== true)
-    throw new InputError(name, `is DHAT’s output of mode ${JSON.stringify(file['mode'])}, which does not say what is in use`);
+    throw new InputError(name, `is DHAT’s output of mode ${shown(file['mode'])}, which does not say what is in use`);
   const points = listOf(file, 'pps', name);
   const frames = listOf(file, 'ftbl', name);
   const stacks = new StackTable();
@@ -80,6 +83,13 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
     warnings: [`in use here is what was at the end; at the peak it was ${peak.bytes} bytes in ${peak.objects} blocks`],
   };
   return { profile, peak };
+}
+
+/** A value as an error shows it; of one that holds others only what it is, for it may hold them deeper than can be written. */
+function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  const text = String(value);
+  return typeof value === 'string' ? JSON.stringify(text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text) : text;
 }
 
 type Json = Readonly<Record<string, unknown>>;
