@@ -246,6 +246,16 @@ describe('profiles of other writers', () => {
     expect(() => readPprof(encodeProfile(message(['bytes', 'count'], values)), 'a')).toThrow(sampled);
   });
 
+  test('columns are made for values that the file has: many types and samples without any are refused at once', () => {
+    const bytes = new Uint8Array(800_002);
+    // Empty fields: 200,000 sample types, as many samples, and the empty text.
+    for (let i = 0; i < 400_000; i++) bytes[i * 2] = i < 200_000 ? 0x0a : 0x12;
+    bytes[800_000] = 0x32;
+    const start = performance.now();
+    expect(() => readPprof(bytes, 'a')).toThrow('no pprof profile: a sample of 0 values where there are 200000 sample types');
+    expect(performance.now() - start).toBeLessThan(4000);
+  });
+
   test('a text that is not in the file', () => {
     const broken = { ...message(['bytes', 'count'], [[1, 2]]), function: [{ id: 1, name: 99, filename: 0 }] };
     expect(() => readPprof(encodeProfile(broken), 'a')).toThrow('no pprof profile: it names text 99 of a table of 6');

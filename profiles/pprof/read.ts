@@ -95,6 +95,12 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     if (found === undefined) throw new Error(`it names text ${at} of a table of ${message.stringTable.length}`);
     return found;
   };
+  const types = message.sampleType.length;
+  const checkCount = (values: readonly number[]) => {
+    if (values.length !== types) throw new Error(`a sample of ${values.length} values where there are ${types} sample types`);
+  };
+  // A small file may claim more values than there is memory for. One of its samples then has fewer than it should: it is found before there are columns.
+  if (types * taken.count > taken.bytes) orRefuse(name, () => taken.forEach((_, values) => checkCount(values)));
   const { memory, others, scales } = orRefuse(name, () => sampleColumns(message, taken.count, text));
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
@@ -104,9 +110,8 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   const samples = new SampleTable(taken.count);
   const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
   let path = new Int32Array(256);
-  const types = message.sampleType.length;
   const take = (locations: readonly Id[], values: readonly number[]) => {
-    if (values.length !== types) throw new Error(`a sample of ${values.length} values where there are ${types} sample types`);
+    checkCount(values);
     if (locations.length > path.length) path = new Int32Array(locations.length * 2);
     let depth = 0;
     for (const id of locations) {

@@ -84,6 +84,8 @@ class Wire {
 export class PprofSamples {
   /** Samples. */
   readonly count: number;
+  /** Bytes of all samples: each id and each value takes one at least. */
+  readonly bytes: number = 0;
   /** The message without them. */
   readonly rest: Uint8Array;
   readonly #wire: Wire;
@@ -106,6 +108,7 @@ export class PprofSamples {
       if (start > from) others.push(bytes.subarray(from, start));
       from = wire.lengthEnd(bytes.length);
       this.#bounds.push(wire.at, from);
+      this.bytes += from - wire.at;
       wire.at = from;
     }
     others.push(bytes.subarray(from));
