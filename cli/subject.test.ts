@@ -326,3 +326,17 @@ func main() {
     }
   });
 });
+
+test.each(['calls.valgrind.txt', 'edge.mtrace'])(
+  'what --collapsed writes of %s is read back, though no stack has a caller',
+  async (name) => {
+    const collapsed = await run(['report', trace(name), '--collapsed', '--quiet']);
+    expect(collapsed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[^;]+$/) });
+    const [stacks, calls] = await Promise.all([
+      run(['report', '-', '--show_bytes'], Buffer.from(collapsed.stdout)),
+      run(['report', trace(name), '--show_bytes', '--quiet']),
+    ]);
+    expect(stacks.code).toBe(0);
+    expect(stacks.stdout.split('\n')[0]).toBe(calls.stdout.split('\n')[0]);
+  },
+);

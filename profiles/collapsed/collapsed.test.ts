@@ -46,10 +46,31 @@ test('what is written reads back the same', () => {
 test.each([
   ['main;leak 12\nmain 3\n', true],
   ['main;leak 1.5\nmain;cut of', true],
-  ['main 3\n', false],
+  ['main 3\n', true],
+  ['[no backtrace] 478\n', true],
+  ['foo(int, char const*) 5\n0x401000 12\n[unknown] 1.5\nmain 3', true],
+  // Every line must fit where none has a `;`, and be a name with one number.
+  ['main 3\nno stack\n', false],
+  [' 12\n', false],
+  ['12 3\n13 4\n', false],
+  ['malloc 1 100\nfree 1\n', false],
+  ['malloc 0x7f00 100\n', false],
   ['heap_v2/1\n  t*: 1: 2 [3: 4]\n', false],
   ['', false],
 ])('%j is folded: %s', (text, expected) => expect(isCollapsed(new TextEncoder().encode(text))).toBe(expected));
+
+test('a first line that is longer than what is looked at is judged by its beginning', () => {
+  const deep = Array.from({ length: 10_000 }, (_, i) => `f${i}`).join(';');
+  expect(isCollapsed(Buffer.from(`${deep} 5\nmain 3\n`))).toBe(true);
+  expect(isCollapsed(Buffer.from(`# folded\n${deep} 5\n`))).toBe(true);
+  expect(isCollapsed(Buffer.from(`\ufeff${deep} 5\n`, 'utf16le'))).toBe(true);
+  const { stacks } = readCollapsed(`${deep} 5\n`, 'a');
+  expect(stacks.entryCount).toBe(10_000);
+  for (const other of ['main '.repeat(2000), `{"a":"${deep}"}`, `<style>${deep}`, `\0${deep}`, `;${deep}`]) {
+    expect(isCollapsed(Buffer.from(other))).toBe(false);
+  }
+  expect(isCollapsed(Buffer.from('main;leak'))).toBe(false);
+});
 
 test('a line without a value is passed over, and named; a file of such lines is an input error', () => {
   const warningsOf = (text: string) => readCollapsed(text, 'a.txt').warnings;

@@ -45,14 +45,19 @@ function frameFields(stacks: StackTable, index: FrameIndex): string {
   return names.map((name) => printable(name).replaceAll(';', ':').trim() || '??').join(';');
 }
 
-/** True if text looks like folded stacks: lines that end with a blank and a number, most with a `;` before it. */
+/**
+ * True if text looks like folded stacks: lines that end with a blank and a number, most with a `;` before it. Where no line has a `;`, as in stacks of
+ * one function each, all must be such lines. A line that goes on behind the first 8 KiB tells only where it is the only one.
+ */
 export function isCollapsed(head: Uint8Array): boolean {
-  const text = collapsedText(head.subarray(0, 8192));
+  const text = collapsedText(head.subarray(0, HEAD_BYTES));
   const lines = text.split(/\r?\n/).filter((line) => line !== '' && !COMMENT.test(line));
-  // The last line may be cut off.
-  if (!text.endsWith('\n') && (head.length > 8192 || !isStack(lines.at(-1) ?? ''))) lines.pop();
+  const isCut = !text.endsWith('\n') && (head.length > HEAD_BYTES || !isStack(lines.at(-1) ?? ''));
+  const cut = isCut ? lines.pop() : undefined;
+  if (lines.length === 0) return cut !== undefined && head.length > HEAD_BYTES && CUT_LINE.test(cut);
   const fitting = lines.filter(isStack);
-  return fitting.length > 0 && fitting.length >= lines.length * LEAST_SHARE && fitting.some((line) => line.includes(';'));
+  if (fitting.some((line) => line.includes(';'))) return fitting.length >= lines.length * LEAST_SHARE;
+  return lines.every((line) => isStack(line) && !NUMBERS.test(line)) && lines.some((line) => LINE.test(line));
 }
 
 /** The text of a file, whose first two bytes may say that it is UTF-16. */
@@ -70,6 +75,13 @@ const COMMENT = /^\s*(?:#|\/\/)/;
 const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/;
 /** A stack without functions, as stackcollapse-bpftrace.pl writes it. */
 const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d+)?)$/;
+
+/** Bytes that tell. */
+const HEAD_BYTES = 8192;
+/** The beginning of a line whose end is not there: functions, and neither JSON nor a page. */
+const CUT_LINE = /^[^{<;\p{Cc}][^;\p{Cc}]*;[^\p{Cc}]*$/u;
+/** A line of several numbers, or of nothing but one and its value: a table or a trace rather than a function's name. Addresses alone are such names. */
+const NUMBERS = /^\s*[-+.\d]+\s|\s[-+]?(?:0x[\da-f]+|[.\d]+)\s+\S+$/i;
 
 const isStack = (line: string) => LINE.test(line) || NO_FUNCTIONS.test(line);
 
