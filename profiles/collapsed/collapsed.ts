@@ -2,7 +2,8 @@
  * Folded stacks, root first: `main;handle;leak 4096` (Brendan Gregg's FlameGraph, stackcollapse scripts).
  * What the format cannot say: addresses, files, threads, and more than one value per stack.
  * Invariant: a line has as many fields as its stack has functions, whatever the names hold; stacks of equal names are one line.
- * Differs: `;` in a name is written `:`, control characters `?`.
+ * Differs: `;` in a name is written `:`, control characters `?`. `report --collapsed` writes by jeprof's rules instead (../report/collapsed.ts):
+ * there, stacks of equal names are lines of their own, and those at value 0 are written too.
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
@@ -15,7 +16,7 @@ import { SampleTable, frameName } from '../profile.ts';
 /** What an empty backtrace is called. */
 const NO_BACKTRACE = '[no backtrace]';
 
-/** One line per stack of names with a value that rounds to more than 0, in the order of the profile. */
+/** What `replay --collapsed` writes: one line per stack of names with a value that rounds to more than 0, in the order of the profile. */
 export function writeCollapsed(profile: Profile, type: SampleType = 'inuse_space'): string {
   const { samples, stacks } = profile;
   const values = samples.column(type);

@@ -1,6 +1,7 @@
 /**
- * The stacks of `--collapsed`, root first (jeprof, PrintCollapsedStacks).
+ * The stacks of `report --collapsed`, root first (jeprof, PrintCollapsedStacks).
  * Invariant: one line per backtrace of addresses, also where names are equal, and also at value 0.
+ * `replay --collapsed` follows no jeprof, and has one line for equal names and none at value 0 (../collapsed/collapsed.ts).
  * Differs: lines in the order of the profile, not in that of a hash table; a `;` in a name is written `:`.
  */
 import type { AddressProfile, AddressTable } from './address_profile.ts';
