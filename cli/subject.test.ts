@@ -10,9 +10,11 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { StackIndex } from '../core/units.ts';
 import { contextSumsReader } from '../formats/context_sums.ts';
+import { formatNamed } from '../formats/index.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
-import { readProfile } from '../profiles/read_profile.ts';
+import { PROFILE_FORMATS, readProfile } from '../profiles/read_profile.ts';
 import { sumProfiles } from '../profiles/sum.ts';
+import { FROM_FLAG } from './commands/command.ts';
 import { readSubject } from './subject.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { run } from './testing.ts';
@@ -340,3 +342,21 @@ test.each(['calls.valgrind.txt', 'edge.mtrace'])(
     expect(stacks.stdout.split('\n')[0]).toBe(calls.stdout.split('\n')[0]);
   },
 );
+
+test('--from names formats of profiles, too, where the content does not say which it is', async () => {
+  const [found, named, other, unknown] = await Promise.all([
+    run(['report', '-', '--show_bytes'], 'malloc 1 100\nno stack\n'),
+    run(['report', '-', '--show_bytes', '--from', 'collapsed'], 'malloc 1 100\nno stack\n'),
+    run(['leaks', '-', '--from', 'massif'], 'main;leak 100\n'),
+    run(['convert', '-', '-o', '-', '--from', 'collapsed'], 'main;leak 100\n'),
+  ]);
+  expect(found).toMatchObject({ code: 2, stderr: expect.stringContaining('--from NAME') });
+  expect(named).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Total: 100 B\n +100 100\.0% 100\.0% +100 100\.0% malloc 1\n/) });
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('Massif’s output breaks off') });
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown format "collapsed"') });
+});
+
+test('--help names the formats of profiles, none of which is a trace’s', () => {
+  expect(FROM_FLAG.from.describe.split(/, (?:or )?/).slice(-PROFILE_FORMATS.length)).toEqual(PROFILE_FORMATS);
+  for (const name of PROFILE_FORMATS) expect(() => formatNamed(name)).toThrow('unknown format');
+});

@@ -12,7 +12,7 @@ import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { HeapReader, isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
-import { isProfile, type OpenedProfile, readProfile } from '../profiles/read_profile.ts';
+import { isProfile, type OpenedProfile, PROFILE_FORMATS, readProfile } from '../profiles/read_profile.ts';
 import { takeOpened } from './early_opening.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { momentOf, parseUntil, type Until } from './settings.ts';
@@ -73,11 +73,15 @@ async function readFrom(
   const head = start.subarray(0, HEAD_BYTES);
   let traceArgs = args;
   let booked = false;
+  const listsNoCalls = () => {
+    kept = undefined;
+    if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
+  };
+  if (args.from !== undefined && PROFILE_FORMATS.includes(args.from)) {
+    listsNoCalls();
+    return openProfile(chunks, input, args);
+  }
   if (args.from === undefined) {
-    const listsNoCalls = () => {
-      kept = undefined;
-      if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
-    };
     if (isHeap(head) || isPprof(head)) {
       listsNoCalls();
       return isHeap(head) && wanted.text !== true ? readDump(chunks, input, args, wanted) : openProfile(chunks, input, args);
@@ -150,7 +154,7 @@ async function readDump(chunks: AsyncIterable<Uint8Array>, input: Input, args: S
 }
 
 async function openProfile(chunks: AsyncIterable<Uint8Array>, input: Input, args: SubjectArgs): Promise<Subject> {
-  const opened = readProfile(await wholeOf(chunks, input), input.name);
+  const opened = readProfile(await wholeOf(chunks, input), input.name, args.from);
   if (opened !== undefined) return judged(opened, input, args);
   throw new InputError(input.name, 'begins like a profile and is none');
 }

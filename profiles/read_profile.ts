@@ -18,34 +18,57 @@ export interface OpenedProfile {
   readonly dumpText?: Uint8Array;
 }
 
+/** A format of profiles. */
+interface ProfileFormat {
+  /** As `--from` has it. */
+  readonly name: string;
+  /** True if bytes look like the beginning of such a file; 64 KiB do. */
+  readonly is: (head: Uint8Array) => boolean;
+  /** @throws InputError if it is broken, or none */
+  readonly read: (bytes: Uint8Array, name: string) => OpenedProfile;
+}
+
+const COLLAPSED: ProfileFormat = {
+  name: 'collapsed',
+  is: isCollapsed,
+  read: (bytes, name) => ({ profile: readCollapsed(collapsedText(bytes), name) }),
+};
+
+/** In the order in which they are asked. */
+const FORMATS: readonly ProfileFormat[] = [
+  {
+    name: 'heap',
+    is: isHeap,
+    read: (bytes, name) => {
+      const { profile, text } = readHeap(bytes, name);
+      return { profile, dumpText: text };
+    },
+  },
+  { name: 'java', is: isJavaHeap, read: (bytes, name) => ({ profile: readJavaHeap(bytes, name) }) },
+  { name: 'pprof', is: isPprof, read: (bytes, name) => ({ profile: readPprof(bytes, name) }) },
+  { name: 'dhat', is: isDhat, read: (bytes, name) => ({ profile: readDhat(bytes, name).profile }) },
+  { name: 'massif', is: isMassif, read: (bytes, name) => ({ profile: readMassif(bytes, name).profile }) },
+  COLLAPSED,
+];
+
 /** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
-  return (
-    isHeap(head) ||
-    isJavaHeap(head) ||
-    isPprof(head) ||
-    isDhat(head) ||
-    isMassif(head) ||
-    legacyProfile(head) !== undefined ||
-    isCollapsed(head)
-  );
+  return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
+
+/** What `--from` calls them; no trace format has one of these names. */
+export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /**
  * Reads a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks.
  * @param name what errors call it
+ * @param from one of `PROFILE_FORMATS`, if the content is not to say which it is
  * @returns undefined if the file is none of them
  * @throws InputError if it looks like one and is broken
  */
-export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | undefined {
-  if (isHeap(bytes)) {
-    const { profile, text } = readHeap(bytes, name);
-    return { profile, dumpText: text };
-  }
-  if (isJavaHeap(bytes)) return { profile: readJavaHeap(bytes, name) };
-  if (isPprof(bytes)) return { profile: readPprof(bytes, name) };
-  if (isDhat(bytes)) return { profile: readDhat(bytes, name).profile };
-  if (isMassif(bytes)) return { profile: readMassif(bytes, name).profile };
+export function readProfile(bytes: Uint8Array, name: string, from?: string): OpenedProfile | undefined {
+  const format = FORMATS.find((one) => (from === undefined ? one !== COLLAPSED && one.is(bytes) : one.name === from));
+  if (format !== undefined) return format.read(bytes, name);
   const legacy = legacyProfile(bytes);
   if (legacy !== undefined)
     throw new InputError(
@@ -53,6 +76,5 @@ export function readProfile(bytes: Uint8Array, name: string): OpenedProfile | un
       `${legacy} of a format older than pprof's own`,
       'go tool pprof -proto FILE > FILE.pb.gz makes one of it that opens here',
     );
-  if (isCollapsed(bytes)) return { profile: readCollapsed(collapsedText(bytes), name) };
-  return undefined;
+  return COLLAPSED.is(bytes) ? COLLAPSED.read(bytes, name) : undefined;
 }

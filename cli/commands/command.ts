@@ -40,6 +40,15 @@ function settled<T extends object>(args: T): T {
   ) as T;
 }
 
+/** Of commands that take traces and profiles, in place of that of INPUT_FLAGS. */
+export const FROM_FLAG = {
+  from: {
+    type: 'string',
+    describe: 'The format, if the content misleads: that of a trace, or heap, java, pprof, dhat, massif, collapsed',
+    requiresArg: true,
+  },
+} as const;
+
 /** Of commands that show what is in use: when. */
 export const UNTIL_FLAG = {
   until: { type: 'string', describe: 'Of a trace: as it is there, at an event number, a time such as 1.5s, or peak', requiresArg: true },

@@ -1,4 +1,4 @@
-import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
+import { command, FROM_FLAG, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 export default command(
@@ -20,6 +20,7 @@ export default command(
         ...UNTIL_FLAG,
         ...SYMBOL_FLAGS,
         ...INPUT_FLAGS,
+        ...FROM_FLAG,
       }),
   async (args) => (await import('../jobs/flamegraph.ts')).flamegraph(args),
 );

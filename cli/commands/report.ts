@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { command, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
+import { command, FROM_FLAG, INPUT_FLAGS, PROFILE_KINDS, UNTIL_FLAG } from './command.ts';
 import { SYMBOL_FLAGS } from './symbol_flags.ts';
 
 /** A flag without a value. */
@@ -85,6 +85,7 @@ export const REPORT_FLAGS = {
   output: { alias: 'o', ...value('A file for the report (default: standard output)') },
   'fail-over': value('SIZE or SIZE@RE: exit with 1 if more than these bytes are in use, by backtraces that match'),
   ...INPUT_FLAGS,
+  ...FROM_FLAG,
 } as const;
 
 /**
