@@ -112,3 +112,26 @@ describe('a tree', () => {
     );
   });
 });
+
+test('paths that share the slots of a hash with fixed multipliers take no longer than others', () => {
+  const callers = 4000;
+  const hashOf = (parent: number, frame: number) => {
+    const hash = Math.imul(parent, 0x9e3779b1) ^ Math.imul(frame, 0x85ebca6b);
+    return (hash ^ (hash >>> 15)) & 0x3ffff;
+  };
+  const builder = new FlameTreeBuilder(1);
+  // Row i + 1 is that of frame i under the root.
+  for (let i = 0; i < callers; i++) builder.add([i], [0], false);
+  let paths = 0;
+  const start = performance.now();
+  for (let i = 0; i < callers; i++) {
+    for (let frame = 0; frame < callers; frame++) {
+      if (hashOf(i + 1, frame) >= 1966) continue;
+      builder.add([frame, i], [1], false);
+      paths++;
+    }
+  }
+  expect(performance.now() - start).toBeLessThan(3000);
+  expect(paths).toBeGreaterThan(119_000);
+  expect(builder.build(200_000).parent.length).toBe(1 + callers + paths);
+});

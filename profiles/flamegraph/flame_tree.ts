@@ -29,6 +29,9 @@ export class FlameTreeBuilder {
   readonly #self: Float64Array[];
   /** Open addressing by parent and frame: slot -> row, 0 for free (the root is nobody's child). */
   #slots = new Int32Array(4096);
+  /** Multipliers of the hash, odd, others in each table: whoever makes an input cannot choose frames that share a slot. No result depends on them. */
+  readonly #ofParent = (Math.random() * 2 ** 32) | 1;
+  readonly #ofFrame = (Math.random() * 2 ** 32) | 1;
 
   /** `columns` values a path. */
   constructor(columns: number) {
@@ -49,7 +52,7 @@ export class FlameTreeBuilder {
 
   #child(parent: number, frame: number): number {
     const mask = this.#slots.length - 1;
-    let slot = hashOf(parent, frame) & mask;
+    let slot = this.#hashOf(parent, frame) & mask;
     for (let row = this.#slots[slot]; row !== 0; row = this.#slots[slot]) {
       if (this.#parent[row] === parent && this.#frame[row] === frame) return row;
       slot = (slot + 1) & mask;
@@ -62,6 +65,12 @@ export class FlameTreeBuilder {
     this.#slots[slot] = row;
     if (this.#rows * 2 > this.#slots.length) this.#rehash();
     return row;
+  }
+
+  #hashOf(parent: number, frame: number): number {
+    const sum = (Math.imul(parent, this.#ofParent) + Math.imul(frame, this.#ofFrame)) | 0;
+    const hash = Math.imul(sum ^ (sum >>> 15), 0x85ebca6b);
+    return hash ^ (hash >>> 13);
   }
 
   #grow(): void {
@@ -80,7 +89,7 @@ export class FlameTreeBuilder {
     this.#slots = new Int32Array(this.#slots.length * 2);
     const mask = this.#slots.length - 1;
     for (let row = 1; row < this.#rows; row++) {
-      let slot = hashOf(this.#parent[row], this.#frame[row]) & mask;
+      let slot = this.#hashOf(this.#parent[row], this.#frame[row]) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
       this.#slots[slot] = row;
     }
@@ -138,11 +147,6 @@ export class FlameTreeBuilder {
     }
     return shares;
   }
-}
-
-function hashOf(parent: number, frame: number): number {
-  const hash = Math.imul(parent, 0x9e3779b1) ^ Math.imul(frame, 0x85ebca6b);
-  return hash ^ (hash >>> 15);
 }
 
 /** Adds each row's value to all rows above it. */
