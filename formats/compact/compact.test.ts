@@ -268,6 +268,13 @@ describe('there and back', () => {
     );
   });
 
+  test('more threads between two events than a call has arguments', () => {
+    const trace = new Trace();
+    for (let tid = 0; tid < 300_000; tid++) trace.threads.intern(tid);
+    const rows: Row[] = [0, trace.threads.length - 1].map((thread) => [Op.free, thread, 0, 16, 0, 0, 0, -1, -1]);
+    expect(decode(encode({ trace, rows })).trace.threads.tids).toEqual(trace.threads.tids);
+  });
+
   const files = readdirSync(fileURLToPath(new URL('../../fixtures/traces', import.meta.url)));
   test.each(files)('%s as NDJSON and back, byte for byte', async (file) => {
     const first: Uint8Array[] = [];

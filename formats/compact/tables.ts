@@ -70,7 +70,7 @@ export class TablesWriter {
 
   /** Before the first event of the thread in row `until - 1`: keeps what is known of the threads up to it. */
   seeThreads(until: number): void {
-    this.#newThreads.push(...this.#threadNews(this.#threads.length, until));
+    for (const thread of this.#threadNews(this.#threads.length, until)) this.#newThreads.push(thread);
   }
 
   /** What is new since the last call, of a block with events `first` to `until - 1`; empty if nothing is. `end`: and the trace ends here. */

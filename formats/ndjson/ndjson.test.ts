@@ -35,11 +35,11 @@ function rowsOf(batch: EventBatch): Row[] {
 }
 
 /** Reads text cut at the given places. */
-function read(text: string | Uint8Array, cuts: readonly number[] = []): { trace: Trace; rows: Row[] } {
+function read(text: string | Uint8Array, cuts: readonly number[] = [], keepFields = false): { trace: Trace; rows: Row[] } {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const trace = new Trace();
   const rows: Row[] = [];
-  const reader = ndjson.open(trace, (batch) => void rows.push(...rowsOf(batch)), { name: 't', batchEvents: 64 });
+  const reader = ndjson.open(trace, (batch) => void rows.push(...rowsOf(batch)), { name: 't', batchEvents: 64, keepFields });
   let start = 0;
   for (const cut of [...cuts, bytes.length]) {
     // A copy that is overwritten afterwards: chunks may be reused by whoever wrote them.
@@ -228,6 +228,7 @@ describe('errors name the line', () => {
     ['{"op":"stack","frames":[]}', 't:2: stack without "id"'],
     ['{"op":"stack","id":1,"frames":[1]}', 't:2: a frame is neither'],
     ['{"op":"stack","id":1,"frames":[{"pc":12}]}', 't:2: "pc" is not a 64-bit number'],
+    ['{"op":"stack","id":1,"frames":[{"fn":"f","inlined":[{"fn":"g","inlined":[{"fn":"h"}]}]}]}', 't:2: "inlined" within "inlined"'],
     ['{"op":"thread"}', 't:2: thread without "tid"'],
     ['{"op":"trace","version":1,"end":true}', 't:2: the trace line comes after events'],
     ['{"op":"maps"}', 't:2: maps without "text"'],
@@ -239,6 +240,7 @@ describe('errors name the line', () => {
   test.each([
     ['{"op":"trace"}', 't:1: trace without "version"'],
     ['{"op":"trace","version":2}', 't:1: version 2 of the trace format is not known'],
+    ['{"op":"trace","version":"1"}', 't:1: "version" is not a number'],
     ['{"op":"trace","version":1,"clock":"us"}', 't:1: "clock" is not "ns"'],
     ['{"op":"trace","version":1,"start_ts":1.5}', 't:1: "start_ts" is not an integer'],
     ['{"op":"trace","version":1,"pid":"4"}', 't:1: "pid" is not an integer'],
@@ -259,6 +261,21 @@ describe('errors name the line', () => {
   test('a line of 10 MB', () => {
     expect(() => read(`${good}{"op":"maps","text":"${'x'.repeat(10_000_000)}"}\n`, [5_000_000])).toThrow(
       't:2: a line of more than 8388608 bytes',
+    );
+  });
+
+  const nested = (open: string, close: string) => `${open.repeat(200_000)}1${close.repeat(200_000)}`;
+  test.each([
+    ['versions', `{"op":"trace","version":${nested('[', ']')}}`, 't:1: "version" is not a number'],
+    ['frames', `{"op":"stack","id":0,"frames":[${nested('{"inlined":[', ']}')}]}`, 't:1: "inlined" within "inlined"'],
+  ])('%s within each other, deeper than a call stack', (_, line, message) => {
+    for (const keepFields of [false, true]) expect(() => read(`${line}\n`, [], keepFields)).toThrow(message);
+  });
+
+  test('more notes than a call has arguments', () => {
+    const notes = Array.from({ length: 400_000 }, () => '"n"').join(',');
+    expect(read(`{"op":"trace","version":1}\n{"op":"trace","version":1,"end":true,"notes":[${notes}]}\n`).trace.warnings).toHaveLength(
+      400_000,
     );
   });
 

@@ -371,8 +371,8 @@ class NdjsonReader implements TraceReader {
         case 'op':
           break;
         case 'version':
-          if (value !== 1)
-            throw this.#error(`version ${JSON.stringify(value)} of the trace format is not known; this program reads version 1`);
+          if (typeof value !== 'number') throw this.#error('"version" is not a number; this program reads version 1');
+          if (value !== 1) throw this.#error(`version ${value} of the trace format is not known; this program reads version 1`);
           break;
         case 'clock':
           if (value !== 'ns') throw this.#error(`"clock" is not "ns"`);
@@ -445,7 +445,7 @@ class NdjsonReader implements TraceReader {
         return true;
       case 'notes':
         if (!Array.isArray(value) || value.some((note) => typeof note !== 'string')) throw this.#error('"notes" is not a list of strings');
-        trace.warnings.push(...(value as string[]));
+        for (const note of value as string[]) trace.warnings.push(note);
         return true;
       case 'skipped': {
         if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#error('"skipped" is not an object of counts');
@@ -544,7 +544,9 @@ class NdjsonReader implements TraceReader {
     if (fields['offset'] !== undefined) result.offset = this.#natural(fields, 'offset');
     const { inlined } = fields;
     if (Array.isArray(inlined)) {
-      result.inlined = inlined.map((inner): InlinedFrame => {
+      result.inlined = inlined.map((inner: unknown): InlinedFrame => {
+        if (typeof inner === 'object' && inner !== null && Array.isArray((inner as Record<string, unknown>)['inlined']))
+          throw this.#error('"inlined" within "inlined": the functions stand in one list, the innermost first');
         const { fn = '', file, line } = this.#frame(inner);
         if (this.#keepFields && typeof inner === 'object') this.#countLost(inner as object);
         return { fn, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
