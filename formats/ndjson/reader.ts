@@ -515,7 +515,6 @@ class NdjsonReader implements TraceReader {
     this.#lastId = -1;
   }
 
-  /** Takes a line of a stack as writers spell it; false if it is another. */
   /** The row of a stack without other fields. */
   #stackOf(frames: ArrayLike<number>, count: number): StackIndex {
     const { stacks, stackFields } = this.#trace;
