@@ -67,7 +67,7 @@ function scan(line: usize, shape: usize, words: usize, values: usize): usize {
       const count = <i32>(at - first);
       if (count === 0 || (count > 1 && load<u8>(first) === 0x30)) return 0;
       if (count > MOST_DIGITS) {
-        if (kind === DECIMAL || count > MOST_TIME_DIGITS) return 0;
+        if (kind === DECIMAL || count > MOST_TIME_DIGITS || <i64>value < 0) return 0;
         // Wall-clock nanoseconds pass 2^53.
         seconds = <f64>(value / NS_PER_S);
         value %= NS_PER_S;

@@ -16,7 +16,7 @@ const address = fc
   .oneof(fc.integer({ min: 0x7f0000000000, max: 0x7fffffffffff }), fc.maxSafeNat())
   .map((value) => `"0x${value.toString(16)}"`);
 /** Values near each other, as a trace has them, and any others. */
-const time = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1000, max: 2000000 }).map(String) }, digits(19));
+const time = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1000, max: 2000000 }).map(String) }, digits(18), digits(21));
 const tid = fc.oneof({ weight: 9, arbitrary: fc.nat({ max: 3 }).map(String) }, fc.constantFrom('1024', '1025', '4294967296'));
 const small = fc.oneof({ weight: 9, arbitrary: fc.nat({ max: 5000 }).map(String) }, digits(16));
 const stack = fc.oneof({ weight: 30, arbitrary: fc.nat({ max: 2 }).map(String) }, fc.constant('3'));

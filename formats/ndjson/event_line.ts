@@ -272,8 +272,7 @@ export class EventLine {
     const cursor = this.#cursor;
     cursor.reset(bytes, start, end);
     if (key === Key.ts || key === Key.start_ts) {
-      cursor.nanoseconds();
-      if (end - start > 24) this.bad |= key;
+      if (!cursor.nanoseconds()) this.bad |= key;
       else if (key === Key.ts) {
         this.seconds = cursor.seconds;
         this.nanos = cursor.nanos;

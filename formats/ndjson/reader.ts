@@ -10,7 +10,7 @@ import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { textOf } from '../shared/cursor.ts';
+import { textOf, TIMES_END } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
@@ -432,7 +432,8 @@ class NdjsonReader implements TraceReader {
       case 'end':
         return true;
       case 'clock_start':
-        if (typeof value !== 'string' || !/^\d{1,19}$/.test(value)) throw this.#error('"clock_start" is not a string of up to 19 digits');
+        if (typeof value !== 'string' || !/^\d{1,19}$/.test(value) || BigInt(value) >= BigInt(TIMES_END))
+          throw this.#error('"clock_start" is not a string of digits, up to 2^63 - 1');
         trace.header.startTime = BigInt(value);
         return true;
       case 'timed':

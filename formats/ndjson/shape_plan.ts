@@ -55,7 +55,7 @@ export const HINTS = 64;
 export const MOST_TEXT = 256;
 /** Digits that a sum keeps exact. */
 export const MOST_DIGITS = 15;
-/** Digits of the longest time taken. */
-export const MOST_TIME_DIGITS = 24;
+/** Digits of the latest time, 2^63 - 1 ns. */
+export const MOST_TIME_DIGITS = 19;
 /** Hex digits of an address without tag bits. */
 export const MOST_HEX = 13;

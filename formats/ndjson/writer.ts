@@ -9,6 +9,7 @@ import { Op, OP_NAMES, type EventBatch } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
+import { isTime, TIMES_END } from '../shared/cursor.ts';
 
 /** Takes the next bytes of the file. They are its own: the writer does not touch them again. */
 export type BytesOut = (bytes: Uint8Array) => void;
@@ -166,6 +167,11 @@ export class NdjsonWriter {
     const seconds = this.#startSeconds + whole + carry;
     if (seconds === 0) {
       this.#decimal(nanos - carry * 1e9);
+      return;
+    }
+    if (!isTime(seconds, nanos - carry * 1e9)) {
+      // The time was rounded up; the latest one that can be written stands for it.
+      this.#decimal(TIMES_END);
       return;
     }
     if (seconds !== this.#lastSeconds) {

@@ -91,8 +91,11 @@ export function roundUp(value: bigint): number {
 
 /** Most digits of a number of 64 bits. */
 const LONGEST_DECIMAL = 20;
-/** Most digits of a time in nanoseconds: its seconds are exact. */
-const LONGEST_TIME = 24;
+/** Times are below this, in ns: what every form of a trace can hold. */
+export const TIMES_END = 2 ** 63;
+/** The latest time, 2^63 - 1 ns: its whole seconds, and the nanoseconds after them. */
+const LATEST_SECONDS = 9223372036;
+const LATEST_NANOS = 854775807;
 const LARGEST = (1n << 64n) - 1n;
 
 /**
@@ -104,6 +107,11 @@ export function decimalSize(bytes: Uint8Array, start: number, end: number): numb
   if (end - start > LONGEST_DECIMAL) return NaN;
   const value = BigInt(textOf(bytes, start, end));
   return value > LARGEST ? NaN : roundUp(value);
+}
+
+/** True for a time up to 2^63 - 1 ns. */
+export function isTime(seconds: number, nanos: number): boolean {
+  return seconds < LATEST_SECONDS || (seconds === LATEST_SECONDS && nanos <= LATEST_NANOS);
 }
 
 /** What a 64-bit number is that was printed as a signed one, `-value`; NaN if there is no such. Rounded as numbers are. */
@@ -134,7 +142,7 @@ export class ByteCursor {
   bytes: Uint8Array = new Uint8Array(0);
   pos = 0;
   end = 0;
-  /** Whole seconds of the time last read by `time` or `nanoseconds`; below 2^53. */
+  /** Whole seconds of the time last read by `time` or `nanoseconds`. */
   seconds = 0;
   /** Nanoseconds of that time, 0 to 999999999. */
   nanos = 0;
@@ -249,13 +257,13 @@ export class ByteCursor {
     return (high * (1 << ((pos - start - 6) * 4)) + low) as Address;
   }
 
-  /** A time `12.345678` in seconds with up to nine decimals (more are dropped): sets `seconds` and `nanos`. False if no digit is next. */
+  /** A time `12.345678` in seconds with up to nine decimals (more are dropped): sets `seconds` and `nanos`. False if no digit is next, or a time that no clock has. */
   time(): boolean {
     const seconds = this.decimal();
     if (Number.isNaN(seconds)) return false;
     this.seconds = seconds;
     this.nanos = 0;
-    if (!this.eat(0x2e)) return true;
+    if (!this.eat(0x2e)) return isTime(seconds, 0);
     const { bytes, end } = this;
     let { pos } = this;
     let nanos = 0;
@@ -271,15 +279,15 @@ export class ByteCursor {
     for (; digits < 9; digits++) nanos *= 10;
     this.nanos = nanos;
     this.pos = pos;
-    return true;
+    return isTime(seconds, nanos);
   }
 
-  /** A time in whole nanoseconds: sets `seconds` and `nanos`, exact beyond 2^53. False if no digit is next, or more than clocks have. */
+  /** A time in whole nanoseconds: sets `seconds` and `nanos`, exact beyond 2^53. False if no digit is next, or a time that no clock has. */
   nanoseconds(): boolean {
     const { bytes, end, pos: start } = this;
     let pos = start;
     while (pos < end && bytes[pos] >= 0x30 && bytes[pos] <= 0x39) pos++;
-    if (pos === start || pos - start > LONGEST_TIME) return false;
+    if (pos === start) return false;
     const split = Math.max(start, pos - 9);
     let seconds = 0;
     for (let i = start; i < split; i++) seconds = seconds * 10 + bytes[i] - 0x30;
@@ -288,7 +296,7 @@ export class ByteCursor {
     this.seconds = seconds;
     this.nanos = nanos;
     this.pos = pos;
-    return true;
+    return isTime(seconds, nanos);
   }
 
   #eatHexPrefix(): boolean {
