@@ -18,9 +18,9 @@ export const ASTRAY = -2;
 const LOWEST = 65536n;
 const HIGHEST = 1n << 47n;
 
-const NAMED = /^([0-9a-f]{1,16}) (.+)\+(\d+) \((.*)\)$/;
+const NAMED = /^([0-9a-f]{1,16}) (.+)\+(\d{1,15}) \((.*)\)$/;
 const BARE = /^(?:0x([0-9a-f]{1,16})|([0-9a-f]{5,16}))(?: 0x[0-9a-f]+ \(.*\))?$/;
-const SYMBOL = /^(.+)\+(\d+)$/;
+const SYMBOL = /^(.+)\+(\d{1,15})$/;
 /** Without an offset, as some versions print the address of a symbol itself. */
 const NAMED_START = /^([0-9a-f]{1,16}) (\D.*) \((.*)\)$/;
 

@@ -183,7 +183,7 @@ const recording: fc.Arbitrary<Recording> = fc
       pid: absent(fc.nat()),
       ncpus: absent(fc.nat()),
       pageSize: absent(fc.nat()),
-      startTime: absent(wide),
+      startTime: absent(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
       startTimeGiven: absent(fc.boolean()),
       timed: absent(fc.boolean()),
       mmapTop: absent(wide),

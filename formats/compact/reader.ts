@@ -7,7 +7,7 @@ import { MOST_CPU } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
-import { ascii, findWord } from '../shared/cursor.ts';
+import { ascii, findWord, TIMES_END } from '../shared/cursor.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
 import { BlockLane } from './block_lane.ts';
@@ -201,7 +201,7 @@ class CompactReader implements TraceReader {
       this.#setCpus(cpus, row, row + batch.length);
       const { now } = lane;
       // A step that was not there has made this NaN, for good.
-      if (!(now >= this.#lastTime && now <= Number.MAX_SAFE_INTEGER)) throw this.#error('is damaged here: time runs backwards');
+      if (!(now >= this.#lastTime && now <= TIMES_END)) throw this.#error('is damaged here: time runs backwards');
       this.#lastTime = now;
       this.#events += batch.length;
       this.#sink(batch);

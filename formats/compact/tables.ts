@@ -9,6 +9,7 @@
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import type { StackIndex, ThreadIndex } from '../../core/units.ts';
+import { TIMES_END } from '../shared/cursor.ts';
 import { membersOf } from '../shared/json_parts.ts';
 
 /** Header fields that pass 2^53, in hex. */
@@ -318,6 +319,7 @@ export class TablesReader {
         field === 'mapsFields' ? membersText(value) : NUMBERS.has(field) ? natural(value) : FLAGS.has(field) ? flag(value) : text(value);
     }
     for (const field of WIDE_FIELDS) if (Object.hasOwn(json, field)) header[field] = wide(json[field]);
+    if (((header['startTime'] as bigint | undefined) ?? 0n) >= BigInt(TIMES_END)) throw new Error('a start that no clock has');
     if (Object.hasOwn(json, 'other')) header['other'] = membersOf(`{${membersText(json['other'])}}`);
   }
 
@@ -381,6 +383,6 @@ function natural(value: unknown): number {
 }
 
 function wide(value: unknown): bigint {
-  if (typeof value !== 'string' || !/^0x[0-9a-f]{1,32}$/.test(value)) throw new Error('not a hexadecimal number');
+  if (typeof value !== 'string' || !/^0x[0-9a-f]{1,16}$/.test(value)) throw new Error('not a 64-bit number in hex');
   return BigInt(value);
 }

@@ -310,3 +310,9 @@ describe('any input', () => {
     );
   });
 });
+
+test('a page size and a time that no form of a trace holds are damage', () => {
+  const { trace } = read('v 10400 3\nI ffffffffffffffff 1\nI 1000 1\nI 20000000000000 1\nc 5\nc 8637bd05af6\nc ffffffffffff\n');
+  expect({ ...trace.skipped }).toEqual({ unparsed: 3 });
+  expect(trace.header.pageSize).toBe(4096);
+});

@@ -24,7 +24,7 @@ import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, textOf } from '../shared/cursor.ts';
+import { ByteCursor, textOf, TIMES_END } from '../shared/cursor.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
@@ -235,7 +235,7 @@ class HeaptrackReader implements TraceReader {
       }
       case CLOCK: {
         const time = next(cursor) * 1e6;
-        if (!(time >= this.#clock[0]) || cursor.pos < cursor.end) return false;
+        if (!(time >= this.#clock[0] && time < TIMES_END) || cursor.pos < cursor.end) return false;
         this.#clock[0] = time;
         this.#addressed.freed = NaN;
         this.#infos.freed = false;
@@ -270,7 +270,7 @@ class HeaptrackReader implements TraceReader {
         return true;
       case SYSTEM: {
         const pageSize = next(cursor);
-        if (Number.isNaN(pageSize) || Number.isNaN(next(cursor))) return false;
+        if (!Number.isSafeInteger(pageSize) || Number.isNaN(next(cursor))) return false;
         header.pageSize = pageSize;
         return true;
       }

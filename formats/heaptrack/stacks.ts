@@ -160,7 +160,7 @@ export class HeaptrackStacks {
     if (name !== '') frame.fn = name;
     if (path === '') return;
     frame.file = path;
-    if (line > 0) frame.line = line;
+    if (line > 0 && Number.isSafeInteger(line)) frame.line = line;
   }
 
   /** A string by its index; empty for none. */

@@ -15,7 +15,7 @@ import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { BPFTRACE } from '../not_traces.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, textOf, twelveHex } from '../shared/cursor.ts';
+import { ascii, ByteCursor, decimalSize, findWord, fourDigits, HEX, hasWord, isTime, textOf, twelveHex } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { shownList } from '../shared/one_process.ts';
 import { FACT_PREFIX, RecordingFacts } from '../shared/recording_facts.ts';
@@ -381,7 +381,8 @@ class LtraceReader implements TraceReader {
     const from = pos;
     let micros = 0;
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
-    if (pos - from !== 6 || bytes[pos] !== SPACE || !Number.isSafeInteger(seconds)) return -1;
+    const before = this.#relative === true ? this.#seconds : 0;
+    if (pos - from !== 6 || bytes[pos] !== SPACE || !isTime(before + seconds + 1, 0)) return -1;
     this.#timed = true;
     if (this.#relative === undefined) {
       this.#relative = seconds < RELATIVE_BELOW;
@@ -774,7 +775,8 @@ class LtraceReader implements TraceReader {
   }
 
   /**
-   * A number: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped.
+   * A number: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped;
+   * in decimal it has none.
    * Sets `#after` to the position after it. NaN if there is none.
    */
   #number(bytes: Uint8Array, start: number, end: number, address: boolean): number {
@@ -805,9 +807,11 @@ class LtraceReader implements TraceReader {
       for (; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) value = value * 10 + digit;
       this.#after = pos;
       if (pos - start <= 15) return value;
+      if (address) return NaN;
       return decimalSize(bytes, start, pos);
     }
-    if (first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE) return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
+    if (!address && first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE)
+      return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
     if (!hasWord(bytes, pos, end, NIL)) return NaN;
     this.#after = pos + NIL.length;
     return 0;

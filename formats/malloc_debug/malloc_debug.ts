@@ -18,7 +18,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, ascii } from '../shared/cursor.ts';
+import { ByteCursor, TIMES_END, ascii } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { Reorder } from '../shared/reorder.ts';
 
@@ -121,10 +121,10 @@ class MallocDebugReader implements TraceReader {
     if (cursor.pos === cursor.end) return -1;
     if (!cursor.eat(SPACE)) return undefined;
     const first = cursor.decimal();
-    if (Number.isNaN(first)) return undefined;
+    if (!(first < TIMES_END)) return undefined;
     if (op === Op.thread_exit) return cursor.pos === cursor.end ? first : undefined;
     const last = cursor.eat(SPACE) ? cursor.decimal() : NaN;
-    if (Number.isNaN(last) || cursor.pos < cursor.end) return undefined;
+    if (!(last < TIMES_END) || cursor.pos < cursor.end) return undefined;
     return op === Op.free ? first : last;
   }
 

@@ -41,7 +41,7 @@ const OWN_LINE = /^(?:@ \S|= Start\r?$)/m;
 const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
 /** `module:(function+offset)[address]`, any part but the last missing. */
-const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]+)\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
+const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]{1,13})\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
 /** Below it a number is taken for one within the file, above it for an address of the process. */
 const LOWEST_ADDRESS = 1n << 32n;
 

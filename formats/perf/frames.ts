@@ -11,8 +11,8 @@ import { textOf } from '../shared/cursor.ts';
 const LINE = /^([0-9a-f]{1,16}) (.*) \((.*)\)$/;
 /** Without the module, or nothing but the address (`-F ip,sym`, `-F ip`). */
 const WITHOUT_MODULE = /^([0-9a-f]{1,16})(?: (.+))?$/;
-const SYMBOL = /^(.*)\+0x([0-9a-f]+)$/;
-const SOURCE = /^(.+):(\d+)( \(inlined\))?$/;
+const SYMBOL = /^(.*)\+0x([0-9a-f]{1,13})$/;
+const SOURCE = /^(.+):(\d{1,15})( \(inlined\))?$/;
 /** In place of a source line that is not known: the file and the place in it. */
 const NO_SOURCE = /^.+\[[0-9a-f]+\]( \(inlined\))?$/;
 const INLINED = 'inlined';

@@ -158,7 +158,7 @@ class PerfScriptReader implements TraceReader {
     if (timeEnd < 0) return false;
     const timeStart = numberStart(bytes, start, timeEnd);
     cursor.reset(bytes, timeStart, timeEnd);
-    cursor.time();
+    if (!cursor.time()) return false;
     this.#setTime(cursor.seconds, cursor.nanos);
     // From the time backwards: the command is free text.
     let at = skipSpacesBack(bytes, start, timeStart);

@@ -15,7 +15,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, textOf, TIMES_END } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { OneProcess } from '../shared/one_process.ts';
 
@@ -145,6 +145,7 @@ function parseColumns(text: string): Columns | undefined {
   if (match === null) return undefined;
   const [, pid, tid, , seconds, fraction] = match as (string | undefined)[];
   const time = seconds === undefined || fraction === undefined ? NaN : Number(seconds) * 1e9 + Number(fraction.padEnd(9, '0'));
+  if (time >= TIMES_END) return undefined;
   return { pid: Number(pid), tid: Number(tid ?? pid), time };
 }
 
