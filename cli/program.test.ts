@@ -105,6 +105,13 @@ describe.concurrent('usage', () => {
   });
 });
 
+test('counts of a recording are said by whatever names it gives them', async () => {
+  const end = '{"op":"trace","version":1,"end":true,"skipped":{"__proto__":5,"constructor":3,"to\\u001bString":2}}\n';
+  const { code, stdout } = await run(['replay', '-'], `${SMALL}${end}`);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/5 × __proto__\n +3 × constructor\n +2 × to\\x1bString\n/);
+});
+
 describe.concurrent('bad input is one line that says where, and exit code 2', () => {
   const third = (line: string) => `{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x1000"}\n${line}\n`;
   const inputs: readonly [string, string | Uint8Array][] = [

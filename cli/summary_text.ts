@@ -76,10 +76,13 @@ function fragmentation({ model: { end, peak } }: ReplaySummary): string {
   return `${share(end)} of active bytes, ${share(peak)} at the peak`;
 }
 
+/** What a reason means; of one that only the recording knows, its name. */
+function wordsFor(reason: SkipReason): string {
+  return Object.hasOwn(SKIP_WORDS, reason) ? SKIP_WORDS[reason] : oneLine(reason);
+}
+
 /** What was not taken, most frequent first. */
 function skippedLines(skipped: Skipped): string[] {
   const reasons = (Object.entries(skipped) as [SkipReason, number][]).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
-  return reasons.map(
-    ([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} × ${SKIP_WORDS[reason] ?? reason}`,
-  );
+  return reasons.map(([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} × ${wordsFor(reason)}`);
 }

@@ -125,6 +125,12 @@ describe.each(await oneOfEach())('%s', (_, name) => {
   });
 });
 
+test('counts of any names', async () => {
+  const end = '{"op":"trace","version":1,"end":true,"skipped":{"constructor":3,"__proto__":5}}\n';
+  const looks = await expectSame(file('counts', Buffer.from(`{"op":"trace","version":1}\n{"op":"free","ptr":"0x10"}\n${end}`)));
+  expect(looks.join()).toContain('"skipped":{"constructor":3,"__proto__":5}');
+});
+
 test('what cannot be read is refused alike', async () => {
   expect((await expectSame(join(folder, 'missing')))[0]).toContain('no such file');
   expect((await expectSame(file('words', Buffer.from('It was a dark night.\n'))))[0]).toContain('fits no trace format');

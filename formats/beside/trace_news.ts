@@ -105,14 +105,14 @@ export class TraceWatch {
   }
 }
 
-/** The fields that differ from those known, which learns them; undefined if there are none. */
+/** The fields that differ from those known, which learns them; undefined if there are none. Without a prototype: a recording may name its counts as it likes. */
 function changed(fields: Fields, known: Map<string, unknown>): Fields | undefined {
   let news: Fields | undefined;
   for (const key in fields) {
     const value = fields[key];
     if (value === known.get(key) && known.has(key)) continue;
     known.set(key, value);
-    (news ??= {})[key] = value;
+    (news ??= Object.create(null) as Fields)[key] = value;
   }
   return news;
 }
