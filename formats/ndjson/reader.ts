@@ -128,7 +128,10 @@ class NdjsonReader implements TraceReader {
       const names = [...this.#lost].map(([key, count]) => `${JSON.stringify(key)} (${count})`);
       warnings.push(`fields of inlined functions that are not known are not kept: ${names.join(', ')}`);
     }
-    if (this.#early > 0) warnings.push(`${this.#early} events are earlier than start_ts; they were given that time`);
+    if (this.#early > 0) {
+      const start = this.#trace.header.startTimeGiven === true ? 'start_ts' : 'the first event';
+      warnings.push(`${this.#early} events are earlier than ${start}; they were given that time`);
+    }
   }
 
   /** Takes lines that the lanes take, from `start` on; gives the start of the first that is another. */
