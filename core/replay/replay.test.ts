@@ -265,6 +265,27 @@ describe('mallctl on a replay', () => {
   });
 });
 
+test.each([
+  ['mmapTop', 'mmap_top', [0x7ffff7c00001n, 0x7ffff7c00800n, 2n ** 47n + 4096n, 2n ** 64n - 1n]],
+  ['programBreak', 'program_break', [0n, 0xffffn, 2n ** 47n, 2n ** 64n - 1n]],
+] as const)('a %s that no process has is bad input', (field, key, values) => {
+  for (const value of values) {
+    const trace = new Trace();
+    trace.header[field] = value;
+    expect(() => new Replay(trace).heap, String(value)).toThrow(`header of the trace: ${key} 0x${value.toString(16)} is not`);
+  }
+});
+
+test.each([
+  [2n ** 47n, 0x555555800000n],
+  [2n ** 47n - 4096n, 0x555555812345n],
+])('mmap_top %d and program_break %d are as a process may have them', (mmapTop, programBreak) => {
+  const trace = new Trace();
+  Object.assign(trace.header, { mmapTop, programBreak });
+  const { space } = new Replay(trace, { conf: 'dss:primary' }).heap;
+  expect([space.options.top, BigInt(space.options.programBreak)]).toEqual([Number(mmapTop), programBreak]);
+});
+
 test.each([0x20000n, 0x810000n])('a trace that leaves the allocator no room below %d is bad input', (mmapTop) => {
   const trace = new Trace();
   for (const tid of [1, 2, 3, 4]) trace.threads.intern(tid);

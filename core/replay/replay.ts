@@ -5,6 +5,7 @@
  */
 import type { Arena } from '../arena/arena_state.ts';
 import type { BackgroundThreads } from '../background/background_threads.ts';
+import type { AddressSpaceOptions } from '../base/pages.ts';
 import { arenaOfCpu, bootConf } from '../conf/boot.ts';
 import { parseMallocConf } from '../conf/malloc_conf.ts';
 import { Heap } from '../heap.ts';
@@ -30,7 +31,7 @@ import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { type EventBatch, MOST_CPU, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
-import type { Skipped, Trace } from '../trace/trace.ts';
+import type { Skipped, Trace, TraceHeader } from '../trace/trace.ts';
 import type { StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
@@ -103,6 +104,32 @@ export interface ReplaySummary {
 /** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
 const THREAD_STRIDE = 0x801000n;
 
+/** Place of errors in what a trace says of its process. */
+const HEADER = 'header of the trace';
+/** End of user space on x86-64, and the lowest address that a process can map (vm.mmap_min_addr). */
+const USER_SPACE_END = 1n << 47n;
+const LOWEST_ADDRESS = 0x10000n;
+
+/** How the trace says that the address space looked. @throws InputError for what no process has: AddressSpace takes it as it is. */
+function addressSpaceOf({ mmapTop, programBreak }: TraceHeader): Partial<AddressSpaceOptions> {
+  if (mmapTop !== undefined && (mmapTop > USER_SPACE_END || mmapTop % BigInt(PAGE) !== 0n))
+    throw new InputError(
+      HEADER,
+      `mmap_top 0x${mmapTop.toString(16)} is not the end of a page up to 0x${USER_SPACE_END.toString(16)}`,
+      'give the end of the highest free page, or leave mmap_top out',
+    );
+  if (programBreak !== undefined && (programBreak >= USER_SPACE_END || programBreak < LOWEST_ADDRESS))
+    throw new InputError(
+      HEADER,
+      `program_break 0x${programBreak.toString(16)} is not an address from 0x${LOWEST_ADDRESS.toString(16)} to 0x${USER_SPACE_END.toString(16)}`,
+      'give what sbrk(0) is when the allocator starts, or leave program_break out',
+    );
+  return {
+    ...(mmapTop === undefined ? {} : { top: Number(mmapTop) }),
+    ...(programBreak === undefined ? {} : { programBreak: Number(programBreak) }),
+  };
+}
+
 /** A replay under way. Feed it batches with `take`, then call `finish` and ask for results. */
 export class Replay extends AccountReplay {
   /** True if the option string has mistakes, which jemalloc warns of and passes by; known once the model is booted. */
@@ -142,7 +169,7 @@ export class Replay extends AccountReplay {
     this.confError = parsed.hadError;
     const ncpus = this.#options.ncpus ?? header.ncpus ?? 4;
     if (!(ncpus >= 1 && ncpus <= MOST_CPU + 1)) {
-      const place = this.#options.ncpus === undefined ? 'header of the trace' : '--ncpus';
+      const place = this.#options.ncpus === undefined ? HEADER : '--ncpus';
       throw new InputError(place, `${ncpus} CPUs, where a system has 1 to ${MOST_CPU + 1}`, 'pass --ncpus with the number that there are');
     }
     const conf = bootConf(parsed.options, { ncpus }, message);
@@ -151,10 +178,7 @@ export class Replay extends AccountReplay {
       conf,
       memory,
       mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,
-      addressSpace: {
-        ...(header.mmapTop === undefined ? {} : { top: Number(header.mmapTop) }),
-        ...(header.programBreak === undefined ? {} : { programBreak: Number(header.programBreak) }),
-      },
+      addressSpace: addressSpaceOf(header),
       clockBase: header.startTime ?? 0n,
       profiling: {
         stacks: trace.stacks,
