@@ -3,16 +3,17 @@
  * Invariant: regions of the file are 0, 1, 2 … in the order in which the model mapped them, and each was given out from.
  * A mapping that never is would leave a gap, known only at the end: then the lines are numbered anew.
  */
-import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { Output, STANDARD } from './output.ts';
+import { TemporaryFolder } from './temporary_folder.ts';
 
 export interface Placements {
   /** Takes one allocation; `mapping` is the number of the mapping among the model's mappings for user memory. */
   add(event: number, mapping: number, offset: number, usable: number): void;
   /** Completes the file. */
   close(): void;
+  /** Leaves no temporary file, whether it was completed or not. */
+  dispose(): void;
 }
 
 /** Characters of lines that are handed on at once. */
@@ -20,9 +21,9 @@ const PIECE = 1 << 16;
 
 /** Opens a placements file; `-` is standard output, which gets its lines at the end. */
 export function openPlacements(path: string): Placements {
-  const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
-  const spill = join(folder, 'placements');
-  const output = new Output(path === STANDARD ? spill : path);
+  const folder = new TemporaryFolder();
+  const spill = () => folder.file('placements');
+  const output = new Output(path === STANDARD ? spill() : path);
   const used: boolean[] = [];
   let lines = '';
   return {
@@ -38,15 +39,16 @@ export function openPlacements(path: string): Placements {
       output.close();
       try {
         const gap = used.length !== used.filter(Boolean).length;
-        if (path === STANDARD) copyLines(spill, path, used);
+        if (path === STANDARD) copyLines(spill(), path, used);
         else if (gap) {
-          copyLines(path, spill, used);
-          copyLines(spill, path, []);
+          copyLines(path, spill(), used);
+          copyLines(spill(), path, []);
         }
       } finally {
-        rmSync(folder, { recursive: true });
+        folder.remove();
       }
     },
+    dispose: () => folder.remove(),
   };
 }
 

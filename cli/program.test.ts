@@ -105,6 +105,21 @@ describe.concurrent('usage', () => {
   });
 });
 
+test.each([['pl.out'], ['-']])('--placements %s leaves no temporary file, bad input or good', async (out) => {
+  const temporary = mkdtempSync(join(folder, 'tmp-'));
+  const path = out === '-' ? out : join(folder, out);
+  for (const [input, code] of [
+    [SMALL, 0],
+    ['{"op":"zzz"}', 2],
+    [`${SMALL}{"op":"zzz"}\n`, 2],
+  ] as const) {
+    const child = start(['replay', '-', '--quiet', '--placements', path], { TMPDIR: temporary });
+    child.stdin?.end(input);
+    expect(await finished(child)).toMatchObject({ code });
+    expect(readdirSync(temporary)).toEqual([]);
+  }
+});
+
 test('counts of a recording are said by whatever names it gives them', async () => {
   const end = '{"op":"trace","version":1,"end":true,"skipped":{"__proto__":5,"constructor":3,"to\\u001bString":2}}\n';
   const { code, stdout } = await run(['replay', '-'], `${SMALL}${end}`);

@@ -80,8 +80,13 @@ export async function replay(args: ReplayArgs): Promise<void> {
       ...(placements === undefined ? {} : { placement: placements.add }),
       openFile: (name: string) => dumpFile(name, args.output, trace),
     };
-    const done = await runTrace(path, args, settings, undefined, trace);
-    placements?.close();
+    let done: Replay;
+    try {
+      done = await runTrace(path, args, settings, undefined, trace);
+      placements?.close();
+    } finally {
+      placements?.dispose();
+    }
     const summary = done.summary();
     const emptyDump = writeModelResults(done, paths);
     // what the library itself does at exit: the final dump, the leak summary, statistics
