@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { finished, run, start } from './testing.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -118,6 +118,37 @@ test.each([['pl.out'], ['-']])('--placements %s leaves no temporary file, bad in
     expect(await finished(child)).toMatchObject({ code });
     expect(readdirSync(temporary)).toEqual([]);
   }
+});
+
+describe('--until peak of what is read once', () => {
+  const begin = (command: string, ...flags: string[]) => {
+    const temporary = mkdtempSync(join(folder, 'tmp-'));
+    const child = start([command, '-', '--until', 'peak', ...flags], { TMPDIR: temporary });
+    child.stdin?.on('error', () => {});
+    return { child, left: () => readdirSync(temporary) };
+  };
+
+  test.each(['replay', 'leaks'])('%s names what the user named, and leaves nothing', async (command) => {
+    const { child, left } = begin(command, '--json');
+    child.stdin?.end(`${SMALL}{"op":"zzz"}\n`);
+    expect(await finished(child)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^-:8: unknown op "zzz"\n/) });
+    expect(left()).toEqual([]);
+  });
+
+  test.each(['replay', 'leaks'])('%s ends it at Ctrl-C with what has come', async (command) => {
+    const { child, left } = begin(command, '--json');
+    const done = finished(child);
+    // more than a pipe holds: once it is written, the program has begun to read
+    await new Promise((resolve) => child.stdin?.write(SMALL + '\n'.repeat(300_000), resolve));
+    await vi.waitFor(() => expect(left()).toHaveLength(1));
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await done;
+    expect(code, stderr).toBe(0);
+    const json = JSON.parse(stdout) as object;
+    if (command === 'replay') expect(json).toMatchObject({ partial: true, requested_bytes_live: 1100 });
+    else expect(json).toMatchObject({ contexts: [{ bytes: 1000 }, { bytes: 100 }] });
+    expect(left()).toEqual([]);
+  });
 });
 
 test('counts of a recording are said by whatever names it gives them', async () => {

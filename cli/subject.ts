@@ -3,7 +3,7 @@
  * Invariant: a heap dump or a pprof profile is read without loading the trace formats, which would take longer than most dumps; the allocator is loaded for none.
  */
 import { grown } from '../core/columns.ts';
-import type { AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
+import type { AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { OpenedBeside } from '../formats/beside/open_beside.ts';
 import { faultOf, fileBlocks, type Input, openInput, peek } from '../formats/input.ts';
@@ -17,6 +17,7 @@ import { takeOpened } from './early_opening.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { momentOf, parseUntil, type Until } from './settings.ts';
 import { onlyOnce } from './standard_input.ts';
+import type { Reading } from './trace_accounts.ts';
 import type { InputArgs } from './trace_input.ts';
 import { setFlag } from './v8_flags.ts';
 
@@ -110,8 +111,8 @@ async function readFrom(
   else if (whole === undefined) await close(chunks);
   if (!goesOn) opened?.close();
   const { accountTrace, withUntil } = await import('./trace_accounts.ts');
-  const run = (at: string, end: AccountOptions['until']) =>
-    accountTrace(at, traceArgs, end === undefined ? {} : { until: end }, at !== path ? undefined : goesOn ? input : whole);
+  const run = ({ args: readArgs, until: end, source }: Reading<SubjectArgs>) =>
+    accountTrace(path, readArgs, end === undefined ? {} : { until: end }, source ?? (goesOn ? input : whole));
   const replay = await withUntil(path, traceArgs, until, run, whole);
   const moment = until === undefined ? undefined : momentOf(until);
   let profile: Profile | undefined;

@@ -1,15 +1,18 @@
 /**
  * A whole trace to its accounts: what commands need that ask nothing of the allocator, which is not loaded for them.
  */
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { type AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { Trace } from '../core/trace/trace.ts';
+import { InputError } from '../core/trace/input_error.ts';
 import type { Source } from '../formats/index.ts';
+import { ofFile } from './failure.ts';
+import { interruptible } from './interrupt.ts';
+import { STANDARD } from './output.ts';
 import type { Until } from './settings.ts';
 import { onlyOnce } from './standard_input.ts';
+import { TemporaryFolder } from './temporary_folder.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
 /** Keeps the accounts of the trace at a path, or of what `source` gives under that name. @throws InputError for bad input. */
@@ -51,30 +54,63 @@ export async function feed(
   replay.finish(trace.partial);
 }
 
+/** How a trace is to be read: with these flags, up to a point, from `source` if the path is not to be opened. */
+export interface Reading<Args extends InputArgs> {
+  readonly args: Args;
+  readonly until: AccountOptions['until'];
+  readonly source: Source | undefined;
+}
+
 /**
- * Runs `use` with the point where `--until` ends, and the path to read: for `peak`, the trace is read once to find the event that most bytes are
- * live after, and standard input is kept in a temporary file for the second reading.
+ * Runs `use` with the point where `--until` ends: for `peak`, the trace is read once to find the event that most bytes are live after, and what can be read only
+ * once is kept in a temporary file for that and for `use`. Ctrl-C ends the keeping, and what has come is all there is.
  */
-export async function withUntil<T>(
+export async function withUntil<T, Args extends InputArgs>(
   path: string,
-  args: InputArgs,
+  args: Args,
   until: Until | undefined,
-  use: (path: string, until: AccountOptions['until']) => Promise<T>,
-  source: AsyncIterable<Uint8Array> | undefined = until === 'peak' ? onlyOnce(path) : undefined,
+  use: (reading: Reading<Args>) => Promise<T>,
+  given: AsyncIterable<Uint8Array> | undefined = until === 'peak' ? onlyOnce(path) : undefined,
 ): Promise<T> {
-  if (until !== 'peak') return use(path, until);
-  const spool = source === undefined ? undefined : await spoolInput(source);
+  if (until !== 'peak') return use({ args, until, source: undefined });
+  const folder = new TemporaryFolder();
   try {
-    const { ledger } = await accountTrace(spool ?? path, args, { contexts: false });
-    return await use(spool ?? path, { event: ledger.totalPeakEvent + 1 });
+    const source = given === undefined ? undefined : folder.file('trace');
+    const isCut = given !== undefined && (await interruptible((signal) => spool(path, given, source as string, signal)));
+    const again = isCut ? { ...args, cut: true } : args;
+    const { ledger } = await accountTrace(path, again, { contexts: false }, source);
+    return await use({ args: again, until: { event: ledger.totalPeakEvent + 1 }, source });
   } finally {
-    if (spool !== undefined) rmSync(dirname(spool), { recursive: true, force: true });
+    folder.remove();
   }
 }
 
-/** Standard input as a file of its own, because it is read twice. */
-async function spoolInput(source: AsyncIterable<Uint8Array>): Promise<string> {
-  const path = join(mkdtempSync(join(tmpdir(), 'jereplay-')), 'trace');
-  await pipeline(source, createWriteStream(path));
-  return path;
+/** Writes what comes to a file until that is all or the signal fires. @returns Whether it was the signal. */
+async function spool(path: string, source: AsyncIterable<Uint8Array>, file: string, signal: AbortSignal): Promise<boolean> {
+  const chunks = source[Symbol.asyncIterator]();
+  const interrupted = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
+  const fd = openSync(file, 'wx', 0o600);
+  try {
+    for (;;) {
+      // A pipe may stay silent for long.
+      const next = await Promise.race([chunks.next(), interrupted]);
+      if (next?.done === true) return false;
+      if (next === undefined) break;
+      write(fd, next.value);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  if (path === STANDARD) process.stdin.destroy();
+  return true;
+}
+
+function write(fd: number, bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  } catch (error) {
+    const known = ofFile(error, tmpdir());
+    if (!(known instanceof InputError)) throw error;
+    throw new InputError(known.place, known.fact, 'input that is read twice is kept there; TMPDIR names another folder');
+  }
 }

@@ -20,10 +20,12 @@ export interface InputArgs {
   readonly quiet?: boolean | undefined;
   /** Of whoever writes the trace: ReadOptions.keepFields. */
   readonly keepFields?: boolean;
+  /** Of a user who has ended the input before it is read: it is not all of the trace. */
+  readonly cut?: boolean;
 }
 
 /**
- * Reads the trace at a path (or, for standard input, from `source`) into `trace`, a new one, and `sink`; in a thread of its own where that pays.
+ * Reads the trace at a path (or, under that name, from `source`) into `trace`, a new one, and `sink`; in a thread of its own where that pays.
  * With `accounts`, formats that can book the calls there, and hand over none.
  * `trace.partial` says afterwards whether the input or the user broke off.
  */
@@ -50,14 +52,15 @@ export async function readInput(
   };
   try {
     await interruptible(async (signal) => {
-      if (source === undefined && path !== STANDARD && (await paysBeside(path, accounts !== undefined))) {
-        await readTraceBeside(path, trace, take, { ...options, signal });
+      const file = source === undefined && path !== STANDARD ? path : typeof source === 'string' ? source : undefined;
+      if (file !== undefined && (await paysBeside(file, accounts !== undefined))) {
+        await readTraceBeside(file, trace, take, { ...options, signal });
       } else {
-        const unpackBeside = source === undefined && path !== STANDARD && (await paysToUnpackBeside(path));
+        const unpackBeside = file !== undefined && (await paysToUnpackBeside(file));
         const read = { ...options, unpackBeside, signal, ...(accounts === undefined ? {} : { accounts }) };
         await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, read);
       }
-      if (signal.aborted) trace.partial = true;
+      if (signal.aborted || args.cut === true) trace.partial = true;
       if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;
     });
   } finally {

@@ -70,7 +70,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
   const summaryPath = args.json === true ? [STANDARD] : [];
   checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath], [args.trace]);
 
-  await withUntil(args.trace, args, until, async (path, end) => {
+  await withUntil(args.trace, args, until, async ({ args: readArgs, until: end, source }) => {
     const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
     const trace = new Trace();
     const settings = {
@@ -82,7 +82,7 @@ export async function replay(args: ReplayArgs): Promise<void> {
     };
     let done: Replay;
     try {
-      done = await runTrace(path, args, settings, undefined, trace);
+      done = await runTrace(args.trace, readArgs, settings, source, trace);
       placements?.close();
     } finally {
       placements?.dispose();
