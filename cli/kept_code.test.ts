@@ -1,6 +1,20 @@
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { codeFolder, readCode, writeCode } from './kept_code.ts';
 import { finished, start } from './testing.ts';
@@ -94,10 +108,23 @@ describe('the program', () => {
     expect(await report(env)).toEqual(plain);
     const [first, ...others] = kept();
     expect(others).toEqual([]);
-    expect(first).toMatchObject({ name: expect.stringMatching(`^[0-9a-f]{16}-${process.version}-${process.arch}-report$`) });
+    expect(first).toMatchObject({ name: expect.stringMatching(`^[0-9a-f]{16}-[0-9a-f]{8}-${process.version}-${process.arch}-report$`) });
     expect(await report(env)).toEqual(plain);
     // another file would be another inode
     expect(kept()).toEqual([first]);
+  });
+
+  test('keeps code of its own for each installation of a build', async () => {
+    const env = { JEREPLAY_CODE_CACHE: join(folder, 'kept') };
+    await report(env);
+    const dist = fileURLToPath(new URL('../dist', import.meta.url));
+    for (const part of ['cli', 'shared']) cpSync(join(dist, part), join(folder, 'other/dist', part), { recursive: true });
+    for (const name of ['package.json', 'node_modules']) symlinkSync(join(dist, '..', name), join(folder, 'other', name));
+    const args = [join(folder, 'other/dist/cli/main.js'), 'report', '--text', join(folder, 'dump')];
+    const child = spawn(process.execPath, args, { stdio: 'pipe', env: { ...process.env, ...env } });
+    child.stdin.end();
+    expect(await finished(child)).toEqual(plain);
+    expect(kept()).toHaveLength(2);
   });
 
   test('adds the parts that another run of the command needs', async () => {
