@@ -1,7 +1,7 @@
 /**
  * Folders in the user's cache folder (XDG Base Directory Specification: $XDG_CACHE_HOME, else ~/.cache), and room in them.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
@@ -29,10 +29,24 @@ function isOfUser(folder: string): boolean {
   return stat === undefined || process.getuid === undefined || stat.uid === process.getuid();
 }
 
+/** The bytes of a file that was kept; undefined if there is none that can be read, or if it is another user's. */
+export function readKept(folder: string, name: string): Buffer | undefined {
+  try {
+    const fd = openSync(join(folder, name), 'r');
+    try {
+      return fstatSync(fd).uid === (process.getuid?.() ?? 0) ? readFileSync(fd) : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Removes the oldest files of a folder beyond so many bytes.
- * @returns bytes of those that are left
  * @param ours names of files that were put there: the user may have named a folder with others
+ * @returns bytes of those that are left
  */
 export function makeRoom(folder: string, ours: RegExp, mostBytes: number): number {
   const names = readdirSync(folder).filter((name) => ours.test(name));

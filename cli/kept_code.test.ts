@@ -62,6 +62,12 @@ test.runIf(process.getuid?.() === 0)('nothing is kept in the home of another use
   expect(codeFolder({ XDG_CACHE_HOME: folder, JEREPLAY_CODE_CACHE: folder })).toBe(folder);
 });
 
+test.runIf(process.getuid?.() === 0)('code that another user has put there is not used', () => {
+  writeCode(folder, 'name', () => CODE);
+  chownSync(join(folder, 'name'), (process.getuid?.() ?? 0) + 1, 0);
+  expect(readCode(folder, 'name').size).toBe(0);
+});
+
 test('of a damaged file nothing is used, whichever byte it is', () => {
   writeCode(folder, 'name', () => CODE);
   const path = join(folder, 'name');

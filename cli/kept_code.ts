@@ -3,10 +3,10 @@
  * Invariant: a file is used only if it is the user's own and whole; it appears under its name in one step, all together hold at most MOST_BYTES, and only their
  * user may read them. A folder that cannot be used is as if nothing was kept. JEREPLAY_CODE_CACHE names another folder, or is `off`.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { cacheFolder, makeRoom } from './cache_folder.ts';
+import { cacheFolder, makeRoom, readKept } from './cache_folder.ts';
 
 /** Of all files; the oldest go first. */
 const MOST_BYTES = 64 << 20;
@@ -27,13 +27,8 @@ export type CompiledCode = ReadonlyMap<string, Uint8Array>;
 /** Reads what was kept under a name; nothing if it is damaged or another user's: it will be run. */
 export function readCode(folder: string, name: string): CompiledCode {
   try {
-    const fd = openSync(join(folder, name), 'r');
-    try {
-      if (fstatSync(fd).uid !== (process.getuid?.() ?? 0)) return new Map();
-      return parse(readFileSync(fd));
-    } finally {
-      closeSync(fd);
-    }
+    const bytes = readKept(folder, name);
+    return bytes === undefined ? new Map() : parse(bytes);
   } catch {
     return new Map();
   }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -44,6 +45,15 @@ test('the oldest texts go when there are too many bytes', () => {
   texts.write('b', '10 others.');
   expect(['a', 'b', 'c'].map((name) => texts.read(name))).toEqual([undefined, '10 others.', 'ten bytes.']);
   expect(readdirSync(join(folder, 'made'))).toContain('of_others');
+});
+
+// only root may give a file to others
+test.runIf(process.getuid?.() === 0)('a text that another user has put there is not used', () => {
+  const texts = keptTexts(folder, (tool) => tool);
+  texts.write('a', 'own');
+  expect(texts.read('a')).toBe('own');
+  chownSync(join(folder, 'a'), (process.getuid?.() ?? 0) + 1, 0);
+  expect(texts.read('a')).toBeUndefined();
 });
 
 test('another tool in PATH is known for another', () => {

@@ -1,11 +1,11 @@
 /**
  * Answers on symbols, kept between runs in the user's cache folder (XDG Base Directory Specification: $XDG_CACHE_HOME, else ~/.cache).
- * Invariant: a file is written under its name in one step, all together hold at most MOST_BYTES, and only their user may read them.
+ * Invariant: a file is used only if it is the user's own; it is written under its name in one step, all together hold at most MOST_BYTES, and only their user may read them.
  * A folder that cannot be used is as if nothing was kept. JEREPLAY_SYMBOL_CACHE names another folder, or is `off`.
  */
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { cacheFolder, makeRoom } from './cache_folder.ts';
+import { cacheFolder, makeRoom, readKept } from './cache_folder.ts';
 import type { KeptTexts, SymbolTool } from '../profiles/symbols/host.ts';
 
 /** Of all files; the oldest go first. */
@@ -37,11 +37,7 @@ export function keptTexts(folder: string, toolPath: (tool: SymbolTool) => string
       return tools;
     },
     read(name) {
-      try {
-        return readFileSync(join(folder, name), 'utf8');
-      } catch {
-        return undefined;
-      }
+      return readKept(folder, name)?.toString('utf8');
     },
     write(name, text) {
       try {
