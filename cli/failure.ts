@@ -4,6 +4,7 @@
  */
 import { outOfAddressSpace } from '../core/memory.ts';
 import { InputError } from '../core/trace/input_error.ts';
+import { SYSTEM_FACTS } from '../formats/system_errors.ts';
 
 /** Exit code of a finding that the caller asked to fail on. */
 export const EXIT_FINDING = 1;
@@ -11,25 +12,6 @@ export const EXIT_FINDING = 1;
 export const EXIT_BAD_INPUT = 2;
 /** Exit code of our own bugs (EX_SOFTWARE of sysexits.h). */
 export const EXIT_BUG = 70;
-
-/** What the operating system's error codes mean to a user. */
-const SYSTEM_FACTS = new Map([
-  ['ENOENT', 'no such file or directory'],
-  ['EISDIR', 'is a directory'],
-  ['ENOTDIR', 'a part of the path is not a directory'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'operation not permitted'],
-  ['EROFS', 'read-only file system'],
-  ['ENOSPC', 'no space left on the device'],
-  ['EFBIG', 'file too large'],
-  ['EMFILE', 'too many open files'],
-  ['ENAMETOOLONG', 'file name too long'],
-  ['EDQUOT', 'disk quota exceeded'],
-  ['ELOOP', 'too many symbolic links'],
-  ['ETXTBSY', 'the file is a program that is running'],
-  ['ENXIO', 'no such device or address'],
-  ['EIO', 'input/output error'],
-]);
 
 /** True for an error that the operating system gave for a file. */
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

@@ -4,8 +4,8 @@
  */
 import { compact } from '../formats/compact/reader.ts';
 import { heaptrack } from '../formats/heaptrack/heaptrack.ts';
-import { openInput } from '../formats/input.ts';
-import { beginning, HEAD_BYTES, mayPay } from './unpacking_beside.ts';
+import { HEAD_BYTES, openInput } from '../formats/input.ts';
+import { beginning, mayPay } from './unpacking_beside.ts';
 
 /** Bytes of text from which it pays: the thread begins to read after about as long as reading a few megabytes takes. */
 const LEAST_BYTES = 16 << 20;

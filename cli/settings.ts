@@ -18,20 +18,26 @@ const TIME_UNITS_NS = new Map([
   ['h', 3600e9],
 ]);
 
+/** A number with a unit of time, in ns; undefined if it is none. */
+function nanosecondsOf(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-zµ]+)$/.exec(text);
+  const unit = TIME_UNITS_NS.get(match?.[2] ?? '');
+  return unit === undefined ? undefined : Math.round(Number(match?.[1]) * unit);
+}
+
 /** Reads `--until`: `5000`, `1.5s` or `peak`. */
 export function parseUntil(text: string): Until {
   if (text === 'peak') return 'peak';
   if (/^\d{1,15}$/.test(text)) return { event: Number(text) };
-  const match = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-zµ]+)$/.exec(text);
-  const unit = match === null ? undefined : TIME_UNITS_NS.get(match[2] as string);
-  if (match === null || unit === undefined) {
+  const time = nanosecondsOf(text);
+  if (time === undefined) {
     throw new InputError(
       '--until',
       `"${text}" is no point in a trace`,
       'an event number (5000), a time since the start (1.5s, 200ms) or peak',
     );
   }
-  return { time: Math.round(Number(match[1]) * unit) };
+  return { time };
 }
 
 /** What a report says of the point where a trace was stopped. */
@@ -42,9 +48,7 @@ export function momentOf(until: Until): string {
 
 /** Reads a length of time, in ns: `30s`, `1.5m`. */
 export function parseDuration(flag: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-zµ]+)$/.exec(text);
-  const unit = match === null ? undefined : TIME_UNITS_NS.get(match[2] as string);
-  const value = match === null || unit === undefined ? 0 : Math.round(Number(match[1]) * unit);
+  const value = nanosecondsOf(text) ?? 0;
   // Timers count milliseconds in 31 bits: 24 days.
   if (!(value > 0 && value < 2 ** 31 * 1e6))
     throw new InputError(flag, `"${text}" is no length of time`, `a number with a unit, up to 24 days: ${flag} 30s`);

@@ -6,7 +6,7 @@ import { grown } from '../core/columns.ts';
 import type { AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { OpenedBeside } from '../formats/beside/open_beside.ts';
-import { faultOf, fileBlocks, type Input, openInput, peek } from '../formats/input.ts';
+import { faultOf, fileBlocks, HEAD_BYTES, type Input, openInput, peek } from '../formats/input.ts';
 import { LineScanner } from '../formats/shared/lines.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { HeapReader, isHeap } from '../profiles/heap/read.ts';
@@ -35,9 +35,6 @@ export interface Subject extends OpenedProfile {
   /** Where the trace was stopped, if not at its end: "at the peak". */
   readonly moment?: string;
 }
-
-/** Decompressed bytes that tell a profile. */
-const HEAD_BYTES = 65536;
 
 /**
  * Reads a trace (to its end, or up to `--until`), a recording that sums up, or a profile.

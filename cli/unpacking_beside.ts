@@ -4,10 +4,7 @@
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { isCompressed, isZstd } from '../formats/input.ts';
-
-/** Bytes of the file that are looked at. */
-export const HEAD_BYTES = 1 << 16;
+import { HEAD_BYTES, isCompressed, isZstd } from '../formats/input.ts';
 
 /** Bytes of a compressed file from which it pays to decompress it in a thread of its own, where it is not read in one. */
 const LEAST_PACKED_BYTES = 4 << 20;

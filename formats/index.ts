@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { endsEarly, faultOf, type Input, openInput, peek, type Source } from './input.ts';
+import { endsEarly, faultOf, HEAD_BYTES, type Input, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -49,9 +49,6 @@ export const FORMATS: readonly TraceFormat[] = [
   mallocDebug,
   utrace,
 ];
-
-/** Bytes of the decompressed input that formats are shown. */
-const HEAD_BYTES = 65536;
 
 /** The format with this name. @throws InputError for an unknown name. */
 export function formatNamed(name: string): TraceFormat {

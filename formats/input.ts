@@ -6,10 +6,13 @@
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
+import { SYSTEM_FACTS } from './system_errors.ts';
 
 /** Where bytes come from: a path, "-" for standard input, bytes as they are, or an input that is open already. */
 export type Source = string | Uint8Array | AsyncIterable<Uint8Array> | Input;
 
+/** Bytes of the beginning of an input, decompressed where that is possible, that tell what it is. */
+export const HEAD_BYTES = 65536;
 /** Bytes read from the system at once. */
 const READ_BYTES = 1 << 20;
 /** Bytes of a block of `fileBlocks`. */
@@ -178,21 +181,10 @@ async function* rawChunks(source: Exclude<Source, Input>, name: string, totalByt
   }
 }
 
-const SYSTEM_ERRORS = new Map([
-  ['ENOENT', 'no such file'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-  ['EISDIR', 'is a directory'],
-  ['ENOTDIR', 'no such file'],
-  ['ENAMETOOLONG', 'no such file: the name is too long'],
-  ['ELOOP', 'no such file: a loop of links'],
-  ['EIO', 'cannot be read: input/output error'],
-  ['ERR_INVALID_ARG_VALUE', 'is not a file name'],
-]);
-
 function asInputError(error: unknown, name: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  const fact = code === undefined ? undefined : SYSTEM_ERRORS.get(code);
+  // Node itself refuses names that hold NUL.
+  const fact = code === 'ERR_INVALID_ARG_VALUE' ? 'is not a file name' : SYSTEM_FACTS.get(code ?? '');
   return fact === undefined ? error : new InputError(name, fact);
 }
 

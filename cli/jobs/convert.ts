@@ -5,7 +5,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { compact } from '../../formats/compact/reader.ts';
 import { sniffFormat } from '../../formats/index.ts';
-import { endsEarly, faultOf, openInput, peek } from '../../formats/input.ts';
+import { endsEarly, faultOf, HEAD_BYTES, openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
 import { standardInput } from '../standard_input.ts';
@@ -18,9 +18,6 @@ interface ConvertArgs extends InputArgs {
   readonly output: string;
   readonly to?: string | undefined;
 }
-
-/** Decompressed bytes that tell a format. */
-const HEAD_BYTES = 65536;
 
 /** Converts a recording; several inputs are its parts, in order, as `cat` would put them together. */
 export async function convert(args: ConvertArgs): Promise<void> {
