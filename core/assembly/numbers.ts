@@ -3,6 +3,8 @@
  * entry of it.
  * Invariant: of a grain where nothing lives the entry is 0; else it is the block's number times 2^NUMBER, plus which of 2^PLACES places in the grain it
  * begins at. If several blocks begin there, or one between two places, the entry is 2^NUMBER times the first of a chain of nodes, plus CROWDED.
+ * Invariant: no chunk lies more than `farthest` slots behind the one that its hash names, so that no search is longer. Chunks which do not fit that, be they
+ * chosen so, are hashed anew with another factor; the bound is then twice as large, until there are more slots, so that this happens less than 32 times.
  */
 import { Column, EventWindow } from './tables';
 
@@ -33,6 +35,8 @@ const FEW: u64 = 64;
 const ONE_IN: u64 = 64;
 /** 2^64 divided by the golden ratio, to 53 bits: the upper bits of its multiples lie far apart, those of chunks that follow each other the farthest. */
 const GOLDEN: u64 = 0x9e3779b97f4a7800;
+/** A chunk lies so many slots behind its own at most, as long as the factor is the first one. */
+const NEAR: u32 = 64;
 /** No chunk. */
 const EMPTY: u64 = -1;
 /** Added to a whole number below it, it leaves that in the lower bits of the double, and its own in the upper 12. */
@@ -77,6 +81,9 @@ let grainBits = COARSE;
 let slots: usize = 0;
 let slotCount: u32 = 0;
 let slotShift: u64 = 64;
+/** The hash of a chunk is its product with this, which is GOLDEN at first. */
+let factor: u64 = GOLDEN;
+let farthest: u32 = NEAR;
 let chunkCount: u32 = 0;
 /** Room for lines; and lines that belong to nothing, chained by their first words, which are 0 otherwise. */
 let lineNext: usize = 0;
@@ -139,6 +146,7 @@ function lane(from: u32, to: u32): u32 {
     // bits between two places come out on top, and make a chunk that there is not
     const place = rotr(address, turn);
     const chunk = place >>> (LG_PLACES + 2 * LG_LEAF);
+    // with another factor this is a guess; a constant is faster
     let slot = changetype<Slot>(firstSlot + <u32>((chunk * GOLDEN) >>> shift) * SLOT_BYTES);
     if (slot.chunk !== chunk) {
       slot = slotOf(chunk);
@@ -204,8 +212,9 @@ function claim(address: u64): u32 {
 
 /** Forgets an address and gives its number back: 0 if nothing lives there. */
 function release(address: u64): u32 {
-  const slot = slotOf(chunkOf(address));
-  if (slot.chunk === EMPTY) return 0;
+  const chunk = chunkOf(address);
+  const slot = slotOf(chunk);
+  if (slot.chunk !== chunk) return 0;
   const leaf = slot.leaves[pageInChunk(address)];
   if (changetype<usize>(leaf) === 0) return 0;
   const cell = cellOf(leaf, address);
@@ -317,12 +326,14 @@ function slotAt(first: usize, index: u32): Slot {
   return changetype<Slot>(first + index * SLOT_BYTES);
 }
 
-/** Where a chunk is among the slots, or would be. */
+/** Where a chunk is among the slots, or would be: another's slot if it has to be hashed anew for that. */
 function slotOf(chunk: u64): Slot {
-  let index = <u32>((chunk * GOLDEN) >>> slotShift);
+  let index = <u32>((chunk * factor) >>> slotShift);
   let slot = slotAt(slots, index);
+  let left = farthest;
   while (slot.chunk !== chunk) {
-    if (slot.chunk === EMPTY) break;
+    if (slot.chunk === EMPTY || left === 0) break;
+    left--;
     index = (index + 1) & (slotCount - 1);
     slot = slotAt(slots, index);
   }
@@ -333,9 +344,13 @@ function slotOf(chunk: u64): Slot {
 function reach(address: u64): usize {
   const chunk = chunkOf(address);
   let slot = slotOf(chunk);
-  if (slot.chunk === EMPTY) {
+  if (slot.chunk !== chunk) {
     if (chunkCount * 2 >= slotCount) {
       sweep();
+      slot = slotOf(chunk);
+    }
+    while (slot.chunk !== EMPTY) {
+      scatter();
       slot = slotOf(chunk);
     }
     chunkCount++;
@@ -399,19 +414,54 @@ function sweep(): void {
       kept++;
     }
   }
-  makeSlots(kept * 4 > count ? count * 2 : count);
+  if (kept * 4 > count) farthest = NEAR;
+  chunkCount = kept;
+  respread(kept * 4 > count ? count * 2 : count);
+}
+
+/** Hashes all chunks with another factor. */
+function scatter(): void {
+  changeFactor();
+  respread(slotCount);
+}
+
+/** The next factor, an odd one, and a bound that chunks fit sooner (xorshift64: Marsaglia, Xorshift RNGs, 2003). */
+function changeFactor(): void {
+  factor ^= factor << 13;
+  factor ^= factor >>> 7;
+  factor = (factor ^ (factor << 17)) | 1;
+  farthest <<= 1;
+}
+
+/** Brings all chunks into so many slots, with other factors if they do not fit. */
+function respread(count: u32): void {
+  const first = slots;
+  const former = slotCount;
+  const chunks = chunkCount;
+  makeSlots(count);
+  while (!enterChunks(first, former)) {
+    changeFactor();
+    give(slots, count * SLOT_BYTES);
+    makeSlots(count);
+  }
+  chunkCount = chunks;
+  give(first, former * SLOT_BYTES);
+}
+
+/** Enters the chunks of other slots. @returns Whether all fitted. */
+function enterChunks(first: usize, count: u32): bool {
   for (let index: u32 = 0; index < count; index++) {
     const from = slotAt(first, index);
     if (from.chunk === EMPTY) continue;
     const slot = slotOf(from.chunk);
+    if (slot.chunk !== EMPTY) return false;
     slot.chunk = from.chunk;
     slot.leaves = from.leaves;
   }
-  chunkCount = kept;
-  give(first, count * SLOT_BYTES);
+  return true;
 }
 
-/** Makes all slots anew: a power of two. */
+/** Makes all slots anew, without chunks: a power of two. */
 function makeSlots(count: u32): void {
   slots = take(count * SLOT_BYTES);
   memory.fill(slots, 0xff, count * SLOT_BYTES);

@@ -112,3 +112,37 @@ test('blocks that lie pages apart take less than 200 bytes each', () => {
   expect(last).toBe(200_000);
   expect(memory.buffer.byteLength / 200_000).toBeLessThan(200);
 });
+
+/** Bytes of a chunk. A Fibonacci number of them is how far addresses lie apart whose hashes by the golden ratio are nearly the same. */
+const CHUNK = 65536;
+const UNLUCKY = 832_040 * CHUNK;
+
+test('addresses that hash to the same slots keep their numbers', () => {
+  const calls: Call[] = [];
+  const at = (index: number) => 0x10010 + index * UNLUCKY;
+  for (let index = 0; index < 6000; index++) {
+    calls.push({ op: Op.malloc, ptr: at(index), old: 0, size: 1 });
+    if (index % 3 === 0)
+      calls.push({ op: Op.free, ptr: at(index + 7), old: 0, size: 0 }, { op: Op.malloc, ptr: index * CHUNK, old: 0, size: 1 });
+    if (index % 5 === 0) calls.push({ op: Op.free, ptr: at(index >> 1), old: 0, size: 0 });
+  }
+  compare(calls);
+});
+
+test('addresses that hash to the same slots take no longer than others', () => {
+  const time = (distance: number): number => {
+    const numbers = new AddressNumbers(new EventWindow(new ColumnMemory()));
+    const batch = new EventBatch(1000);
+    batch.length = batch.capacity;
+    const before = process.cpuUsage();
+    for (let block = 0; block < 20_000; ) {
+      for (let row = 0; row < batch.length; row++) batch.ptr[row] = ++block * distance;
+      numbers.number(batch);
+    }
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  const best = (distance: number) => Math.min(time(distance), time(distance), time(distance));
+  const ordinary = best(CHUNK);
+  expect(best(UNLUCKY) / ordinary).toBeLessThan(10);
+});
