@@ -2,6 +2,8 @@
  * Rows of a table by their content: where one with the same content may be, and places for new ones.
  * Invariant: rows are added in order, from 0; at least half of the slots are free.
  * The table itself compares contents, of rows whose hashes are the same: that is, nearly always, of the row that was looked for.
+ * Differs from tables that change their factor (hash_factor.ts): contents are not here to be hashed anew, so that n rows whose hashes were made to be the same
+ * take time in proportion to n^2.
  */
 import { grown } from '../columns.ts';
 

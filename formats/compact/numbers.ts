@@ -2,7 +2,10 @@
  * Numbers for what events repeat: calls (operation, thread, size, count or alignment, stack) and addresses.
  * Invariant: an address keeps its number from an allocation there to its free. Numbers of addresses where nothing lives are given
  * away when they have become many, so that the table stays in proportion to the live blocks.
+ * Invariant: no address lies more than `#farthest` slots behind its own (core/trace/hash_factor.ts). Of calls there are no more than MOST_CALLS, so that
+ * sizes which were chosen to share a slot take that many steps each at most.
  */
+import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
 import { MOST_CALLS } from './block_layout.ts';
 import type { VarintWriter } from './varint.ts';
 
@@ -78,6 +81,8 @@ export class AddressNumbers {
   #vacant: readonly number[] = [];
   #vacantAt = 0;
   #previous = 0;
+  #factor = FIRST_FACTOR;
+  #farthest = NEAR;
 
   constructor(spare = SPARE) {
     this.#spare = spare;
@@ -88,10 +93,15 @@ export class AddressNumbers {
   numberOf(address: number, news: VarintWriter): number {
     if (address === 0) return 0;
     let slot = this.#slotOf(address);
-    const found = this.#slots[slot];
-    if (found !== 0) return found - 1;
+    if (slot >= 0 && this.#slots[slot] !== 0) return this.#slots[slot] - 1;
     if ((this.#bound + 1) * 2 > this.#slots.length) {
-      this.#rehash(this.#slots.length * 2);
+      this.#farthest = NEAR;
+      this.#spread(this.#slots.length * 2);
+      slot = this.#slotOf(address);
+    }
+    while (slot < 0) {
+      this.#changeFactor();
+      this.#spread(this.#slots.length);
       slot = this.#slotOf(address);
     }
     const number = this.#vacantAt < this.#vacant.length ? this.#vacant[this.#vacantAt++] : this.#count++;
@@ -123,25 +133,45 @@ export class AddressNumbers {
     this.#vacant = [...this.#vacant.slice(this.#vacantAt), ...released];
     this.#vacantAt = 0;
     this.#bound = this.#alive;
-    this.#rehash(this.#slots.length);
+    this.#spread(this.#slots.length);
     return released;
   }
 
+  /** The slot where the address is, or the free one where it belongs; -1 if all have to be hashed anew for that. */
   #slotOf(address: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
+    const factor = this.#factor;
     const high = (address * (1 / TWO_32)) | 0;
-    let hash = Math.imul((address >>> 3) ^ (address << 9) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
+    let hash = Math.imul((address >>> 3) ^ (address << 9) ^ Math.imul(high, factor), factor);
     hash ^= hash >>> 15;
     let slot = hash & mask;
-    while (slots[slot] !== 0 && this.#address[slots[slot] - 1] !== address) slot = (slot + 1) & mask;
+    let left = this.#farthest;
+    while (slots[slot] !== 0 && this.#address[slots[slot] - 1] !== address) {
+      if (left-- === 0) return -1;
+      slot = (slot + 1) & mask;
+    }
     return slot;
   }
 
-  #rehash(capacity: number): void {
+  #changeFactor(): void {
+    this.#factor = nextFactor(this.#factor);
+    this.#farthest *= 2;
+  }
+
+  /** Enters all addresses in a new table of so many slots, with other factors if they do not fit. */
+  #spread(capacity: number): void {
     this.#slots = new Int32Array(capacity);
     for (let number = 1; number < this.#count; number++) {
-      if (this.#address[number] >= 0) this.#slots[this.#slotOf(this.#address[number])] = number + 1;
+      if (this.#address[number] < 0) continue;
+      const slot = this.#slotOf(this.#address[number]);
+      if (slot >= 0) {
+        this.#slots[slot] = number + 1;
+      } else {
+        this.#changeFactor();
+        this.#slots.fill(0);
+        number = 0;
+      }
     }
   }
 

@@ -2,7 +2,10 @@
  * Addresses and a number for each: which blocks are live, since when, and which were freed.
  * Invariant: an address with a positive number is live, one with a negative number was live and is not; 0 is never stored.
  * Freed addresses are forgotten whenever the table grows beyond KEPT, so that it stays in proportion to the live ones.
+ * Invariant: none lies more than `#farthest` slots behind its own (core/trace/hash_factor.ts).
  */
+import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
+
 const TWO_32 = 2 ** 32;
 /** Numbers of a table that is small enough to keep what was freed. */
 const KEPT = 2 * 4096;
@@ -13,6 +16,8 @@ export class AddressTable {
   #slots = new Float64Array(2 * 256).fill(-1);
   /** Slots in use. */
   #used = 0;
+  #factor = FIRST_FACTOR;
+  #farthest = NEAR;
 
   /** The address's number; 0 if it has none. */
   get(address: number): number {
@@ -38,6 +43,11 @@ export class AddressTable {
         this.#rehash();
         at = this.#find(address);
       }
+      while (this.#slots[at] >= 0) {
+        this.#changeFactor();
+        this.#spread(this.#slots.length, () => true);
+        at = this.#find(address);
+      }
       this.#slots[at] = address;
       this.#used++;
     }
@@ -55,15 +65,20 @@ export class AddressTable {
     this.#used = 0;
   }
 
-  /** Where the address is, or the free place where it belongs. */
+  /** Where the address is, or the free place where it belongs: another's if it has to be hashed anew for that. */
   #find(address: number): number {
     const slots = this.#slots;
     const mask = slots.length - 2;
+    const factor = this.#factor;
     const high = (address / TWO_32) | 0;
-    let hash = Math.imul((address >>> 4) ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
+    let hash = Math.imul((address >>> 4) ^ Math.imul(high, factor), factor);
     hash ^= hash >>> 15;
     let at = (hash << 1) & mask;
-    for (let key = slots[at]; key !== address && key >= 0; key = slots[at]) at = (at + 2) & mask;
+    let left = this.#farthest;
+    for (let key = slots[at]; key !== address && key >= 0 && left > 0; key = slots[at]) {
+      at = (at + 2) & mask;
+      left--;
+    }
     return at;
   }
 
@@ -76,11 +91,29 @@ export class AddressTable {
     for (let at = 0; at < former.length; at += 2) if (stays(at)) staying++;
     let { length } = former;
     while (staying * 8 > length) length *= 2;
-    this.#slots = new Float64Array(length).fill(-1);
+    if (length > former.length) this.#farthest = NEAR;
     this.#used = staying;
+    this.#spread(length, stays);
+  }
+
+  #changeFactor(): void {
+    this.#factor = nextFactor(this.#factor);
+    this.#farthest *= 2;
+  }
+
+  /** Brings the addresses that stay into so many places, with other factors if they do not fit. */
+  #spread(length: number, stays: (at: number) => boolean): void {
+    const former = this.#slots;
+    this.#slots = new Float64Array(length).fill(-1);
     for (let from = 0; from < former.length; from += 2) {
-      if (!stays(from)) continue;
+      if (former[from] < 0 || !stays(from)) continue;
       const at = this.#find(former[from]);
+      if (this.#slots[at] >= 0) {
+        this.#changeFactor();
+        this.#slots.fill(-1);
+        from = -2;
+        continue;
+      }
       this.#slots[at] = former[from];
       this.#slots[at + 1] = former[from + 1];
     }

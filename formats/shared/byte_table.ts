@@ -1,7 +1,9 @@
 /**
  * Byte strings, each distinct one once: names of functions, libraries and frames, looked up without making a string.
- * Invariant: two rows never hold the same bytes; index order is the order of first appearance.
+ * Invariant: two rows never hold the same bytes; index order is the order of first appearance. None lies more than `#farthest` slots behind its own
+ * (core/trace/hash_factor.ts).
  */
+import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
 import { textOf } from './cursor.ts';
 
 /** Interned byte strings. */
@@ -13,6 +15,9 @@ export class ByteTable {
   /** Open addressing: slot -> row + 1, 0 for free. */
   #slots = new Int32Array(128);
   #length = 0;
+  /** What hashes begin with. */
+  #seed = FIRST_FACTOR;
+  #farthest = NEAR;
 
   get length(): number {
     return this.#length;
@@ -25,13 +30,20 @@ export class ByteTable {
 
   /** The row of these bytes, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    return this.#slots[this.#slotOf(bytes, start, end, hashBytes(bytes, start, end))] - 1;
+    const slot = this.#slotOf(bytes, start, end, hashBytes(bytes, start, end, this.#seed));
+    return slot < 0 ? -1 : this.#slots[slot] - 1;
   }
 
   /** The row of these bytes, added if they are new: then it equals the former `length`. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end);
-    const slot = this.#slotOf(bytes, start, end, hash);
+    let hash = hashBytes(bytes, start, end, this.#seed);
+    let slot = this.#slotOf(bytes, start, end, hash);
+    while (slot < 0) {
+      this.#changeSeed();
+      this.#spread(this.#slots.length);
+      hash = hashBytes(bytes, start, end, this.#seed);
+      slot = this.#slotOf(bytes, start, end, hash);
+    }
     const found = this.#slots[slot];
     if (found !== 0) return found - 1;
     const row = this.#length++;
@@ -46,17 +58,22 @@ export class ByteTable {
     this.#bytes.set(bytes.subarray(start, end), at);
     this.#starts[row + 1] = after;
     this.#hashes[row] = hash;
-    if (this.#length * 2 > this.#slots.length) this.#rehash();
+    if (this.#length * 2 > this.#slots.length) {
+      this.#farthest = NEAR;
+      this.#spread(this.#slots.length * 2);
+    }
     return row;
   }
 
-  /** The slot where these bytes are, or the free one where they belong. */
+  /** The slot where these bytes are, or the free one where they belong; -1 if all have to be hashed anew for that. */
   #slotOf(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let slot = (hash ^ (hash >>> 15)) & mask;
+    let left = this.#farthest;
     for (let found = slots[slot]; found !== 0; found = slots[slot]) {
       if (this.#hashes[found - 1] === hash && this.#equals(found - 1, bytes, start, end)) break;
+      if (left-- === 0) return -1;
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -70,21 +87,37 @@ export class ByteTable {
     return true;
   }
 
-  #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
+  #changeSeed(): void {
+    this.#seed = nextFactor(this.#seed);
+    this.#farthest *= 2;
+    for (let row = 0; row < this.#length; row++) {
+      this.#hashes[row] = hashBytes(this.#bytes, this.#starts[row], this.#starts[row + 1], this.#seed);
+    }
+  }
+
+  /** Enters all rows in a new table of so many slots, with other seeds if they do not fit. */
+  #spread(length: number): void {
+    const slots = new Int32Array(length);
     const mask = slots.length - 1;
     for (let row = 0; row < this.#length; row++) {
       const hash = this.#hashes[row];
       let slot = (hash ^ (hash >>> 15)) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = row + 1;
+      let left = this.#farthest;
+      while (slots[slot] !== 0 && left-- > 0) slot = (slot + 1) & mask;
+      if (slots[slot] === 0) {
+        slots[slot] = row + 1;
+      } else {
+        this.#changeSeed();
+        slots.fill(0);
+        row = -1;
+      }
     }
     this.#slots = slots;
   }
 }
 
-function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
+function hashBytes(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  let hash = seed;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash;
 }

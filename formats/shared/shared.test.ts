@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Op, type EventBatch } from '../../core/trace/events.ts';
+import { FIRST_FACTOR } from '../../core/trace/hash_factor.ts';
 import { BatchBuilder } from './batch_builder.ts';
+import { AddressTable } from './address_table.ts';
 import { ByteTable } from './byte_table.ts';
 import { ascii, ByteCursor, findWord, fourDigits, roundUp, twelveHex } from './cursor.ts';
 import { LineScanner } from './lines.ts';
@@ -190,6 +192,70 @@ test('ByteTable gives one row per distinct string', () => {
       expect(table.length).toBe(rows.size);
     }),
   );
+});
+
+/** The least processor time of three runs, ms. */
+function timeOf(run: () => void): number {
+  const times = [0, 0, 0].map(() => {
+    const before = process.cpuUsage();
+    run();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  });
+  return Math.min(...times);
+}
+
+test('ByteTable takes no longer for strings whose hashes are the same', () => {
+  const hashOf = (text: string, start: number) => {
+    let hash = start;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    return hash;
+  };
+  // Of each pair both lead from one hash to one other: 2^13 strings of 13 of those have the same (Joux, Multicollisions in iterated hash functions, 2004).
+  let chosen = [''];
+  for (let pairs = 0, start = FIRST_FACTOR; pairs < 13; pairs++) {
+    const seen = new Map<number, string>();
+    for (let next = 0; ; next++) {
+      const text = (next * 7919).toString(36);
+      const hash = hashOf(text, start);
+      const other = seen.get(hash);
+      seen.set(hash, text);
+      if (other === undefined) continue;
+      chosen = chosen.flatMap((before) => [before + other, before + text]);
+      start = hash;
+      break;
+    }
+  }
+  const intern = (words: readonly string[]) => {
+    const bytes = words.map((word) => Buffer.from(word));
+    return timeOf(() => {
+      const table = new ByteTable();
+      expect(bytes.every((word, row) => table.intern(word, 0, word.length) === row)).toBe(true);
+      expect(table.find(Buffer.from('none'), 0, 4)).toBe(-1);
+    });
+  };
+  const ordinary = intern(chosen.map((word, row) => word.slice(0, -5) + String(10_000 + row)));
+  expect(intern(chosen) / ordinary).toBeLessThan(10);
+});
+
+test('AddressTable takes no longer for addresses whose hashes are the same', () => {
+  const COUNT = 20_000;
+  const chosen: number[] = [];
+  for (let high = 1; chosen.length < COUNT; high++) {
+    const low = Math.imul(high, FIRST_FACTOR);
+    if (low >>> 28 === 0) chosen.push(high * 2 ** 32 + low * 16);
+  }
+  const enter = (addresses: readonly number[]) =>
+    timeOf(() => {
+      const table = new AddressTable();
+      addresses.forEach((address, index) => table.set(address, index + 1));
+      expect(table.get(17)).toBe(0);
+      expect(table.end(addresses[5], -1)).toBe(6);
+      expect(addresses.every((address, index) => table.get(address) === (index === 5 ? -1 : index + 1))).toBe(true);
+      expect([...table.live()]).toHaveLength(COUNT - 1);
+    });
+  const ordinary = enter(chosen.map((_, index) => 0x7f00_0000_0010 + index * 272));
+  expect(enter(chosen) / ordinary).toBeLessThan(10);
 });
 
 test('BatchBuilder hands over every event once, in order of time', () => {
