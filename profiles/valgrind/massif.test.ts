@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { StackIndex } from '../../core/units.ts';
+import { growthOf, MOST_GROWTH } from '../../fixtures/growth.ts';
 import { openInput } from '../../formats/input.ts';
 import { formatLeaks } from '../leaks/leaks_text.ts';
 import { leaksFromProfile } from '../leaks/leaks.ts';
@@ -203,4 +204,26 @@ describe('trees', () => {
     expect(profile.samples.total('inuse_space')).toBe(8);
     expect(profile.stacks.framesOf(0 as StackIndex).length).toBe(depth - 1);
   });
+});
+
+test('a chain of calls that is twice as deep takes less than three times as long', () => {
+  const chain = (depth: number): Uint8Array =>
+    Buffer.from(
+      [
+        'desc: (none)\ncmd: ./app\ntime_unit: i',
+        '#-----------\nsnapshot=0\n#-----------\ntime=1\nmem_heap_B=100\nmem_heap_extra_B=8\nmem_stacks_B=0\nheap_tree=peak',
+        'n1: 100 (heap allocation functions) malloc/new/new[], --alloc-fns, etc.',
+        ...Array.from(
+          { length: depth },
+          (_, level) => `${' '.repeat(level % 200)}n${level < depth - 1 ? 1 : 0}: 100 0x${(0x1000 + level).toString(16)}: f (a.c:${level})`,
+        ),
+        '',
+      ].join('\n'),
+    );
+  const [once, twice] = [chain(15_000), chain(30_000)];
+  const growth = growthOf(
+    () => readMassif(once, 'a'),
+    () => readMassif(twice, 'a'),
+  );
+  expect(growth).toBeLessThan(MOST_GROWTH);
 });
