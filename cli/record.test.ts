@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The kernel may forbid what an installed bpftrace needs: then there is nothing to compare with. */
+/** The kernel may forbid what an installed bpftrace needs: then there is nothing to compare with, also where skips are forbidden, and that is said. */
 function kernelTraces(): boolean {
   const allowed =
     spawnSync('bpftrace', ['-e', 'uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc /0/ {} interval:ms:1 { exit(); }']).status === 0;
