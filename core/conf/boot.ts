@@ -10,6 +10,7 @@ import { toByteString, fromByteString } from './byte_string.ts';
 import { mulFxp, roundFxp } from './fxp.ts';
 import type { ConfMessage } from './malloc_conf.ts';
 import type { Options, PercpuArena } from './options.ts';
+import { profBoot1 } from './prof_boot.ts';
 
 /** Arena indices that an application can name (MALLOCX_ARENA_LIMIT). */
 export const ARENA_LIMIT = 4095;
@@ -152,14 +153,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
 
   if (systemThp === 'unknown') options.thp = 'not supported';
 
-  if (options.prof_leak_error) options.prof_leak = true;
-  let profInterval = 0;
-  if (options.prof_leak && !options.prof) {
-    options.prof = true;
-    options.prof_gdump = false;
-  } else if (options.prof && options.lg_prof_interval >= 0) {
-    profInterval = 2 ** options.lg_prof_interval;
-  }
+  const profInterval = profBoot1(options);
 
   const maxIndex = sizeToIndex(options.tcache_max);
   const nhbins = maxIndex + 1;

@@ -4,7 +4,7 @@ import { Engine } from '../../fixtures/prof/engine.ts';
 import { prngLgRange, setU64 } from '../u64.ts';
 import { ProfDeadlockError } from './host.ts';
 import { UnbiasMap } from './unbias.ts';
-import { profBoot1 } from './prof.ts';
+import { profBoot1 } from '../conf/prof_boot.ts';
 
 const MAIN_SEED = 0x7ffff7cd3b78n;
 const THREAD_SEED = 0x7ffff341ec78n;

@@ -28,20 +28,6 @@ import { checkTdata } from './prof_tdata.ts';
 /** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN less the closing zero). */
 const PATH_MAX = 4096;
 
-/**
- * What the options mean together (prof_boot1); changes `prof`, `prof_gdump` and `prof_leak` as the library changes its variables.
- * @returns Bytes between automatic dumps, 0 for none.
- */
-export function profBoot1(options: ProfOptions & { prof: boolean }): number {
-  if (options.prof_leak_error) options.prof_leak = true;
-  if (options.prof_leak && !options.prof) {
-    options.prof = true;
-    options.prof_gdump = false;
-    return 0;
-  }
-  return options.prof && options.lg_prof_interval >= 0 ? 2 ** options.lg_prof_interval : 0;
-}
-
 /** Profiling of one process with prof:true. */
 export class Prof {
   /** prof.active. A caller that sees false may skip `allocPrep`. */
