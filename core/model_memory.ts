@@ -8,6 +8,7 @@
 import { MODEL as BYTES } from './assembly/module.ts';
 import { FIRST_COLUMN, MODEL } from './assembly/places.ts';
 import type { ColumnKind } from './columns.ts';
+import { ARENA_LIMIT } from './conf/boot.ts';
 import { ColumnMemory, SharedCode } from './memory.ts';
 import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS } from './sizes/sc.ts';
 
@@ -82,8 +83,8 @@ const REGIONS = 9;
 const ARENAS = 11;
 const FLUSH_DIV = 12;
 
-/** Arenas that there can be (MALLOCX_ARENA_LIMIT). */
-const MOST_ARENAS = 4096;
+/** Room for arenas: those that an application can name, and one more, a power of two. */
+const MOST_ARENAS = ARENA_LIMIT + 1;
 
 /** The memory of one heap. */
 export class ModelMemory extends ColumnMemory {

@@ -5,7 +5,6 @@
  * Differs: the clock is the heap's.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';
-import { ESET_ROWS } from '../extent/eset.ts';
 import type { Heap } from '../heap.ts';
 import { HPA_SLAB_COUNTERS } from '../hpa/psset.ts';
 import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
@@ -134,7 +133,7 @@ function readHpaMutexes({ mutexes }: Heap, arena: Arena, out: ArenaStats): void 
 /** Extents and bytes by page size class; what is larger than all classes is not shown. */
 function countExtents(ecache: Ecache, extents: Float64Array, bytes: Float64Array): void {
   const { eset, guarded } = ecache;
-  for (let row = 0; row < Math.min(NPSIZES, ESET_ROWS); row++) {
+  for (let row = 0; row < NPSIZES; row++) {
     extents[row] = eset.count(row) + guarded.count(row);
     bytes[row] = (eset.pagesIn(row) + guarded.pagesIn(row)) * PAGE;
   }
