@@ -61,6 +61,15 @@ const BY_NAME = new Map<string, Kind>([
   ['SYS_clone', Kind.clone],
 ]);
 
+/**
+ * The forms of operator new and delete that allocate and free, [replacement.functions] of the C++ standard, mangled and demangled.
+ * The others (placement new, those of a pool) are the program's own; `_Zne`, `_Zng` and `_Znt` are `!=`, `-` and `!`.
+ */
+const NEW =
+  /^(?:_Zn[wa][mj](?:St11align_val_t)?(?:RKSt9nothrow_t)?@?|operator new(?:\[\])?(?:\(unsigned (?:long|int)(?:, std::align_val_t)?(?:, std::nothrow_t const&)?\))?)$/;
+const DELETE =
+  /^(?:_Zd[la]Pv[mj]?(?:St11align_val_t)?(?:RKSt9nothrow_t)?@?|operator delete(?:\[\])?(?:\(void\*(?:, unsigned (?:long|int))?(?:, std::align_val_t)?(?:, std::nothrow_t const&)?\))?)$/;
+
 /** A name taken apart. */
 export interface Call {
   readonly kind: Kind;
@@ -86,20 +95,14 @@ export function callNamed(text: string): Call {
 }
 
 function kindOf(fn: string, caller: string | undefined): Kind {
-  if (fn.startsWith('_Zn')) return newKind(fn.includes('align_val_t'));
-  if (fn.startsWith('_ZdlPv') || fn.startsWith('_ZdaPv')) return Kind.delete;
-  if (fn.startsWith('operator new')) return newKind(fn.includes('align_val_t'));
-  if (fn.startsWith('operator delete')) return Kind.delete;
+  if (NEW.test(fn)) return fn.includes('align_val_t') ? Kind.new_aligned : Kind.new;
+  if (DELETE.test(fn)) return Kind.delete;
   const kind = BY_NAME.get(fn) ?? BY_NAME.get(fn.replace(/^_+(?:libc_|GI_|GI___libc_)?/, '')) ?? Kind.other;
   if (caller !== undefined && /^libc(?:\.so|-2)/.test(caller)) {
     if (kind === Kind.calloc) return Kind.libc_calloc;
     if (kind === Kind.realloc) return Kind.libc_realloc;
   }
   return kind;
-}
-
-function newKind(aligned: boolean): Kind {
-  return aligned ? Kind.new_aligned : Kind.new;
 }
 
 /** True for calls that allocate or free, one way or the other. */

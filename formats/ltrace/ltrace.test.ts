@@ -246,6 +246,35 @@ describe('one call a line', () => {
   });
 
   test.each([
+    ['_Znwj(8, 1)', 'malloc'],
+    ['_ZnamRKSt9nothrow_t(8, 1)', 'malloc'],
+    ['_ZnwmSt11align_val_tRKSt9nothrow_t(8, 64)', 'aligned_alloc'],
+    ['operator new(8, 1)', 'malloc'],
+    ['operator new(unsigned int)(8, 1)', 'malloc'],
+    ['operator new[](unsigned long, std::nothrow_t const&)(8, 1)', 'malloc'],
+    ['operator new(unsigned long, std::align_val_t, std::nothrow_t const&)(8, 64)', 'aligned_alloc'],
+    ['_ZdaPvm(0x1000, 8)', 'free'],
+    ['_ZdlPvSt11align_val_t(0x1000, 8)', 'free'],
+    ['_ZdlPvmSt11align_val_t(0x1000, 8, 64)', 'free'],
+    ['_ZdlPvSt11align_val_tRKSt9nothrow_t(0x1000, 64, 0)', 'free'],
+    ['operator delete[](void*, std::nothrow_t const&)(0x1000, 1)', 'free'],
+    ['operator delete(void*, unsigned long, std::align_val_t)(0x1000, 8)', 'free'],
+    ['_ZnwmPv(8, 0x1000)', 'other_call'],
+    ['_ZnamPv(8, 0x1000)', 'other_call'],
+    ['_Znwm4Pool(8, 0x1000)', 'other_call'],
+    ['_ZneRK1FS1_(0x1000, 0x2000)', 'other_call'],
+    ['_ZngRK1F(0x1000, 0x2000)', 'other_call'],
+    ['_ZntRK1F(0x1000, 0x2000)', 'other_call'],
+    ['_ZdlPvS_(0x1000, 0x1000)', 'other_call'],
+    ['operator new(unsigned long, void*)(8, 0x1000)', 'other_call'],
+    ['operator delete(void*, void*)(0x1000, 0x1000)', 'other_call'],
+    ['operator new[](unsigned long, Pool&)@libpool.so(8, 0x1000)', 'other_call'],
+  ])('%s counts as %s, for it is one of the operators that can be replaced or is not', (call, reason) => {
+    const { ops, trace } = read(`p->${call} = 0x1000\n${call} = 0x1000\n`);
+    expect({ ...ops, ...trace.skipped }).toEqual({ [reason]: 2 });
+  });
+
+  test.each([
     ['libc.so.6->realloc(0x55e43f621021, 3) = 0x3', 'mislabelled'],
     ['p->posix_memalign(0x7ffda8004b48, 4096, 100, 0) = 0', 'no_address'],
     ['p->asprintf(0x7ffda8004b48, "%s)", 0x55) = 12', 'no_address'],
