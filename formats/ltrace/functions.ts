@@ -32,6 +32,8 @@ export const Kind = {
   libc_calloc: 20,
   /** The one named realloc is that of strnlen, or truly realloc's. */
   libc_realloc: 21,
+  /** The system call of pthread_create and of posix_spawn, whose child calls exec before anything else. */
+  clone3: 22,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -59,6 +61,9 @@ const BY_NAME = new Map<string, Kind>([
   ['SYS_fork', Kind.fork],
   ['SYS_vfork', Kind.fork],
   ['SYS_clone', Kind.clone],
+  ['SYS_clone3', Kind.clone3],
+  // ltrace 0.7.3 has no name for it.
+  ['SYS_435', Kind.clone3],
 ]);
 
 /**
@@ -79,6 +84,8 @@ export interface Call {
   readonly caller: string | undefined;
   /** True for a function's entry (-x), where calls within the library are seen too. */
   readonly entered: boolean;
+  /** True for pthread_create, whose thread is told from a forked child by it. */
+  readonly createsThread: boolean;
 }
 
 /** Takes apart a name as it stands before its arguments. */
@@ -91,7 +98,7 @@ export function callNamed(text: string): Call {
   const at = rest.lastIndexOf('@');
   const entered = at > 0;
   const fn = entered ? rest.slice(0, at) : rest;
-  return { kind: kindOf(fn, caller), fn, caller, entered };
+  return { kind: kindOf(fn, caller), fn, caller, entered, createsThread: fn === 'pthread_create' };
 }
 
 function kindOf(fn: string, caller: string | undefined): Kind {
@@ -107,7 +114,12 @@ function kindOf(fn: string, caller: string | undefined): Kind {
 
 /** True for calls that allocate or free, one way or the other. */
 export function isAllocator(kind: Kind): boolean {
-  return kind !== Kind.other && kind !== Kind.fork && kind !== Kind.clone;
+  return kind !== Kind.other && !startsTask(kind);
+}
+
+/** True for calls that start a process or a thread and give its id. */
+export function startsTask(kind: Kind): boolean {
+  return kind === Kind.fork || kind === Kind.clone || kind === Kind.clone3;
 }
 
 /** True for calls that allocate or free by calling the allocator: where the inner call is seen, it is the one that counts. */

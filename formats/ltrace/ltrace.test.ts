@@ -480,6 +480,28 @@ describe('threads and processes', () => {
     ['the first is given what it freed', '2 p->free(0x550000001000) = <void>; 1 p->malloc(10) = 0x550000001000'],
     ['clone with CLONE_THREAD', '1 SYS_clone(0x3d0f00, 0, 0, 0) = 0x2; 2 p->malloc(10) = 0x550000003000'],
     ['no sign at all', '2 p->free(0x550000001000) = <void>'],
+    ['clone3, for which ltrace has no name', '1 SYS_435(0x7ffc00000000, 88, 0, 0) = 0x2; 2 p->malloc(10) = 0x550000003000'],
+    [
+      'clone3 in two lines',
+      '1 SYS_435(0x7ffc00000000, 88 <unfinished ...>; 2 p->malloc(10) = 0x550000003000; 1 <... SYS_435 resumed> ) = 0x2',
+    ],
+    ['the main heap, but after pthread_create', '1 p->pthread_create(0x7ffc0, 0, 0x55, 0) = 0; 2 p->malloc(10) = 0x550000003000'],
+    [
+      'the main heap, and a pthread_create that has not returned',
+      '1 p->pthread_create(0x7ffc0, 0, 0x55, 0 <unfinished ...>; 1 pthread_create@libc.so.6(0x7ffc0, 0, 0x55, 0 <unfinished ...>; 2 p->malloc(10) = 0x550000003000',
+    ],
+    [
+      'the main heap, but its end sends no SIGCHLD',
+      '2 p->malloc(10) = 0x550000003000; 2 +++ exited (status 0) +++; 1 p->free(0x550000001000) = <void>; 1 +++ exited (status 0) +++',
+    ],
+    [
+      'the main heap, but its end sends no SIGCHLD; that of a child does',
+      '2 p->malloc(10) = 0x550000003000; 2 +++ exited (status 0) +++; 1 p->malloc(8) = 0x550000004000; 3 --- Called exec() ---; 3 +++ exited (status 0) +++; 1 --- SIGCHLD (Child exited) ---',
+    ],
+    [
+      'the main heap, but one signal kills both',
+      '2 p->malloc(10) = 0x550000003000; 1 +++ killed by SIGSEGV +++; 2 +++ killed by SIGSEGV +++',
+    ],
   ])('a thread: %s', (_, rest) => {
     const { trace, unknown } = run(rest);
     expect([trace.threads.tids, unknown, trace.skipped.other_process]).toEqual([[1, 2], 0, undefined]);
@@ -514,10 +536,27 @@ describe('threads and processes', () => {
       2,
     ],
     ['a heap elsewhere', '2 p->malloc(9) = 0x210000003000; 1 p->free(0x550000001000) = <void>', 1],
+    [
+      'the first thread has its pthread_create, and a forked child none',
+      '1 p->pthread_create(0x7ffc0, 0, 0x55, 0) = 0; 2 p->malloc(10) = 0x7f0000000b70; 3 p->malloc(9) = 0x550000003000; 1 p->free(0x550000001000) = <void>',
+      1,
+    ],
+    [
+      'the first is given what it left',
+      '2 p->malloc(9) = 0x550000003000; 2 +++ exited (status 0) +++; 1 p->malloc(9) = 0x550000003000; 1 p->free(0x550000001000) = <void>',
+      1,
+    ],
   ])('a process: %s', (_, rest, others) => {
     const { trace, unknown, live } = run(rest);
-    expect([trace.threads.tids, unknown, trace.skipped.other_process, live.has(0x550000002000)]).toEqual([[1], 0, others, true]);
+    const tids = rest.includes('pthread_create') ? [1, 2] : [1];
+    expect([trace.threads.tids, unknown, trace.skipped.other_process, live.has(0x550000002000)]).toEqual([tids, 0, others, true]);
     expect(live.has(0x550000001000)).toBe(false);
+  });
+
+  test('an id of which nothing tells but its use of the main heap is said to be doubtful', () => {
+    const { trace } = run('2 p->malloc(10) = 0x550000003000');
+    expect(trace.skipped.other_process).toBe(1);
+    expect(trace.warnings.at(-1)).toContain('1 of them may be threads');
   });
 
   test('events are held back, not reordered', () => {

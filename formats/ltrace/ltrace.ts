@@ -22,7 +22,7 @@ import { FACT_PREFIX, RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { type LaneClock, LaneNames, runCallLane } from './call_lane.ts';
-import { callNamed, isAllocator, isWrapper, Kind, type Call } from './functions.ts';
+import { callNamed, isAllocator, isWrapper, Kind, startsTask, type Call } from './functions.ts';
 import { LinePrefix } from './line_prefix.ts';
 import { Processes } from './processes.ts';
 
@@ -123,6 +123,7 @@ class Name {
   readonly fn: string;
   readonly caller: string | undefined;
   readonly entered: boolean;
+  readonly createsThread: boolean;
   /** Stack of a call that is known by this name alone. */
   readonly stack: StackIndex;
   /** Stacks by return address (-i). */
@@ -135,6 +136,7 @@ class Name {
     this.fn = call.fn;
     this.caller = call.caller;
     this.entered = call.entered;
+    this.createsThread = call.createsThread;
     this.stack = stack;
   }
 }
@@ -247,6 +249,11 @@ class LtraceReader implements TraceReader {
       const further = `${others.length} further process${others.length === 1 ? '' : 'es'}`;
       trace.warnings.push(`${further} in the recording: process ${root} alone is replayed (--pid N for another: ${shownList(others)})`);
     }
+    const { doubtful } = this.#processes;
+    if (doubtful > 0)
+      trace.warnings.push(
+        `${doubtful} of them may be threads: nothing but the heap that they use tells (record calls of pthread_create, too, for that)`,
+      );
     if (this.#builder.raised > 0)
       trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
   }
@@ -510,6 +517,7 @@ class LtraceReader implements TraceReader {
       if (ending === Ending.none) return this.#unfit(bytes, start, end);
       this.#unparsed.fits();
       this.#processes.see(tid, this.#lines.line);
+      if (name.createsThread) this.#creates(tid);
       if (ending !== Ending.returned) this.#push(tid, name);
       this.#trace.skip('other_call');
       return;
@@ -583,6 +591,12 @@ class LtraceReader implements TraceReader {
     else this.#finish(tid, call.name, call.kind, call.a, call.b, call.c, call.stack, calls, call);
   }
 
+  /** A call of pthread_create; where the function entered is seen within the call of it, they are one. */
+  #creates(tid: number): void {
+    const calls = this.#open.get(tid);
+    if (calls?.some(({ name }) => name.createsThread) !== true) this.#processes.creates(tid);
+  }
+
   /** Opens a call. A free takes effect where it begins: its block may be given out again before ltrace prints its end. */
   #push(tid: number, name: Name): void {
     let calls = this.#open.get(tid);
@@ -630,9 +644,10 @@ class LtraceReader implements TraceReader {
   ): void {
     const trace = this.#trace;
     const result = this.#result;
-    if (kind === Kind.fork || kind === Kind.clone) {
+    if (startsTask(kind)) {
       trace.skip('other_call');
-      this.#processes.started(tid, result, kind === Kind.clone && (a & 0x10000) !== 0, this.#lines.line);
+      const thread = kind === Kind.clone3 || (kind === Kind.clone && (a & 0x10000) !== 0);
+      this.#processes.started(tid, result, thread, this.#lines.line);
       return;
     }
     if (kind === Kind.libc_realloc && result < LOWEST_ADDRESS) {

@@ -5,12 +5,13 @@
  * Another id is a thread of it, or of a process that it forked. Evidence of a process:
  *   exec(); the result of fork, or of clone without CLONE_THREAD (seen with -S); a SIGCHLD after the id's exit;
  *   it is given an address that is live here, or this process one that is live there; both free the same block;
- *   its small blocks lie in the main heap, where glibc gives a new thread an arena of its own.
- * Evidence of a thread: the result of clone with CLONE_THREAD; blocks from a heap in the mmap area while the main heap is not there;
- *   one side frees what the other has allocated since; this process is given an address that only the other side has freed.
+ *   its small blocks lie in the main heap, where glibc gives a new thread an arena of its own (up to 8 for each CPU, or as it is told).
+ * Evidence of a thread: the result of clone3, or of clone with CLONE_THREAD; blocks from a heap in the mmap area while the main heap is
+ *   not there; one side frees what the other has allocated since; this process is given an address that only the other side has freed.
+ * Weaker evidence of one: a pthread_create before its first line; its end, without a SIGCHLD before the process goes on.
  *
  * Invariant: events of an id are held back, and all later ones with them, until it is decided; they leave in the order they came.
- * Where nothing decides within HELD events, the number of weaker signs does; without any, it is a thread.
+ * Where nothing decides within HELD events, the weaker signs do; without any, or with as many for a thread, it is a thread.
  */
 import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
@@ -40,10 +41,11 @@ interface Candidate {
   /** Blocks that it allocated, and blocks of the process that it freed. */
   readonly live: Set<number>;
   readonly freed: Set<number>;
-  /** Signs of a process that do not decide alone. */
+  /** Signs of a process that do not decide alone, less one for a pthread_create. */
   signs: number;
   inMainHeap: boolean;
   exited: boolean;
+  killed: boolean;
   /** Events of the process since its exit. */
   waited: number;
 }
@@ -65,6 +67,12 @@ export class Processes {
   /** Ids of other processes that have ended while events were held back. */
   readonly #retired: number[] = [];
   readonly #candidates = new Map<number, Candidate>();
+  /** Threads created whose ids are not known. */
+  #created = 0;
+  /** True if another process has ended since the last SIGCHLD. */
+  #childGone = false;
+  #rootKilled = false;
+  #doubtful = 0;
   /** Blocks of the process: address -> line since which it is live, or minus the line that freed it. */
   readonly #blocks = new AddressTable();
   /**
@@ -97,6 +105,11 @@ export class Processes {
     return [...this.#others];
   }
 
+  /** Ids that were taken for processes by nothing but the heap that they use. */
+  get doubtful(): number {
+    return this.#doubtful;
+  }
+
   /** Id of the first thread of the process that is replayed; -1 before the first line. */
   get root(): number {
     return this.#root;
@@ -113,22 +126,30 @@ export class Processes {
     if (this.#alone && tid !== this.#root) this.#join();
     if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
     else if (!this.#own.has(tid) && !this.#foreign.has(tid) && !this.#candidates.has(tid)) {
+      const created = this.#created > 0;
+      if (created) this.#created--;
       this.#candidates.set(tid, {
         tid,
         since: line,
         live: new Set(),
         freed: new Set(),
-        signs: 0,
+        signs: created ? -1 : 0,
         inMainHeap: false,
         exited: false,
+        killed: false,
         waited: 0,
       });
     }
   }
 
+  /** `tid` calls pthread_create: the next id that appears is a thread, unless other signs speak against it. */
+  creates(tid: number): void {
+    if (this.#own.has(tid)) this.#created++;
+  }
+
   /** The process wanted appears: what its parent did so far is its own past, for it inherited the heap; what the parent does now is not. */
   #follow(tid: number): void {
-    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, candidate.tid === tid || candidate.signs === 0);
+    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, candidate.tid === tid || isThread(candidate, false));
     for (const own of this.#own) this.#setForeign(own);
     this.#own.clear();
     this.#foreign.delete(tid);
@@ -263,13 +284,19 @@ export class Processes {
     const candidate = this.#candidates.get(tid);
     if (candidate !== undefined) {
       candidate.exited = true;
+      candidate.killed = killed;
       if (!killed) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
       return !killed;
     }
     this.#lastOwn = -1;
     if (this.#foreign.has(tid)) {
+      this.#childGone = true;
       this.#retire(tid);
       return false;
+    }
+    if (tid === this.#root) {
+      this.#rootKilled = killed;
+      for (const other of this.#candidates.values()) if (other.exited) other.waited++;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
     if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid)))
@@ -279,9 +306,12 @@ export class Processes {
     return true;
   }
 
-  /** A SIGCHLD: those that have ended undecided were processes. */
+  /** A SIGCHLD: those that have ended undecided were processes, but for those that ended earlier than one that was known to be. */
   childEnded(): void {
-    for (const candidate of [...this.#candidates.values()]) if (candidate.exited) this.#decide(candidate, false);
+    const known = this.#childGone;
+    this.#childGone = false;
+    for (const candidate of [...this.#candidates.values()])
+      if (candidate.exited && !(known && candidate.waited > 0)) this.#decide(candidate, false);
   }
 
   /** `tid` called exec: another process, or a new program in this one, which starts with an empty heap. */
@@ -355,13 +385,20 @@ export class Processes {
         if (live.has(ptr)) this.#decide(candidate, false);
         else if (freed.has(ptr) && blocks.get(ptr) > 0) this.#decide(candidate, true);
       }
-      if (candidate.exited && ++candidate.waited > PATIENCE) this.#decide(candidate, candidate.signs === 0);
+      if (candidate.exited && ++candidate.waited > PATIENCE) this.#judge(candidate);
     }
   }
 
   #sign(candidate: Candidate): void {
     candidate.signs++;
     if (candidate.signs >= 2) this.#decide(candidate, false);
+  }
+
+  /** Decides by what there is. */
+  #judge(candidate: Candidate): void {
+    const own = isThread(candidate, this.#rootKilled);
+    if (!own && candidate.inMainHeap && !candidate.exited) this.#doubtful++;
+    this.#decide(candidate, own);
   }
 
   #decide(candidate: Candidate, own: boolean): void {
@@ -384,7 +421,7 @@ export class Processes {
   }
 
   #decideAll(): void {
-    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, candidate.signs === 0);
+    for (const candidate of [...this.#candidates.values()]) this.#judge(candidate);
   }
 
   #hold(op: Op, tid: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
@@ -435,4 +472,10 @@ export class Processes {
       this.#lastOwn = -1;
     }
   }
+}
+
+/** What the weaker signs make of an id: a child's end is told to its parent at once, and a signal that kills a process ends all its threads. */
+function isThread({ signs, exited, waited, killed }: Candidate, rootKilled: boolean): boolean {
+  const quietEnd = exited && (waited > 0 || (killed && rootKilled));
+  return signs <= (quietEnd ? 1 : 0);
 }
