@@ -559,6 +559,74 @@ describe('threads and processes', () => {
     expect(trace.warnings.at(-1)).toContain('1 of them may be threads');
   });
 
+  describe('threads of other processes', () => {
+    /** Three times in turn: a child that runs another program, and a thread of that; ends as a test of vfork and exec has it. */
+    const family = [
+      '1 p->malloc(1000) = 0x55a85b0382a0',
+      ...[0, 1, 2].flatMap((i) => {
+        const [child, thread] = [10 + i, 20 + i];
+        return [
+          `${child} --- Called exec() ---`,
+          `${child} p->malloc(50) = 0x558e7fcde2${i}0`,
+          `${thread} p->malloc(1000) = 0x7f4d4${i}000b70`,
+          `${thread} p->malloc(2000) = 0x7f4d4${i}000f60`,
+          `${thread} p->free(0x7f4d4${i}000b70) = <void>`,
+          `${thread} +++ exited (status 0) +++`,
+          `${child} p->free(0x558e7fcde2${i}0) = <void>`,
+          `${child} +++ exited (status 0) +++`,
+          '1 --- SIGCHLD (Child exited) ---',
+          `1 p->malloc(1${i}) = 0x55a85b038690`,
+          '1 p->free(0x55a85b038690) = <void>',
+        ];
+      }),
+      '1 p->malloc(2000) = 0x55a85b0386b0',
+      '1 +++ exited (status 0) +++',
+    ];
+
+    test('stay theirs, and are said to be guessed', () => {
+      const { trace, ops, ledger } = read(`${family.join('\n')}\n`);
+      expect([trace.threads.tids, ops, ledger.totalLiveBytes]).toEqual([[1], { malloc: 5, free: 3 }, 3000]);
+      expect(trace.skipped).toEqual({ other_process: 15, note: 13 });
+      expect(trace.warnings).toEqual([
+        '3 further processes in the recording: process 1 alone is replayed (--pid N for another: 10, 11, 12)',
+        '3 threads may be of this process or of another: each is taken for one of the process whose line is before its first',
+      ]);
+    });
+
+    test('are replayed with their process, and those that begin after its end are not', () => {
+      const { trace, ops, ledger } = read(`${family.join('\n')}\n`, { pid: 10 });
+      expect([trace.threads.tids, ops['malloc'], ledger.totalLiveBytes]).toEqual([[10, 20], 4, 2000]);
+    });
+
+    const child = '3 --- Called exec() ---; 3 q->malloc(50) = 0x560000000010; ';
+
+    test.each([
+      ['of the process that frees its block', '4 q->malloc(8) = 0x7f0000000b70; 1 p->free(0x7f0000000b70) = <void>', [1, 4]],
+      [
+        'of the other that frees its block',
+        '1 p->free(0) = <void>; 4 q->malloc(8) = 0x7f0000000b70; 3 q->free(0x7f0000000b70) = <void>',
+        [1],
+      ],
+      [
+        'of the process whose heap it shares',
+        '3 q->pthread_create(0, 0, 0, 0) = 0; 4 q->malloc(8) = 0x7f0000000b70; 4 +++ exited (status 0) +++; 1 p->free(0) = <void>; 5 q->malloc(8) = 0x7f0000000b90',
+        [1],
+      ],
+      [
+        'of the process that calls pthread_create',
+        '1 p->pthread_create(0, 0, 0, 0) = 0; 3 q->free(0) = <void>; 4 q->malloc(8) = 0x7f0000000b70',
+        [1, 4],
+      ],
+      ['of the process that clones', '3 SYS_clone(0x3d0f00, 0, 0, 0) = 0x4; 1 p->free(0) = <void>; 4 p->malloc(8) = 0x7f0000000b70', [1]],
+      ['of the only process that is left', '3 +++ exited (status 0) +++; 4 p->malloc(8) = 0x7f0000000b70', [1, 4]],
+      ['of the other, for the first has ended', '1 +++ exited (status 0) +++; 4 p->malloc(8) = 0x7f0000000b70', [1]],
+    ])('are %s', (_, rest, tids) => {
+      const { trace } = run(child + rest);
+      expect(trace.threads.tids).toEqual(tids);
+      expect(trace.warnings.filter((text) => text.includes('may be of this process'))).toEqual([]);
+    });
+  });
+
   test('events are held back, not reordered', () => {
     const { text } = run(
       '2 p->free(0) = <void>; 1 p->malloc(7) = 0x550000003000; 2 p->malloc(8) = 0x7f0000000b70; 1 p->malloc(9) = 0x550000004000',

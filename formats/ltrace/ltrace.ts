@@ -249,10 +249,14 @@ class LtraceReader implements TraceReader {
       const further = `${others.length} further process${others.length === 1 ? '' : 'es'}`;
       trace.warnings.push(`${further} in the recording: process ${root} alone is replayed (--pid N for another: ${shownList(others)})`);
     }
-    const { doubtful } = this.#processes;
+    const { doubtful, guessed } = this.#processes;
     if (doubtful > 0)
       trace.warnings.push(
         `${doubtful} of them may be threads: nothing but the heap that they use tells (record calls of pthread_create, too, for that)`,
+      );
+    if (guessed > 0)
+      trace.warnings.push(
+        `${guessed} thread${guessed === 1 ? '' : 's'} may be of this process or of another: each is taken for one of the process whose line is before its first`,
       );
     if (this.#builder.raised > 0)
       trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
@@ -446,7 +450,7 @@ class LtraceReader implements TraceReader {
       this.#drop(calls, 0);
       this.#open.delete(tid);
     }
-    if (!this.#processes.exited(tid, this.#now(), !exited)) this.#trace.skip('note');
+    if (!this.#processes.exited(tid, this.#now(), !exited, this.#lines.line)) this.#trace.skip('note');
   }
 
   #signalled(bytes: Uint8Array, pos: number, end: number, tid: number): void {

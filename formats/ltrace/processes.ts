@@ -8,10 +8,14 @@
  *   its small blocks lie in the main heap, where glibc gives a new thread an arena of its own (up to 8 for each CPU, or as it is told).
  * Evidence of a thread: the result of clone3, or of clone with CLONE_THREAD; blocks from a heap in the mmap area while the main heap is
  *   not there; one side frees what the other has allocated since; this process is given an address that only the other side has freed.
- * Weaker evidence of one: a pthread_create before its first line; its end, without a SIGCHLD before the process goes on.
+ * Weaker evidence of a thread: a pthread_create before its first line; its end, without a SIGCHLD before the process goes on.
  *
  * Invariant: events of an id are held back, and all later ones with them, until it is decided; they leave in the order they came.
  * Where nothing decides within HELD events, the weaker signs do; without any, or with as many for a thread, it is a thread.
+ *
+ * A thread may be of any process that ran when it began and when it ended. Evidence of one: its pthread_create or clone; it frees what
+ * the thread has allocated; it alone has threads that use the same heap. Where none decides until the thread ends, it is given to the process of
+ * the line before its first.
  */
 import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
@@ -26,18 +30,62 @@ const HELD = 1 << 16;
 const PATIENCE = 256;
 /** Blocks up to this size come from a heap rather than from a mapping of their own, bytes. */
 const SMALL = 65536;
-/** Distance within which addresses belong to the same heap, bytes. */
+/** Distance within which addresses belong to the same heap, and the size and alignment of heaps in the mmap area (glibc), bytes. */
 const HEAP_REACH = 64 * 1024 * 1024;
 /** Most notes kept before they are settled: 32 MiB. */
 const MOST_NOTES = 1 << 22;
 /** Lowest address of the area where Linux maps libraries and further heaps (x86-64). */
 const MMAP_AREA = 0x7e0000000000;
 
+/** Most processes that a new thread may be of. */
+const MOST_OWNERS = 64;
+
+/** A process, as far as its threads can be told by it. */
+class Owner {
+  /** Id of its first thread. */
+  readonly id: number;
+  /** Heaps in the mmap area that its small blocks lie in, by number. */
+  readonly heaps = new Set<number>();
+  #lastHeap = -1;
+  /** Threads created whose ids are not known. */
+  created = 0;
+  /** Larger than that of the processes whose lines are further back. */
+  turn = 0;
+  /** Number of the line of its end. */
+  ended = Infinity;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** It has a block there. */
+  has(ptr: number, size: number): void {
+    if (ptr < MMAP_AREA || size >= SMALL) return;
+    const heap = Math.floor(ptr / HEAP_REACH);
+    if (heap === this.#lastHeap) return;
+    this.#lastHeap = heap;
+    this.heaps.add(heap);
+  }
+
+  /** It runs another program. */
+  renew(): void {
+    this.heaps.clear();
+    this.#lastHeap = -1;
+  }
+}
+
 /** An id that may be a thread or a process. */
 interface Candidate {
   readonly tid: number;
-  /** Number of its first line. */
+  /** Numbers of its first and last line. */
   readonly since: number;
+  last: number;
+  /** Processes that it may be a thread of, that of the line before its first in front. */
+  readonly among: readonly Owner[];
+  /** The one that has called pthread_create. */
+  readonly creator: Owner | undefined;
+  /** Its heap in the mmap area; -1 for none. */
+  heap: number;
   /** Blocks that it allocated, and blocks of the process that it freed. */
   readonly live: Set<number>;
   readonly freed: Set<number>;
@@ -63,16 +111,21 @@ export class Processes {
   #forked = false;
   readonly #others = new Set<number>();
   readonly #own = new Set<number>();
-  readonly #foreign = new Set<number>();
+  readonly #foreign = new Map<number, Owner>();
+  /** The process that is replayed, and others that run, up to MOST_OWNERS. */
+  #ours = new Owner(-1);
+  readonly #alive = new Set<Owner>();
+  /** The process of the line before, and how often it changed. */
+  #active = this.#ours;
+  #turns = 0;
   /** Ids of other processes that have ended while events were held back. */
   readonly #retired: number[] = [];
   readonly #candidates = new Map<number, Candidate>();
-  /** Threads created whose ids are not known. */
-  #created = 0;
   /** True if another process has ended since the last SIGCHLD. */
   #childGone = false;
   #rootKilled = false;
   #doubtful = 0;
+  #guessed = 0;
   /** Blocks of the process: address -> line since which it is live, or minus the line that freed it. */
   readonly #blocks = new AddressTable();
   /**
@@ -100,7 +153,12 @@ export class Processes {
     this.#name = name;
   }
 
-  /** Ids of other processes that had events. */
+  /** Threads that may be of the process replayed or of another, and nothing told of which. */
+  get guessed(): number {
+    return this.#guessed;
+  }
+
+  /** Ids of the first threads of other processes that had events. */
   get others(): readonly number[] {
     return [...this.#others];
   }
@@ -117,40 +175,66 @@ export class Processes {
 
   /** A line of `tid`, whatever it says. `line` is its number. */
   see(tid: number, line: number): void {
-    if (tid === this.#lastOwn) return;
+    if (tid === this.#lastOwn) {
+      if (this.#active !== this.#ours) this.#turnTo(this.#ours);
+      return;
+    }
     if (this.#root < 0) {
       this.#root = tid;
       this.#own.add(tid);
+      this.#ours = this.#active = new Owner(tid);
       return;
     }
     if (this.#alone && tid !== this.#root) this.#join();
     if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
-    else if (!this.#own.has(tid) && !this.#foreign.has(tid) && !this.#candidates.has(tid)) {
-      const created = this.#created > 0;
-      if (created) this.#created--;
-      this.#candidates.set(tid, {
-        tid,
-        since: line,
-        live: new Set(),
-        freed: new Set(),
-        signs: created ? -1 : 0,
-        inMainHeap: false,
-        exited: false,
-        killed: false,
-        waited: 0,
-      });
+    const owner = this.#own.has(tid) ? this.#ours : this.#foreign.get(tid);
+    if (owner !== undefined) {
+      if (this.#active !== owner) this.#turnTo(owner);
+      return;
     }
+    const candidate = this.#candidates.get(tid);
+    if (candidate !== undefined) {
+      candidate.last = line;
+      return;
+    }
+    const among = [this.#ours, ...this.#alive].filter(({ ended }) => ended === Infinity).sort((one, other) => other.turn - one.turn);
+    const creator = among.find(({ created }) => created > 0);
+    if (creator !== undefined) creator.created--;
+    this.#candidates.set(tid, {
+      tid,
+      since: line,
+      last: line,
+      among,
+      creator,
+      heap: -1,
+      live: new Set(),
+      freed: new Set(),
+      signs: creator === undefined ? 0 : -1,
+      inMainHeap: false,
+      exited: false,
+      killed: false,
+      waited: 0,
+    });
+  }
+
+  #turnTo(owner: Owner): void {
+    owner.turn = ++this.#turns;
+    this.#active = owner;
   }
 
   /** `tid` calls pthread_create: the next id that appears is a thread, unless other signs speak against it. */
   creates(tid: number): void {
-    if (this.#own.has(tid)) this.#created++;
+    const owner = this.#own.has(tid) ? this.#ours : this.#foreign.get(tid);
+    if (owner !== undefined) owner.created++;
   }
 
   /** The process wanted appears: what its parent did so far is its own past, for it inherited the heap; what the parent does now is not. */
   #follow(tid: number): void {
-    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, candidate.tid === tid || isThread(candidate, false));
-    for (const own of this.#own) this.#setForeign(own);
+    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, isThread(candidate, false) ? this.#ours : undefined);
+    for (const own of this.#own) this.#setForeign(own, this.#ours);
+    this.#ran(this.#ours);
+    this.#ours = new Owner(tid);
+    this.#turnTo(this.#ours);
     this.#own.clear();
     this.#foreign.delete(tid);
     this.#own.add(tid);
@@ -180,9 +264,12 @@ export class Processes {
     line: number,
     entered: boolean,
   ): void {
-    if (this.#foreign.has(tid)) {
+    const other = this.#foreign.get(tid);
+    if (other !== undefined) {
       this.#trace.skip('other_process');
-      this.#others.add(tid);
+      this.#others.add(other.id);
+      if (op < Op.free && ptr !== 0) other.has(ptr, size);
+      if (this.#candidates.size > 0) this.#freedBy(other, op === Op.free ? ptr : old);
       return;
     }
     const candidate = this.#candidates.size === 0 ? undefined : this.#candidates.get(tid);
@@ -209,6 +296,7 @@ export class Processes {
     } else if (ptr !== 0 && op < Op.free) {
       if (old !== 0) blocks.end(old, -line);
       blocks.set(ptr, line);
+      this.#ours.has(ptr, size);
       if (tid === this.#root && size < SMALL) {
         if (ptr < this.#lowest) this.#lowest = ptr;
         if (ptr > this.#highest) this.#highest = ptr;
@@ -246,6 +334,7 @@ export class Processes {
     if (old !== 0) notes[this.#noted++] = -old;
     notes[this.#noted++] = ptr;
     if (size < SMALL) {
+      this.#ours.has(ptr, size);
       if (ptr < this.#lowest) this.#lowest = ptr;
       if (ptr > this.#highest) this.#highest = ptr;
     }
@@ -275,27 +364,36 @@ export class Processes {
     this.see(child, line);
     const candidate = this.#candidates.get(child);
     if (candidate === undefined) return;
-    if (!thread || this.#foreign.has(parent)) this.#decide(candidate, false);
-    else if (this.#own.has(parent)) this.#decide(candidate, true);
+    if (!thread) this.#decide(candidate, undefined);
+    else if (this.#own.has(parent)) this.#decide(candidate, this.#ours);
+    else if (this.#foreign.has(parent)) this.#decide(candidate, this.#foreign.get(parent));
   }
 
-  /** `tid` has ended; `killed` by a signal, with its whole process. True if that is an event of its own. */
-  exited(tid: number, time: number, killed: boolean): boolean {
+  /** `tid` has ended on that line; `killed` by a signal, with its whole process. True if that is an event of its own. */
+  exited(tid: number, time: number, killed: boolean, line: number): boolean {
     const candidate = this.#candidates.get(tid);
     if (candidate !== undefined) {
       candidate.exited = true;
       candidate.killed = killed;
       if (!killed) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
+      // No SIGCHLD will say more of a thread.
+      if (candidate.heap >= 0 && this.#candidates.has(tid)) this.#judge(candidate);
       return !killed;
     }
     this.#lastOwn = -1;
-    if (this.#foreign.has(tid)) {
-      this.#childGone = true;
+    const other = this.#foreign.get(tid);
+    if (other !== undefined) {
+      if (other.id === tid) {
+        this.#childGone = true;
+        this.#end(other, line);
+      }
       this.#retire(tid);
       return false;
     }
     if (tid === this.#root) {
       this.#rootKilled = killed;
+      // A main thread ends last; that it is one shows by its heap.
+      if (this.#own.size === 1 && this.#lowest < MMAP_AREA) this.#end(this.#ours, line);
       for (const other of this.#candidates.values()) if (other.exited) other.waited++;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
@@ -311,14 +409,15 @@ export class Processes {
     const known = this.#childGone;
     this.#childGone = false;
     for (const candidate of [...this.#candidates.values()])
-      if (candidate.exited && !(known && candidate.waited > 0)) this.#decide(candidate, false);
+      if (candidate.exited && !(known && candidate.waited > 0)) this.#decide(candidate, undefined);
   }
 
   /** `tid` called exec: another process, or a new program in this one, which starts with an empty heap. */
   exec(tid: number, time: number): void {
     const candidate = this.#candidates.get(tid);
-    if (candidate !== undefined) this.#decide(candidate, false);
+    if (candidate !== undefined) this.#decide(candidate, undefined);
     else if (tid === this.#root) {
+      this.#ours.renew();
       this.#decideAll();
       this.#settle();
       const left = [...this.#blocks.live()].sort((a, b) => a - b);
@@ -328,7 +427,9 @@ export class Processes {
       this.#highest = -1;
       if (this.#builder.count > 0)
         this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
-    } else if (this.#own.delete(tid)) this.#setForeign(tid);
+    } else if (this.#own.delete(tid)) this.#startProcess(tid);
+    else if (this.#foreign.get(tid)?.id === tid) this.#foreign.get(tid)?.renew();
+    else this.#startProcess(tid);
   }
 
   /** The recording is over. */
@@ -341,9 +442,40 @@ export class Processes {
     this.#trace.warnings.push(unnamedProcess(wanted));
   }
 
-  #setForeign(tid: number): void {
-    this.#foreign.add(tid);
+  #setForeign(tid: number, owner: Owner): void {
+    this.#foreign.set(tid, owner);
     if (tid === this.#lastOwn) this.#lastOwn = -1;
+  }
+
+  /** `tid` is the first thread of another process. */
+  #startProcess(tid: number): Owner {
+    const owner = new Owner(tid);
+    this.#setForeign(tid, owner);
+    this.#ran(owner);
+    return owner;
+  }
+
+  /** Another process runs; of too many, the one known longest is not asked for threads any more. */
+  #ran(owner: Owner): void {
+    this.#alive.add(owner);
+    if (this.#alive.size < MOST_OWNERS) return;
+    const [longest] = this.#alive;
+    this.#alive.delete(longest);
+  }
+
+  /** A process has ended: what appears now is no thread of it. */
+  #end(owner: Owner, line: number): void {
+    owner.ended = line;
+    this.#alive.delete(owner);
+  }
+
+  /** Another process has freed `gone`: whoever allocated that in a heap where it has no blocks itself is a thread of it. */
+  #freedBy(other: Owner, gone: number): void {
+    if (gone < MMAP_AREA) return;
+    const heap = Math.floor(gone / HEAP_REACH);
+    if (other.heaps.has(heap)) return;
+    for (const candidate of [...this.#candidates.values()])
+      if (candidate.heap === heap && candidate.live.has(gone) && candidate.among.includes(other)) this.#decide(candidate, other);
   }
 
   /** What an event of a candidate tells. */
@@ -353,12 +485,12 @@ export class Processes {
     const gone = op === Op.free ? ptr : old;
     if (gone !== 0 && !live.delete(gone)) {
       const known = blocks.get(gone);
-      if (known > since) return this.#decide(candidate, true);
+      if (known > since) return this.#decide(candidate, this.#ours);
       if (known > 0) freed.add(gone);
       else if (known < -since && !freed.has(gone)) this.#sign(candidate);
     }
     if (!this.#candidates.has(candidate.tid) || op >= Op.free || ptr === 0) return;
-    if (blocks.get(ptr) > 0 && !freed.has(ptr)) return this.#decide(candidate, false);
+    if (blocks.get(ptr) > 0 && !freed.has(ptr)) return this.#decide(candidate, undefined);
     live.add(ptr);
     if (size >= SMALL || this.#highest < 0 || this.#highest >= MMAP_AREA) return;
     if (ptr >= this.#lowest - HEAP_REACH && ptr <= this.#highest + HEAP_REACH) {
@@ -366,7 +498,12 @@ export class Processes {
         candidate.inMainHeap = true;
         this.#sign(candidate);
       }
-    } else this.#decide(candidate, ptr >= MMAP_AREA);
+    } else if (ptr < MMAP_AREA) this.#decide(candidate, undefined);
+    else {
+      candidate.heap = Math.floor(ptr / HEAP_REACH);
+      const owners = ownersOf(candidate);
+      if (owners.length === 1) this.#decide(candidate, owners[0]);
+    }
   }
 
   /** What an event of the process tells of the candidates. */
@@ -379,11 +516,11 @@ export class Processes {
         if (freed.has(gone)) {
           this.#sign(candidate);
           freed.delete(gone);
-        } else if (live.has(gone) && blocks.get(gone) <= 0) this.#decide(candidate, true);
+        } else if (live.has(gone) && blocks.get(gone) <= 0) this.#decide(candidate, this.#ours);
       }
       if (op < Op.free && ptr !== 0 && this.#candidates.has(candidate.tid)) {
-        if (live.has(ptr)) this.#decide(candidate, false);
-        else if (freed.has(ptr) && blocks.get(ptr) > 0) this.#decide(candidate, true);
+        if (live.has(ptr)) this.#decide(candidate, undefined);
+        else if (freed.has(ptr) && blocks.get(ptr) > 0) this.#decide(candidate, this.#ours);
       }
       if (candidate.exited && ++candidate.waited > PATIENCE) this.#judge(candidate);
     }
@@ -391,24 +528,34 @@ export class Processes {
 
   #sign(candidate: Candidate): void {
     candidate.signs++;
-    if (candidate.signs >= 2) this.#decide(candidate, false);
+    if (candidate.signs >= 2) this.#decide(candidate, undefined);
   }
 
   /** Decides by what there is. */
   #judge(candidate: Candidate): void {
-    const own = isThread(candidate, this.#rootKilled);
-    if (!own && candidate.inMainHeap && !candidate.exited) this.#doubtful++;
-    this.#decide(candidate, own);
+    const thread = isThread(candidate, this.#rootKilled);
+    if (!thread && candidate.inMainHeap && !candidate.exited) this.#doubtful++;
+    const owners = thread ? ownersOf(candidate) : [];
+    if (owners.length > 1 && owners.includes(this.#ours)) this.#guessed++;
+    this.#decide(candidate, owners[0]);
   }
 
-  #decide(candidate: Candidate, own: boolean): void {
+  /** `owner` is the process that the candidate is a thread of, undefined if it is one of its own. */
+  #decide(candidate: Candidate, owner: Owner | undefined): void {
     const { tid, live, freed, since } = candidate;
     if (!this.#candidates.delete(tid)) return;
-    if (own) {
+    if (owner === this.#ours) {
       this.#own.add(tid);
       for (const ptr of freed) this.#blocks.set(ptr, -since);
       for (const ptr of live) this.#blocks.set(ptr, since);
-    } else this.#setForeign(tid);
+      if (candidate.heap >= 0) owner.heaps.add(candidate.heap);
+    } else if (owner === undefined) {
+      const process = this.#startProcess(tid);
+      if (candidate.exited) this.#end(process, candidate.last);
+    } else {
+      this.#setForeign(tid, owner);
+      if (candidate.heap >= 0) owner.heaps.add(candidate.heap);
+    }
     this.#release();
     if (candidate.exited) this.#retire(tid);
   }
@@ -436,11 +583,12 @@ export class Processes {
     for (; at < held.length; at += 8) {
       const tid = held[at + 1];
       if (this.#candidates.has(tid)) break;
-      if (this.#foreign.has(tid)) {
+      const other = this.#foreign.get(tid);
+      if (other !== undefined) {
         if (held[at] === Op.thread_exit) this.#trace.skip('note');
         else {
           this.#trace.skip('other_process');
-          this.#others.add(tid);
+          this.#others.add(other.id);
         }
         continue;
       }
@@ -478,4 +626,16 @@ export class Processes {
 function isThread({ signs, exited, waited, killed }: Candidate, rootKilled: boolean): boolean {
   const quietEnd = exited && (waited > 0 || (killed && rootKilled));
   return signs <= (quietEnd ? 1 : 0);
+}
+
+/**
+ * Processes that a thread may be of, the likeliest first: alone if there is evidence. If all have ended before it, the process that
+ * it came after, for that was then known by a thread that is not its main one.
+ */
+function ownersOf({ among, creator, heap, last }: Candidate): readonly Owner[] {
+  if (creator !== undefined) return [creator];
+  const running = among.filter(({ ended }) => ended > last);
+  const sharing = running.filter(({ heaps }) => heaps.has(heap));
+  if (sharing.length === 1) return sharing;
+  return running.length > 0 ? running : among.slice(0, 1);
 }
