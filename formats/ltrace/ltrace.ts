@@ -787,7 +787,7 @@ class LtraceReader implements TraceReader {
     let { pos } = cursor;
     // Further arguments are whatever the registers held; strings among them may hold parentheses.
     while (pos < end && bytes[pos] !== CLOSE && !(bytes[pos] === SPACE && bytes[pos + 1] === LESS)) {
-      if (bytes[pos] === QUOTE) pos = endOfString(bytes, pos + 1, end);
+      if (bytes[pos] === QUOTE) pos = lastQuote(bytes, pos, end);
       pos++;
     }
     return pos < end ? pos : -1;
@@ -847,13 +847,14 @@ class LtraceReader implements TraceReader {
     }
     let length = 0;
     let { pos } = cursor;
-    for (; pos < end && bytes[pos] !== QUOTE; pos++, length++) {
+    const last = lastQuote(bytes, pos - 1, end);
+    for (; pos < last; pos++, length++) {
       if (bytes[pos] !== BACKSLASH) continue;
       pos++;
       // Three octal digits, or one letter.
       if (isOctal(bytes[pos])) for (let more = 0; more < 2 && isOctal(bytes[pos + 1]); more++) pos++;
     }
-    cursor.pos = pos + 1;
+    cursor.pos = last + 1;
     let cut = false;
     while (cursor.eat(DOT)) cut = true;
     this.#c = cut ? -length - 1 : length;
@@ -1004,11 +1005,14 @@ function isOctal(byte: number): boolean {
   return byte >= ZERO && byte <= 0x37;
 }
 
-/** Position of the quote that ends a string, or `end`. */
-function endOfString(bytes: Uint8Array, start: number, end: number): number {
-  let pos = start;
-  for (; pos < end && bytes[pos] !== QUOTE; pos++) if (bytes[pos] === BACKSLASH) pos++;
-  return Math.min(pos, end);
+/**
+ * Position of the quote that ends the last string of a line, where one begins at `start`; `end` if none ends. ltrace escapes no quotes,
+ * so that those within a string look like its ends; behind the last one are numbers alone.
+ */
+function lastQuote(bytes: Uint8Array, start: number, end: number): number {
+  let pos = end - 1;
+  while (pos > start && bytes[pos] !== QUOTE) pos--;
+  return pos > start ? pos : end;
 }
 
 /** Position of the parenthesis that opens the arguments, where the one at `open` opens a demangled name's parameters; -1 otherwise. */
