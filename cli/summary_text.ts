@@ -24,6 +24,7 @@ const SKIP_WORDS: Record<SkipReason, string> = {
   other_call: "call that is not the allocator's",
   late: 'event out of order by more than the sorting window',
   reused: 'allocation at an address still live: its free was lost',
+  program_output: 'line that begins with what the program printed',
   note: 'line that is no event',
 };
 

@@ -84,6 +84,7 @@ export type SkipReason =
   | 'other_call' // a call or system call that is not the allocator's
   | 'late' // out of order by more than the window that is sorted
   | 'reused' // an allocation at an address that was still live: its free was lost
+  | 'program_output' // what the program printed before the rest of a line, which was taken
   | 'note'; // a line that says something of the recording and no event
 
 /** Counts by reason. Plain numbers on a null-prototype object, so that reasons print as they are named. */

@@ -55,6 +55,21 @@ test('lines in the fast lane give what the general path gives, damaged ones too'
   );
 });
 
+test('calls of standard error are taken alike, with what the program prints before them', () => {
+  const begun = fc.constantFrom('[pid 7] ', '[pid 7] ', '[pid 7] ', 'done: 5 % [pid 7] ', '[pid [pid 7] ', 'one line\n[pid 7] ');
+  const mixed = fc.array(
+    fc.tuple(begun, time, call).map(([text, micros, rest]) => `${text}1700000000.${micros} ${rest.replace('\n7 ', '\n[pid 7] ')}`),
+    { minLength: 5, maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(mixed, (text) => {
+      const bytes = Buffer.from(`${text.join('\n')}\n`);
+      expect(readingOf(ltrace, bytes, bytes.length)).toEqual(readingOf(ltrace, bytes, READ_AHEAD - 1));
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('lines of the same second are taken at once, up to the one that is another', () => {
   const line = (i: number) =>
     i % 3 === 2

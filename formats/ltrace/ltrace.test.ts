@@ -707,6 +707,33 @@ describe('input that is not what it seems', () => {
     );
   });
 
+  test('calls behind what the program printed without a newline are taken, and what it printed is counted', () => {
+    const result = read(
+      [
+        '[pid 7] 1795338869.000001 p->malloc(10)     = 0x55c5e32a82a0',
+        'no newline [pid 7] 1795338869.000002 p->malloc(20)     = 0x55c5e32a82c0',
+        '1234 5678.000001 x->free(0x55c5e32a82c0) = <void>',
+        '(5%)[pid 7] 1795338869.000003 p->free(0x55c5e32a82a0) = <void>',
+        'malloc(5) = 0x123456',
+        '+++ exited (status 0) +++',
+        'unexpected breakpoint at 0x56014b60a51d',
+        'to [pid nobody] [pid 7] 1795338869.000004 p->malloc(30 <unfinished ...>',
+        '[pid 8] 1795338869.000005 p->strlen("[pid 9]") = 7',
+        '50 %[pid 7] 1795338869.000006 <... malloc resumed> ) = 0x55c5e32a82e0',
+        '[pid 7] 1795338869.000007 +++ exited (status 0) +++\n',
+      ].join('\n'),
+    );
+    expect(calls(result)).toEqual([
+      'malloc 0x55c5e32a82a0 0x0 10 0',
+      'malloc 0x55c5e32a82c0 0x0 20 0',
+      'free 0x55c5e32a82a0 0x0 0 0',
+      'malloc 0x55c5e32a82e0 0x0 30 0',
+    ]);
+    expect(result.text.map((line) => Number(line.split(' ')[2]))).toEqual([0, 1000, 2000, 5000]);
+    expect(result.trace.threads.tids).toEqual([7]);
+    expect({ ...result.trace.skipped }).toEqual({ program_output: 4, unparsed: 3, note: 2, other_call: 1 });
+  });
+
   test('hostile names are data', () => {
     const { trace } = read('__proto__->malloc(1) = 0x1000\n<script>->malloc(1) = 0x2000\nconstructor->malloc(1) = 0x3000\n');
     expect(trace.stacks.frames.frames.map((frame) => frame.fn)).toEqual(['__proto__', '<script>', 'constructor']);

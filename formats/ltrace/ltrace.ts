@@ -5,6 +5,9 @@
  * It cannot say: which process an id is of (processes.ts infers it), the address that posix_memalign and asprintf give,
  * stacks beyond one frame (more only where enclosing calls are recorded too), the whole of a string longer than its limit.
  *
+ * On standard error the program prints between, and with -f each of ltrace's lines names its thread there: other lines are the program's,
+ * and what stands before the name of a thread is, too.
+ *
  * Invariant: each call is one event or counted under one reason, whether it takes one line or two (`<unfinished ...>`, `resumed`);
  * every other line is counted too. A call within an allocator's call is its inner work and not counted twice.
  */
@@ -78,6 +81,7 @@ const SIGCHLD = ascii('--- SIGCHLD');
 const WHOLE_ENDS = [VOID_RESULT, UNFINISHED, NO_RETURN, ascii(' +++'), ascii(' ---')];
 const BREAKPOINT = ascii('unexpected breakpoint at 0x');
 const PID = ascii('[pid ');
+const PID_END = ascii('] ');
 const NIL = ascii('nil');
 const VOID = ascii('<void>');
 
@@ -178,6 +182,8 @@ class LtraceReader implements TraceReader {
   readonly #laneNames = new LaneNames();
   readonly #laneClock: LaneClock = { begin: NaN, originNanos: NaN, nanos: NaN };
   #tid = 0;
+  /** True once a line began with `[pid N]`: all of ltrace's do then. */
+  #named = false;
   readonly #open = new Map<number, OpenCall[]>();
   #openCalls = 0;
   readonly #origin = new TimeOrigin();
@@ -304,6 +310,12 @@ class LtraceReader implements TraceReader {
     let { tid } = this.#prefix;
     if (pos < 0) {
       if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return;
+      if (this.#named && !beginsWithPid(bytes, start, end) && !hasWord(bytes, start, end, BREAKPOINT)) {
+        const named = behindOutput(bytes, start, end);
+        if (named < 0) return this.#unfit(bytes, start, end);
+        this.#trace.skip('program_output');
+        start = named;
+      }
       pos = this.#beginning(bytes, start, end);
       if (pos < 0) return this.#unfit(bytes, start, end);
       tid = this.#tid;
@@ -357,6 +369,7 @@ class LtraceReader implements TraceReader {
       cursor.reset(bytes, pos + PID.length, end);
       tid = cursor.decimal();
       if (!cursor.eat(0x5d)) return -1;
+      this.#named = true;
       pos = cursor.pos;
       while (bytes[pos] === SPACE) pos++;
       first = bytes[pos];
@@ -1039,6 +1052,22 @@ function endOfParameters(bytes: Uint8Array, open: number, end: number): number {
   }
 }
 const CONST = ascii(' const');
+
+function beginsWithPid(bytes: Uint8Array, start: number, end: number): boolean {
+  while (bytes[start] === SPACE) start++;
+  return hasWord(bytes, start, end, PID);
+}
+
+/** Position of the first `[pid N] ` behind `start`, -1 if there is none. */
+function behindOutput(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = findWord(bytes, start, end, PID); at >= 0; at = findWord(bytes, at + 1, end, PID)) {
+    const from = at + PID.length;
+    let pos = from;
+    while (pos < end && bytes[pos] >= ZERO && bytes[pos] <= NINE) pos++;
+    if (pos > from && hasWord(bytes, pos, end, PID_END)) return at;
+  }
+  return -1;
+}
 
 /** How the line of a call that is no allocator's ends. */
 function endingOfLine(bytes: Uint8Array, start: number, end: number): number {
