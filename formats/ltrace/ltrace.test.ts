@@ -734,6 +734,28 @@ describe('input that is not what it seems', () => {
     expect({ ...result.trace.skipped }).toEqual({ program_output: 4, unparsed: 3, note: 2, other_call: 1 });
   });
 
+  test.each([
+    ['the end of a thread', ['8 1795338086.000300 +++ exited (status 0) +++'], 200, 0],
+    ['exec()', ['7 1795338086.000300 --- Called exec() ---'], 200, 0],
+    ['an event', ['7 1795338086.000300 p->malloc(1) = 0x1000'], 300, 1],
+    [
+      'an event of another process',
+      ['7 --- SIGALRM (Alarm clock) ---', '8 1795338086.000300 --- Called exec() ---', '8 1795338086.000300 q->malloc(1) = 0x1000'],
+      300,
+      1,
+    ],
+  ])('times do not go below 0 where the clock goes back behind %s', (_, before, start, raised) => {
+    const lines = ['7 1795338086.000200 p->malloc(8) = 0x555500000010', '7 1795338086.000400 p->malloc(9) = 0x555500000030'];
+    const { text, trace } = read(`${[...before, ...lines].join('\n')}\n`);
+    const times = text.map((line) => Number(line.split(' ')[2]));
+    expect([times[0], times.at(-1), trace.header.startTime]).toEqual([
+      0,
+      (400 - start) * 1000,
+      1795338086000000000n + BigInt(start * 1000),
+    ]);
+    expect(trace.warnings.filter((warning) => warning.includes('earlier time'))).toHaveLength(raised);
+  });
+
   test('hostile names are data', () => {
     const { trace } = read('__proto__->malloc(1) = 0x1000\n<script>->malloc(1) = 0x2000\nconstructor->malloc(1) = 0x3000\n');
     expect(trace.stacks.frames.frames.map((frame) => frame.fn)).toEqual(['__proto__', '<script>', 'constructor']);

@@ -212,6 +212,8 @@ class LtraceReader implements TraceReader {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
     this.#builder = new BatchBuilder(sink, options.batchEvents);
+    // What is earlier than the origin counts as earlier than the event before, too.
+    this.#builder.lastTime = 0;
     this.#processes = new Processes(trace, this.#builder, () => this.#timed, options);
     this.#unparsed = new Unparsed(trace, options, 'ltrace');
     this.#facts = new RecordingFacts(trace);
@@ -448,9 +450,9 @@ class LtraceReader implements TraceReader {
     return pos + 1;
   }
 
-  /** Nanoseconds since the first event. */
-  #now(): number {
-    if (!this.#timed) return 0;
+  /** Nanoseconds since the first event; `event` is false for a line that may be none, and is not the first then. */
+  #now(event: boolean): number {
+    if (!this.#timed || !(event || this.#origin.known)) return 0;
     if (!this.#origin.known) this.#origin.set(this.#seconds, this.#nanos);
     return this.#origin.since(this.#seconds, this.#nanos);
   }
@@ -463,7 +465,7 @@ class LtraceReader implements TraceReader {
       this.#drop(calls, 0);
       this.#open.delete(tid);
     }
-    if (!this.#processes.exited(tid, this.#now(), !exited, this.#lines.line)) this.#trace.skip('note');
+    if (!this.#processes.exited(tid, this.#now(false), !exited, this.#lines.line)) this.#trace.skip('note');
   }
 
   #signalled(bytes: Uint8Array, pos: number, end: number, tid: number): void {
@@ -474,7 +476,7 @@ class LtraceReader implements TraceReader {
     else if (hasWord(bytes, pos, end, EXEC)) {
       const calls = this.#open.get(tid);
       if (calls !== undefined) this.#drop(calls, 0);
-      this.#processes.exec(tid, this.#now());
+      this.#processes.exec(tid, this.#now(false));
     }
   }
 
@@ -687,7 +689,7 @@ class LtraceReader implements TraceReader {
       outer.counted = true;
     }
     const line = this.#lines.line;
-    const time = this.#now();
+    const time = this.#now(true);
     const { entered } = name;
     const processes = this.#processes;
     switch (kind) {
