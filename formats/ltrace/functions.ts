@@ -90,14 +90,21 @@ export interface Call {
 
 /** Takes apart a name as it stands before its arguments. */
 export function callNamed(text: string): Call {
-  const arrow = text.indexOf('->');
+  const first = text.indexOf('->');
+  const last = text.lastIndexOf('->');
   // A program may have any name; but `operator->` is no call from one.
-  const before = text.slice(0, arrow);
-  const caller = arrow > 0 && !/[\s(]|operator$/.test(before) ? before : undefined;
-  const rest = caller === undefined ? text : text.slice(arrow + 2);
-  const at = rest.lastIndexOf('@');
+  const usual =
+    first > 0 && !/[\s(]|operator$/.test(text.slice(0, first)) ? called(text.slice(first + 2), text.slice(0, first)) : undefined;
+  if (last <= 0 || (usual !== undefined && (first === last || usual.kind !== Kind.other))) return usual ?? called(text, undefined);
+  // Before a function that is known here, a name with spaces, parentheses or arrows is a program's, too.
+  const call = called(text.slice(last + 2), text.slice(0, last));
+  return call.kind !== Kind.other || call.createsThread ? call : (usual ?? called(text, undefined));
+}
+
+function called(text: string, caller: string | undefined): Call {
+  const at = text.lastIndexOf('@');
   const entered = at > 0;
-  const fn = entered ? rest.slice(0, at) : rest;
+  const fn = entered ? text.slice(0, at) : text;
   return { kind: kindOf(fn, caller), fn, caller, entered, createsThread: fn === 'pthread_create' };
 }
 

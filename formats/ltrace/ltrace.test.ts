@@ -309,6 +309,32 @@ describe('one call a line', () => {
     expect({ ...result.trace.skipped }).toEqual({ [reason]: 1 });
   });
 
+  test.each(['my app', 'my-app(1)', 'my app (1)', 'app (old) copy', 'a->b c', '(x)', 'no operator'])(
+    'a program may be called %s',
+    (program) => {
+      const text = [
+        `7 1795338481.757829 ${program}->malloc(50)       = 0x55574a1372a0`,
+        `7 1795338481.757830 ${program}->malloc(60)       = 0x55574a1372e0`,
+        `7 1795338481.757831 ${program}->puts("x->malloc(8) = 0x1000") = 9`,
+        `7 1795338481.757832 ${program}->operator new(unsigned long)(70, 1) = 0x55574a137310`,
+        `7 1795338481.757833 ${program}->strdup("a(b)" <unfinished ...>`,
+        '7 1795338481.757834 <... strdup resumed> ) = 0x55574a137350',
+        `7 1795338481.757835 ${program}->free(0x55574a1372a0) = <void>`,
+        '7 1795338481.757836 +++ exited (status 0) +++\n',
+      ].join('\n');
+      expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.8);
+      const { ops, ledger, trace } = read(text);
+      expect([ops, ledger.totalLiveBytes, { ...trace.skipped }]).toEqual([{ malloc: 4, free: 1 }, 60 + 70 + 5, { other_call: 1, note: 1 }]);
+      expect([...new Set(trace.stacks.frames.frames.map(({ fn }) => fn))]).toEqual([program]);
+    },
+  );
+
+  test.each([
+    'p->std::unique_ptr<int>::operator->() const(0x1000, 2) = 0x1000',
+    'std::function<void (int)>::operator->(int)(0x1000, 2) = 0x1000',
+    'auto (anonymous namespace)::f(int)::operator->(0x1000, 2) = 0x1000',
+  ])('an operator is no caller: %s', (line) => expect({ ...read(`${line}\n`).trace.skipped }).toEqual({ other_call: 1 }));
+
   test('strings that ltrace cut are a lower bound, and said to be', () => {
     const { trace, ledger } = read('p->strdup("12345678901234567890123456789012"...) = 0x1000\np->strndup("1234"..., 4) = 0x2000\n');
     expect(ledger.totalLiveBytes).toBe(33 + 5);

@@ -38,7 +38,7 @@ export const ltrace: TraceFormat = {
 
 /** A line of ltrace, as far as sniffing needs it. */
 const LINE =
-  /^ *(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^ *(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
+  /^ *(?:\[pid \d+\] |\d+ +)?(?:(?:\d+\.\d{6}|\d\d:\d\d:\d\d(?:\.\d{6})?) )? *(?:\[0x[0-9a-f]+\] )? *(?:[^\s(]+->|[^\s"'=,;][^"'=,;]*->|SYS_)?[^\s("'=,;]+(?: new| delete)?(?:\[\])?\(.*(?:\) += \S.*|<unfinished \.\.\.>|<no return \.\.\.>)$|^ *(?:\[pid \d+\] |\d+ +)?[\d.: ]*(?:\[0x[0-9a-f]+\] )?(?:<\.\.\. .+ resumed> |--- (?:SIG\w+|Called exec)|\+\+\+ (?:exited|killed))/;
 /**
  * Names and results that no other recorder of calls prints in this shape. A recording of all calls may come to its first allocation late:
  * functions of the C library that are no system calls tell it from strace's.
@@ -98,6 +98,7 @@ const NINE = 0x39;
 const COLON = 0x3a;
 const LESS = 0x3c;
 const EQUALS = 0x3d;
+const GREATER = 0x3e;
 const BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 
@@ -128,6 +129,8 @@ class Name {
   readonly caller: string | undefined;
   readonly entered: boolean;
   readonly createsThread: boolean;
+  /** True for words before a parenthesis that may be part of a program's name. */
+  readonly spaced: boolean;
   /** Stack of a call that is known by this name alone. */
   readonly stack: StackIndex;
   /** Stacks by return address (-i). */
@@ -141,6 +144,7 @@ class Name {
     this.caller = call.caller;
     this.entered = call.entered;
     this.createsThread = call.createsThread;
+    this.spaced = call.caller === undefined && bytes.includes(SPACE);
     this.stack = stack;
   }
 }
@@ -516,14 +520,20 @@ class LtraceReader implements TraceReader {
     let pos = nameStart;
     let name = this.#recentName(pos, end);
     if (name === undefined) {
+      // A program's name may begin with a parenthesis.
+      if (bytes[pos] === OPEN) pos++;
       while (bytes[pos] !== OPEN && pos < end) pos++;
-      if (pos === end || pos === nameStart) return this.#unfit(bytes, start, end);
+      if (pos === end) return this.#unfit(bytes, start, end);
       name = this.#nameOf(bytes, nameStart, pos);
       this.#remember(name);
     } else pos += name.bytes.length;
     if (name.kind === Kind.other || name.kind === Kind.new || name.kind === Kind.delete) {
       // A demangled name has parameters in parentheses of their own: `operator new(unsigned long)(8, …`.
-      const after = endOfParameters(bytes, pos, end);
+      let after = endOfParameters(bytes, pos, end);
+      if (after < 0 && name.spaced) {
+        const callee = endOfCallee(bytes, pos, end);
+        after = callee < 0 ? -1 : Math.max(callee, endOfParameters(bytes, callee, end));
+      }
       if (after > 0) {
         pos = after;
         name = this.#nameOf(bytes, nameStart, pos);
@@ -1054,6 +1064,14 @@ function endOfParameters(bytes: Uint8Array, open: number, end: number): number {
   }
 }
 const CONST = ascii(' const');
+
+/** Position of the parenthesis that opens the arguments, where the one at `open` is in a program's name; -1 if no `->` follows. */
+function endOfCallee(bytes: Uint8Array, open: number, end: number): number {
+  let pos = open;
+  while (pos < end && bytes[pos] !== QUOTE && !(bytes[pos] === MINUS && bytes[pos + 1] === GREATER)) pos++;
+  while (pos < end && bytes[pos] !== QUOTE && bytes[pos] !== OPEN) pos++;
+  return pos < end && bytes[pos] === OPEN ? pos : -1;
+}
 
 function beginsWithPid(bytes: Uint8Array, start: number, end: number): boolean {
   while (bytes[start] === SPACE) start++;
