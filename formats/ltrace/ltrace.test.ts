@@ -713,6 +713,16 @@ describe('threads and processes', () => {
     expect(events).toBe(70003);
   });
 
+  test('undecided ids cost no more than their own events', () => {
+    const lines: string[] = [];
+    for (let i = 0; i < 4000; i++) lines.push(`${100 + i} p->malloc(8) = 0x${(0x550000010000 + 16 * i).toString(16)}`);
+    for (let i = 0; i < 20000; i++) lines.push('1 p->malloc(8) = 0x550000003000', '1 p->free(0x550000003000) = <void>');
+    const started = process.cpuUsage();
+    const { trace, events } = read(`${begin}${lines.join('\n')}\n`);
+    expect([events, trace.skipped.other_process]).toEqual([40002, 4000]);
+    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(1);
+  });
+
   test('frees of the C library to its own caches, when a thread ends', () => {
     const text = (name: string) =>
       `1 free${name}(0) = <void>\n2 malloc${name}(8) = 0x550000001000\n1 free${name}(0x550000001000) = <void>\n1 free${name}(0x550000001000) = <void>\n`;

@@ -37,6 +37,7 @@ const MOST_NOTES = 1 << 22;
 /** Lowest address of the area where Linux maps libraries and further heaps (x86-64). */
 const MMAP_AREA = 0x7e0000000000;
 
+const NOBODY: readonly Candidate[] = [];
 /** Most processes that a new thread may be of. */
 const MOST_OWNERS = 64;
 
@@ -92,10 +93,9 @@ interface Candidate {
   /** Signs of a process that do not decide alone, less one for a pthread_create. */
   signs: number;
   inMainHeap: boolean;
-  exited: boolean;
+  /** Events that the process had had at its exit; -1 before. */
+  exitedAt: number;
   killed: boolean;
-  /** Events of the process since its exit. */
-  waited: number;
 }
 
 /** Decides, holds back, and appends the events of one process. */
@@ -121,6 +121,12 @@ export class Processes {
   /** Ids of other processes that have ended while events were held back. */
   readonly #retired: number[] = [];
   readonly #candidates = new Map<number, Candidate>();
+  /** Address -> candidates that it is live in, or that have freed it. */
+  readonly #holders = new Map<number, Candidate[]>();
+  /** Candidates that have ended, the first in front; some may be decided. */
+  #ended: Candidate[] = [];
+  /** Events of the process, counted while there are candidates. */
+  #passed = 0;
   /** True if another process has ended since the last SIGCHLD. */
   #childGone = false;
   #rootKilled = false;
@@ -211,9 +217,8 @@ export class Processes {
       freed: new Set(),
       signs: creator === undefined ? 0 : -1,
       inMainHeap: false,
-      exited: false,
+      exitedAt: -1,
       killed: false,
-      waited: 0,
     });
   }
 
@@ -230,7 +235,8 @@ export class Processes {
 
   /** The process wanted appears: what its parent did so far is its own past, for it inherited the heap; what the parent does now is not. */
   #follow(tid: number): void {
-    for (const candidate of [...this.#candidates.values()]) this.#decide(candidate, isThread(candidate, false) ? this.#ours : undefined);
+    for (const candidate of [...this.#candidates.values()])
+      this.#decide(candidate, isThread(candidate, this.#passed, false) ? this.#ours : undefined);
     for (const own of this.#own) this.#setForeign(own, this.#ours);
     this.#ran(this.#ours);
     this.#ours = new Owner(tid);
@@ -373,11 +379,12 @@ export class Processes {
   exited(tid: number, time: number, killed: boolean, line: number): boolean {
     const candidate = this.#candidates.get(tid);
     if (candidate !== undefined) {
-      candidate.exited = true;
+      candidate.exitedAt = this.#passed;
       candidate.killed = killed;
       if (!killed) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
       // No SIGCHLD will say more of a thread.
-      if (candidate.heap >= 0 && this.#candidates.has(tid)) this.#judge(candidate);
+      if (candidate.heap >= 0) this.#judge(candidate);
+      if (this.#isOpen(candidate)) this.#ended.push(candidate);
       return !killed;
     }
     this.#lastOwn = -1;
@@ -394,7 +401,7 @@ export class Processes {
       this.#rootKilled = killed;
       // A main thread ends last; that it is one shows by its heap.
       if (this.#own.size === 1 && this.#lowest < MMAP_AREA) this.#end(this.#ours, line);
-      for (const other of this.#candidates.values()) if (other.exited) other.waited++;
+      this.#passed++;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
     if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid)))
@@ -408,8 +415,10 @@ export class Processes {
   childEnded(): void {
     const known = this.#childGone;
     this.#childGone = false;
-    for (const candidate of [...this.#candidates.values()])
-      if (candidate.exited && !(known && candidate.waited > 0)) this.#decide(candidate, undefined);
+    for (const candidate of this.#ended.splice(0)) {
+      if (known && this.#passed > candidate.exitedAt) this.#ended.push(candidate);
+      else this.#decide(candidate, undefined);
+    }
   }
 
   /** `tid` called exec: another process, or a new program in this one, which starts with an empty heap. */
@@ -474,7 +483,7 @@ export class Processes {
     if (gone < MMAP_AREA) return;
     const heap = Math.floor(gone / HEAP_REACH);
     if (other.heaps.has(heap)) return;
-    for (const candidate of [...this.#candidates.values()])
+    for (const candidate of this.#holdersOf(gone))
       if (candidate.heap === heap && candidate.live.has(gone) && candidate.among.includes(other)) this.#decide(candidate, other);
   }
 
@@ -483,15 +492,21 @@ export class Processes {
     const blocks = this.#blocks;
     const { live, freed, since } = candidate;
     const gone = op === Op.free ? ptr : old;
-    if (gone !== 0 && !live.delete(gone)) {
-      const known = blocks.get(gone);
-      if (known > since) return this.#decide(candidate, this.#ours);
-      if (known > 0) freed.add(gone);
-      else if (known < -since && !freed.has(gone)) this.#sign(candidate);
+    if (gone !== 0) {
+      if (live.delete(gone)) this.#drop(gone, candidate);
+      else {
+        const known = blocks.get(gone);
+        if (known > since) return this.#decide(candidate, this.#ours);
+        if (known > 0) {
+          freed.add(gone);
+          this.#keep(gone, candidate);
+        } else if (known < -since && !freed.has(gone)) this.#sign(candidate);
+      }
     }
-    if (!this.#candidates.has(candidate.tid) || op >= Op.free || ptr === 0) return;
+    if (!this.#isOpen(candidate) || op >= Op.free || ptr === 0) return;
     if (blocks.get(ptr) > 0 && !freed.has(ptr)) return this.#decide(candidate, undefined);
     live.add(ptr);
+    this.#keep(ptr, candidate);
     if (size >= SMALL || this.#highest < 0 || this.#highest >= MMAP_AREA) return;
     if (ptr >= this.#lowest - HEAP_REACH && ptr <= this.#highest + HEAP_REACH) {
       if (!candidate.inMainHeap) {
@@ -509,21 +524,50 @@ export class Processes {
   /** What an event of the process tells of the candidates. */
   #compare(op: Op, ptr: number, old: number): void {
     const blocks = this.#blocks;
-    for (const candidate of [...this.#candidates.values()]) {
-      const { live, freed } = candidate;
-      const gone = op === Op.free ? ptr : old;
-      if (gone !== 0) {
-        if (freed.has(gone)) {
+    const gone = op === Op.free ? ptr : old;
+    if (gone !== 0) {
+      for (const candidate of this.#holdersOf(gone)) {
+        const { live, freed } = candidate;
+        if (freed.delete(gone)) {
+          this.#drop(gone, candidate);
           this.#sign(candidate);
-          freed.delete(gone);
         } else if (live.has(gone) && blocks.get(gone) <= 0) this.#decide(candidate, this.#ours);
       }
-      if (op < Op.free && ptr !== 0 && this.#candidates.has(candidate.tid)) {
-        if (live.has(ptr)) this.#decide(candidate, undefined);
-        else if (freed.has(ptr) && blocks.get(ptr) > 0) this.#decide(candidate, this.#ours);
-      }
-      if (candidate.exited && ++candidate.waited > PATIENCE) this.#judge(candidate);
     }
+    if (op < Op.free && ptr !== 0) {
+      for (const candidate of this.#holdersOf(ptr)) {
+        if (candidate.live.has(ptr)) this.#decide(candidate, undefined);
+        else if (blocks.get(ptr) > 0) this.#decide(candidate, this.#ours);
+      }
+    }
+    this.#passed++;
+    while (this.#ended.length > 0 && this.#passed - this.#ended[0].exitedAt > PATIENCE) this.#judge(this.#ended.shift() as Candidate);
+  }
+
+  #isOpen(candidate: Candidate): boolean {
+    return this.#candidates.get(candidate.tid) === candidate;
+  }
+
+  /** Candidates that have something to do with the address, as they are now. */
+  #holdersOf(address: number): readonly Candidate[] {
+    return this.#holders.get(address)?.slice() ?? NOBODY;
+  }
+
+  #keep(address: number, candidate: Candidate): void {
+    if (!this.#isOpen(candidate)) return;
+    const holders = this.#holders.get(address);
+    if (holders === undefined) this.#holders.set(address, [candidate]);
+    else if (!holders.includes(candidate)) holders.push(candidate);
+  }
+
+  /** The address is not live in the candidate any more, or not freed; it may still be the other. */
+  #drop(address: number, candidate: Candidate): void {
+    if (candidate.live.has(address) || candidate.freed.has(address)) return;
+    const holders = this.#holders.get(address);
+    const at = holders?.indexOf(candidate) ?? -1;
+    if (holders === undefined || at < 0) return;
+    if (holders.length === 1) this.#holders.delete(address);
+    else holders.splice(at, 1);
   }
 
   #sign(candidate: Candidate): void {
@@ -533,8 +577,9 @@ export class Processes {
 
   /** Decides by what there is. */
   #judge(candidate: Candidate): void {
-    const thread = isThread(candidate, this.#rootKilled);
-    if (!thread && candidate.inMainHeap && !candidate.exited) this.#doubtful++;
+    if (!this.#isOpen(candidate)) return;
+    const thread = isThread(candidate, this.#passed, this.#rootKilled);
+    if (!thread && candidate.inMainHeap && candidate.exitedAt < 0) this.#doubtful++;
     const owners = thread ? ownersOf(candidate) : [];
     if (owners.length > 1 && owners.includes(this.#ours)) this.#guessed++;
     this.#decide(candidate, owners[0]);
@@ -542,8 +587,14 @@ export class Processes {
 
   /** `owner` is the process that the candidate is a thread of, undefined if it is one of its own. */
   #decide(candidate: Candidate, owner: Owner | undefined): void {
-    const { tid, live, freed, since } = candidate;
-    if (!this.#candidates.delete(tid)) return;
+    if (!this.#isOpen(candidate)) return;
+    const { tid, since, exitedAt } = candidate;
+    const [live, freed] = [[...candidate.live], [...candidate.freed]];
+    this.#candidates.delete(tid);
+    candidate.live.clear();
+    candidate.freed.clear();
+    for (const ptr of freed) this.#drop(ptr, candidate);
+    for (const ptr of live) this.#drop(ptr, candidate);
     if (owner === this.#ours) {
       this.#own.add(tid);
       for (const ptr of freed) this.#blocks.set(ptr, -since);
@@ -551,13 +602,13 @@ export class Processes {
       if (candidate.heap >= 0) owner.heaps.add(candidate.heap);
     } else if (owner === undefined) {
       const process = this.#startProcess(tid);
-      if (candidate.exited) this.#end(process, candidate.last);
+      if (exitedAt >= 0) this.#end(process, candidate.last);
     } else {
       this.#setForeign(tid, owner);
       if (candidate.heap >= 0) owner.heaps.add(candidate.heap);
     }
     this.#release();
-    if (candidate.exited) this.#retire(tid);
+    if (exitedAt >= 0) this.#retire(tid);
   }
 
   /** The system may give the id to another thread; but what is held of this one must still be known for what it is. */
@@ -568,6 +619,7 @@ export class Processes {
   }
 
   #decideAll(): void {
+    this.#ended = [];
     for (const candidate of [...this.#candidates.values()]) this.#judge(candidate);
   }
 
@@ -623,8 +675,8 @@ export class Processes {
 }
 
 /** What the weaker signs make of an id: a child's end is told to its parent at once, and a signal that kills a process ends all its threads. */
-function isThread({ signs, exited, waited, killed }: Candidate, rootKilled: boolean): boolean {
-  const quietEnd = exited && (waited > 0 || (killed && rootKilled));
+function isThread({ signs, exitedAt, killed }: Candidate, passed: number, rootKilled: boolean): boolean {
+  const quietEnd = exitedAt >= 0 && (passed > exitedAt || (killed && rootKilled));
   return signs <= (quietEnd ? 1 : 0);
 }
 
