@@ -341,6 +341,17 @@ describe('one call a line', () => {
     expect(trace.warnings).toEqual([expect.stringContaining('1 strings of strdup were cut')]);
   });
 
+  test('strings that ltrace printed as addresses are as long as their limit, if that is one', () => {
+    const { trace, ledger } = read(
+      'p->strndup(0x55e12ae5995e, 5, 0, 7) = 0x1000\np->strndup(0x55e12ae5995e, -1, 0, 7) = 0x2000\np->__strdup(0x55e12ae5995e, 9, 0, 7) = 0x3000\n',
+    );
+    expect(ledger.totalLiveBytes).toBe(6 + 1 + 1);
+    expect(trace.warnings).toEqual([
+      '1 string of strndup was not recorded: its size is an upper bound, from the limit that the call has',
+      '2 strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte',
+    ]);
+  });
+
   test('frames: the caller, or the return address in it', () => {
     const { trace, text } = read(
       'p->malloc(1) = 0x1000\n[0x55825fb7f32d] p->malloc(1) = 0x2000\n[0x55825fb7f32d] malloc@libc.so.6(1) = 0x3000\nmalloc@libc.so.6(1) = 0x4000\n',

@@ -108,6 +108,8 @@ const RELATIVE_BELOW = 1e8;
 const LOWEST_ADDRESS = 65536;
 /** Names that are tried before the table of all. */
 const RECENT_NAMES = 12;
+/** A limit of strndup above this is none, bytes. */
+const LONGEST_LIMIT = 65536;
 /** Most calls kept open in a thread: deeper ones are not tracked. */
 const DEEPEST = 4096;
 /** Most enclosing calls in a stack. */
@@ -202,6 +204,9 @@ class LtraceReader implements TraceReader {
   #dayStart = 0;
   #lastClock = 0;
   #cutStrings = 0;
+  /** Strings that were printed as addresses: those with a limit, and without. */
+  #limitedStrings = 0;
+  #unseenStrings = 0;
   #withoutAddress = 0;
 
   /** The call on the line: its arguments, result, return address. */
@@ -254,6 +259,18 @@ class LtraceReader implements TraceReader {
     trace.header.startTimeGiven = false;
     if (this.#cutStrings > 0)
       trace.warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
+    if (this.#limitedStrings > 0)
+      trace.warnings.push(
+        this.#limitedStrings === 1
+          ? '1 string of strndup was not recorded: its size is an upper bound, from the limit that the call has'
+          : `${this.#limitedStrings} strings of strndup were not recorded: their sizes are upper bounds, from the limits that the calls have`,
+      );
+    if (this.#unseenStrings > 0)
+      trace.warnings.push(
+        this.#unseenStrings === 1
+          ? '1 string of strdup or strndup was not recorded: its size is a lower bound of 1 byte'
+          : `${this.#unseenStrings} strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte`,
+      );
     if (this.#withoutAddress > 0)
       trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
     const { others, root } = this.#processes;
@@ -754,9 +771,13 @@ class LtraceReader implements TraceReader {
         break;
       case Kind.strdup:
       case Kind.strndup: {
-        const shown = c < 0 ? -c - 1 : c;
-        const limited = kind === Kind.strndup && b <= shown;
-        if (c < 0 && !limited) this.#cutStrings++;
+        // Without a prototype ltrace prints an address.
+        const unseen = Number.isNaN(c);
+        const shown = unseen ? 0 : c < 0 ? -c - 1 : c;
+        const limited = kind === Kind.strndup && b <= (unseen ? LONGEST_LIMIT : shown);
+        if (unseen && b > 0 && limited) this.#limitedStrings++;
+        else if (unseen && !limited) this.#unseenStrings++;
+        else if (c < 0 && !limited) this.#cutStrings++;
         processes.event(Op.malloc, tid, time, result, 0, (limited ? b : shown) + 1, 0, stack, line, entered);
         break;
       }
@@ -861,12 +882,12 @@ class LtraceReader implements TraceReader {
     return 0;
   }
 
-  /** Takes a string: `#c` is its length in bytes, or, where ltrace cut it, minus that minus one. */
+  /** Takes a string: `#c` is its length in bytes, or, where ltrace cut it, minus that minus one; NaN where an address is in its place. */
   #string(): void {
     const cursor = this.#cursor;
     const { bytes, end } = cursor;
     if (!cursor.eat(QUOTE)) {
-      this.#c = -1;
+      this.#c = NaN;
       while (cursor.pos < end && bytes[cursor.pos] !== COMMA && bytes[cursor.pos] !== CLOSE && bytes[cursor.pos] !== SPACE) cursor.pos++;
       return;
     }
