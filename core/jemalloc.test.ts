@@ -91,9 +91,9 @@ describe('realloc', () => {
   test('both byte clocks move, though nothing else does', () => {
     const p = new Program('narenas:1');
     const a = p.malloc(100);
-    const before = [p.tsd.allocated, p.tsd.deallocated];
+    const before = [p.tsd.allocatedInAll, p.tsd.deallocatedInAll];
     p.realloc(a, 101);
-    expect([p.tsd.allocated - before[0], p.tsd.deallocated - before[1]]).toEqual([112, 112]);
+    expect([p.tsd.allocatedInAll - before[0], p.tsd.deallocatedInAll - before[1]]).toEqual([112n, 112n]);
   });
 
   test('to 0 bytes frees, or gives one byte past the cache', () => {

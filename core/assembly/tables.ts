@@ -191,6 +191,9 @@ export class Tsd {
   lastStatsEvent: f64;
   peakMax: f64;
   peakZero: f64;
+  /** What was taken off both clocks, their thresholds included (windBack). */
+  allocatedBefore: f64;
+  deallocatedBefore: f64;
   index: i32;
   owner: i32;
   tick: i32;

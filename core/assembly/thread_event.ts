@@ -2,7 +2,8 @@
  * What happens to a thread after so many bytes (jemalloc 5.3.0, src/thread_event.c, include/jemalloc/internal/thread_event.h,
  * src/peak_event.c).
  * Invariant: an event fires in the first operation after which its clock has reached the threshold, and is armed again from there.
- * Differs: thresholds are absolute; the 4 MiB cap on waits is absent, because nothing of it can be seen.
+ * Differs: thresholds are absolute, and clocks doubles that are wound back before they lose whole numbers; the 4 MiB cap on waits is absent, because nothing
+ * of it can be seen.
  */
 import * as calls from './calls';
 import { model, NOMINAL, Tsd } from './tables';
@@ -10,6 +11,34 @@ import { tcacheGc } from './tcache';
 
 /** Bytes between two looks at a thread's peak (PEAK_EVENT_WAIT). */
 const PEAK_EVENT_WAIT: f64 = 65536;
+
+/** Where clocks are wound back, 2^52 bytes: far below 2^53, for an operation adds less than the address space has. */
+const TURN: f64 = 4503599627370496;
+
+/** Takes a turn off the clock of allocations and whatever is compared with it. */
+function windBackAlloc(tsd: Tsd): void {
+  tsd.allocated -= TURN;
+  tsd.gcEvent -= TURN;
+  tsd.sampleEvent -= TURN;
+  tsd.statsEvent -= TURN;
+  tsd.peakEvent -= TURN;
+  tsd.lastSampleEvent -= TURN;
+  tsd.lastStatsEvent -= TURN;
+  tsd.allocatedBefore += TURN;
+}
+
+/** The same for the other clock. */
+function windBackDealloc(tsd: Tsd): void {
+  tsd.deallocated -= TURN;
+  tsd.gcDeallocEvent -= TURN;
+  tsd.peakDeallocEvent -= TURN;
+  tsd.deallocatedBefore += TURN;
+}
+
+/** Bytes that the thread has allocated beyond those it freed. */
+function beyondFreed(tsd: Tsd): f64 {
+  return tsd.allocated - tsd.deallocated + (tsd.allocatedBefore - tsd.deallocatedBefore);
+}
 
 function armAllocEvent(tsd: Tsd): void {
   tsd.allocEvent = min(min(tsd.gcEvent, tsd.sampleEvent), min(tsd.statsEvent, tsd.peakEvent));
@@ -21,13 +50,13 @@ function armDeallocEvent(tsd: Tsd): void {
 
 /** peak_event_update */
 export function peakEventUpdate(tsd: Tsd): void {
-  tsd.peakMax = max(tsd.peakMax, tsd.allocated - tsd.deallocated - tsd.peakZero);
+  tsd.peakMax = max(tsd.peakMax, beyondFreed(tsd) - tsd.peakZero);
 }
 
 /** peak_event_zero: the peak is counted from here. */
 export function peakEventZero(tsd: Tsd): void {
   tsd.peakMax = 0;
-  tsd.peakZero = tsd.allocated - tsd.deallocated;
+  tsd.peakZero = beyondFreed(tsd);
 }
 
 /** tsd_te_init: arms every event afresh, from the clocks as they stand. */
@@ -63,6 +92,7 @@ function isAllowed(tsd: Tsd): bool {
 
 /** te_event_trigger on the allocation clock: all new waits first, then the handlers. */
 export function triggerAlloc(tsd: Tsd): void {
+  if (tsd.allocated >= TURN) windBackAlloc(tsd);
   const clock = tsd.allocated;
   const allowed = isAllowed(tsd);
   tsd.lastEvent = clock;
@@ -92,6 +122,7 @@ export function triggerAlloc(tsd: Tsd): void {
 
 /** te_event_trigger on the other clock. */
 export function triggerDealloc(tsd: Tsd): void {
+  if (tsd.deallocated >= TURN) windBackDealloc(tsd);
   const clock = tsd.deallocated;
   const allowed = isAllowed(tsd);
   const collect = clock >= tsd.gcDeallocEvent;

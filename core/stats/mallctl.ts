@@ -145,6 +145,11 @@ function integerOf(value: CtlValue): number {
   return typeof value === 'number' && Number.isInteger(value) ? value : fail('EINVAL');
 }
 
+/** A uint64_t: a bigint only where a number would round it. */
+function asNumber(value: bigint): CtlValue {
+  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
 /** A size_t: what is below 0 is as much below 2^64. */
 function sizeOf(value: CtlValue): number {
   const size = integerOf(value);
@@ -375,9 +380,9 @@ const EXPERIMENTAL = 'it is experimental';
 
 const thread: Node = named({
   arena: leaf(threadArena),
-  allocated: get(({ tsd }) => tsd.allocated),
+  allocated: get(({ tsd }) => asNumber(tsd.allocatedInAll)),
   allocatedp: unsupported('thread.allocatedp', POINTER),
-  deallocated: get(({ tsd }) => tsd.deallocated),
+  deallocated: get(({ tsd }) => asNumber(tsd.deallocatedInAll)),
   deallocatedp: unsupported('thread.deallocatedp', POINTER),
   tcache: named({
     enabled: leaf(({ heap, tsd }, _, value) => {

@@ -27,19 +27,19 @@ export const TsdState = {
 
 /** Doubles of the struct Tsd of assembly/tables.ts, then its words, and where its shards are in it. */
 const ALLOCATED = 0;
-const ALLOC_EVENT = 1;
 const DEALLOCATED = 2;
-const DEALLOC_EVENT = 3;
 const SAMPLE_EVENT = 6;
 const PEAK_MAX = 13;
-const INDEX = 30;
-const TICK = 32;
-const STATE = 33;
-const REENTRANCY = 34;
-const ARENA = 35;
-const TCACHE = 36;
-const SHARDS = 37;
-const SHARDS_AT = 160;
+const ALLOCATED_BEFORE = 15;
+const DEALLOCATED_BEFORE = 16;
+const INDEX = 34;
+const TICK = 36;
+const STATE = 37;
+const REENTRANCY = 38;
+const ARENA = 39;
+const TCACHE = 40;
+const SHARDS = 41;
+const SHARDS_AT = 168;
 
 /** tsd_t. What mallocs and frees of small objects work on lies in the memory of the model. */
 export class Tsd {
@@ -85,38 +85,18 @@ export class Tsd {
     this.seedPrng();
   }
 
-  /** Bytes allocated and deallocated, usable sizes (thread.allocated, thread.deallocated). */
+  /** Bytes allocated since the clock was last wound back, usable sizes: what `sampleEvent` is compared with. */
   get allocated(): number {
     return this.#clocks[ALLOCATED];
   }
 
-  set allocated(bytes: number) {
-    this.#clocks[ALLOCATED] = bytes;
+  /** All bytes allocated and deallocated by the thread, usable sizes (thread.allocated, thread.deallocated). */
+  get allocatedInAll(): bigint {
+    return BigInt(this.#clocks[ALLOCATED]) + BigInt(this.#clocks[ALLOCATED_BEFORE]);
   }
 
-  get deallocated(): number {
-    return this.#clocks[DEALLOCATED];
-  }
-
-  set deallocated(bytes: number) {
-    this.#clocks[DEALLOCATED] = bytes;
-  }
-
-  /** Values of `allocated` and `deallocated` at which the next event fires. */
-  get allocEvent(): number {
-    return this.#clocks[ALLOC_EVENT];
-  }
-
-  set allocEvent(bytes: number) {
-    this.#clocks[ALLOC_EVENT] = bytes;
-  }
-
-  get deallocEvent(): number {
-    return this.#clocks[DEALLOC_EVENT];
-  }
-
-  set deallocEvent(bytes: number) {
-    this.#clocks[DEALLOC_EVENT] = bytes;
+  get deallocatedInAll(): bigint {
+    return BigInt(this.#clocks[DEALLOCATED]) + BigInt(this.#clocks[DEALLOCATED_BEFORE]);
   }
 
   /** Value of `allocated` at which the next sample is taken. */
