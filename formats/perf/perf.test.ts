@@ -101,6 +101,26 @@ describe('perf script', () => {
     });
   });
 
+  test.each([
+    ['perf script', perfScript, ' ', '', 'probe_libc:', ''],
+    ['ftrace', ftrace, '-', ' ....', '', '0x'],
+  ] as const)('%s: where lines have no process, --pid of a child is the program that it ran', (_, format, dash, flags, group, hex) => {
+    let at = 0;
+    const line = (command: string, tid: number, rest: string) =>
+      `${command}${dash}${tid} [000]${flags} 7.${String(++at).padStart(6, '0')}: ${group}${rest}\n`;
+    const call = (command: string, tid: number, library: string, size: number, ptr: string) => {
+      const back = format === ftrace ? `0x5500 <- 0x${library}930` : `${library}930 <- 5500`;
+      return (
+        line(command, tid, `malloc: (${hex}${library}930) size=${size}`) + line(command, tid, `malloc__return: (${back}) ret=0x${ptr}`)
+      );
+    };
+    const shell = call('sh', 10, '7f0000000', 100, '1000') + call('sh', 20, '7f0000000', 200, '2000');
+    const app = call('t1', 20, '7fa000000', 3000, '1000') + call('t1', 20, '7fa000000', 4000, '3000');
+    const { ledger, trace } = tally(format, Buffer.from(shell + app), { pid: 20 });
+    expect([ledger.totalLiveObjects, ledger.totalLiveBytes, trace.threads.names]).toEqual([2, 7000, ['t1']]);
+    expect(trace.skipped).toEqual({ other_process: 2 });
+  });
+
   test('children that fork look like threads where lines have no process: that is said', () => {
     const line = (tid: number, time: number, rest: string) => `sh ${tid} [000] 1.00000${time}: probe_libc:${rest}\n`;
     const call = (tid: number, time: number, ptr: string) =>

@@ -250,9 +250,20 @@ export class ProbeCalls {
     let processes = [...this.#processes.values()];
     if (pid !== undefined) {
       processes = processes.filter((process) => pidOf(process) === pid);
-      if (processes.length === 0) return this.#threads.find(({ tid }) => tid === pid)?.process ?? this.#addProcess(pid);
+      if (processes.length === 0) return this.#ofThread(pid) ?? this.#addProcess(pid);
     }
     return processes.reduce((best, process) => (this.#recordsOf(process) > this.#recordsOf(best) ? process : best));
+  }
+
+  /**
+   * The process of thread `tid`, where processes have no numbers; undefined if there is none. Its parent's program counts as another one
+   * than what it runs itself: the one in which it calls most, the later one of two alike.
+   */
+  #ofThread(tid: number): Process | undefined {
+    let found: ProbedThread | undefined;
+    for (const thread of this.#threads)
+      if (thread.tid === tid && (found === undefined || this.records[thread.index] >= this.records[found.index])) found = thread;
+    return found?.process;
   }
 
   /** Whole calls and returns of a process. */
