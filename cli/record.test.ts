@@ -131,6 +131,23 @@ test.for([
   },
 );
 
+test('bpftrace: a script that becomes a program leaks what the program leaks', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
+  const trace = join(folder, 'wrapped.trace');
+  const program = join(folder, 'wrapped');
+  writeFileSync(
+    `${program}.c`,
+    '#include <stdlib.h>\nvoid *volatile last;\nint main() { for (int i = 0; i < 7; i++) last = malloc(1000 + i); }\n',
+  );
+  execFileSync('gcc', ['-g', '-fno-omit-frame-pointer', '-o', program, `${program}.c`]);
+  writeFileSync(`${program}.sh`, `#!/bin/sh\nkept=$(printf %1000s x)\nexec ${program}\n`, { mode: 0o755 });
+  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', `${program}.sh`]);
+  expect(code, stderr).toBe(0);
+  expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\): \d+ blocks of its former program are freed there/);
+  const { contexts } = await leaksOf(trace);
+  expect(contexts.map(({ bytes, objects, stack }) => [bytes, objects, stack.includes('main')])).toEqual([[7021, 7, true]]);
+});
+
 test('ltrace: the trace has the CPU count, maps and names of threads, which ltrace does not write', { timeout: SLOW_MS }, async ({
   skip,
 }) => {

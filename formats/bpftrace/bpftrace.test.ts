@@ -293,6 +293,32 @@ describe('lines', () => {
   });
 });
 
+describe('a process runs another program', () => {
+  const call = (time: number, ptr: string, size = 8) => `${time} 7 7 malloc(${size}) = ${ptr}\n`;
+
+  test('the blocks of the former one are freed there, and its addresses are unknown again', () => {
+    const result = read(
+      `10 7 7 exec()\n11 7 7 thread(sh)\n${call(11, '0x2000')}${call(12, '0x1000')}${call(13, '0x3000')}14 7 7 free(0x3000)\n15 7 7 exec()\n16 7 7 thread(app)\n${call(16, '0x2000', 9)}17 7 7 free(0x3000)\n`,
+    );
+    expect(result.text.slice(4, 6).map((line) => line.split(' ').slice(0, 4).join(' '))).toEqual(['free 0 4 4096', 'free 0 4 8192']);
+    expect([result.ledger.totalLiveBytes, result.ledger.totalLiveObjects, result.unknown, result.reused]).toEqual([9, 1, 1, 0]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 4 });
+    expect(result.trace.warnings).toEqual(['the process called exec(): 2 blocks of its former program are freed there']);
+    expect([result.trace.threads.names, result.trace.header.startTime]).toEqual([['app'], 11n]);
+  });
+
+  test('a thread of it that made no call may do that', () => {
+    const result = read(`${call(10, '0x1000')}11 7 8 exec()\n${call(12, '0x2000')}`);
+    expect([result.ledger.totalLiveObjects, result.unknown, result.trace.threads.tids]).toEqual([1, 0, [7, 8]]);
+  });
+
+  test('another process is none of its business, and the order is that of times', () => {
+    const result = read(`13 7 7 exec()\n${call(10, '0x1000')}${call(11, '0x2000')}12 9 9 exec()\n${call(14, '0x4000')}`);
+    expect([result.ledger.totalLiveObjects, result.ledger.totalObjects]).toEqual([1, 3]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 1, other_process: 1 });
+  });
+});
+
 describe('any input', () => {
   const samples = ['edge_split_bpftracefmt.txt', 'leaky_ra.txt.zst', 'mt3_300_jereplay.json.zst', 'mt4_600_nostack.txt.zst'];
 

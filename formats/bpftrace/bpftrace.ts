@@ -5,6 +5,7 @@
  *     772218247019 18355 18355 malloc(65536) = 0x557a804dc2a0          whole, stamped at the return
  *     772218247019 18355 18355 malloc(65536) = 0x557a804dc2a0 ra=0x557a8042a6a5 main     … and its direct caller
  *     772218471003 18355 18355 free(0x557a804f42c0)                    stamped at the entry
+ *     772218471003 18355 18355 exec()                          another program runs from here on
  *     681162994808 17328/17328 edge malloc size=0                      entry …
  *     681163049109 17328/17328 edge malloc ret=0x5642021812a0          … and return
  *     A 678041839564 17301 65536 0x5558f09902a0 ra=0x5558d4d7c6a5 main   allocation: time, [pid,] tid, size, address, direct caller
@@ -54,6 +55,7 @@ const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const RESULT = ascii('ret=');
 const THREAD = ascii('thread(');
+const EXEC = ascii('exec()');
 const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
@@ -336,11 +338,13 @@ class BpftraceReader implements TraceReader {
     return true;
   }
 
-  /** `thread(name)`, or a call of a function that is not the allocator's. */
+  /** `thread(name)`, `exec()`, or a call of a function that is not the allocator's. */
   #onNamelessCall(bytes: Uint8Array, start: number, end: number): boolean {
     if (hasWord(bytes, start, end, THREAD) && bytes[end - 1] === CLOSE) {
       this.#calls.name(this.#process, this.#tid, textOf(bytes, start + THREAD.length, end - 1));
       this.#trace.skip('note');
+    } else if (end - start === EXEC.length && hasWord(bytes, start, end, EXEC)) {
+      this.#calls.exec(this.#process, this.#tid, this.#seconds, this.#nanos);
     } else this.#trace.skip('other_call');
     return true;
   }

@@ -4,7 +4,7 @@
  */
 
 import type { LaneMemory } from '../shared/lane_memory.ts';
-import { UNSEEN } from './address_state.ts';
+import { LIVE, UNSEEN } from './address_state.ts';
 
 /** Slots at first; always a power of two. */
 const FIRST_SLOTS = 256;
@@ -39,6 +39,15 @@ export class AddressStates {
       return;
     }
     this.states[slot] = state;
+  }
+
+  /** Makes all addresses unseen. @returns those that were live, in ascending order. */
+  clear(): Float64Array {
+    const live = this.keys.filter((_, slot) => this.states[slot] === LIVE).sort();
+    this.keys.fill(0);
+    this.states.fill(UNSEEN);
+    this.used = 0;
+    return live;
   }
 
   #slotOf(address: number): number {

@@ -24,7 +24,7 @@ import { TimeOrigin } from '../shared/time_origin.ts';
 import { FREED, LIVE, UNSEEN } from './address_state.ts';
 import { AddressStates } from './address_states.ts';
 import { JoinState, NONE, PROBES, SEVERAL, joinLane } from './join_lane.ts';
-import { CONSUMED, ENTRY, MISLABELLED, NESTED, RETURN } from './record_kinds.ts';
+import { CONSUMED, ENTRY, EXEC, MISLABELLED, NESTED, RETURN } from './record_kinds.ts';
 import { TakeLane } from './take_lane.ts';
 
 /** Result of a call that gave a block whose address the recorder could not see. */
@@ -144,6 +144,14 @@ export class ProbeCalls {
     const origin = this.origin;
     if (!origin.known) origin.set(seconds, nanos);
     this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack, this.#cpu);
+  }
+
+  /** Adds that a process runs another program from here on: its blocks are gone. */
+  exec(process: number, tid: number, seconds: number, nanos: number): void {
+    const { index } = this.#threadOf(process, tid);
+    const { origin } = this;
+    if (!origin.known) origin.set(seconds, nanos);
+    this.#reorder.push(EXEC, index, origin.since(seconds, nanos), 0, 0, 0, 0, NO_STACK);
   }
 
   /** Place of a thread in `records`, and in the column of threads of what `room` gives. */
@@ -458,15 +466,12 @@ export class ProbeCalls {
     if (thread.process !== this.#chosen) return trace.skip('other_process');
     if (kind === NESTED) return trace.skip('nested');
     if (kind === MISLABELLED) return trace.skip('mislabelled');
-    if (kind >= RETURN) return trace.skip('no_entry');
-    if (kind >= ENTRY) return trace.skip('no_return');
+    if (kind >= RETURN && kind !== EXEC) return trace.skip('no_entry');
+    if (kind >= ENTRY && kind !== EXEC) return trace.skip('no_return');
     if (rows.time[row] < this.#lane.lastTime) return trace.skip('late');
     this.#lane.lastTime = rows.time[row];
-    if (thread.row < 0) {
-      if (trace.threads.length === 0) this.#startTime = this.#lane.lastTime;
-      thread.row = trace.threads.intern(thread.tid);
-      this.#admit(thread);
-    }
+    if (kind === EXEC) return this.#leaveProgram(thread);
+    this.#begin(thread);
     if (kind === Op.thread_exit) {
       // The main thread's is that of the process, and the handlers of exit() still run in it.
       if (thread.tid === pidOf(thread.process)) return trace.skip('note');
@@ -486,6 +491,26 @@ export class ProbeCalls {
       this.#admit(thread);
       this.#builder.append(Op.thread_exit, thread.row, rows.time[row] - this.#startTime, 0, 0, 0, 0, NO_STACK);
     }
+  }
+
+  /** Gives the thread its row, if this is its first event. */
+  #begin(thread: ProbedThread): void {
+    const { threads } = this.#trace;
+    if (thread.row >= 0) return;
+    if (threads.length === 0) this.#startTime = this.#lane.lastTime;
+    thread.row = threads.intern(thread.tid);
+    this.#admit(thread);
+  }
+
+  /** The process runs another program, by a call of this thread: what the former one held is gone. */
+  #leaveProgram(thread: ProbedThread): void {
+    this.#trace.skip('note');
+    if (this.#trace.threads.length === 0) return;
+    const left = this.#states.clear();
+    if (left.length > 0) this.#begin(thread);
+    const time = this.#lane.lastTime - this.#startTime;
+    for (const address of left) this.#builder.append(Op.free, thread.row, time, address, 0, 0, 0, NO_STACK);
+    this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
   }
 
   #allocate(rows: EventBatch, row: number, thread: ProbedThread): void {

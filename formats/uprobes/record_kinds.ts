@@ -11,3 +11,5 @@ export const RETURN = 32;
 export const CONSUMED = 64;
 export const NESTED = 65;
 export const MISLABELLED = 66;
+/** No call: the process runs another program from here on. */
+export const EXEC = 67;
