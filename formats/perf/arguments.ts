@@ -13,6 +13,9 @@ const OPEN = 0x28;
 const CLOSE = 0x29;
 const EQUALS = 0x3d;
 const MINUS = 0x2d;
+const QUOTE = 0x22;
+const BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const HEX_PREFIX = ascii('0x');
@@ -37,9 +40,11 @@ export class UprobeEvent {
   extra = 0;
   /** A return's caller stands before its probe. */
   callerFirst = false;
+  /** All arguments are numbers. */
+  plain = true;
   /** Where the place of the sample begins, which perf script puts behind the arguments of an event without a stack (`-F +ip`); -1 if there is none. */
   samplePlace = -1;
-  /** Values of the event's arguments; no call has more than four that matter. */
+  /** The event's numbers; no call has more than four that matter. */
   readonly #values = new Float64Array(4);
   #count = 0;
   /** Names of events, and for each the Op, with IS_RETURN added for a return; -1 for no allocator function. */
@@ -60,8 +65,9 @@ export class UprobeEvent {
   }
 
   /**
-   * Reads the addresses and arguments; false if they do not fit the call that `readName` found. `byKernel`: where a line is the kernel's own, a return's
-   * caller stands before its probe; those have 0x before each address, which libtraceevent (trace-cmd, perf) has not.
+   * Reads the addresses and arguments; false if they do not fit the call that `readName` found. Strings, arrays and symbols are passed over: no call has any.
+   * `byKernel`: where a line is the kernel's own, a return's caller stands before its probe; those have 0x before each address, which libtraceevent
+   * (trace-cmd, perf) has not.
    */
   readArguments(cursor: ByteCursor, byKernel: boolean): boolean {
     if (!cursor.eat(OPEN)) return false;
@@ -81,6 +87,7 @@ export class UprobeEvent {
     const values = this.#values;
     let count = 0;
     this.samplePlace = -1;
+    this.plain = true;
     while (cursor.eat(SPACE)) {
       cursor.skipSpaces();
       if (cursor.pos >= cursor.end) break;
@@ -88,12 +95,14 @@ export class UprobeEvent {
         if (!this.#fitBehind(cursor)) return false;
         break;
       }
+      const start = cursor.pos;
       const negative = cursor.eat(MINUS);
       const printed = takesHex(this, count) ? cursor.address() : cursor.number();
       const value = negative ? unsignedOf(printed) : printed;
-      if (Number.isNaN(value)) return false;
-      if (count < values.length) values[count++] = value;
-      if (cursor.pos < cursor.end && cursor.peek() !== SPACE) return false;
+      if (Number.isNaN(value) || (cursor.pos < cursor.end && cursor.peek() !== SPACE)) {
+        if (!skipOther(cursor, start)) return false;
+        this.plain = false;
+      } else if (count < values.length) values[count++] = value;
     }
     this.#count = count;
     return this.isReturn ? this.#fitReturn() : this.#fitEntry();
@@ -137,6 +146,21 @@ function skipArgumentName(cursor: ByteCursor): boolean {
   return false;
 }
 
+/**
+ * Steps over a value at `start` that is no number: a string or an array up to the quote or brace that ends it, anything else up to a space.
+ * False if it is none: what begins as a number was one before it was damaged.
+ */
+function skipOther(cursor: ByteCursor, start: number): boolean {
+  const { bytes, end } = cursor;
+  const first = start < end ? bytes[start] : SPACE;
+  if (first === SPACE || first === MINUS || (first >= 0x30 && first <= 0x39)) return false;
+  const last = first === QUOTE ? QUOTE : first === BRACE ? CLOSE_BRACE : -1;
+  let at = start + 1;
+  while (at < end && (bytes[at] !== SPACE || (last >= 0 && (at === start + 1 || bytes[at - 1] !== last)))) at++;
+  cursor.pos = at;
+  return true;
+}
+
 /** Whether argument number `index` of an event is printed in hex even without 0x, and is an address. */
 export function takesHex({ op, isReturn }: UprobeEvent, index: number): boolean {
   return isReturn || (index === 0 && (op === Op.free || op === Op.realloc || op === Op.reallocarray));
@@ -154,12 +178,10 @@ const SIZE_ALONE: ArgumentPlaces = { old: -1, size: 0, extra: -1 };
 const OLD_AND_SIZE: ArgumentPlaces = { old: 0, size: 1, extra: -1 };
 const OLD_COUNT_AND_SIZE: ArgumentPlaces = { old: 0, extra: 1, size: 2 };
 const NONE: ArgumentPlaces = { old: -1, size: -1, extra: -1 };
-/** calloc, and the aligned forms: posix_memalign may come with the place of its result first. By number of arguments. */
-const LAST_TWO: readonly ArgumentPlaces[] = [0, 1, 2, 3, 4].map((count) =>
-  count < 2 ? NONE : { old: -1, size: count - 1, extra: count - 2 },
-);
+const FIRST_TWO: ArgumentPlaces = { old: -1, extra: 0, size: 1 };
+const SECOND_TWO: ArgumentPlaces = { old: -1, extra: 1, size: 2 };
 
-/** Which of `count` arguments of an entry, four at most, is what. Arguments are taken by place: their names are whatever the probe's author chose. */
+/** Which of `count` numbers of an entry is what. Arguments are taken by place: their names are whatever the probe's author chose, and more may follow. */
 export function argumentPlaces(op: Op, count: number): ArgumentPlaces {
   switch (op) {
     case Op.free:
@@ -175,8 +197,11 @@ export function argumentPlaces(op: Op, count: number): ArgumentPlaces {
       return OLD_COUNT_AND_SIZE;
     case Op.thread_exit:
       return NONE;
+    case Op.posix_memalign:
+      // It may come with the place of its result first.
+      return count > 2 ? SECOND_TWO : FIRST_TWO;
     default:
-      return LAST_TWO[count];
+      return FIRST_TWO;
   }
 }
 

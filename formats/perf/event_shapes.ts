@@ -48,7 +48,8 @@ export class EventShapes {
    * @returns false if its lines are not for the lane.
    */
   learn(bytes: Uint8Array, start: number, end: number, event: UprobeEvent, place: number): boolean {
-    const { op, isReturn } = event;
+    const { op, isReturn, plain } = event;
+    if (!plain) return false;
     const kind = kindOf(event);
     for (let shape = 0; shape < this.count * Plan.SHAPE; shape += Plan.SHAPE)
       if (this.plan[shape + Plan.RECORD_KIND] === kind && this.plan[shape + Plan.PLACE_NUMBER] === place) return true;

@@ -306,6 +306,32 @@ describe('perf script', () => {
     expect(result.trace.header.startTime).toBe(1000002000n);
   });
 
+  test.each([
+    ['malloc', 'size=0x32 who="t1"', 0x32],
+    ['malloc', 'who="a size=7 b" size=0x32', 0x32],
+    ['malloc', 'size=0x32 frames={0x1,0x2} names={"a b","c"} at=main+0x10 way=(fault)', 0x32],
+    ['calloc', 'n=3 size=9 who="t1" line=17', 27],
+    ['memalign', 'align=16 size=9 line=17', 9],
+    ['posix_memalign', 'align=16 size=9 who="t1"', 9],
+    ['posix_memalign', 'to=0x7ffd0000 align=16 size=9 line=17', 9],
+  ])('arguments that a call does not need are passed over: %s %s', (name, rest, bytes) => {
+    const event = (what: string) => `app 12/12 [000] 1.000001: probe_libc:${what}\n`;
+    // The block of a posix_memalign is that of the call within.
+    const within = event('memalign: (7f0000098950) align=16 size=10') + event('memalign__return: (7f0000098950 <- 5500000010) ret=0x1000');
+    const { trace, ledger, unknown } = read(
+      event(`${name}: (7f0000098930) ${rest}`) +
+        (name === 'posix_memalign' ? within : '') +
+        event(`${name}__return: (7f0000098930 <- 5500000010) ret=${name === 'posix_memalign' ? '0x0' : '0x1000'} who="t1"`) +
+        event('free: (7f0000098ef0) ptr=0x1000 stack={0x1,0x2}'),
+    );
+    expect(trace.skipped).toEqual(name === 'posix_memalign' ? { nested: 1 } : {});
+    expect([ledger.totalBytes, ledger.totalLiveObjects, unknown]).toEqual([bytes, 0, 0]);
+  });
+
+  test.each(['size=12x', 'size=', 'size="12"', 'who="t1"', 'size=-'])('an argument that a call needs, damaged: %s', (rest) => {
+    expect(read(`app 12/12 [000] 1.000001: probe_libc:malloc: (7f0000098930) ${rest}\n`).trace.skipped).toEqual({ unparsed: 1 });
+  });
+
   test('lost records, other events, a cut line', () => {
     const result = read(
       'a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10',

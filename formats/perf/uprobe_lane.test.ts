@@ -15,22 +15,35 @@ const odd = fc.constantFrom('0', '-1', '0x0', '0xffffffffffffffff', '9999999999'
 const pointer = fc.oneof({ weight: 15, arbitrary: address.map(hex) }, odd);
 const number = fc.oneof({ weight: 15, arbitrary: fc.nat({ max: 99999 }).map(String) }, odd);
 /** Events as perf prints them, or as the kernel does. */
+const argument = fc.constantFrom(' who="t1"', ' who="a=5 b=6"', ' frames={0x1,0x2}', ' at=main+0x10', ' n=7', ' n=0x7', ' who=', ' who="t');
+const others = fc.oneof({ weight: 7, arbitrary: fc.constant('') }, { weight: 1, arbitrary: argument });
 const eventOf = (kernel: boolean) =>
-  fc.record({ pointer, old: pointer, number, caller: address, kind: fc.nat({ max: 11 }), image: fc.nat({ max: 30 }) }).map((it) => {
-    const base = it.image === 0 ? 0x7f3f50000000 : 0x7f3f44f00000;
-    const probe = (name: string, offset: number, rest: string) =>
-      kernel ? `${name}: (${hex(base + offset)}${rest}` : `${`probe_libc:${name}:`.padStart(35)} (${(base + offset).toString(16)}${rest}`;
-    const returned = (name: string, offset: number) =>
-      kernel
-        ? `${name}__return: (${hex(it.caller)} <- ${hex(base + offset)}) ret=${it.pointer}`
-        : probe(`${name}__return`, offset, ` <- ${it.caller.toString(16)}) ret=${it.pointer}`);
-    if (it.kind < 3) return probe('malloc', 0x930, `) size=${it.number}`);
-    if (it.kind < 6) return returned('malloc', 0x930);
-    if (it.kind < 9) return probe('free', 0xef0, `) ptr=${it.pointer}`);
-    if (it.kind === 9) return probe('calloc', 0x9b0, `) count=${it.number} size=${it.number}`);
-    if (it.kind === 10) return returned('calloc', 0x9b0);
-    return probe('realloc', 0xa90, `) ptr=${it.old} size=${it.number}`);
-  });
+  fc
+    .record({
+      pointer,
+      old: pointer,
+      number,
+      caller: address,
+      kind: fc.nat({ max: 11 }),
+      image: fc.nat({ max: 30 }),
+      before: others,
+      after: others,
+    })
+    .map((it) => {
+      const base = it.image === 0 ? 0x7f3f50000000 : 0x7f3f44f00000;
+      const probe = (name: string, offset: number, rest: string) =>
+        kernel ? `${name}: (${hex(base + offset)}${rest}` : `${`probe_libc:${name}:`.padStart(35)} (${(base + offset).toString(16)}${rest}`;
+      const returned = (name: string, offset: number) =>
+        kernel
+          ? `${name}__return: (${hex(it.caller)} <- ${hex(base + offset)})${it.before} ret=${it.pointer}${it.after}`
+          : probe(`${name}__return`, offset, ` <- ${it.caller.toString(16)})${it.before} ret=${it.pointer}${it.after}`);
+      if (it.kind < 3) return probe('malloc', 0x930, `)${it.before} size=${it.number}${it.after}`);
+      if (it.kind < 6) return returned('malloc', 0x930);
+      if (it.kind < 9) return probe('free', 0xef0, `)${it.before} ptr=${it.pointer}${it.after}`);
+      if (it.kind === 9) return probe('calloc', 0x9b0, `)${it.before} count=${it.number} size=${it.number}${it.after}`);
+      if (it.kind === 10) return returned('calloc', 0x9b0);
+      return probe('realloc', 0xa90, `)${it.before} ptr=${it.old} size=${it.number}${it.after}`);
+    });
 const extra = fc.constantFrom(
   '\t   16a5 main+0x90 (/opt/sample/bin/leaky)\n',
   '',
