@@ -236,6 +236,17 @@ describe('grammar', () => {
     );
   });
 
+  test.each(['leaky_500.heaptrack.zst', 'leaky_500.heaptrack.raw.zst'])(
+    'another recording behind it is refused where it begins: %s',
+    async (name) => {
+      const bytes = await fixtureBytes(name);
+      const lines = Buffer.from(bytes).toString('latin1').split('\n').length;
+      const place = new RegExp(`^trace:${lines}: another recording by heaptrack begins here`);
+      expect(() => tally(heaptrack, Buffer.concat([bytes, bytes]))).toThrow(place);
+      expect(heaptrack.sniff(Buffer.concat([bytes, bytes]))).toBeGreaterThan(0.9);
+    },
+  );
+
   test('names are data', () => {
     const result = read(
       'v 10400 3\ns 9 __proto__\ns a <script>\0\x1b\ns 0 \ni 400010 1 1 2 1\ni 400020 3 3 3 1\nt 1 0\nt 2 1\na 8 2\n+ 0\n',

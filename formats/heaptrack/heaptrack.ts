@@ -299,6 +299,13 @@ class HeaptrackReader implements TraceReader {
     if (!(heaptrack >= OLDEST_HEAPTRACK)) return false;
     const version = next(cursor);
     if (cursor.pos < cursor.end) return false;
+    if (this.versioned) {
+      throw new InputError(
+        `${this.#name}:${this.#lineNumber}`,
+        'another recording by heaptrack begins here: its tables would be taken for more of the first one’s',
+        'split the file before this line, and read one recording at a time',
+      );
+    }
     if (version > NEWEST_VERSION) {
       throw new InputError(
         `${this.#name}:${this.#lineNumber}`,
