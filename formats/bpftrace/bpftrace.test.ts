@@ -319,6 +319,53 @@ describe('a process runs another program', () => {
   });
 });
 
+describe('recordings of many take no time that grows faster than they do', { timeout: 8000 }, () => {
+  const MANY = 40_000;
+  const lines = (line: (i: number) => string) => Array.from({ length: MANY }, (_, i) => `${1000 + i} ${line(i)}\n`).join('');
+  const at = (i: number) => `0x${(0x550000000000 + i * 64).toString(16)}`;
+
+  test('processes: those that call most are named, the others counted', () => {
+    const { trace } = read(
+      `${lines((i) => `${i + 1} ${i + 1} malloc(64) = ${at(i)}`)}99998 7 7 free(0x0)\n99999 9 9 free(0x0)\n99999 9 9 free(0x0)\n`,
+    );
+    expect(trace.skipped).toEqual({ other_process: MANY });
+    expect(trace.warnings).toEqual([
+      `only process 9 is replayed; the recording also has process 7 with 2 calls, ${[1, 2, 3, 4, 5, 6, 8].map((pid) => `process ${pid} with 1 call`).join(', ')}, and ${MANY - 9} more with ${MANY - 9} calls (--pid N for one of them)`,
+    ]);
+  });
+
+  test('threads', () => {
+    const { trace, events } = read(lines((i) => `7 ${7 + i} malloc(64) = ${at(i)}`));
+    expect([trace.threads.length, events]).toEqual([MANY, MANY]);
+  });
+
+  test.each([
+    ['a live block at the end', '0x2000', MANY],
+    ['none but unknown ones', at(MANY), MANY + 1],
+  ])('frees of unknown blocks in a thread that allocates no more: %s', (_, last, unknown) => {
+    const result = read(
+      `10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n${lines((i) => `7 8 free(${at(i)})`)}99999 7 8 free(${last})\n`,
+    );
+    expect([result.unknown, result.trace.skipped.phantom_free]).toEqual([unknown, undefined]);
+  });
+
+  test('what another thread does meanwhile tells a cache that is handed back from frees of unknown blocks', () => {
+    const head = '10 7 7 malloc(8) = 0x1000\n11 7 8 malloc(8) = 0x2000\n12 7 8 free(0x2000)\n13 7 8 free(0x9000)\n';
+    const tail = '16 7 8 free(0x9010)\n17 7 8 free(0x9020)\n';
+    const phantoms = (meanwhile: string, last: string) => read(`${head}${meanwhile}${tail}${last}`).trace.skipped.phantom_free;
+    expect(phantoms('14 7 7 free(0x1000)\n', '18 7 8 free(0x1000)\n')).toBe(3);
+    expect(phantoms('', '18 7 8 free(0x1000)\n')).toBeUndefined();
+    expect(phantoms('14 7 7 malloc(8) = 0x3000\n15 7 7 free(0x3000)\n', '18 7 8 free(0x3000)\n')).toBe(3);
+    expect(phantoms('', '18 7 8 free(0x3000)\n')).toBeUndefined();
+  });
+
+  test('blocks given out again and again while a realloc moves away from one of them', () => {
+    const again = lines(() => '7 7 malloc(8) = 0x1000');
+    const result = read(`${again}50000 7 8 malloc(8) = 0x5000\n50001 7 7 malloc(8) = 0x1000\n50002 7 8 realloc(0x1000, 9) = 0x2000\n`);
+    expect(result.text.slice(-2).map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['realloc 1', 'malloc 0']);
+  });
+});
+
 describe('any input', () => {
   const samples = ['edge_split_bpftracefmt.txt', 'leaky_ra.txt.zst', 'mt3_300_jereplay.json.zst', 'mt4_600_nostack.txt.zst'];
 

@@ -17,6 +17,8 @@ export class AddressStates {
   states: Uint8Array;
   /** Slots in use: a half of them at most. */
   used = 0;
+  /** How often a state was set. */
+  changes = 0;
   readonly #memory: LaneMemory;
 
   constructor(memory: LaneMemory) {
@@ -30,6 +32,7 @@ export class AddressStates {
   }
 
   set(address: number, state: number): void {
+    this.changes++;
     const slot = this.#slotOf(address);
     if (this.keys[slot] === 0) {
       if (state === UNSEEN) return;
@@ -47,6 +50,7 @@ export class AddressStates {
     this.keys.fill(0);
     this.states.fill(UNSEEN);
     this.used = 0;
+    this.changes++;
     return live;
   }
 

@@ -33,11 +33,15 @@ export const UNSEEN_ADDRESS = -1;
 /** A realloc is looked for this far behind the allocation that took its old block: records, and ns. */
 const AHEAD_RECORDS = 8192;
 const AHEAD_TIME = 100e6;
+/** Other processes that a message names. */
+const MOST_NAMED = 8;
 
 /** A process of the recording, or one of the programs that it ran. */
 interface Process {
   /** What tells it from the others: its pid (keyOfProgram), or a negative number where the recording has none. */
   readonly key: number;
+  /** By tid, in order of appearance. */
+  readonly threads: Map<number, ProbedThread>;
 }
 
 /** Beyond any pid. */
@@ -66,6 +70,11 @@ class ProbedThread {
   readonly inner: number[] = [];
   /** It is handing back its cache. */
   flushing = false;
+  /** A row of its own further on that is no free, or one of a block that was live when it was looked at: its cache is not handed back before. -1 for none. */
+  kept = -1;
+  /** Up to this row its frees were of blocks never seen, when the states of addresses had changed so often. */
+  unseenTo = -1;
+  unseenAt = -1;
   /** The recording says that it exits. */
   exiting = false;
 
@@ -91,8 +100,6 @@ export class ProbeCalls {
   readonly #threads: ProbedThread[] = [];
   /** Thread's index -> its whole calls and returns. An entry says little of a process: its return may not be recorded. */
   records: Float64Array;
-  /** Thread by tid: the one that used the id last. */
-  readonly #byTid = new Map<number, ProbedThread>();
   #thread: ProbedThread | undefined;
   /** The process that is taken; undefined until the first record leaves the window. */
   #chosen: Process | undefined;
@@ -108,6 +115,8 @@ export class ProbeCalls {
   #cpu = -1;
   /** What tells forked processes from threads, of a recorder that may leave out which process a thread is of. */
   forkRemedy: string | undefined;
+  /** Address -> rows of the reallocs in the window that move a block away from it, the last one first; made when it is first asked for. */
+  #movers: Map<number, number[]> | undefined;
   /** Blocks that were given out while they were live. */
   #givenTwice = 0;
   /** Says of a probe's number that the recorder calls it by a wrong name. */
@@ -207,7 +216,7 @@ export class ProbeCalls {
     const chosen = this.#chosen ?? (this.#processes.size > 0 ? this.#choose() : undefined);
     const others = [...this.#processes.values()].filter((process) => process !== chosen);
     if (chosen !== undefined && others.length > 0) {
-      const also = others.map((other) => this.#describe(other)).join(', ');
+      const also = this.#describeAll(others);
       if (pid !== undefined && this.#recordsOf(chosen) === 0) throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
       warnings.push(`only ${this.#nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
@@ -231,22 +240,19 @@ export class ProbeCalls {
   }
 
   #threadOf(key: number, tid: number): ProbedThread {
-    let thread = this.#byTid.get(tid);
-    if (thread === undefined || thread.process.key !== key) {
-      let process = this.#processes.get(key);
-      if (process === undefined) this.#processes.set(key, (process = { key }));
-      thread = this.#threads.find((other) => other.tid === tid && other.process === process);
-      if (thread === undefined) {
-        this.#threads.push((thread = new ProbedThread(process, tid, this.#threads.length)));
-        if (this.#threads.length > this.records.length) {
-          const larger = this.memory.float64(this.records.length * 2);
-          larger.set(this.records);
-          this.records = larger;
-          this.#lane.addThreads(larger.length);
-          this.#joins.addThreads(larger.length);
-        }
+    const process = this.#processes.get(key) ?? this.#addProcess(key);
+    let thread = process.threads.get(tid);
+    if (thread === undefined) {
+      thread = new ProbedThread(process, tid, this.#threads.length);
+      process.threads.set(tid, thread);
+      this.#threads.push(thread);
+      if (this.#threads.length > this.records.length) {
+        const larger = this.memory.float64(this.records.length * 2);
+        larger.set(this.records);
+        this.records = larger;
+        this.#lane.addThreads(larger.length);
+        this.#joins.addThreads(larger.length);
       }
-      this.#byTid.set(tid, thread);
     }
     this.#thread = thread;
     return thread;
@@ -260,7 +266,8 @@ export class ProbeCalls {
       processes = processes.filter((process) => pidOf(process) === pid);
       if (processes.length === 0) return this.#ofThread(pid) ?? this.#addProcess(pid);
     }
-    return processes.reduce((best, process) => (this.#recordsOf(process) > this.#recordsOf(best) ? process : best));
+    const records = processes.map((process) => this.#recordsOf(process));
+    return processes[records.indexOf(records.reduce((most, count) => Math.max(most, count)))];
   }
 
   /**
@@ -269,16 +276,29 @@ export class ProbeCalls {
    */
   #ofThread(tid: number): Process | undefined {
     let found: ProbedThread | undefined;
-    for (const thread of this.#threads)
-      if (thread.tid === tid && (found === undefined || this.records[thread.index] >= this.records[found.index])) found = thread;
+    for (const { threads } of this.#processes.values()) {
+      const thread = threads.get(tid);
+      if (thread !== undefined && (found === undefined || this.records[thread.index] >= this.records[found.index])) found = thread;
+    }
     return found?.process;
   }
 
   /** Whole calls and returns of a process. */
   #recordsOf(process: Process): number {
     let sum = 0;
-    for (const thread of this.#threads) if (thread.process === process) sum += this.records[thread.index];
+    for (const { index } of process.threads.values()) sum += this.records[index];
     return sum;
+  }
+
+  /** Processes for a message: of many, those that call most. */
+  #describeAll(processes: readonly Process[]): string {
+    if (processes.length <= MOST_NAMED) return processes.map((process) => this.#describe(process)).join(', ');
+    const records = new Map(processes.map((process) => [process, this.#recordsOf(process)]));
+    const sorted = [...records].sort(([, a], [, b]) => b - a);
+    const rest = sorted.slice(MOST_NAMED);
+    const calls = rest.reduce((sum, [, count]) => sum + count, 0);
+    const named = sorted.slice(0, MOST_NAMED).map(([process]) => this.#describe(process));
+    return `${named.join(', ')}, and ${rest.length} more with ${calls} calls`;
   }
 
   #describe(process: Process): string {
@@ -288,13 +308,13 @@ export class ProbeCalls {
 
   /** Its number, or where only threads have numbers, that of its first one; and the command, if that is known. */
   #nameOf(process: Process): string {
-    const first = this.#threads.find((thread) => thread.process === process);
+    const [first] = process.threads.values();
     const number = process.key > 0 ? `process ${pidOf(process)}` : `the process of thread ${first?.tid}`;
     return first?.name === undefined ? number : `${number} (${first.name})`;
   }
 
   #addProcess(key: number): Process {
-    const process = { key };
+    const process = { key, threads: new Map<number, ProbedThread>() };
     this.#processes.set(key, process);
     return process;
   }
@@ -308,7 +328,10 @@ export class ProbeCalls {
     joins.usual.fill(this.isMislabelled === undefined ? 1 : 0);
     if (known === 0) {
       joins.clear();
-      for (const { pending, inner } of this.#threads) pending.length = inner.length = 0;
+      for (const thread of this.#threads) {
+        thread.pending.length = thread.inner.length = 0;
+        thread.kept = thread.unseenTo = -1;
+      }
     }
     for (let row = known; row < length; ) {
       row = joinLane(rows, row, length, joins);
@@ -368,6 +391,8 @@ export class ProbeCalls {
     this.#joins.shift(count, length);
     for (const thread of this.#threads) {
       const { pending, inner } = thread;
+      thread.kept = Math.max(-1, thread.kept - count);
+      thread.unseenTo = Math.max(-1, thread.unseenTo - count);
       if (pending.length === 0) continue;
       const gone = pending.findIndex((row) => row >= count);
       const kept = gone < 0 ? [] : pending.slice(gone);
@@ -450,6 +475,7 @@ export class ProbeCalls {
   #takeAll(rows: EventBatch, count: number, known: number): void {
     if (count === 0) return;
     this.#prepare(rows, known);
+    this.#movers = undefined;
     this.#chosen ??= this.#choose();
     for (let row = 0; row < count; ) {
       row = this.#lane.run(rows, row, count, this.#builder, this.#startTime);
@@ -535,24 +561,41 @@ export class ProbeCalls {
 
   /** An allocation at `row` got an address that is still live: takes the realloc that moved away from it first, if one returns soon after. */
   #takeMover(rows: EventBatch, row: number, address: number): void {
-    const { op, thread, time, ptr, old } = rows;
-    const end = Math.min(rows.length, row + AHEAD_RECORDS);
-    const seen = new Set<number>([thread[row]]);
-    for (let ahead = row + 1; ahead < end && time[ahead] - time[row] <= AHEAD_TIME; ahead++) {
-      const kind = op[ahead];
-      if (kind === Op.free && ptr[ahead] === address) return;
-      if ((kind === Op.realloc || kind === Op.reallocarray) && old[ahead] === address && ptr[ahead] !== address) {
-        // The realloc was under way at `row` only if its thread did nothing else in between.
-        const mover = this.#threads[thread[ahead]];
-        if (seen.has(mover.index) || mover.process !== this.#chosen || mover.row < 0) return;
-        this.#states.set(address, FREED);
-        if (ptr[ahead] > 0) this.#states.set(ptr[ahead], LIVE);
-        this.#emit(rows, ahead, mover, time[row]);
-        op[ahead] = CONSUMED;
-        return;
-      }
-      if (kind < CONSUMED) seen.add(thread[ahead]);
+    const { op, thread, time, ptr } = rows;
+    const move = this.#nextMove(rows, row, address);
+    if (move < 0 || move >= row + AHEAD_RECORDS || time[move] - time[row] > AHEAD_TIME) return;
+    const mover = this.#threads[thread[move]];
+    if (mover.process !== this.#chosen || mover.row < 0) return;
+    // The realloc was under way at `row` only if its thread did nothing else in between, and is not over if the block is freed before it.
+    for (let at = move - 1; at >= row; at--) {
+      if (op[at] < CONSUMED && thread[at] === mover.index) return;
+      if (op[at] === Op.free && ptr[at] === address) return;
     }
+    this.#states.set(address, FREED);
+    if (ptr[move] > 0) this.#states.set(ptr[move], LIVE);
+    this.#emit(rows, move, mover, time[row]);
+    op[move] = CONSUMED;
+  }
+
+  /** Row of the first realloc behind `row` that moves a block away from `address`; -1 if there is none. Asked for ever higher rows of a window. */
+  #nextMove(rows: EventBatch, row: number, address: number): number {
+    const { op, ptr, old, length } = rows;
+    const moves = (at: number) => (op[at] === Op.realloc || op[at] === Op.reallocarray) && ptr[at] !== old[at];
+    let movers = this.#movers;
+    if (movers === undefined) {
+      this.#movers = movers = new Map();
+      for (let at = length - 1; at > row; at--) {
+        if (!moves(at)) continue;
+        const known = movers.get(old[at]);
+        if (known === undefined) movers.set(old[at], [at]);
+        else known.push(at);
+      }
+    }
+    const ahead = movers.get(address);
+    if (ahead === undefined) return -1;
+    // Those behind are over, and those that were taken are none any more.
+    while (ahead.length > 0 && (ahead[ahead.length - 1] <= row || !moves(ahead[ahead.length - 1]))) ahead.pop();
+    return ahead.length === 0 ? -1 : ahead[ahead.length - 1];
   }
 
   #emit(rows: EventBatch, row: number, thread: ProbedThread, time = rows.time[row]): void {
@@ -571,18 +614,28 @@ export class ProbeCalls {
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
     if (thread.row === 0 || thread.tid === pidOf(thread.process) || row < this.#joins.lastAllocation[thread.index]) return false;
     if (thread.flushing) return true;
+    if (state === UNSEEN && this.lost > 0 && !thread.exiting) return false;
+    const { kept, unseenTo, unseenAt } = thread;
+    if (kept > row && (ptr[kept] === 0 || states.get(ptr[kept]) === LIVE)) return false;
     // The cache goes back as a whole, at the very end: from here on none of the thread's frees is of a live block. At least one of
     // them has been freed before; others never were blocks of the program but remainders that the C library split off and cached.
     let freed = thread.exiting || state === FREED;
     const { next } = this.#joins;
-    for (let ahead = row; next[ahead] > 0; ) {
+    let ahead = unseenTo > row && unseenAt === states.changes ? unseenTo : row;
+    while (next[ahead] > 0) {
       ahead += next[ahead];
-      if (ptr[ahead] === 0) return false;
-      const later = states.get(ptr[ahead]);
-      if (later === LIVE) return false;
+      const later = ptr[ahead] === 0 ? LIVE : states.get(ptr[ahead]);
+      if (later === LIVE) {
+        thread.kept = ahead;
+        return false;
+      }
       if (later === FREED) freed = true;
     }
-    if (!freed || (state === UNSEEN && this.lost > 0 && !thread.exiting)) return false;
+    if (!freed) {
+      thread.unseenTo = ahead;
+      thread.unseenAt = states.changes;
+      return false;
+    }
     thread.flushing = true;
     this.#admit(thread);
     return true;

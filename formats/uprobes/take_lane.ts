@@ -61,6 +61,7 @@ export class TakeLane {
     );
     this.lastTime = this.#times[0];
     states.used = this.#counts[0];
+    states.changes += this.#counts[1];
     if (this.#counts[1] > 0) builder.appended(this.#counts[1]);
     return row;
   }
