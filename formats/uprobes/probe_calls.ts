@@ -107,8 +107,8 @@ export class ProbeCalls {
   readonly #joins = new JoinState();
   /** Time of the first event, ns from the origin. -0 is a double, as what follows it: a change of kind would throw compiled code away. */
   #startTime = -0;
-  /** Return stack + 1 and leaf frame of an entry's -> joined stack. */
-  readonly #joined = new Map<number, StackIndex>();
+  /** Stack of an entry -> stack of its return -> joined stack. */
+  readonly #joined = new Map<StackIndex, Map<StackIndex, StackIndex>>();
   /** Records that the recorder says it lost. */
   lost = 0;
   /** CPU of the records that are added, -1 if the recording does not say. */
@@ -457,8 +457,9 @@ export class ProbeCalls {
     if (entry === NO_STACK) return after;
     if (after === NO_STACK) return entry;
     const { stacks } = this.#trace;
-    const key = entry * 0x4000000 + after;
-    let joined = this.#joined.get(key);
+    let ofEntry = this.#joined.get(entry);
+    if (ofEntry === undefined) this.#joined.set(entry, (ofEntry = new Map()));
+    let joined = ofEntry.get(after);
     if (joined === undefined) {
       const inside = Array.from(stacks.framesOf(entry));
       const outside = Array.from(stacks.framesOf(after));
@@ -466,7 +467,7 @@ export class ProbeCalls {
       const rest = outside.length === 1 ? inside.slice(1) : [];
       if (rest[0] === outside[0]) rest.shift();
       joined = stacks.intern([inside[0], ...outside, ...rest]);
-      this.#joined.set(key, joined);
+      ofEntry.set(after, joined);
     }
     return joined;
   }
