@@ -4,7 +4,7 @@
  * Differs from `bpftrace -c`: that one splits the command line at blanks, and its probes fire in every process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
 import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
@@ -32,11 +32,29 @@ export const bpftrace: Recorder = {
     'pid' in target ? attach(target.pid, file, signal, onStart) : launch(target.program, file, signal, onStart),
 };
 
+/** Number of the PID namespace that the kernel begins with (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+const INITIAL_NAMESPACE = 'pid:[4026531836]';
+
+/** Whether processes have the numbers here that probes see. Where that cannot be told they are taken to. */
+function isInitialNamespace(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/pid') === INITIAL_NAMESPACE;
+  } catch {
+    return true;
+  }
+}
+
 function unfit(): Unfit | undefined {
   if (findProgram('bpftrace') === undefined) return notInstalled('bpftrace');
   if (process.getuid?.() !== 0) return { fact: 'needs root', remedy: 'run jereplay record with sudo' };
   if (!existsSync('/sys/bus/event_source/devices/uprobe')) {
     return { fact: 'needs uprobes, which this kernel lacks', remedy: 'boot a kernel with CONFIG_UPROBE_EVENTS=y' };
+  }
+  if (!isInitialNamespace()) {
+    return {
+      fact: 'counts processes as the host does, and here they have other numbers (a PID namespace, as in a container)',
+      remedy: 'run jereplay record on the host, or in a container with its process ids (docker run --pid=host)',
+    };
   }
   const traceable = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'].some((folder) => existsSync(`${folder}/uprobe_events`));
   return traceable ? undefined : { fact: 'needs tracefs, which is not mounted', remedy: 'mount -t tracefs nodev /sys/kernel/tracing' };
