@@ -296,6 +296,42 @@ test('the best recorder is said, with what speaks against the others and how to 
   expect(last.stderr).toContain('bpftrace is not installed; heaptrack is not installed');
 });
 
+test('bpftrace: not where processes have other numbers than the kernel gives them', ({ skip }) => {
+  const space = (...command: string[]) => spawnSync('unshare', ['-pf', '--mount-proc', ...command], { encoding: 'utf8' });
+  skip(fit.get('bpftrace') !== true || space('true').status !== 0);
+  const trace = join(folder, 'space.trace');
+  const { status, stderr } = space(process.execPath, 'dist/cli/main.js', 'record', '--with', 'bpftrace', '-o', trace, '--', 'ls');
+  expect([status, existsSync(trace)]).toEqual([2, false]);
+  expect(stderr).toMatch(
+    /^jereplay record: no recorder: bpftrace counts processes as the host does.*\nhint: run jereplay record on the host/,
+  );
+});
+
+test('ltrace: scripts and static programs, which it does not start, and a program without calls', { timeout: SLOW_MS }, async ({
+  skip,
+}) => {
+  skip(!needsTool('ltrace', 'gcc'));
+  const trace = join(folder, 'nothing.trace');
+  const record = (program: string) => run(['record', '--with', 'ltrace', '-o', trace, '--', program]);
+  const program = join(folder, 'silent');
+  writeFileSync(`${program}.c`, 'int main() { return 0; }\n');
+  writeFileSync(`${program}.sh`, '#!/bin/sh\ntrue\n', { mode: 0o755 });
+  execFileSync('gcc', ['-o', program, `${program}.c`]);
+  execFileSync('gcc', ['-static', '-o', `${program}.static`, `${program}.c`]);
+  expect(await record(`${program}.sh`)).toMatchObject({ code: 2, stderr: expect.stringContaining('ltrace does not start scripts') });
+  expect(await record(`${program}.static`)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('ltrace does not start programs that are linked statically'),
+  });
+  expect(existsSync(trace)).toBe(false);
+  const { code, stderr } = await record(program);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringMatching(/\nltrace: recorded no call of the allocator\nhint: does the process itself allocate/),
+  ]);
+  expect(stderr).not.toContain('see it with');
+});
+
 test.for([
   [['--duration', '3'], '--duration: "3" is no length of time'],
   [['--max-events', '0'], '--max-events: "0" is not a whole number from 1 up'],

@@ -41,11 +41,20 @@ export async function record(args: RecordArgs): Promise<void> {
   const [recorder, why] = choose(args.with, target, most !== undefined);
   printNotes([`recording with ${recorder.name} (${why}) into ${file}`], args.quiet);
   const limits = { durationMs, most: most ?? Infinity, quiet: args.quiet === true };
-  const { exitCode, notes } = await interruptible((signal) => recordWithin(recorder, target, resolve(file), signal, limits));
+  const { exitCode, notes, events } = await interruptible((signal) => recordWithin(recorder, target, resolve(file), signal, limits));
   printNotes(notes, args.quiet);
   if (exitCode !== 0) printNotes([`the program ended with exit code ${exitCode}`], args.quiet);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) throw new InputError(recorder.name, 'recorded nothing', 'try another one with --with NAME');
+  if (events === 0) {
+    const others = RECORDERS.filter((other) => other !== recorder && other.unfit(target) === undefined).map(({ name }) => `--with ${name}`);
+    const other = others.length === 0 ? '' : `; another recorder may see more: ${others.join(' or ')}`;
+    throw new InputError(
+      recorder.name,
+      'recorded no call of the allocator',
+      `does the process itself allocate, and while it is recorded?${other}`,
+    );
+  }
   printNotes([`see it with: jereplay leaks ${file}`], args.quiet);
 }
 
@@ -60,7 +69,13 @@ interface Limits {
 }
 
 /** Records until the target ends, the user has enough, or a limit is reached; shows what comes in and what is lost meanwhile. */
-async function recordWithin(recorder: Recorder, target: Target, file: string, signal: AbortSignal, limits: Limits): Promise<Recorded> {
+async function recordWithin(
+  recorder: Recorder,
+  target: Target,
+  file: string,
+  signal: AbortSignal,
+  limits: Limits,
+): Promise<Recorded & { readonly events: number | undefined }> {
   const { durationMs, most, quiet } = limits;
   const { isEvent } = recorder;
   const stop = new AbortController();
@@ -95,7 +110,7 @@ async function recordWithin(recorder: Recorder, target: Target, file: string, si
     if (watch?.end !== undefined) truncateSync(file, watch.end);
     if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header, recorded.threads));
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
-    return { ...recorded, notes: [...recorded.notes, ...lost] };
+    return { ...recorded, notes: [...recorded.notes, ...lost], events: watch?.events };
   } finally {
     progress.done();
     clearInterval(looker);

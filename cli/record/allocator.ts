@@ -102,6 +102,20 @@ export function allocatorOfProgram(program: string): Allocator {
   return allocatorAmong(files, file, '', program);
 }
 
+/** What a program is to those that start it: a script, a file of which the dynamic linker loads libraries or not. What cannot be told is 'dynamic'. */
+export function kindOf(program: string): 'script' | 'static' | 'dynamic' {
+  const head = Buffer.alloc(5);
+  try {
+    const fd = openSync(program, 'r');
+    readSync(fd, head, 0, head.length, 0);
+    closeSync(fd);
+  } catch {
+    return 'dynamic';
+  }
+  if (head.toString('latin1', 0, 2) === '#!') return 'script';
+  return head.toString('latin1') === '\x7fELF\x02' && !interpreterOf(program)[1] ? 'static' : 'dynamic';
+}
+
 /** The ELF file that runs when a program is started (of a script its interpreter), and whether the dynamic linker loads it. */
 function interpreterOf(program: string, depth = 0): [file: string, loader: boolean] {
   const head = Buffer.alloc(4096);

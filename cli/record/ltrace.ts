@@ -2,6 +2,7 @@
  * Recording with ltrace: needs no privileges, slows the program down about a thousandfold, and sees no stacks.
  */
 import { spawn } from 'node:child_process';
+import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
@@ -14,7 +15,18 @@ const LOOK_MS = 50;
 export const ltrace: Recorder = {
   name: 'ltrace',
   gives: 'every call, without privileges and without stacks, a thousand times slower',
-  unfit: () => (findProgram('ltrace') === undefined ? notInstalled('ltrace') : undefined),
+  unfit(target) {
+    if (findProgram('ltrace') === undefined) return notInstalled('ltrace');
+    const kind = 'pid' in target ? 'dynamic' : kindOf(target.program[0] as string);
+    if (kind === 'script')
+      return {
+        fact: 'does not start scripts',
+        remedy: 'record its interpreter with ltrace: jereplay record --with ltrace -- INTERPRETER SCRIPT',
+      };
+    return kind === 'static'
+      ? { fact: 'does not start programs that are linked statically', remedy: 'with ltrace, record a build that uses the shared C library' }
+      : undefined;
+  },
   isEvent: (line) => /\) += |resumed>/.test(line),
   async record(target, file, signal, onStart) {
     const what = 'pid' in target ? ['-p', String(target.pid)] : ['--', ...target.program];
