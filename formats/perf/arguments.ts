@@ -205,18 +205,26 @@ export function argumentPlaces(op: Op, count: number): ArgumentPlaces {
   }
 }
 
-/** What an event's name says: an Op, with IS_RETURN added for a return, or -1. */
+/** What an event's name says: an Op, with IS_RETURN added for a return, or -1. perf adds a suffix, and the number of a second probe, to names that have some already. */
 function callNamed(bytes: Uint8Array, start: number, end: number): number {
-  const returned = withoutSuffix(bytes, start, end, RETURN_SUFFIXES);
-  const nameEnd = returned < end ? returned : withoutSuffix(bytes, start, end, ENTRY_SUFFIXES);
-  let op = opNamed(bytes, start, nameEnd);
-  if (op < 0) {
-    // A second probe on the same function is called malloc_1.
-    let at = nameEnd;
-    while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
-    if (at < nameEnd && at > start && bytes[at - 1] === UNDERSCORE) op = opNamed(bytes, start, at - 1);
+  let isReturn = 0;
+  let nameEnd = end;
+  for (;;) {
+    const op = opNamed(bytes, start, nameEnd);
+    if (op >= 0) return op === Op.thread_exit ? -1 : op + isReturn;
+    let shorter = withoutSuffix(bytes, start, nameEnd, RETURN_SUFFIXES);
+    if (shorter < nameEnd) isReturn = IS_RETURN;
+    else shorter = Math.min(withoutSuffix(bytes, start, nameEnd, ENTRY_SUFFIXES), withoutNumber(bytes, start, nameEnd));
+    if (shorter === nameEnd) return -1;
+    nameEnd = shorter;
   }
-  return op < 0 ? -1 : op + (returned < end ? IS_RETURN : 0);
+}
+
+/** End of a name without the number of a second probe on the same function: malloc_1. */
+function withoutNumber(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
+  return at < end && at > start && bytes[at - 1] === UNDERSCORE ? at - 1 : end;
 }
 
 function withoutSuffix(bytes: Uint8Array, start: number, end: number, suffixes: readonly Uint8Array[]): number {

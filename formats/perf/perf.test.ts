@@ -332,6 +332,18 @@ describe('perf script', () => {
     expect(read(`app 12/12 [000] 1.000001: probe_libc:malloc: (7f0000098930) ${rest}\n`).trace.skipped).toEqual({ unparsed: 1 });
   });
 
+  test.each([
+    ['malloc', 'malloc__return__return'],
+    ['malloc_entry', 'malloc_ret__return'],
+    ['malloc_entry_1', 'malloc_1__return_2'],
+    ['malloc_1', 'malloc__return_1'],
+  ])('names of probes with suffixes of their own, and those that perf adds: %s, %s', (entry, name) => {
+    const result = read(
+      `a 7 [0] 1.000001: probe_libc:${entry}: (7f0000098930) size=5\na 7 [0] 1.000002: probe_libc:${name}: (7f0000098930 <- 5500000010) ret=0x1000\n`,
+    );
+    expect([result.ops, result.trace.skipped]).toEqual([{ malloc: 1 }, {}]);
+  });
+
   test('lost records, other events, a cut line', () => {
     const result = read(
       'a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10',
