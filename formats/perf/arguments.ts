@@ -40,6 +40,8 @@ export class UprobeEvent {
   extra = 0;
   /** A return's caller stands before its probe. */
   callerFirst = false;
+  /** Events of the allocator's functions so far that have no arguments at all where they need some. */
+  bare = 0;
   /** All arguments are numbers. */
   plain = true;
   /** Where the place of the sample begins, which perf script puts behind the arguments of an event without a stack (`-F +ip`); -1 if there is none. */
@@ -105,7 +107,17 @@ export class UprobeEvent {
       } else if (count < values.length) values[count++] = value;
     }
     this.#count = count;
-    return this.isReturn ? this.#fitReturn() : this.#fitEntry();
+    if (this.isReturn ? this.#fitReturn() : this.#fitEntry()) return true;
+    if (count === 0 && this.plain) this.bare++;
+    return false;
+  }
+
+  /** What to say of the events without arguments, if there are any. */
+  get advice(): readonly string[] {
+    if (this.bare === 0) return [];
+    return [
+      `${this.bare} events of probes have no arguments, so that no call can be made of them: give them some, as in perf probe -x LIBRARY malloc size=%di:u64, and malloc%return ret=$retval`,
+    ];
   }
 
   /** What may stand behind the arguments; false if it is something else. */

@@ -63,6 +63,7 @@ class FtraceReader implements TraceReader {
     this.#lines.endWhole(this.#trace, cut);
     this.#strangers.end();
     this.#calls.calls.end();
+    this.#trace.warnings.push(...this.#event.advice);
   }
 
   /** Takes lines of known threads and probes; gives the start of the first that is left. */

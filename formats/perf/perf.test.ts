@@ -344,6 +344,25 @@ describe('perf script', () => {
     expect([result.ops, result.trace.skipped]).toEqual([{ malloc: 1 }, {}]);
   });
 
+  test.each([
+    [
+      'perf script',
+      perfScript,
+      'a 7/7 [0] 1.000001: probe_libc:malloc: (7f0000098930)\na 7/7 [0] 1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010)\n',
+    ],
+    [
+      'ftrace',
+      ftrace,
+      ' a-7 [001] d..1. 1.000001: malloc: (0x7f0000098930)\n a-7 [001] d..1. 1.000002: malloc__return: (0x5500000010 <- 0x7f0000098930)\n',
+    ],
+  ])('probes without arguments: what is missing is said: %s', (_, format, text) => {
+    const { trace } = read(text, format);
+    expect(trace.skipped).toEqual({ unparsed: 2 });
+    expect(trace.warnings).toEqual([
+      expect.stringMatching(/^2 events of probes have no arguments, .*malloc size=%di:u64, and malloc%return ret=\$retval$/),
+    ]);
+  });
+
   test('lost records, other events, a cut line', () => {
     const result = read(
       'a 1 [0] 1.0: PERF_RECORD_LOST lost 22\na 1 [0] 1.1: cycles:  7f00 f+0x1 (x)\na 1 [0] 1.2: probe_libc:mmap: (7f0000098930)\na 1 [0] 1.3: probe_libc:free: (7f0000098930) ptr=0x10',

@@ -87,6 +87,7 @@ class PerfScriptReader implements TraceReader {
     this.#commit();
     this.#strangers.end();
     this.#calls.calls.end();
+    this.#trace.warnings.push(...this.#event.advice);
   }
 
   /** Takes lines of known threads and probes; gives the start of the first that is left. */
