@@ -149,10 +149,31 @@ describe('a recording followed by some lines of another format is refused', () =
       const reading = read(Buffer.from([...lines, ...tail].join(''), 'latin1'));
       // Of two short ones the other may be the one that is read; then the recording before it is what does not fit.
       await expect(reading, otherFile).rejects.toThrow(
-        new RegExp(`^x:\\d+: from here on the lines look like (${other}, not|${name}, not ${other})`),
+        new RegExp(
+          `^x:\\d+: from here on the lines (look like (${other}, not|${name}, not ${other})|are ${other}, those before it look like ${name})`,
+        ),
       );
     }
   });
+});
+
+test.each([
+  [
+    'bpftrace',
+    '10 1.000001 p->malloc(8) = 0x1000\n10 1.000002 p->free(0x1000) = <void>\n10 1.000003 +++ exited (status 0) +++\n',
+    'Attaching 11 probes...\n100 7 7 malloc(64) = 0x2000\n101 7 7 malloc(64) = 0x3000\n102 7 7 malloc(64) = 0x4000\n',
+    'ltrace',
+  ],
+  [
+    'perf',
+    '= Start\n@ ./a:[0x1] + 0x1000 0x8\n@ ./a:[0x1] - 0x1000\n',
+    ' t 7 [000] 1.000001: probe_libc:malloc: (7ff4a207d930) size=5\n'.repeat(9),
+    'mtrace',
+  ],
+])('a recording by %s that has a shorter one before it is refused where it begins', async (name, before, after, other) => {
+  await expect(read(Buffer.from(before + after))).rejects.toThrow(
+    `x:4: from here on the lines are ${name}, those before it look like ${other}`,
+  );
 });
 
 describe('what is no trace is named', () => {

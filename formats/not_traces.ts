@@ -77,6 +77,11 @@ export function nameOther(head: Uint8Array): Other | undefined {
   }
   if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
     return other('output of perf trace', 'record the same events with perf record, and print them with perf script');
+  if (/^# (?:Total Lost Samples: \d+|Samples: .* of event .*)$/m.test(text))
+    return other(
+      'output of perf report',
+      'it holds sums: print the calls one by one with perf script -F comm,pid,tid,cpu,time,event,trace',
+    );
   const lacking = perfFieldsLacking(text);
   if (lacking !== undefined) {
     return other(

@@ -158,7 +158,7 @@ class BpftraceReader implements TraceReader {
     if (next === start) return start;
     const { taken } = this.#whole;
     this.calls += taken;
-    this.#strangers.fits();
+    this.#strangers.fits(this.#lines.line + 1);
     this.#lines.line += taken;
     return next;
   }
@@ -175,7 +175,7 @@ class BpftraceReader implements TraceReader {
     else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE)
       taken = this.#onLetterLine(bytes, start, end);
     else taken = this.#onOtherLine(bytes, start, end);
-    if (taken) return this.#strangers.fits();
+    if (taken) return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
   }

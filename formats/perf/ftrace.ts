@@ -81,7 +81,7 @@ class FtraceReader implements TraceReader {
       this.#trace.skip('note');
       return;
     }
-    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end)) return this.#strangers.fits();
+    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end)) return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
   }

@@ -218,6 +218,12 @@ describe('perf script', () => {
     });
   });
 
+  test('perf report is named', () => {
+    const report =
+      "# To display the perf.data header info, please use --header/--header-only options.\n#\n# Samples: 54  of event 'probe_libc:malloc'\n#\n    12.96%  (7f0000098930) size=0x32\n";
+    expect(nameOther(utf8.encode(report))).toMatchObject({ what: 'output of perf report' });
+  });
+
   test('perf trace is named', () => {
     const line = '     0.000 t/10121 probe_libc:malloc(__probe_ip: 140647428544816, size: 40)\n';
     expect(nameOther(utf8.encode(line.repeat(2)))).toMatchObject({ what: 'output of perf trace' });

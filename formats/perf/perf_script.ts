@@ -113,7 +113,7 @@ class PerfScriptReader implements TraceReader {
     if (first === TAB) return this.#onStackLine(bytes, start, end);
     if (this.#open && first === SPACE && this.#isSourceLine(bytes, start, end)) return this.#onStackLine(bytes, start, end);
     this.#commit();
-    if (this.#onEventLine(bytes, start, end)) return this.#strangers.fits();
+    if (this.#onEventLine(bytes, start, end)) return this.#strangers.fits(this.#lines.line);
     if (first === HASH || NOTES.some((note) => hasWord(bytes, start, end, note))) {
       this.#trace.skip('note');
       return;

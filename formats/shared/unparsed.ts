@@ -51,9 +51,9 @@ export class Unparsed {
     return this.#run > 0;
   }
 
-  /** Says that a line fits. @throws InputError if the lines before it are of another format. */
-  fits(): void {
-    if (this.#run > 0) this.end();
+  /** Says that a line fits, that of number `line` if it is known. @throws InputError if the lines before it are of another format. */
+  fits(line = 0): void {
+    if (this.#run > 0) this.end(line);
   }
 
   /**
@@ -88,19 +88,28 @@ export class Unparsed {
     this.#stretch[this.#stretchLength - 1] = 0x0a;
   }
 
-  /** The run is over, or the input. @throws InputError if its lines are of another format. */
-  end(): void {
-    if (this.#run >= SHORTEST_STRETCH && (this.#compared < COMPARED_RUNS || this.#run > this.#longestCompared)) this.#compare();
+  /** The run is over, by the line of number `line` if there is one, or the input. @throws InputError if its lines are of another format. */
+  end(line = 0): void {
+    if (this.#run >= SHORTEST_STRETCH && (this.#compared < COMPARED_RUNS || this.#run > this.#longestCompared)) this.#compare(line);
     this.#run = 0;
   }
 
   /** Compares the run with the other formats, and begins to keep its lines anew. */
-  #compare(): void {
+  #compare(line = 0): void {
     this.#compared++;
     this.#longestCompared = Math.max(this.#longestCompared, this.#run);
     const found = this.#options.formatOf?.(this.#stretch.subarray(0, this.#stretchLength));
     this.#stretchLength = 0;
     if (found === undefined) return;
+    const { name } = this.#options;
+    // The file begins with the other format.
+    if (this.#firstLine === 1 && line > 0) {
+      throw new InputError(
+        `${name}:${line}`,
+        `from here on the lines are ${this.#format}, those before it look like ${found}`,
+        'the file holds recordings of two formats; split it here',
+      );
+    }
     throw this.#error(`the lines look like ${found}, not ${this.#format}`, 'the file holds recordings of two formats; split it here');
   }
 
