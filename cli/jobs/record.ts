@@ -1,10 +1,11 @@
 /**
  * Records a trace with a tool of the machine, into a file that every other command reads as it is.
  */
-import { appendFileSync, statSync, truncateSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { appendFileSync, lstatSync, readlinkSync, realpathSync, statSync, truncateSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { InputError } from '../../core/trace/input_error.ts';
+import { ofFile } from '../failure.ts';
 import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD } from '../output.ts';
@@ -36,12 +37,13 @@ export async function record(args: RecordArgs): Promise<void> {
   const file = args.output ?? `${'pid' in target ? target.pid : basename(program[0] as string)}.trace`;
   if (file === STANDARD) throw new InputError('-', 'a recording goes to a file', 'name one with -o FILE');
   checkOutputs([file]);
+  const place = regularFile(file);
   const durationMs = args.duration === undefined ? undefined : parseDuration('--duration', args.duration) / 1e6;
   const most = args['max-events'] === undefined ? undefined : parseCount('--max-events', args['max-events'], 1);
   const [recorder, why] = choose(args.with, target, most !== undefined);
   printNotes([`recording with ${recorder.name} (${why}) into ${file}`], args.quiet);
   const limits = { durationMs, most: most ?? Infinity, quiet: args.quiet === true };
-  const { exitCode, notes, events } = await interruptible((signal) => recordWithin(recorder, target, resolve(file), signal, limits));
+  const { exitCode, notes, events } = await interruptible((signal) => recordWithin(recorder, target, place, signal, limits));
   printNotes(notes, args.quiet);
   if (exitCode !== 0) printNotes([`the program ended with exit code ${exitCode}`], args.quiet);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
@@ -56,6 +58,18 @@ export async function record(args: RecordArgs): Promise<void> {
     );
   }
   printNotes([`see it with: jereplay leaks ${file}`], args.quiet);
+}
+
+/**
+ * The file that a path names, or will name, behind symbolic links: a recorder may put a new one in its place.
+ * @throws InputError for devices and pipes, of which nothing tells what has been recorded
+ */
+function regularFile(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile()) return realpathSync(path);
+  if (stats !== undefined) throw new InputError(path, 'is no regular file, which a recording goes to', 'name one with -o FILE');
+  const leadsNowhere = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return leadsNowhere ? regularFile(resolve(dirname(path), readlinkSync(path))) : resolve(path);
 }
 
 /** Milliseconds between two looks at a recording that grows. */
@@ -108,7 +122,7 @@ async function recordWithin(
     const recorded = await recorder.record(target, file, stop.signal, onStart);
     look();
     if (watch?.end !== undefined) truncateSync(file, watch.end);
-    if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header, recorded.threads));
+    if (recorded.header !== undefined) addTo(file, recordingFacts(recorded.header, recorded.threads));
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
     return { ...recorded, notes: [...recorded.notes, ...lost], events: watch?.events };
   } finally {
@@ -119,6 +133,15 @@ async function recordWithin(
   }
 }
 
+/** @throws InputError where the system does not take it. */
+function addTo(file: string, text: string): void {
+  try {
+    appendFileSync(file, text);
+  } catch (error) {
+    throw ofFile(error, file);
+  }
+}
+
 function targetOf(program: readonly string[], pid: string | undefined): Target {
   const hint = 'jereplay record -- PROGRAM ARGS, or jereplay record -p PID';
   if (pid !== undefined) {
@@ -126,9 +149,17 @@ function targetOf(program: readonly string[], pid: string | undefined): Target {
     return { pid: parseCount('--pid', pid, 1) };
   }
   if (program.length === 0) throw new InputError('jereplay record', 'nothing to record', hint);
-  const path = findProgram(program[0] as string);
-  if (path === undefined) throw new InputError(program[0] as string, 'no such program', hint);
+  const [name] = program as [string];
+  const path = findProgram(name);
+  if (path === undefined) throw whyNoProgram(name, hint);
   return { program: [path, ...program.slice(1)] };
+}
+
+function whyNoProgram(name: string, hint: string): InputError {
+  const stats = name.includes('/') ? statSync(name, { throwIfNoEntry: false }) : undefined;
+  if (stats?.isDirectory()) return new InputError(name, 'is a directory, no program', hint);
+  if (stats !== undefined) return new InputError(name, 'may not be executed', 'chmod +x, or name its interpreter before it');
+  return new InputError(name, 'no such program', hint);
 }
 
 /** The recorder to take, and why that one. */

@@ -1,7 +1,7 @@
 /**
  * A way to record a trace: a program of the machine, and how it is run.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TraceHeader } from '../../core/trace/trace.ts';
 
@@ -56,7 +56,7 @@ export function findProgram(name: string): string | undefined {
 function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile();
   } catch {
     return false;
   }

@@ -1,0 +1,75 @@
+/**
+ * Where a recording goes, and what else a recorder says: what is not the program's own stays out of its output.
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, lstatSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { needsTool } from '../fixtures/tools.ts';
+import { finished, run, start } from './testing.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test.for(['heaptrack', 'ltrace'] as const)('%s: a recording is written through a symbolic link', async (name, { skip }) => {
+  skip(!needsTool(name));
+  for (const [there, file] of [
+    [true, join(folder, `${name}.there`)],
+    [false, join(folder, `${name}.new`)],
+  ] as const) {
+    if (there) writeFileSync(file, '');
+    const link = `${file}.link`;
+    symlinkSync(file, link);
+    const { code, stderr } = await run(['record', '--with', name, '-o', link, '--', 'ls', '/']);
+    expect(code, stderr).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(lstatSync(file).isFile()).toBe(true);
+    expect(statSync(file).size).toBeGreaterThan(100);
+  }
+});
+
+test('a recording goes to a regular file: anything else stays what it is', async () => {
+  const pipe = join(folder, 'pipe');
+  spawnSync('mkfifo', [pipe]);
+  for (const name of ['heaptrack', 'ltrace', 'bpftrace']) {
+    const { code, stdout, stderr } = await run(['record', '--with', name, '-o', pipe, '--', 'ls', '/']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(`${pipe}: is no regular file`);
+    expect(lstatSync(pipe).isFIFO()).toBe(true);
+  }
+});
+
+test.for(['heaptrack', 'ltrace', 'bpftrace'])('%s: what is no program is refused', async (name) => {
+  const text = join(folder, 'text');
+  writeFileSync(text, 'words\n', { mode: 0o644 });
+  for (const [program, fact] of [
+    [folder, 'is a directory, no program'],
+    [text, 'may not be executed'],
+    [join(folder, 'nothing'), 'no such program'],
+  ] as const) {
+    const { code, stdout, stderr } = await run(['record', '--with', name, '-o', join(folder, 'refused.trace'), '--', program]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(`${program}: ${fact}\nhint: `);
+  }
+});
+
+/** A folder for PATH with an ltrace of that text. */
+function ltraceOf(script: string): string {
+  const tools = mkdtempSync(join(folder, 'tools-'));
+  writeFileSync(join(tools, 'ltrace'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(tools, 'ltrace'), 0o755);
+  return `${tools}:${process.env['PATH']}`;
+}
+
+test('a disk that is full when the recording ends is bad input', async () => {
+  // Its output becomes a place that takes nothing.
+  const PATH = ltraceOf('while [ "$1" != -o ]; do shift; done; ln -sf /dev/full "$2"');
+  const trace = join(folder, 'full.trace');
+  const { code, stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'ls'], { PATH }));
+  expect(code, stderr).toBe(2);
+  expect(stderr).toContain(`${trace}: no space left on the device\n`);
+});
