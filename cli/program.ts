@@ -103,12 +103,16 @@ function parser(args: readonly string[], version: string) {
       'dot-notation': false,
       'parse-positional-numbers': false,
       'parse-numbers': false,
+      // What follows a list's value may be positional.
+      'greedy-arrays': false,
       'populate--': true,
     })
     .fail((message: string | null, error: unknown) => {
       // yargs throws some of what it finds wrong with the arguments, a flag without its value say.
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), onOneLine(message ?? 'bad usage'), usageHint(args[0]));
+      if (args[0] !== undefined && !args[0].startsWith('-') && !isCommand(args[0]))
+        throw new InputError('jereplay', `unknown command: ${args[0]}`, usageHint(args[0]));
+      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), onOneLine(asSpelt(message ?? 'bad usage', args)), usageHint(args[0]));
     });
   // A command that is named first needs no other to be known.
   const named = COMMANDS.filter((command) => nameOf(command) === args[0]);
@@ -123,6 +127,20 @@ function withoutSpareHelp(program: unknown): void {
   const { getInternalMethods } = program as { getInternalMethods?: () => { getUsageInstance: () => { cacheHelpMessage: () => void } } };
   const usage = getInternalMethods?.call(program).getUsageInstance();
   if (usage !== undefined) usage.cacheHelpMessage = () => {};
+}
+
+/** What yargs says of arguments, which it names without their dashes. */
+function asSpelt(message: string, args: readonly string[]): string {
+  const spelt = (name: string) => {
+    const long = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+    if (long) return `--${name}`;
+    // Of short ones several may stand behind one dash.
+    if (args.some((arg) => name.length === 1 && /^-[^-]/.test(arg) && arg.includes(name))) return `-${name}`;
+    return args.includes(name) ? name : `--${name}`;
+  };
+  const named = /^(?<what>(?:Unknown|Missing required) arguments?|Not enough arguments following): (?<names>.+)$/.exec(message)?.groups;
+  if (named !== undefined) return `${named['what']}: ${(named['names'] as string).split(', ').map(spelt).join(', ')}`;
+  return message.replace(/(?<=^\s*Argument: )[\w-]+/gm, spelt);
 }
 
 function usageHint(command: string | undefined): string {

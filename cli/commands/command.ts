@@ -18,12 +18,15 @@ export function command<T>(
   } as unknown as CommandModule;
 }
 
-/** Stands for a lone `-` while yargs parses, which takes one among positional arguments for an empty text. */
-const DASH = '\u0000-';
+/** Before arguments that begin with a dash and are no flags while yargs parses, which takes a lone `-` for an empty text and more for flags. */
+const HIDING = '\u0000';
 
-/** The command line as yargs is to see it. */
+/** The command line as yargs is to see it. What stands behind `--` is positional, save for the program to record, which yargs hands over as it is. */
 export function hideDashes(args: readonly string[]): string[] {
-  return args.map((arg) => (arg === '-' ? DASH : arg));
+  const end = args[0] === 'record' ? -1 : args.indexOf('--');
+  const hide = (arg: string) => (arg === '-' ? HIDING + arg : arg);
+  if (end < 0) return args.map(hide);
+  return [...args.slice(0, end).map(hide), ...args.slice(end + 1).map((arg) => (arg.startsWith('-') ? HIDING + arg : arg))];
 }
 
 /** Arguments that are lists, and the program after `--`. */
@@ -31,7 +34,7 @@ const LISTS = new Set(['inputs', 'profiles', 'confs', 'leak', '_', '--']);
 
 /** The arguments with dashes as they were; of a flag that was given several times, the last. */
 function settled<T extends object>(args: T): T {
-  const show = (value: unknown): unknown => (value === DASH ? '-' : value);
+  const show = (value: unknown): unknown => (typeof value === 'string' && value.startsWith(HIDING) ? value.slice(1) : value);
   return Object.fromEntries(
     Object.entries(args).map(([name, value]) => {
       if (!Array.isArray(value)) return [name, show(value)];
