@@ -23,13 +23,19 @@ async function* pipe(path: string): AsyncGenerator<Uint8Array> {
   yield* createReadStream(path);
 }
 
-/** Standard input, which ends when the signal fires: a pipe may stay silent for long. */
-export async function* standardInput(signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { stdin } = process;
-  signal?.addEventListener('abort', () => stdin.destroy(), { once: true });
+let closed = false;
+
+/** Standard input, which ends where it is closed. */
+export async function* standardInput(): AsyncGenerator<Uint8Array> {
   try {
-    yield* stdin;
+    yield* process.stdin;
   } catch (error) {
-    if (!signal?.aborted) throw error;
+    if (!closed) throw error;
   }
+}
+
+/** Ends the reading of standard input: a pipe may stay silent for long. */
+export function closeStandardInput(): void {
+  closed = true;
+  process.stdin.destroy();
 }

@@ -10,7 +10,7 @@ import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
 import { paysBeside } from './reading_beside.ts';
 import { parseCount } from './settings.ts';
-import { standardInput } from './standard_input.ts';
+import { closeStandardInput, standardInput } from './standard_input.ts';
 import { paysToUnpackBeside } from './unpacking_beside.ts';
 
 /** Flags of every command that reads traces. */
@@ -52,15 +52,19 @@ export async function readInput(
   };
   try {
     await interruptible(async (signal) => {
+      if (path === STANDARD) signal.addEventListener('abort', closeStandardInput, { once: true });
       const file = source === undefined && path !== STANDARD ? path : typeof source === 'string' ? source : undefined;
       if (file !== undefined && (await paysBeside(file, accounts !== undefined))) {
         await readTraceBeside(file, trace, take, { ...options, signal });
       } else {
         const unpackBeside = file !== undefined && (await paysToUnpackBeside(file));
         const read = { ...options, unpackBeside, signal, ...(accounts === undefined ? {} : { accounts }) };
-        await readTrace(source ?? (path === STANDARD ? standardInput(signal) : path), trace, take, read);
+        await readTrace(source ?? (path === STANDARD ? standardInput() : path), trace, take, read);
       }
-      if (signal.aborted || args.cut === true) trace.partial = true;
+      if (signal.aborted || args.cut === true) {
+        trace.partial = true;
+        trace.warnings.push('interrupted: this is of the trace up to there');
+      }
       if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;
     });
   } finally {

@@ -140,6 +140,8 @@ export interface Profile {
   readonly freedOnly?: boolean;
   /** When what is in use was, if that is not the last that the source knows: "at the peak". */
   readonly moment?: string;
+  /** True if a trace was not taken to its end. */
+  readonly partial?: boolean;
   /** Bytes are what the program asked for (true) or what size classes made of it (false). */
   readonly requested: boolean;
   /**
@@ -188,6 +190,7 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
     sampling: { method: 'none', rate: 1 },
     accumulated: true,
     ...(moment === undefined ? {} : { moment }),
+    ...(trace.partial ? { partial: true } : {}),
     requested: true,
     symbolized: true,
     ...(command === undefined ? {} : { binary: command }),

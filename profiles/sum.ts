@@ -16,7 +16,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   for (const profile of profiles) addProfile(profile, stacks, samples);
   const shared = sharedMeasures(profiles);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
-  const { binary, maps, freedOnly: _, measures: __, damaged: ___, moment, ...rest } = first;
+  const { binary, maps, freedOnly: _, measures: __, damaged: ___, partial: ____, moment, ...rest } = first;
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
@@ -33,6 +33,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     ...(same && binary !== undefined ? { binary } : {}),
     ...(same && maps !== undefined ? { maps } : {}),
     warnings: profiles.flatMap((profile) => profile.warnings),
+    ...(profiles.some((profile) => profile.partial === true) ? { partial: true } : {}),
     ...(profiles.some((profile) => profile.damaged === true) ? { damaged: true } : {}),
   };
 }

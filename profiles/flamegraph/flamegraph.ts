@@ -291,6 +291,7 @@ function page(
 <header>
 <h1>${html(title)}</h1>
 ${subtitle === undefined ? '' : `<p class="subtitle">${html(subtitle)}</p>`}
+${profile.partial === true || base?.partial === true ? '<p class="subtitle">Partial: the trace was not taken to its end.</p>' : ''}
 </header>
 <fieldset class="metrics"><legend class="unseen">What widths show</legend>${metricCards.join('')}</fieldset>
 <div class="tools">

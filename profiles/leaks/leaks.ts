@@ -23,6 +23,8 @@ export interface LeakReport {
   readonly allocatedObjects: number;
   /** When the contexts held this, if not at the end: "at the peak". What was freed later is then not told from what leaked. */
   readonly moment?: string;
+  /** True if the source was not taken to its end: what is in use may have been freed later. */
+  readonly partial?: boolean;
   /** Bytes as the program asked for them (true) or as size classes made of them (false). */
   readonly requested: boolean;
   /** True if the numbers are estimates from samples. */
@@ -80,6 +82,7 @@ export function leaksFromLedger(trace: Trace, ledger: Ledger, { endTime, moment,
     allocatedBytes: ledger.totalBytes,
     allocatedObjects: ledger.totalObjects,
     ...(moment === undefined ? {} : { moment }),
+    ...(trace.partial ? { partial: true } : {}),
     requested: true,
     sampled: false,
     timed: trace.header.timed !== false,

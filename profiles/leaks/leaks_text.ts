@@ -19,6 +19,9 @@ export interface LeakTextOptions {
   readonly frames?: number;
 }
 
+/** Of a trace that breaks off, or whose reading did. */
+const PARTIAL = 'partial: the trace was not taken to its end';
+
 const PLAIN = { bold: '', dim: '', warn: '', off: '' };
 const ANSI = { bold: '\x1b[1m', dim: '\x1b[2m', warn: '\x1b[33m', off: '\x1b[0m' };
 type Style = typeof PLAIN;
@@ -47,7 +50,9 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
 
 function headline(report: LeakReport, width: number, style: Style): string[] {
   const { ranked, totalBytes, totalObjects, allocatedBytes } = report;
-  if (ranked.length === 0) return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.'];
+  const partial = report.partial === true ? [style.warn + truncate(PARTIAL, width) + style.off] : [];
+  if (ranked.length === 0)
+    return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.', ...partial];
   const about = report.sampled ? 'about ' : '';
   const objects = countsObjects(report) ? ` in ${some(totalObjects, 'object')}` : '';
   const fate = report.moment === undefined ? 'never freed' : `in use ${report.moment}`;
@@ -61,7 +66,7 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
   if (report.sampled) notes.push('estimated from samples');
   lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
-  return lines;
+  return [...lines, ...partial];
 }
 
 /** False for sources that know bytes alone. */
