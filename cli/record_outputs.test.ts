@@ -73,3 +73,17 @@ test('a disk that is full when the recording ends is bad input', async () => {
   expect(code, stderr).toBe(2);
   expect(stderr).toContain(`${trace}: no space left on the device\n`);
 });
+
+/** Writes on both outputs, and ends with 3. */
+const SAYS = ['sh', '-c', 'echo out; echo err >&2; exit 3'];
+
+test.for(['heaptrack', 'ltrace'] as const)('%s: outputs are the program’s, and its exit code is noted', async (name, { skip }) => {
+  skip(!needsTool(name));
+  const trace = join(folder, 'says.trace');
+  const quiet = await run(['record', '--with', name, '--quiet', '-o', trace, '--', ...SAYS]);
+  expect(quiet).toEqual({ code: 0, stdout: 'out\n', stderr: 'err\n' });
+  const { code, stdout, stderr } = await run(['record', '--with', name, '-o', trace, '--', ...SAYS]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'out\n' });
+  expect(stderr).toContain('note: the program ended with exit code 3\n');
+  expect(stderr.split('\n').filter((line) => !line.startsWith('note: '))).toEqual(['err', '']);
+});

@@ -31,22 +31,73 @@ export const heaptrack: Recorder = {
     const folder = mkdtempSync(join(dirname(file), '.jereplay-'));
     try {
       const base = join(folder, 'trace');
-      const tracer = spawn('heaptrack', ['-o', base, ...target.program], { stdio: 'inherit' });
+      const [own, counts] = [join(folder, 'own'), join(folder, 'counts')];
+      const [command, ...args] = apart(findProgram('heaptrack') as string);
+      const tracer = spawn(command as string, [...args, '-o', base, ...target.program], {
+        stdio: 'inherit',
+        env: { ...process.env, [OWN]: own, [COUNTS]: counts },
+      });
       const stop = () => endProgramOf(tracer.pid as number);
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
       onStart();
       const exitCode = await ended(tracer);
       const written = ['.zst', '.gz'].map((ending) => base + ending).find((path) => existsSync(path));
-      if (written === undefined) throw new InputError('heaptrack', 'wrote no trace', 'its own messages above say why');
+      if (written === undefined)
+        throw new InputError(
+          'heaptrack',
+          `wrote no trace${linesOf(own)
+            .map((line) => `; ${line}`)
+            .join('')}`,
+        );
       appendFileSync(written, packed(written, Buffer.from(recordingFacts(machineFacts()))));
       renameSync(written, file);
-      return { exitCode, notes: ['heaptrack does not tell threads apart: all calls are in one'] };
+      const said = linesOf(counts).filter((line) => line !== 'heaptrack stats:');
+      return {
+        exitCode,
+        notes: [
+          'heaptrack does not tell threads apart: all calls are in one',
+          ...(said.length === 0 ? [] : [`heaptrack counts ${said.join(', ')}`]),
+        ],
+      };
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   },
 };
+
+/** Files for what heaptrack's script says, and its reader. */
+const OWN = 'JEREPLAY_HEAPTRACK_OWN';
+const COUNTS = 'JEREPLAY_HEAPTRACK_COUNTS';
+
+/**
+ * Before heaptrack's script: what it echoes, save in pipes and substitutions, goes to a file, and so does what its reader says, which is started before the
+ * first echo. From then on standard error is the program's; standard output was all the time.
+ */
+const APART = `exec 9>&2 2>>"$${COUNTS}"; own=$${OWN}; unset ${OWN} ${COUNTS}
+echo() {
+  if [ /proc/self/fd/1 -ef "/proc/$$/fd/1" ]; then
+    [ -n "$heard" ] || exec 2>&9 9>&-
+    heard=1
+    command echo "$@" >>"$own"
+  else
+    command echo "$@"
+  fi
+}
+. "$0"`;
+
+/** The command that runs heaptrack, which is a script, with its output apart from the program's. */
+function apart(heaptrack: string): string[] {
+  const shell = /^#!.*\b(bash|sh)\b/.exec(readFileSync(heaptrack, 'latin1').slice(0, 100))?.[1];
+  return shell === undefined ? [heaptrack] : [shell, '-c', APART, heaptrack];
+}
+
+/** Lines of a file that may not be there, tidied. */
+function linesOf(file: string): string[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.map((line) => line.replace(/\s+/g, ' ').trim()).filter((line) => line !== '');
+}
 
 /** Ends the program that heaptrack runs, not heaptrack, which then writes the rest. */
 function endProgramOf(heaptrackPid: number): void {

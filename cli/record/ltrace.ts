@@ -2,6 +2,7 @@
  * Recording with ltrace: needs no privileges, slows the program down about a thousandfold, and sees no stacks.
  */
 import { spawn } from 'node:child_process';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
@@ -45,18 +46,40 @@ export const ltrace: Recorder = {
     look();
     const looker = setInterval(look, LOOK_MS);
     try {
-      const exitCode = await ended(tracer);
+      const ownCode = await ended(tracer);
       const notes = ['ltrace sees no stacks, and not what posix_memalign gives'];
       const header = observed?.header ?? machineFacts();
       const facts = { threads: observed?.threads ?? new Map<number, string>() };
       return 'pid' in target
         ? { exitCode: 0, notes: [...notes, 'the recording starts mid-life: blocks from before it are unknown'], header, ...facts }
-        : { exitCode, notes, header: { ...header, command: target.program.join(' ') }, ...facts };
+        : {
+            exitCode: ownCode || exitCodeIn(file, observed?.pid),
+            notes,
+            header: { ...header, command: target.program.join(' ') },
+            ...facts,
+          };
     } finally {
       clearInterval(looker);
     }
   },
 };
+
+/** Bytes at a recording's end that tell how its processes ended. */
+const TAIL_BYTES = 1 << 16;
+
+/** The exit code of the program as its recording has it, for ltrace's own is 0: of that process, or of the last one. */
+function exitCodeIn(file: string, pid: number | undefined): number {
+  if (!existsSync(file)) return 0;
+  const fd = openSync(file, 'r');
+  try {
+    const tail = Buffer.alloc(TAIL_BYTES);
+    const length = readSync(fd, tail, 0, TAIL_BYTES, Math.max(0, fstatSync(fd).size - TAIL_BYTES));
+    const ends = [...tail.toString('latin1', 0, length).matchAll(/^(\d+) .*\+\+\+ exited \(status (\d+)\) \+\+\+$/gm)];
+    return Number((ends.find(([, process]) => Number(process) === pid) ?? ends.at(-1))?.[2] ?? 0);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** The program that ltrace has started, once it is that program and no longer a copy of ltrace. */
 function startedBy(tracer: number): Observed | undefined {
