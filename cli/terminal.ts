@@ -7,7 +7,7 @@ export function wantsColour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
 }
 
-/** Columns for text: the terminal's, or 100 where there is none. */
+/** Columns for text: the terminal's; in pipes and files there are as many as it takes. */
 export function widthOf(stream: NodeJS.WriteStream): number {
-  return stream.isTTY === true && stream.columns > 0 ? stream.columns : 100;
+  return stream.isTTY === true && stream.columns > 0 ? stream.columns : Infinity;
 }

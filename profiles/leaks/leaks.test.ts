@@ -195,6 +195,14 @@ describe('text', () => {
   );
   for (let i = 0; i < 30; i++) hostile.malloc(hostile.stack(`site${i}`), i);
 
+  test('is cut to no width unless one is asked for', () => {
+    const name = 'n'.repeat(300);
+    const recording = new Recording();
+    recording.malloc(recording.stack(name, 'main'), 8);
+    expect(formatLeaks(recording.leaks())).toContain(`${name}\n`);
+    expect(formatLeaks(recording.leaks(), { width: 100 })).not.toContain(name);
+  });
+
   test.each([40, 72, 100, 200])('stays within %d columns and has no control characters', (width) => {
     const lines = formatLeaks(hostile.leaks(), { width }).split('\n');
     for (const line of lines) expect(columnsOf(line)).toBeLessThanOrEqual(width);

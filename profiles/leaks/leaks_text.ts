@@ -1,6 +1,6 @@
 /**
  * A leak report for people: a line of totals, then each context with its numbers and its stack, leaf first.
- * Invariant: no line is wider than asked, and no name's control characters reach the terminal.
+ * Invariant: no line is wider than asked, and none is cut where nothing is asked, and no name's control characters reach the terminal.
  */
 import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../format_units.ts';
 import { printable } from '../printable.ts';
@@ -9,7 +9,7 @@ import type { LeakContext, LeakReport } from './leaks.ts';
 import { columnsOf, truncate } from './terminal_text.ts';
 
 export interface LeakTextOptions {
-  /** Columns of the terminal. Default 100, at least 40. */
+  /** Columns of the terminal, at least 40. Default: lines are as long as they are. */
   readonly width?: number;
   /** Use ANSI colours. Default false. */
   readonly colour?: boolean;
@@ -28,7 +28,7 @@ type Style = typeof PLAIN;
 
 /** The report as lines of text, the last one ended. */
 export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): string {
-  const width = Math.max(40, options.width ?? 100);
+  const width = Math.max(40, options.width ?? Infinity);
   const style = options.colour ? ANSI : PLAIN;
   const { ranked } = report;
   const { first: shown, bytes, objects } = ranked.split(options.contexts ?? 20);
