@@ -456,6 +456,8 @@ describe('at a point of the trace', () => {
 
   test.each([
     ['peak', 150, 'at the peak'],
+    // the peak is at event 1, the second one
+    ['2', 150, 'before event 2'],
     ['3', 108, 'before event 3'],
   ])('leaks --until %s', async (until, bytes, moment) => {
     for (const input of ['-', file('calls.ndjson', CALLS)]) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseBytes, parseCount, parseHex, parseUntil } from './settings.ts';
+import { momentOf, parseBytes, parseCount, parseHex, parseUntil } from './settings.ts';
 
 describe('--until', () => {
   test.each([
@@ -17,6 +17,17 @@ describe('--until', () => {
     expect(() => parseUntil(text)).toThrow('is no point in a trace');
   });
 });
+
+test.each([
+  ['1ms', '1 ms after the start'],
+  ['1.5s', '1.5 s after the start'],
+  ['2min', '120 s after the start'],
+  ['1234567ns', '1.234567 ms after the start'],
+  ['7ns', '7 ns after the start'],
+  ['0ns', '0 ns after the start'],
+  ['5000', 'before event 5000'],
+  ['peak', 'at the peak'],
+])('the moment of --until %s is %s', (text, moment) => expect(momentOf(parseUntil(text))).toBe(moment));
 
 test('hexadecimal states', () => {
   expect(parseHex('--prng-seed', '0x7ffff7cd3b78')).toBe(0x7ffff7cd3b78n);

@@ -40,10 +40,20 @@ export function parseUntil(text: string): Until {
   return { time };
 }
 
+/** Units of a time that is said to the nanosecond. */
+const EXACT_UNITS = [
+  ['s', 1e9],
+  ['ms', 1e6],
+  ['µs', 1e3],
+  ['ns', 1],
+] as const;
+
 /** What a report says of the point where a trace was stopped. */
 export function momentOf(until: Until): string {
   if (until === 'peak') return 'at the peak';
-  return 'event' in until ? `before event ${until.event}` : `${until.time} ns after the start`;
+  if ('event' in until) return `before event ${until.event}`;
+  const [unit, ns] = EXACT_UNITS.find(([, length]) => until.time >= length) ?? EXACT_UNITS[3];
+  return `${until.time / ns} ${unit} after the start`;
 }
 
 /** Reads a length of time, in ns: `30s`, `1.5m`. */

@@ -54,7 +54,7 @@ export const FROM_FLAG = {
 
 /** Of commands that show what is in use: when. */
 export const UNTIL_FLAG = {
-  until: { type: 'string', describe: 'Of a trace: as it is there, at an event number, a time such as 1.5s, or peak', requiresArg: true },
+  until: { type: 'string', describe: 'Of a trace: as it is there, after so many events, a time such as 1.5s, or peak', requiresArg: true },
 } as const;
 
 /** What reports are made of, for --help. */

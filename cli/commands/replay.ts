@@ -9,7 +9,7 @@ export default command(
       conf: { type: 'string', describe: 'A MALLOC_CONF string, as jemalloc reads it', requiresArg: true },
       ncpus: { type: 'string', describe: "CPUs that the model sees (default: the trace's, else 4)", requiresArg: true },
       'prng-seed': { type: 'string', describe: "PRNG state of the main thread, hex (default: the trace's, else 0)", requiresArg: true },
-      until: { type: 'string', describe: 'Stop at an event number, a time such as 1.5s, or peak', requiresArg: true },
+      until: { type: 'string', describe: 'Stop after so many events, at a time such as 1.5s, or at the peak', requiresArg: true },
       unmatched: {
         choices: ['count', 'error'] as const,
         describe: 'What a free of an unknown address does',
