@@ -13,7 +13,11 @@ export default command(
         describe: 'MALLOC_CONF strings, each a row besides the default options (default: what people try first)',
       })
       .options({
-        'confs-from': { type: 'string', describe: 'A file of further strings, one a line (# begins a comment)', requiresArg: true },
+        'confs-from': {
+          type: 'string',
+          describe: 'A file of further strings, one a line (# begins a comment); - is standard input',
+          requiresArg: true,
+        },
         ncpus: { type: 'string', describe: "CPUs that the model sees (default: the trace's, else 4)", requiresArg: true },
         output: { alias: 'o', type: 'string', describe: 'A file for the table (default: standard output)', requiresArg: true },
         json: { type: 'boolean', describe: 'The table as JSON' },

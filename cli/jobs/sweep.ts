@@ -12,6 +12,7 @@ import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
+import { standardInput } from '../standard_input.ts';
 import { sweepTable } from '../sweep_table.ts';
 import { runUnderEach } from '../sweep_threads.ts';
 import { copyTrace } from '../trace_copy.ts';
@@ -45,7 +46,7 @@ interface SweepArgs extends InputArgs {
 export async function sweep(args: SweepArgs): Promise<void> {
   const output = args.output ?? STANDARD;
   const options = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
-  const asked = [...args.confs, ...confsOf(args['confs-from'])];
+  const asked = [...args.confs, ...(await confsOf(args['confs-from'], args.trace))];
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
   checkOutputs([output], [args.trace]);
   const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
@@ -67,15 +68,29 @@ export async function sweep(args: SweepArgs): Promise<void> {
   }
 }
 
-/** The option strings of a file. */
-function confsOf(path: string | undefined): string[] {
+/** The option strings of a file. @throws InputError for a file that has none, and for standard input if the trace comes from there. */
+async function confsOf(path: string | undefined, trace: string): Promise<string[]> {
   if (path === undefined) return [];
+  if (path === STANDARD && trace === STANDARD)
+    throw new InputError(
+      path,
+      'standard input is the trace, and has no option strings',
+      'name a file with --confs-from, or one for the trace',
+    );
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = path === STANDARD ? await textOf(standardInput()) : readFileSync(path, 'utf8');
   } catch (error) {
     throw new InputError(path, `cannot be read: ${(error as Error).message}`, '--confs-from takes a file of option strings, one a line');
   }
   const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim());
-  return lines.filter((line) => line !== '');
+  const confs = lines.filter((line) => line !== '');
+  if (confs.length === 0) throw new InputError(path, 'has no option string', '--confs-from takes option strings, one a line');
+  return confs;
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return Buffer.concat(parts).toString();
 }
