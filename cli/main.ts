@@ -18,5 +18,17 @@ function saysVersion(): boolean {
   }
 }
 
-if (!(process.argv.length === 3 && process.argv[2] === '--version' && saysVersion()))
+/** False in a folder that has been removed, where no path can be resolved; said as any bad usage, and before anything else is loaded: yargs asks for the folder at once. */
+function hasFolder(): boolean {
+  try {
+    process.cwd();
+    return true;
+  } catch {
+    process.stderr.write('working directory: is no longer there\nhint: cd to a folder that is\n');
+    process.exitCode = 2;
+    return false;
+  }
+}
+
+if (!(process.argv.length === 3 && process.argv[2] === '--version' && saysVersion()) && hasFolder())
   void import('./start.ts').then(({ start }) => start(process.argv.slice(2), version));

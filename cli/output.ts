@@ -2,7 +2,7 @@
  * Where results go: a named file, or standard output for `-`.
  * Invariant: a result that cannot be written is known before the work starts where that is possible, and is one line for the user in any case.
  */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, rmdirSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { InputError } from '../core/trace/input_error.ts';
 import { ofFile } from './failure.ts';
@@ -10,7 +10,8 @@ import { ofFile } from './failure.ts';
 /** Name that stands for standard input or output. */
 export const STANDARD = '-';
 
-const HINT = 'name a file in a folder that can be written to, or - for standard output';
+const FILE_HINT = 'name a file in a folder that can be written to';
+const HINT = `${FILE_HINT}, or - for standard output`;
 
 /**
  * Makes sure, before any work, that results can be written to these paths, and that none of them is one of the files that are read.
@@ -127,17 +128,39 @@ const SHORTEST_PAUSE_MS = 0.05;
 const LONGEST_PAUSE_MS = 5;
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
-/** Makes a folder for results, and those above it. */
-export function makeFolder(path: string): void {
+/**
+ * Makes a folder for results, and those above it, one by one: where there can be none, in /proc say, Node tries for ever to make several.
+ * @returns those that it made, the outermost first
+ */
+export function makeFolder(path: string): string[] {
+  const made: string[] = [];
   try {
-    mkdirSync(path, { recursive: true });
+    const missing: string[] = [];
+    for (let at = resolve(path); statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.unshift(at);
+    for (const folder of missing) {
+      mkdirSync(folder);
+      made.push(folder);
+    }
+    if (!statSync(path).isDirectory()) throw new InputError(path, 'is not a directory', 'name a new or existing folder');
     accessSync(path, constants.W_OK);
+    return made;
   } catch (error) {
+    removeFolders(made);
     const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
     throw exists ? new InputError(path, 'is not a directory', 'name a new or existing folder') : ofFile(error, path);
   }
 }
 
+/** Removes folders that were made, the innermost first, as long as they are empty. */
+export function removeFolders(made: readonly string[]): void {
+  try {
+    for (const folder of made.toReversed()) rmdirSync(folder);
+  } catch {
+    // It holds something, and so do those above.
+  }
+}
+
 function withHint(error: unknown): unknown {
-  return error instanceof InputError && error.hint === undefined ? new InputError(error.place, error.fact, HINT) : error;
+  if (!(error instanceof InputError) || error.hint !== undefined) return error;
+  return new InputError(error.place, error.fact, error.place === STANDARD ? FILE_HINT : HINT);
 }

@@ -1,11 +1,12 @@
 /**
  * The command line's own rules: what stands behind `--`, what is named in refusals, and which outputs and inputs are none.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { run } from './testing.ts';
+import { MAIN, run } from './testing.ts';
 
 /** a = malloc 24 in leak <- main */
 const SMALL = `{"op":"stack","id":0,"frames":["leak","main"]}\n{"op":"malloc","ts":10,"size":24,"ptr":"0x7f001000","stack":0}\n`;
@@ -56,5 +57,88 @@ describe.concurrent('what stands behind -- is no flag', () => {
   test('a name that begins with a dash', async () => {
     const { code, stderr } = await run(['leaks', '--', '--from']);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^--from: no such file/) });
+  });
+});
+
+describe.concurrent('where results go', () => {
+  test('a folder for results is none on standard output', async () => {
+    const { code, stdout, stderr } = await run(['replay', trace, '-o', '-']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^-: .*\nhint: .*-o FOLDER/);
+    expect(existsSync('-')).toBe(false);
+  });
+
+  test('a folder that cannot be made', async () => {
+    // Node makes folders there for ever.
+    const { code, stderr } = await run(['replay', trace, '-o', '/proc/no/such']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^\/proc\/no\/such: no such file or directory\n/) });
+    expect((await run(['replay', trace, '-o', join(trace, 'below')])).stderr).toContain('a part of the path is not a directory');
+    expect((await run(['replay', trace, '--quiet', '-o', join(folder, 'made/one/by/one/')])).code).toBe(0);
+    expect(readdirSync(join(folder, 'made/one/by/one'))).toContain('summary.json');
+  });
+
+  test('two results in one place, one of them in the folder of -o', async () => {
+    for (const name of ['summary.json', 'profile.heap']) {
+      const out = join(folder, `one_place_${name}`);
+      const { code, stderr } = await run(['replay', trace, '-o', out, '--leaks', join(out, name)]);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('two results cannot go to the same place') });
+    }
+  });
+
+  test('a replay that is refused leaves no empty folder, and one that was there stays', async () => {
+    const unknown = join(folder, 'unknown.ndjson');
+    writeFileSync(unknown, `${SMALL}{"op":"free","ptr":"0x99"}\n`);
+    const out = join(folder, 'refused/deep');
+    expect((await run(['replay', unknown, '--unmatched', 'error', '-o', out])).code).toBe(2);
+    expect(existsSync(join(folder, 'refused'))).toBe(false);
+    mkdirSync(join(folder, 'mine'));
+    expect((await run(['replay', unknown, '--unmatched', 'error', '-o', join(folder, 'mine')])).code).toBe(2);
+    expect(existsSync(join(folder, 'mine'))).toBe(true);
+  });
+
+  test('all that is written is named', async () => {
+    const out = join(folder, 'named');
+    const { stdout } = await run(['replay', trace, '-o', out, '--placements', join(folder, 'placed.ndjson')]);
+    const written = /^written: (.*)$/m.exec(stdout)?.[1]?.split(' ') ?? [];
+    expect(written.sort()).toEqual([...readdirSync(out).map((name) => join(out, name)), join(folder, 'placed.ndjson')].sort());
+  });
+
+  test('a standard output that is full', () => {
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', `"$0" "$1" leaks "$2" >/dev/full`, process.execPath, MAIN, trace], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: '-: no space left on the device\nhint: name a file in a folder that can be written to\n',
+    });
+  });
+});
+
+describe.concurrent('where things come from', () => {
+  test('option strings on standard input, and a file without any', async () => {
+    const { code, stdout, stderr } = await run(['sweep', trace, '--confs-from', '-'], 'tcache:false # none\n');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('  tcache:false\n');
+    expect(await run(['sweep', '-', '--confs-from', '-'], SMALL)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^-: /) });
+    for (const text of ['', '# nothing\n\n']) {
+      const none = join(folder, `none${text.length}`);
+      writeFileSync(none, text);
+      const run1 = await run(['sweep', trace, '--confs-from', none]);
+      expect(run1).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(/none\d+: has no option string\nhint: /) });
+    }
+  });
+
+  test('a working directory that is gone', () => {
+    const gone = join(folder, 'gone');
+    mkdirSync(gone);
+    const { status, stdout, stderr } = spawnSync(
+      '/bin/sh',
+      ['-c', `cd "$0" && rmdir "$0" && exec "$1" "$2" leaks "$3"`, gone, process.execPath, MAIN, trace],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toBe('working directory: is no longer there\nhint: cd to a folder that is\n');
   });
 });

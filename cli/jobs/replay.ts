@@ -17,9 +17,9 @@ import { writePprof } from '../../profiles/pprof/write.ts';
 import { profileFromLedger } from '../../profiles/profile.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, type Content, makeFolder, STANDARD, writeResult } from '../output.ts';
+import { checkOutputs, type Content, makeFolder, removeFolders, STANDARD, writeResult } from '../output.ts';
 import { openPlacements } from '../placements.ts';
-import { parseCount, parseHex, parseUntil } from '../settings.ts';
+import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
 import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
@@ -65,10 +65,19 @@ export async function replay(args: ReplayArgs): Promise<void> {
   const symbolizer = symbolizerOf(args, undefined);
   const until = args.until === undefined ? undefined : parseUntil(args.until);
   const options = modelOptions(args);
-  if (args.output !== undefined) makeFolder(args.output);
+  if (args.output === STANDARD) throw new InputError(STANDARD, 'the whole set of results goes to a folder', 'name one with -o FOLDER');
+  const made = args.output === undefined ? [] : makeFolder(args.output);
+  try {
+    await replayInto(args, symbolizer, until, options);
+  } catch (error) {
+    removeFolders(made);
+    throw error;
+  }
+}
+
+async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until | undefined, options: ReplayOptions): Promise<void> {
   const paths = resultPaths(args);
-  const summaryPath = args.json === true ? [STANDARD] : [];
-  checkOutputs([...paths.values(), ...(args.placements === undefined ? [] : [args.placements]), ...summaryPath], [args.trace]);
+  checkOutputs([...writtenPaths(args, paths), ...(args.json === true ? [STANDARD] : [])], [args.trace]);
 
   await withUntil(args.trace, args, until, async ({ args: readArgs, until: end, source }) => {
     const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
@@ -127,6 +136,12 @@ function resultPaths(args: ReplayArgs): Map<Result, string> {
     if (path !== undefined) paths.set(result, path);
   }
   return paths;
+}
+
+/** Every file that is asked for, the summary's of `-o` too. */
+function writtenPaths(args: ReplayArgs, paths: ReadonlyMap<Result, string>): string[] {
+  const placements = args.placements === undefined ? [] : [args.placements];
+  return [...paths.values(), ...placements, ...(args.output === undefined ? [] : [join(args.output, SUMMARY_FILE)])];
 }
 
 /** A dump or log that the model writes of itself (prof_final, prof_gdump, lg_prof_interval, prof_log), where jemalloc would put it. */
@@ -193,8 +208,9 @@ function writeLedgerResults(
   else if (printsSummary(args, paths)) {
     const colour = wantsColour(process.stdout);
     const leaks = formatLeaks(report, { contexts: 3, frames: 6, width: widthOf(process.stdout), colour });
-    const written = paths.size === 0 ? '' : `\nwritten: ${[...paths.values()].join(' ')}\n`;
-    writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}${written}`);
+    const written = writtenPaths(args, paths);
+    const named = written.length === 0 ? '' : `\nwritten: ${written.join(' ')}\n`;
+    writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}${named}`);
   }
 }
 
