@@ -115,10 +115,7 @@ describe('synth', () => {
       path('truth.json'),
     ]);
     expect(made).toEqual({ code: 0, stdout: '', stderr: '' });
-    const { workload, seed, leaks, duration_ns, ...truth } = JSON.parse(readFileSync(path('truth.json'), 'utf8')) as Record<
-      string,
-      unknown
-    >;
+    const { workload, seed, leaks, ...truth } = JSON.parse(readFileSync(path('truth.json'), 'utf8')) as Record<string, unknown>;
     expect({ workload, seed }).toEqual({ workload: 'leak', seed: 9 });
     expect(await summaryOf(path('truth.trace'))).toMatchObject(truth);
     const { contexts } = JSON.parse((await run(['leaks', path('truth.trace'), '--json'])).stdout) as {
@@ -128,6 +125,23 @@ describe('synth', () => {
       (leaks as Record<string, unknown>[]).map(({ bytes, objects, stack }) => ({ bytes, objects, stack })),
     );
     expect(contexts).toHaveLength(4);
+  });
+
+  test('numbers in thousands and millions may have fractions that come out even', async () => {
+    const { code, stderr } = await run([
+      'synth',
+      'cache',
+      '--events',
+      '1.1k',
+      '--seed',
+      '2.3M',
+      '--threads',
+      '1.0',
+      '-o',
+      path('even.jrt'),
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stderr)).toMatchObject({ events: 1100, seed: 2_300_000, threads: 1 });
   });
 
   test('standard output gets NDJSON, stderr the truth', async () => {
@@ -145,6 +159,17 @@ describe('synth', () => {
     [['server', '--events', 'many'], '--events: "many" is not'],
     [['server', '--threads', '0'], '--threads: "0" is not'],
     [['server', '--leak', 'x:1'], '--leak: "x:1" is not SITE:BYTES:EVERY'],
+    [['server', '--events', '2.5'], '--events: "2.5" is not a whole number from 2'],
+    [['server', '--threads', '1.5'], '--threads: "1.5" is not a whole number from 1'],
+    [['server', '--seed', '1.0005k'], '--seed: "1.0005k" is not a whole number from 0'],
+    [['server', '--leak', 'x:0:1'], '--leak: "x:0:1" leaks nothing'],
+    [['server', '--leak', 'x:1:1:1'], '--leak: "x:1:1:1" is not SITE:BYTES:EVERY'],
+    [['server', '--leak', 'x:99999999999999999999:1'], '--leak: "99999999999999999999" is more than an allocator serves'],
+    [
+      ['server', '--leak', 'x:4611686018427387904:1', '-o', '/dev/null', '--to', 'compact'],
+      'synth: its blocks take more room than there are addresses',
+    ],
+    [['server', '--leak', 'x:9223372036854775808:1'], '--leak: "9223372036854775808" is more than an allocator serves'],
     [['server', '--leak', 'x:1:0'], '--leak: "0" is not a whole number from 1 up'],
   ])('%j is bad usage', async (args, fact) => {
     const { code, stdout, stderr } = await run(['synth', ...args]);

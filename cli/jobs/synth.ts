@@ -71,18 +71,30 @@ export async function synth(args: SynthArgs): Promise<void> {
 function parseScaled(flag: string, text: string, least: number, most: number): number {
   const match = /^(\d+(?:\.\d+)?)([kmg]?)$/i.exec(text);
   const scale = { '': 1, k: 1e3, m: 1e6, g: 1e9 }[(match?.[2] ?? '').toLowerCase()] ?? NaN;
-  const value = match === null ? NaN : Math.round(Number(match[1]) * scale);
+  const value = match === null || hasFraction(match[1] as string, scale) ? NaN : Math.round(Number(match[1]) * scale);
   if (!(value >= least && value <= most)) {
     throw new InputError(flag, `${JSON.stringify(text)} is not a whole number from ${least} to ${most}`, `for example ${flag} 5M`);
   }
   return value;
 }
 
-/** Reads SITE:BYTES:EVERY. A site may hold colons, as C++ names do. */
+/** Whether a decimal number times a power of ten is not whole, in digits: 2.3 times a million is not quite so in binary. */
+function hasFraction(text: string, scale: number): boolean {
+  const decimals = text.split('.')[1]?.replace(/0+$/, '') ?? '';
+  return 10 ** decimals.length > scale;
+}
+
+/** No allocator serves more: PTRDIFF_MAX. */
+const MOST_BYTES = 2n ** 63n - 1n;
+
+/** Reads SITE:BYTES:EVERY. A site may hold colons, as C++ names do, but does not end in a number behind one. */
 function parseLeak(text: string): Leak {
   const match = /^(.+):([^:]+):([^:]+)$/.exec(text);
-  if (match === null)
+  if (match === null || /:\d[^:]*$/.test(match[1] as string))
     throw new InputError('--leak', `${JSON.stringify(text)} is not SITE:BYTES:EVERY`, 'for example --leak cache_insert:512:1000');
   const [, site, bytes, every] = match as unknown as [string, string, string, string];
-  return { site, bytes: parseBytes('--leak', bytes), every: parseCount('--leak', every, 1) };
+  const size = parseBytes('--leak', bytes);
+  if (BigInt(size) > MOST_BYTES) throw new InputError('--leak', `${JSON.stringify(bytes)} is more than an allocator serves`);
+  if (size === 0) throw new InputError('--leak', `${JSON.stringify(text)} leaks nothing`, 'for example --leak cache_insert:512:1000');
+  return { site, bytes: size, every: parseCount('--leak', every, 1) };
 }

@@ -5,6 +5,7 @@
  */
 import { grown } from '../columns.ts';
 import { EventBatch, Op } from '../trace/events.ts';
+import { InputError } from '../trace/input_error.ts';
 import type { Trace } from '../trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../units.ts';
 import { Random } from './random.ts';
@@ -34,12 +35,15 @@ export interface ProgramTruth {
   readonly requested_bytes_peak: number;
   readonly requested_bytes_live: number;
   readonly objects_live: number;
+  /** Time of the last event. */
   readonly duration_ns: number;
   /** Sites with live blocks, most bytes first. */
   readonly leaks: readonly SiteTruth[];
 }
 
 const HEAP_START = 0x55d000000000;
+/** What a trace can hold: 52 bits. */
+const LAST_ADDRESS = 2 ** 52 - 1;
 /** Thread ids of the main thread and those after it. */
 const MAIN_TID = 1000;
 /** Classes of freed blocks: multiples of 16 bytes to 1 KiB, then powers of two. */
@@ -85,6 +89,8 @@ export class Program {
   /** Thread of the program -> row of the trace, in order of their first calls. */
   readonly #threads: number[] = [];
   #now = 0;
+  /** Time of the latest event. */
+  #latest = 0;
 
   events = 0;
   /** Calls that gave a block, realloc included. */
@@ -212,7 +218,7 @@ export class Program {
       requested_bytes_peak: this.#peakBytes,
       requested_bytes_live: this.#liveBytes,
       objects_live: this.live,
-      duration_ns: this.#now,
+      duration_ns: this.#latest,
       leaks,
     };
   }
@@ -245,6 +251,8 @@ export class Program {
     if (freed.length > 0) return freed.pop();
     const address = this.#top;
     this.#top += bytesOf(classOf(size));
+    if (this.#top > LAST_ADDRESS)
+      throw new InputError('synth', 'its blocks take more room than there are addresses', 'leak smaller blocks');
     return address;
   }
 
@@ -276,6 +284,7 @@ export class Program {
     batch.op[at] = op;
     batch.thread[at] = this.#threads[thread] ?? this.#start(thread);
     batch.time[at] = this.#now;
+    this.#latest = this.#now;
     batch.ptr[at] = ptr;
     batch.old[at] = old;
     batch.size[at] = size;

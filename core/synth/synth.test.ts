@@ -141,7 +141,7 @@ describe('the truth is what an account of the events finds', () => {
     const synth = new Synth(trace, (batch) => void replay.take(batch), { workload: 'leak', seed: 3, events: 40_000 });
     while (synth.run());
     replay.finish(false);
-    const { workload, seed, leaks, duration_ns, ...figures } = synth.truth();
+    const { workload, seed, leaks, ...figures } = synth.truth();
     expect(replay.summary()).toMatchObject({ ...figures, skipped: {}, partial: false });
     expect(leaks.map(({ site }) => site)).toEqual(expect.arrayContaining(['leak_session', 'leak_log_line']));
   });
