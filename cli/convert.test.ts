@@ -100,6 +100,14 @@ describe('convert', () => {
   });
 });
 
+test('--to takes the endings as names of their formats', async () => {
+  writeFileSync(path('one.ndjson'), '{"op":"malloc","size":8,"ptr":"0x10"}\n');
+  const [compact, jrt] = await Promise.all(['compact', 'jrt'].map((to) => run(['convert', path('one.ndjson'), '-o', '-', '--to', to])));
+  expect(jrt).toEqual(compact);
+  expect(jrt.code, jrt.stderr).toBe(0);
+  expect(await run(['convert', path('one.ndjson'), '-o', '-', '--to', 'jr'])).toMatchObject({ code: 2 });
+});
+
 describe('synth', () => {
   test.each(['--to=ndjson', '--to=compact'])('%s: a replay confirms the truth', async (to) => {
     const args = ['synth', 'leak', to, '--events', '50k', '--seed', '9', '--threads', '3', '--live', '500'];

@@ -64,7 +64,7 @@ export function traceOutput(path: string, to: string | undefined): TraceOutput {
 function writerFor(name: string, path: string, to: string | undefined): (typeof WRITERS)[number] {
   const known = WRITERS.map((writer) => `${writer.name} (${writer.endings.join(', ')})`).join('; ');
   if (to !== undefined) {
-    const named = WRITERS.find((writer) => writer.name === to);
+    const named = WRITERS.find(({ name, endings }) => name === to || endings.includes(`.${to}`));
     if (named === undefined) throw new InputError('--to', `unknown format ${JSON.stringify(to)}`, `known: ${known}`);
     return named;
   }
