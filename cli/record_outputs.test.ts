@@ -2,7 +2,7 @@
  * Where a recording goes, and what else a recorder says: what is not the program's own stays out of its output.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -86,4 +86,25 @@ test.for(['heaptrack', 'ltrace'] as const)('%s: outputs are the program’s, and
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'out\n' });
   expect(stderr).toContain('note: the program ended with exit code 3\n');
   expect(stderr.split('\n').filter((line) => !line.startsWith('note: '))).toEqual(['err', '']);
+});
+
+test('why heaptrack is not attached', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const { code, stderr } = await run(['record', '--with', 'heaptrack', '-o', join(folder, 'attached.trace'), '-p', String(process.pid)]);
+  expect(code).toBe(2);
+  expect(stderr).toContain('no recorder: heaptrack is not attached to running processes, as that can crash them\nhint: ');
+});
+
+test('the README’s probes for perf give a recording that replays', { timeout: 60_000 }, async ({ skip }) => {
+  // Probes are the machine's: those of others are left alone.
+  const listed = spawnSync('perf', ['probe', '-l'], { encoding: 'utf8' });
+  skip(process.getuid?.() !== 0 || listed.status !== 0 || listed.stdout.includes('probe_libc'));
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const commands = /```\n(for probe in [^`]*)```/.exec(readme)?.[1] ?? '';
+  expect(commands).toContain('perf record -g');
+  const { status } = spawnSync('/bin/sh', ['-c', commands.replace('./app', 'ls /')], { cwd: folder, encoding: 'utf8' });
+  skip(status !== 0 || statSync(join(folder, 'app.trace')).size === 0);
+  const summary = JSON.parse((await run(['replay', join(folder, 'app.trace'), '--json'])).stdout) as { allocations: number; frees: number };
+  expect(summary.allocations).toBeGreaterThan(20);
+  expect(summary.frees).toBeGreaterThan(20);
 });

@@ -142,3 +142,12 @@ describe.concurrent('where things come from', () => {
     expect(stderr).toBe('working directory: is no longer there\nhint: cd to a folder that is\n');
   });
 });
+
+test.each([
+  [1, '1 block of posix_memalign or asprintf is missing: ltrace does not show its address'],
+  [2, '2 blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses'],
+])('%d block without an address', async (count, fact) => {
+  const call = '7 1795218296.000100 p->posix_memalign(0x7ffc1000, 64, 100, 0x10) = 0\n';
+  const { stderr } = await run(['leaks', '-'], `7 1795218296.000000 p->malloc(24) = 0x5555\n${call.repeat(count)}`);
+  expect(stderr).toContain(`note: ${fact}\n`);
+});

@@ -19,7 +19,7 @@ export const heaptrack: Recorder = {
     if (findProgram('heaptrack') === undefined) return notInstalled('heaptrack');
     return 'pid' in target
       ? {
-          fact: 'attaching it to a running process can crash that',
+          fact: 'is not attached to running processes, as that can crash them',
           remedy: 'record the program from its start: jereplay record -- PROGRAM',
         }
       : undefined;

@@ -272,7 +272,11 @@ class LtraceReader implements TraceReader {
           : `${this.#unseenStrings} strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte`,
       );
     if (this.#withoutAddress > 0)
-      trace.warnings.push(`${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`);
+      trace.warnings.push(
+        this.#withoutAddress === 1
+          ? '1 block of posix_memalign or asprintf is missing: ltrace does not show its address'
+          : `${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`,
+      );
     const { others, root } = this.#processes;
     if (others.length > 0) {
       const further = `${others.length} further process${others.length === 1 ? '' : 'es'}`;
