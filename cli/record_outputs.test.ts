@@ -108,3 +108,9 @@ test('the README’s probes for perf give a recording that replays', { timeout: 
   expect(summary.allocations).toBeGreaterThan(20);
   expect(summary.frees).toBeGreaterThan(20);
 });
+
+test('ltrace: a program that a signal ends has the exit code that shells give it', async ({ skip }) => {
+  skip(!needsTool('ltrace'));
+  const args = ['record', '--with', 'ltrace', '-o', join(folder, 'killed.trace'), '--', 'sh', '-c', 'echo out; kill -SEGV $$'];
+  expect((await run(args)).stderr).toContain('note: the program ended with exit code 139\n');
+});

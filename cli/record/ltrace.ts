@@ -3,6 +3,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
 import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
@@ -67,15 +68,18 @@ export const ltrace: Recorder = {
 /** Bytes at a recording's end that tell how its processes ended. */
 const TAIL_BYTES = 1 << 16;
 
-/** The exit code of the program as its recording has it, for ltrace's own is 0: of that process, or of the last one. */
+/** The exit code of the program as its recording has it, for ltrace's own is 0: of that process, or of the last one. After a signal, what shells make of it. */
 function exitCodeIn(file: string, pid: number | undefined): number {
   if (!existsSync(file)) return 0;
   const fd = openSync(file, 'r');
   try {
     const tail = Buffer.alloc(TAIL_BYTES);
     const length = readSync(fd, tail, 0, TAIL_BYTES, Math.max(0, fstatSync(fd).size - TAIL_BYTES));
-    const ends = [...tail.toString('latin1', 0, length).matchAll(/^(\d+) .*\+\+\+ exited \(status (\d+)\) \+\+\+$/gm)];
-    return Number((ends.find(([, process]) => Number(process) === pid) ?? ends.at(-1))?.[2] ?? 0);
+    const ends = [
+      ...tail.toString('latin1', 0, length).matchAll(/^(\d+) .*\+\+\+ (?:exited \(status (\d+)\)|killed by (SIG\w+)) \+\+\+$/gm),
+    ];
+    const [, , status, signal] = ends.find(([, process]) => Number(process) === pid) ?? ends.at(-1) ?? [];
+    return signal === undefined ? Number(status ?? 0) : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
   } finally {
     closeSync(fd);
   }
