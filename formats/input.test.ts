@@ -100,34 +100,68 @@ describe('compression', () => {
   });
 
   test.each([
-    ['gzip', gzipSync],
-    ['Zstandard', zstdRaw],
-  ])('%s that is damaged on the way: what could be decompressed before, and the fault said', async (_, compress) => {
+    ['gzip', gzipSync, 1000],
+    ['Zstandard', zstdRaw, 0],
+  ])('%s that is damaged on the way: what could be decompressed before, and the fault said', async (_, compress, at) => {
     const noise = Buffer.from(Array.from({ length: 900_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 24) & 127));
     const members = [noise.subarray(0, 300_000), noise.subarray(300_000, 600_000), noise.subarray(600_000)].map((part) => compress(part));
     const bytes = Buffer.concat(members);
-    // the head of the last member
-    bytes.fill(0xee, members[0].length + members[1].length, members[0].length + members[1].length + 20);
+    const start = members[0].length + members[1].length + at;
+    bytes.fill(0xee, start, start + 20);
     for (const size of [bytes.length, 1 << 16, 1000]) {
       const input = await openInput(pieces(bytes, size));
       const parts: Uint8Array[] = [];
       for await (const chunk of input.chunks) parts.push(chunk);
       const got = Buffer.concat(parts);
       expect(got.length).toBeGreaterThan(500_000);
-      expect(noise.subarray(0, got.length).equals(got)).toBe(true);
+      expect(noise.subarray(0, 500_000).equals(got.subarray(0, 500_000))).toBe(true);
       expect([endsEarly(input), faultOf(input)]).toEqual([true, expect.stringContaining('damaged; what could be decompressed before')]);
     }
   });
 
-  test('a wrong checksum on the way: nothing that follows is taken for sound', async () => {
+  test('a wrong checksum on the way: in gzip nothing is lost, in Zstandard what follows', async () => {
     const member = gzipSync(plain);
     member[member.length - 6] ^= 1;
     const got = await readAll(Buffer.concat([member, gzipSync('more')]));
-    expect([got.fault, text.startsWith(got.text)]).toEqual(['damaged', true]);
+    expect([got.fault, got.text === `${text}more`]).toEqual(['unsound', true]);
     const frame = Buffer.from(ZSTD_HELLO);
     frame[frame.length - 1] ^= 1;
     const { fault, text: before } = await readAll(Buffer.concat([ZSTD_HELLO, frame, ZSTD_HELLO]));
     expect([fault, before]).toEqual(['damaged', 'hello, hello, hello!\n']);
+  });
+
+  test('what follows the last gzip member: zeros are padding, anything else is said', async () => {
+    const member = gzipSync(plain);
+    for (const [tail, fault] of [
+      [Buffer.alloc(700), undefined],
+      [Buffer.from('\nDone.\n'), 'trailed'],
+      [Buffer.from([0, 0, 7]), 'trailed'],
+      [Buffer.from('1f8b', 'hex'), 'cut'],
+    ] as const) {
+      for (const size of [1 << 20, 13, 1]) {
+        const got = await readAll(pieces(Buffer.concat([member, tail]), size));
+        expect([got.fault, got.text === text]).toEqual([fault, true]);
+      }
+    }
+  });
+
+  test('a gzip member with extra field, name, comment and checksum of the header', async () => {
+    const [head, body] = [gzipSync('abc').subarray(0, 10), gzipSync('abc').subarray(10)];
+    const extra = Buffer.from([3, 0, 9, 9, 9]);
+    for (let flags = 0; flags < 32; flags += 2) {
+      const header = Buffer.from(head);
+      header[3] = flags;
+      const fields = [flags & 4 ? extra : '', flags & 8 ? 'name\0' : '', flags & 16 ? 'a comment\0' : '', flags & 2 ? '\x01\x02' : ''];
+      const member = Buffer.concat([header, ...fields.map((field) => Buffer.from(field)), body]);
+      for (const size of [1 << 20, 1]) {
+        const got = await readAll(pieces(Buffer.concat([member, member]), size));
+        expect([got.text, got.fault]).toEqual(['abcabc', undefined]);
+      }
+      for (let cut = 1; cut < member.length; cut++) {
+        const got = await readAll(Buffer.concat([member, member.subarray(0, cut)]));
+        expect([got.text.startsWith('abc'), got.fault]).toEqual([true, cut === 1 ? 'trailed' : 'cut']);
+      }
+    }
   });
 
   test('nothing but damage', async () => {

@@ -4,7 +4,7 @@
  * A compressed file that breaks off or is damaged gives what came through, one that does not agree with the sums at its end all of it; `fault` says so.
  */
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { createGunzip } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
 import { SYSTEM_FACTS } from './system_errors.ts';
 
@@ -23,10 +23,10 @@ const GZIP_BYTES = 1 << 14;
 const MOST_LAYERS = 4;
 
 /**
- * What can be wrong with compressed data: they break off, they are such as nobody compressed and end there, or all was decompressed and is not what the
- * checksum or length at its end says.
+ * What can be wrong with compressed data: they break off, they are such as nobody compressed and end there, all was decompressed and is not what the checksum
+ * or length behind it says, or something follows them that is not compressed.
  */
-export type CompressionFault = 'cut' | 'damaged' | 'unsound';
+export type CompressionFault = 'cut' | 'damaged' | 'unsound' | 'trailed';
 
 /** An open input. */
 export interface Input {
@@ -109,6 +109,7 @@ const FAULTS: Readonly<Record<CompressionFault, string>> = {
   cut: 'the compressed file breaks off; what came through is used',
   damaged: 'the compressed file is damaged; what could be decompressed before that is used',
   unsound: 'the compressed file is damaged: what it gives is not what its checksum says; it is used all the same',
+  trailed: 'something follows the compressed data that is none; it is passed over',
 };
 
 /** What to say of an input that gives no bytes once `layers` of compression are taken off. */
@@ -248,43 +249,152 @@ export async function* inPieces(chunks: AsyncIterable<Uint8Array>, most: number)
   }
 }
 
-/** Checksum and length that end a gzip member, and what zlib says if they are others. */
+/** A gzip member (RFC 1952): bytes of its header without names and the like, the flags that say what follows there, and bytes of the sums at its end. */
+const GZIP_HEADER_BYTES = 10;
+const GZIP_CRC = 2;
+const GZIP_EXTRA = 4;
+const GZIP_NAME = 8;
+const GZIP_COMMENT = 16;
 const GZIP_TRAILER_BYTES = 8;
-const GZIP_UNSOUND: ReadonlySet<string> = new Set(['incorrect data check', 'incorrect length check']);
 
-/** Decompresses gzip members one after the other. Sets `state.fault`: 'unsound' only if it is the last one's checksum or length that is wrong. */
+/**
+ * Decompresses gzip members one after the other. Where the sums of one are wrong, the others are read all the same; what follows the last one and is no member
+ * is passed over. Sets `state.fault`.
+ * Differs from zlib's own reading of members: that gives nothing of what it was decompressing when it objects to a checksum, or to what follows a member.
+ */
 async function* gunzip(chunks: AsyncIterable<Uint8Array>, state: LayerEnd): AsyncGenerator<Uint8Array> {
-  const gzip = createGunzip({ chunkSize: 1 << 18 });
+  const input = new Unread(chunks);
+  try {
+    for (let members = 0; await input.has(1); members++) {
+      const known = await isMember(input);
+      if (known !== true) {
+        // zeros are padding
+        if (known === 'cut') state.fault = known;
+        else if (members === 0) state.fault = 'damaged';
+        else if (!(await input.isZero())) state.fault = 'trailed';
+        return;
+      }
+      const end = yield* inflateMember(input);
+      if (end !== undefined) state.fault = end;
+      if (end === 'cut' || end === 'damaged') return;
+    }
+  } finally {
+    await input.close();
+  }
+}
+
+/** Takes the header of a gzip member. Not true where there is none: 'cut' if the input ends within what may be one. */
+async function isMember(input: Unread): Promise<true | 'cut' | undefined> {
+  if (!(await input.has(GZIP_HEADER_BYTES))) return isGzip(input.bytes) ? 'cut' : undefined;
+  const { bytes } = input;
+  const flags = bytes[3];
+  if (!isGzip(bytes) || bytes[2] !== 8 || flags > 0x1f) return undefined;
+  input.skip(GZIP_HEADER_BYTES);
+  if ((flags & GZIP_EXTRA) !== 0) {
+    if (!(await input.has(2))) return 'cut';
+    const length = 2 + input.bytes[0] + input.bytes[1] * 256;
+    if (!(await input.has(length))) return 'cut';
+    input.skip(length);
+  }
+  for (const text of [GZIP_NAME, GZIP_COMMENT]) if ((flags & text) !== 0 && !(await input.skipText())) return 'cut';
+  if ((flags & GZIP_CRC) !== 0) {
+    if (!(await input.has(2))) return 'cut';
+    input.skip(2);
+  }
+  return true;
+}
+
+/** What a gzip member holds, without its header; and what is wrong with it. */
+async function* inflateMember(input: Unread): AsyncGenerator<Uint8Array, CompressionFault | undefined> {
+  const inflate = createInflateRaw({ chunkSize: 1 << 18 });
   let ready: Uint8Array[] = [];
   let failure: NodeJS.ErrnoException | undefined;
+  let crc = 0;
+  let length = 0;
   // Listeners rather than iteration: on an error an iterator drops what was decompressed before it.
-  gzip.on('data', (bytes: Buffer) => ready.push(bytes));
-  gzip.on('error', (error) => (failure = error));
+  inflate.on('data', (bytes: Buffer) => ready.push(bytes));
   const closed = new Promise<void>((resolve) => {
-    gzip.once('end', resolve);
-    gzip.once('error', () => resolve());
+    inflate.once('end', resolve);
+    inflate.once('error', (error) => {
+      failure = error;
+      resolve();
+    });
   });
   const take = () => {
     const taken = ready;
     ready = [];
+    for (const bytes of taken) {
+      crc = crc32(bytes, crc);
+      length += bytes.length;
+    }
     return taken;
   };
   try {
-    let over = true;
-    for await (const piece of inPieces(withEndApart(chunks, GZIP_TRAILER_BYTES), GZIP_BYTES)) {
-      over = failure === undefined;
-      if (!over) break;
-      const written = new Promise<void>((resolve) => gzip.write(piece, () => resolve()));
+    let given = 0;
+    while (inflate.bytesWritten === given && failure === undefined && (await input.has(1))) {
+      const piece = input.bytes.subarray(0, GZIP_BYTES);
+      const written = new Promise<void>((resolve) => inflate.write(piece, () => resolve()));
       await Promise.race([written, closed]);
+      input.skip(failure === undefined ? inflate.bytesWritten - given : piece.length);
+      given += piece.length;
       yield* take();
     }
-    if (failure === undefined) gzip.end();
+    // what it did not want is not the member's any more
+    if (inflate.bytesWritten === given && failure === undefined) inflate.end();
     await closed;
     yield* take();
-    const error = failure as NodeJS.ErrnoException | undefined;
-    if (error?.code === 'Z_BUF_ERROR') state.fault = 'cut';
-    else if (error !== undefined) state.fault = over && GZIP_UNSOUND.has(error.message) ? 'unsound' : 'damaged';
   } finally {
-    gzip.destroy();
+    inflate.destroy();
+  }
+  const { code } = (failure ?? {}) as NodeJS.ErrnoException;
+  if (failure !== undefined) return code === 'Z_BUF_ERROR' ? 'cut' : 'damaged';
+  if (!(await input.has(GZIP_TRAILER_BYTES))) return 'cut';
+  const sums = new DataView(input.bytes.buffer, input.bytes.byteOffset, GZIP_TRAILER_BYTES);
+  input.skip(GZIP_TRAILER_BYTES);
+  return sums.getUint32(0, true) === crc && sums.getUint32(4, true) === length % 2 ** 32 ? undefined : 'unsound';
+}
+
+/** Bytes of `chunks` that have not been used yet. */
+class Unread {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  /** Those that are there, after a call of `has`. */
+  bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** Waits until so many are there. False if the input ends before. */
+  async has(count: number): Promise<boolean> {
+    while (this.bytes.length < count) {
+      const next = await this.#chunks.next();
+      if (next.done === true) return false;
+      this.bytes = this.bytes.length === 0 ? next.value : Buffer.concat([this.bytes, next.value]);
+    }
+    return true;
+  }
+
+  skip(count: number): void {
+    this.bytes = this.bytes.subarray(count);
+  }
+
+  /** Skips what ends with a zero. False if the input ends before. */
+  async skipText(): Promise<boolean> {
+    while (await this.has(1)) {
+      const end = this.bytes.indexOf(0);
+      this.skip(end < 0 ? this.bytes.length : end + 1);
+      if (end >= 0) return true;
+    }
+    return false;
+  }
+
+  /** Whether all that follows is 0. */
+  async isZero(): Promise<boolean> {
+    for (; await this.has(1); this.skip(this.bytes.length)) if (this.bytes.some((byte) => byte !== 0)) return false;
+    return true;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
   }
 }
