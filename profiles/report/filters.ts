@@ -5,6 +5,7 @@
 import { InputError } from '../../core/trace/input_error.ts';
 import type { AddressTable } from './address_profile.ts';
 import { AddressProfile } from './address_profile.ts';
+import { PatternError, perlRegExp } from './perl_regexp.ts';
 
 const ALLOCATORS = [
   'calloc',
@@ -141,14 +142,14 @@ function rewrite(profile: AddressProfile, change: (path: Int32Array, out: Int32A
 }
 
 /**
- * A pattern from the command line. Perl's way of making one ignore case, a leading `(?i)`, is understood.
- * @throws InputError that names `flag` if it is no regular expression
+ * A pattern from the command line, in Perl's words.
+ * @throws InputError that names `flag` if it is no regular expression, or one that has no equal here
  */
 export function pattern(text: string, flag: string): RegExp {
-  const ignoreCase = text.startsWith('(?i)');
   try {
-    return new RegExp(ignoreCase ? text.slice(4) : text, ignoreCase ? 'i' : '');
+    return perlRegExp(text);
   } catch (error) {
-    throw new InputError(flag, `no regular expression: ${(error as Error).message}`);
+    if (error instanceof PatternError) throw new InputError(flag, `no regular expression: ${error.message}`, error.remedy);
+    throw error;
   }
 }
