@@ -6,6 +6,7 @@
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
 import { findMapping, parseMaps } from '../heap/maps.ts';
+import { FILTER_ARGUMENTS } from '../symbols/demangle.ts';
 import type { ElfImage } from '../symbols/elf.ts';
 import { readElf } from '../symbols/elf.ts';
 import type { SymbolHost } from '../symbols/host.ts';
@@ -103,7 +104,9 @@ function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[
   const found = addresses.map((address) => findSymbol(symbols, address));
   const mangled = [...new Set(found.filter((index) => index >= 0).map((index) => symbols.names[index]))];
   const readable = new Map<string, string>();
-  const demangled = mangled.length === 0 ? undefined : run?.('c++filt', [], `${mangled.join('\n')}\n`)?.split('\n');
+  const input = `${mangled.join('\n')}\n`;
+  let demangled: string[] | undefined;
+  if (mangled.length > 0) for (const args of FILTER_ARGUMENTS) demangled ??= run?.('c++filt', args, input)?.split('\n');
   mangled.forEach((name, i) => readable.set(name, demangled?.[i] || name));
   return found.map((index, i) => {
     if (index < 0) {

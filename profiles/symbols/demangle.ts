@@ -2,7 +2,8 @@
  * C++ and Rust names as their programmers wrote them (Itanium C++ ABI, "External Names"; Rust: legacy and v0 mangling),
  * by the demangler of the Firefox profiler, which is cpp_demangle and rustc-demangle compiled to WebAssembly.
  * Invariant: a name that is not mangled, or wrongly, comes back as it is; each name is worked on once.
- * Differs from c++filt: no return types of function templates, `std::string` for its spelled-out type, no hashes in Rust paths.
+ * Differs from c++filt: no return types of function templates, `std::string` also for the type that it abbreviates. (`c++filt` alone spells out
+ * `std::string` and keeps hashes in Rust paths; nm and addr2line print what `c++filt -i` does.)
  * `filteredName` has c++filt's forms, where it runs: jeprof's full names are these.
  */
 import { readFileSync } from 'node:fs';
@@ -12,6 +13,9 @@ import * as glue from 'gecko-profiler-demangle/index_bg.js';
 /** `_Z…` is C++ or legacy Rust, `_R…` Rust; with one more underscore where the system's C compiler adds one. */
 const MANGLED = /^_?_[ZR]/;
 const RUST = /^_?_R|17h[0-9a-f]{16}E/;
+
+/** Arguments of c++filt, each for one that does not know those before: GNU's has the forms of nm and addr2line with `-i`, LLVM's always. */
+export const FILTER_ARGUMENTS: readonly (readonly string[])[] = [['-i'], []];
 
 /** The engine's WebAssembly, which the types of Node leave out. */
 interface WebAssemblyEngine {

@@ -255,6 +255,26 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(symbols.map(({ start }) => lookup(symbolizer, path, start)?.names[0].short)).toEqual(theirs);
   });
 
+  test('C++ names have the forms of nm, also by a c++filt that does not know its flag for them', () => {
+    const source = join(folder, 'forms.c');
+    const mangled = ['_ZNSs4_Rep9_S_createEmmRKSaIcE', '_ZNSo9_M_insertIPvEERSoT_', '_ZN4shop4leakEi'];
+    writeFileSync(
+      source,
+      `${[...mangled, '_ZNSs5otherEo'].map((name, i) => `int ${name}(void) { return ${i}; }`).join('\n')}\nint main(void) { return 0; }\n`,
+    );
+    const path = join(folder, 'forms');
+    execFileSync('gcc', ['-O2', '-o', path, source]);
+    const symbols = nm(path).filter(({ name }) => mangled.includes(name));
+    const readable = new Map(nm(path, '-C').map(({ start, name }) => [start, name]));
+    const host = machine(['c++filt']);
+    const verbose: SymbolHost = { ...host, run: (tool, args, input) => (args.length > 0 ? undefined : host.run(tool, args, input)) };
+    const full = (symbolizer: Symbolizer, start: number) => lookup(symbolizer, path, start)?.names[0].full.replace(/<[0-9a-f]+>$/, '');
+    const symbolizer = new Symbolizer(host);
+    for (const { start } of symbols) expect(full(symbolizer, start)).toBe(readable.get(start));
+    const [other] = nm(path).filter(({ name }) => name === '_ZNSs5otherEo');
+    expect(full(new Symbolizer(verbose), other.start)).toMatch(/^std::basic_string<char, .*::other\(/);
+  });
+
   test('a stripped program has only what it exports: other addresses are refused, and said so', () => {
     const path = join(folder, 'bare');
     execFileSync('gcc', [

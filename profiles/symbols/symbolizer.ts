@@ -12,7 +12,7 @@ import { shortFunctionName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
 import { nameOf, openBinary } from './debug_files.ts';
-import { beginDemangleBy, demangle, demangleBy, filteredName, isRust } from './demangle.ts';
+import { beginDemangleBy, demangle, demangleBy, FILTER_ARGUMENTS, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import { type Answer, KeptAnswers, type KnownSymbol } from './kept_answers.ts';
 import type { SourceFrame } from './frames.ts';
@@ -185,7 +185,13 @@ export class Symbolizer {
 
   /** Asks the tools, and reads what is read here meanwhile. */
   async #prepare(begin: NonNullable<SymbolHost['begin']>, questions: readonly Question[]): Promise<void> {
-    const filter = async (names: string) => asText(await begin('c++filt', [], names));
+    const filter = async (names: string) => {
+      for (const args of FILTER_ARGUMENTS) {
+        const text = asText(await begin('c++filt', args, names));
+        if (text !== undefined) return text;
+      }
+      return undefined;
+    };
     const symbols = questions.map(symbolsOf);
     const [first, ...others] = questions.map(({ work: { binary }, addresses: asked }, i) => () => {
       return beginSourceLines(this.#host, begin, binary.debug, asked, byAddress(asked, symbols[i]));
@@ -390,7 +396,14 @@ export class Symbolizer {
   #learn(questions: readonly Question[], symbols: readonly (readonly (KnownSymbol | undefined)[])[], lines: readonly SourceLines[]): void {
     if (lines.some(({ complete }) => !complete)) this.#withoutTool = true;
     const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(({ frames }) => namesOf(frames))];
-    demangleBy((input) => this.#toolText('c++filt', [], input), names);
+    const filter = (input: string) => {
+      for (const args of FILTER_ARGUMENTS) {
+        const text = this.#toolText('c++filt', args, input);
+        if (text !== undefined) return text;
+      }
+      return undefined;
+    };
+    demangleBy(filter, names);
     questions.forEach(({ work, addresses }, i) => {
       const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i].frames[k] }] as const);
       for (const [at, answer] of answers) work.known.set(at, namesAt(answer));
