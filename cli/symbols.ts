@@ -2,10 +2,10 @@
  * Names of bare addresses from the binaries of this machine, for what is read without names.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Trace } from '../core/trace/trace.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { elfSymbolSource } from '../profiles/report/elf_symbols.ts';
+import { elfSymbolSource, type Surroundings } from '../profiles/report/elf_symbols.ts';
 import type { SymbolSource } from '../profiles/report/symbols.ts';
 import { nameFrames, reportedAddresses } from '../profiles/symbols/name_frames.ts';
 import { Symbolizer } from '../profiles/symbols/symbolizer.ts';
@@ -75,16 +75,17 @@ export async function prepareNames(profiles: readonly Profile[], symbolizer: Sym
 
 /** The names that jeprof finds: the nearest symbol, however far. */
 export function nearestNames([first]: readonly Profile[], args: SymbolArgs, program: string | undefined): SymbolSource | undefined {
-  if (first === undefined || first.symbolized || first.maps === undefined) return undefined;
+  if (first === undefined || first.symbolized || (first.maps === undefined && program === undefined)) return undefined;
   const host = symbolHost(args.tools);
   const local = (path: string) => (program !== undefined && path.startsWith('/') && basename(path) === basename(program) ? program : path);
-  return elfSymbolSource(first.maps, {
+  const surroundings: Surroundings = {
     open: (path) => host.open(local(path)),
     run: (tool, toolArgs, input) => {
       const output = host.run(tool, toolArgs.map(local), input);
       return output === undefined ? undefined : Buffer.from(output).toString();
     },
-  });
+  };
+  return elfSymbolSource(first.maps ?? '', surroundings, program === undefined ? undefined : resolve(program));
 }
 
 /** True for a program or library. */

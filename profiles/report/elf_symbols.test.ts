@@ -47,6 +47,7 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
     writeFileSync(sources[1], OTHER);
     execFileSync('gcc', ['-g', '-O2', '-o', join(folder, 'debug'), ...sources]);
     execFileSync('gcc', ['-O2', '-rdynamic', '-s', '-o', join(folder, 'stripped'), ...sources]);
+    execFileSync('gcc', ['-O2', '-s', '-o', join(folder, 'nameless'), ...sources]);
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -74,6 +75,9 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
     let text = 'heap_v2/1\n  t*: 0: 0 [0: 0]\n';
     for (let at = 0, i = 1; at < size; at += 2, i++)
       text += `@ 0x${(base + code.address + at).toString(16)} 0x${(base + code.address + 1).toString(16)}\n  t*: 1: ${1000 + i} [0: 0]\n`;
+    // What lies in no mapping is the program's to jeprof: nothing is there, something is, a symbol is before it.
+    for (const at of [0x7f0000001000, code.address + 0x41, code.address + 0x1c3, 0x10])
+      text += `@ 0x${at.toString(16)} 0x${(base + code.address + 1).toString(16)}\n  t*: 1: ${5000 + (at % 4096)} [0: 0]\n`;
     const hex = (value: number) => value.toString(16);
     return `${text}\nMAPPED_LIBRARIES:\n${hex(base + code.address)}-${hex(base + code.address + code.size)} r-xp ${code.offset.toString(16).padStart(8, '0')} fe:00 123 ${program}\n`;
   }
@@ -108,7 +112,7 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
         ['--files', 'text', { granularity: 'files' }],
         ['--collapsed', 'collapsed', {}],
       ];
-      for (const name of ['debug', 'stripped']) {
+      for (const name of ['debug', 'stripped', 'nameless']) {
         const program = join(folder, name);
         const path = join(folder, 'a.heap');
         const text = dumpOf(program);
@@ -120,7 +124,10 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
             [...(format === 'text' ? ['--text'] : []), flag, program, path].filter((f, i, all) => all.indexOf(f) === i),
             { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
           );
-          const ours = renderReport(format, profile, { ...options, symbolSource: elfSymbolSource(profile.maps ?? '', surroundings) });
+          const ours = renderReport(format, profile, {
+            ...options,
+            symbolSource: elfSymbolSource(profile.maps ?? '', surroundings, program),
+          });
           const sorted = (report: string) => (format === 'text' ? report : report.split('\n').sort().join('\n'));
           expect(sorted(ours), `${name} ${flag}`).toBe(sorted(theirs));
         }

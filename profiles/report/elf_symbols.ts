@@ -1,7 +1,7 @@
 /**
  * Names of bare addresses from the mapped files: their symbol tables and, through addr2line, their debug information
  * (jeprof: ExtractSymbols, MapToSymbols, MapSymbolsWithNM).
- * Invariant: an address has a name only if it lies in a mapping of a file that could be read.
+ * Invariant: an address has a name only if it lies in a mapping of a file that could be read, or in none and the program could be.
  * Differs: the symbol tables are read here, not by nm; addr2line and c++filt are run by the caller, or not at all.
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
@@ -42,20 +42,31 @@ const SEPARATOR = '_fini';
 /**
  * Names from the files that a profile's maps name, and from their debug files in /usr/lib/debug, by path and by build id.
  * @param maps text of /proc/PID/maps
+ * @param program what lies in no mapping is looked up in this file, as if it were not relocated
  */
-export function elfSymbolSource(maps: string, { open, run }: Surroundings): SymbolSource {
+export function elfSymbolSource(maps: string, { open, run }: Surroundings, program?: string): SymbolSource {
   const mappings = parseMaps(maps);
   const images = new Map<string, Image | undefined>();
+  /** By path; the program that is not relocated has none. */
+  const imageOf = (path: string | undefined): Image | undefined => {
+    const key = path ?? '';
+    const file = path ?? program;
+    if (!images.has(key)) images.set(key, file === undefined ? undefined : openImage(file, open));
+    return images.get(key);
+  };
   return {
     lookup(addresses) {
       const result: (readonly SymbolName[] | undefined)[] = addresses.map(() => undefined);
       addresses.forEach((address, row) => {
         const index = findMapping(mappings, address);
-        if (index < 0) return;
+        if (index < 0 || !mappings[index].path.startsWith('/')) {
+          const image = imageOf(undefined);
+          image?.rows.push(row);
+          image?.addresses.push(Number(address));
+          return;
+        }
         const { path, start, offset } = mappings[index];
-        if (!path.startsWith('/')) return;
-        if (!images.has(path)) images.set(path, openImage(path, open));
-        const image = images.get(path);
+        const image = imageOf(path);
         const inFile = Number(address - start + offset);
         const segment = image?.file.segments.find((part) => inFile >= part.offset && inFile < part.offset + part.size);
         if (image === undefined || segment === undefined) return;
@@ -67,7 +78,8 @@ export function elfSymbolSource(maps: string, { open, run }: Surroundings): Symb
         const names = tableNames(image, addresses, run);
         const lines = run === undefined ? undefined : debugNames(image, names, run);
         image.rows.forEach((row, i) => {
-          result[row] = lines?.[i] ?? [names[i]];
+          const name = names[i];
+          result[row] = lines?.[i] ?? (name && [name]);
         });
         image.rows.length = image.addresses.length = 0;
       }
@@ -99,8 +111,9 @@ function openImage(path: string, open: Surroundings['open']): Image | undefined 
   return { path, file, symbols: symbols ?? own, rows: [], addresses: [] };
 }
 
-/** Names from the symbol table, by row of the image; an address that it has no symbol for is its own name. */
-function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[], run: Surroundings['run']): SymbolName[] {
+/** Names from the symbol table, by row of the image; an address that it has no symbol for is its own name, and none has one if it is empty. */
+function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[], run: Surroundings['run']): (SymbolName | undefined)[] {
+  if (symbols.starts.length === 0) return addresses.map(() => undefined);
   const found = addresses.map((address) => findSymbol(symbols, address));
   const mangled = [...new Set(found.filter((index) => index >= 0).map((index) => symbols.names[index]))];
   const readable = new Map<string, string>();
@@ -121,13 +134,17 @@ function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[
 }
 
 /** Names, files and lines from debug information, outermost function first; undefined if addr2line does not run. */
-function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable<Surroundings['run']>): SymbolName[][] | undefined {
+function debugNames(
+  image: Image,
+  names: readonly (SymbolName | undefined)[],
+  run: NonNullable<Surroundings['run']>,
+): (SymbolName[] | undefined)[] | undefined {
   const separator = image.symbols.names.indexOf(SEPARATOR);
   const hex = (address: number) => address.toString(16).padStart(16, '0');
   const after = separator < 0 ? '' : `${hex(image.symbols.starts[separator])}\n`;
   const result: SymbolName[][] = image.addresses.map(() => []);
   // The separator's own addresses cannot be asked for.
-  const asked = image.addresses.map((_, i) => i).filter((i) => separator < 0 || names[i].short !== SEPARATOR);
+  const asked = image.addresses.map((_, i) => i).filter((i) => separator < 0 || names[i]?.short !== SEPARATOR);
   const input = asked.map((i) => `${hex(image.addresses[i])}\n${after}`).join('');
   // Without the separator nothing tells where the functions of an address end: then without inlined ones.
   const output = run('addr2line', ['-f', '-C', '-e', image.path, ...(separator < 0 ? [] : ['-i'])], input);
@@ -145,11 +162,12 @@ function debugNames(image: Image, names: readonly SymbolName[], run: NonNullable
     );
     if (separator < 0) at++;
   }
-  return result.map((symbols, i) => (symbols.length === 0 ? [names[i]] : symbols));
+  return result.map((symbols) => (symbols.length === 0 ? undefined : symbols));
 }
 
 /** The name with its address from the symbol table, if it is the same function or the only name. */
-function preferTable(debug: SymbolName, table: SymbolName): SymbolName {
+function preferTable(debug: SymbolName, table: SymbolName | undefined): SymbolName {
+  if (table === undefined) return debug;
   if (debug.full !== '??' && !table.full.startsWith(debug.short)) return debug;
   return { short: table.short, location: debug.location, full: table.full };
 }
