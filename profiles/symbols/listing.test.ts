@@ -46,6 +46,25 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
     },
   };
 
+  test('a C++ function by any of its names, whose table was made without this source of names', () => {
+    const source = join(folder, 'listed.cc');
+    writeFileSync(
+      source,
+      'template <class A> __attribute__((noinline)) A *listed(A a) { return new A(a); }\nint main() { return *listed(1); }\n',
+    );
+    const path = join(folder, 'listed');
+    execFileSync('g++', ['-g', '-O1', '-fno-pie', '-no-pie', '-o', path, source]);
+    const { start } = nm(path).find(({ name }) => name.includes('listed')) ?? { start: 0 };
+    const text = `heap_v2/1\n@ 0x${start.toString(16)}\n  t*: 1: 100 [0: 0]\n\nMAPPED_LIBRARIES:\n${mapLine(path, 0)}`;
+    const { profile } = readHeap(new TextEncoder().encode(text), 'a');
+    const maps = [profile.maps ?? ''];
+    const [part] = prepareReport([profile], {});
+    for (const pattern of ['^int[*] listed', 'listed<int>[(]int[)]', '^listed<', '^int[*] listed$']) {
+      const found = listing(part, { kind: 'list', pattern, maps, symbolizer: new Symbolizer(host), note: () => {} });
+      expect(found, pattern).toMatch(/^ROUTINE =+ int[*] listed in /);
+    }
+  });
+
   function ours(kind: 'list' | 'disasm', pattern: string, from: SymbolHost = host) {
     const { profile } = readHeap(new TextEncoder().encode(dump), 'a');
     const symbolizer = new Symbolizer(from);

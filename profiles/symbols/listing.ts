@@ -53,7 +53,8 @@ export function listing(part: ReportPart, options: ListingOptions): string {
     options.maps,
     values.map(({ at }) => at),
   )) {
-    if (!wanted.test(routine.fn)) continue;
+    // By nm's name, as jeprof; and by what tables call it.
+    if (![routine.full, routine.short, routine.fn].some((name) => wanted.test(name))) continue;
     const rows = rowsOf(routine, values, symbolizer, note);
     if (rows !== undefined)
       text += kind === 'list' ? source(routine, rows, part, symbolizer, note) : disassembly(routine, rows, part, total, symbolizer);

@@ -59,6 +59,8 @@ export interface AddressNames {
 export interface Routine {
   readonly fn: string;
   readonly short: string;
+  /** As nm has it. */
+  readonly full: string;
   /** The file that has its code, and the one that has its lines. */
   readonly path: string;
   readonly debug: Binary['debug'];
@@ -226,17 +228,18 @@ export class Symbolizer {
       else list.push(place.at);
     }
     const tables = new Map([...asked].map(([binary, list]) => [binary, binary.functions(list.sort((a, b) => a - b))]));
+    const symbols = places.map((place) => (place?.binary === undefined ? undefined : tables.get(place.binary)?.find(place.at)));
+    this.#demangle(symbols.flatMap((symbol) => symbol?.name ?? []));
     for (const [i, place] of places.entries()) {
-      if (place?.binary === undefined) continue;
-      const symbol = tables.get(place.binary)?.find(place.at);
-      if (symbol === undefined) continue;
+      const symbol = symbols[i];
+      if (place?.binary === undefined || symbol === undefined) continue;
       const load = addresses[i] - BigInt(place.at);
       const key = `${load} ${symbol.start} ${place.path}`;
       if (routines.has(key)) continue;
       const fn = readableName(symbol.name);
-      const { short } = nameForms(symbol.name);
+      const { short, full } = nameForms(symbol.name);
       const { start, end } = symbol;
-      routines.set(key, { fn, short, path: place.binary.path, debug: place.binary.debug, load, start, end });
+      routines.set(key, { fn, short, full, path: place.binary.path, debug: place.binary.debug, load, start, end });
     }
     return [...routines.values()].sort(
       (a, b) => Number(a.load - b.load) || (a.short < b.short ? -1 : a.short > b.short ? 1 : a.start - b.start),
@@ -396,6 +399,17 @@ export class Symbolizer {
   #learn(questions: readonly Question[], symbols: readonly (readonly (KnownSymbol | undefined)[])[], lines: readonly SourceLines[]): void {
     if (lines.some(({ complete }) => !complete)) this.#withoutTool = true;
     const names = [...symbols.flatMap(symbolNames), ...lines.flatMap(({ frames }) => namesOf(frames))];
+    this.#demangle(names);
+    questions.forEach(({ work, addresses }, i) => {
+      const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i].frames[k] }] as const);
+      for (const [at, answer] of answers) work.known.set(at, namesAt(answer));
+      // Where a tool is missing, another run may know more.
+      if (lines[i].complete) work.kept?.add(answers);
+    });
+  }
+
+  /** Asks c++filt for names, once for each. */
+  #demangle(names: Iterable<string>): void {
     const filter = (input: string) => {
       for (const args of FILTER_ARGUMENTS) {
         const text = this.#toolText('c++filt', args, input);
@@ -404,12 +418,6 @@ export class Symbolizer {
       return undefined;
     };
     demangleBy(filter, names);
-    questions.forEach(({ work, addresses }, i) => {
-      const answers = addresses.map((at, k) => [at, { symbol: symbols[i][k], lines: lines[i].frames[k] }] as const);
-      for (const [at, answer] of answers) work.known.set(at, namesAt(answer));
-      // Where a tool is missing, another run may know more.
-      if (lines[i].complete) work.kept?.add(answers);
-    });
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
