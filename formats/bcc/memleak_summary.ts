@@ -21,7 +21,7 @@ export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
 const HEADING = /\bTop (\d+) stacks with outstanding allocations/;
 const CONTEXT = /^\t(\d+) bytes in (\d+) allocations from stack$/;
 /** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
-const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/;
+const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/s;
 
 /** Outstanding allocations of one stack. */
 export interface OutstandingContext {

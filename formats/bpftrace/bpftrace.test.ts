@@ -47,6 +47,11 @@ describe('complete recordings', () => {
     ]);
   });
 
+  test('names go on behind a line separator', async () => {
+    const text = new TextDecoder().decode(await fixtureBytes('leaky_500_jereplay.txt.zst')).replaceAll('leak_session', 'leak\u2028session');
+    expect(liveUnder(read(text), 'leak\u2028session')).toEqual({ objects: 50, bytes: 15600 });
+  });
+
   test('mt 4 3000, entries and returns: all is freed but what the C library keeps', async () => {
     const result = tally(bpftrace, await fixtureBytes('mt4_split_clean.txt.zst'));
     expect(result.ledger.totalLiveBytes).toBe(5184);

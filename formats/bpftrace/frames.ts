@@ -18,11 +18,11 @@ export const ASTRAY = -2;
 const LOWEST = 65536n;
 const HIGHEST = 1n << 47n;
 
-const NAMED = /^([0-9a-f]{1,16}) (.+)\+(\d{1,15}) \((.*)\)$/;
-const BARE = /^(?:0x([0-9a-f]{1,16})|([0-9a-f]{5,16}))(?: 0x[0-9a-f]+ \(.*\))?$/;
-const SYMBOL = /^(.+)\+(\d{1,15})$/;
+const NAMED = /^([0-9a-f]{1,16}) (.+)\+(\d{1,15}) \((.*)\)$/s;
+const BARE = /^(?:0x([0-9a-f]{1,16})|([0-9a-f]{5,16}))(?: 0x[0-9a-f]+ \(.*\))?$/s;
+const SYMBOL = /^(.+)\+(\d{1,15})$/s;
 /** Without an offset, as some versions print the address of a symbol itself. */
-const NAMED_START = /^([0-9a-f]{1,16}) (\D.*) \((.*)\)$/;
+const NAMED_START = /^([0-9a-f]{1,16}) (\D.*) \((.*)\)$/s;
 
 /** Frames of stack lines. */
 export class BpftraceFrames {

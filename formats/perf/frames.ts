@@ -8,13 +8,13 @@ import type { Frame, FrameTable, InlinedFrame } from '../../core/trace/stacks.ts
 import { ByteTable } from '../shared/byte_table.ts';
 import { textOf } from '../shared/cursor.ts';
 
-const LINE = /^([0-9a-f]{1,16}) (.*) \((.*)\)$/;
+const LINE = /^([0-9a-f]{1,16}) (.*) \((.*)\)$/s;
 /** Without the module, or nothing but the address (`-F ip,sym`, `-F ip`). */
-const WITHOUT_MODULE = /^([0-9a-f]{1,16})(?: (.+))?$/;
-const SYMBOL = /^(.*)\+0x([0-9a-f]{1,13})$/;
-const SOURCE = /^(.+):(\d{1,15})( \(inlined\))?$/;
+const WITHOUT_MODULE = /^([0-9a-f]{1,16})(?: (.+))?$/s;
+const SYMBOL = /^(.*)\+0x([0-9a-f]{1,13})$/s;
+const SOURCE = /^(.+):(\d{1,15})( \(inlined\))?$/s;
 /** In place of a source line that is not known: the file and the place in it. */
-const NO_SOURCE = /^.+\[[0-9a-f]+\]( \(inlined\))?$/;
+const NO_SOURCE = /^.+\[[0-9a-f]+\]( \(inlined\))?$/s;
 const INLINED = 'inlined';
 const UNKNOWN = '[unknown]';
 /** Below it a number is taken for an offset in a file, above it for an address of the process. */

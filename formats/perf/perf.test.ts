@@ -32,6 +32,11 @@ describe('perf script', () => {
     expect(result.trace.header.startTime).toBe(868006348000n);
   });
 
+  test('names go on behind a line separator', async () => {
+    const text = new TextDecoder().decode(await fixtureBytes('leaky_g.perfscript.zst')).replaceAll('leak_session', 'leak\u2028session');
+    expect(liveUnder(read(text), 'leak\u2028session')).toEqual({ objects: 300, bytes: 93600 });
+  });
+
   test('calls are joined once: how much is held back to be sorted changes nothing of a recording in order', async () => {
     const bytes = await fixtureBytes('mt4_cut.perfscript.zst');
     const whole = tally(perfScript, bytes);

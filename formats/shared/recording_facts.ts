@@ -12,7 +12,7 @@ import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 
 /** What these lines begin with. */
 export const FACT_PREFIX = '# jereplay ';
-const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/;
+const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/s;
 
 /** Takes such lines into a trace. */
 export class RecordingFacts {
@@ -43,7 +43,7 @@ export class RecordingFacts {
     if (key === 'command') header.command = value;
     else if (key === 'map') header.maps = `${header.maps ?? ''}${value}\n`;
     else if (key === 'thread') {
-      const [, tid, name] = /^(\d{1,9}) (.+)$/.exec(value) ?? [];
+      const [, tid, name] = /^(\d{1,9}) (.+)$/s.exec(value) ?? [];
       if (name === undefined) return false;
       this.#names.set(Number(tid), name);
     } else {

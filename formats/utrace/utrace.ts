@@ -30,7 +30,7 @@ const SEPARATOR = ascii(', ');
 /** Kinds of kdump's records, but for USER; two spaces follow. */
 const OTHER_RECORD = /^ *\d+ .*? (?:CALL|RET |NAMI|GIO |PSIG|CSW |STRU|SCTL|CAP |PFLT|PRET|ARGS|ENV |EXTERR|UNKNOWN\(\d+\))  /;
 /** `pid [tid] command [time]`: the command may have spaces, and numbers in it. */
-const COLUMNS = /^ *(\d+)(?: +([1-9]\d{5,9}))? (.*?)(?: +(-?\d+)\.(\d{6}|\d{9}))?$/;
+const COLUMNS = /^ *(\d+)(?: +([1-9]\d{5,9}))? (.*?)(?: +(-?\d+)\.(\d{6}|\d{9}))?$/s;
 
 /** What stands before a record. */
 interface Columns {

@@ -28,6 +28,14 @@ test('root first, equal names on one line', () => {
   expect(writeCollapsed(profile, 'alloc_objects')).toBe('[no backtrace] 1\nmain;leak 2\n0x401000;f;inner;innermost 1\n??;a:b\\nc 12 1\n');
 });
 
+test('only a line feed ends a line: other separators are of the name', () => {
+  const text = 'main;q\u2028r 60\nmain;\u2029 2\nmain;z\u0085 3\n';
+  const { samples, stacks, warnings } = readCollapsed(text, 'a');
+  expect(isCollapsed(new TextEncoder().encode(text))).toBe(true);
+  expect([samples.total('inuse_space'), warnings]).toEqual([65, []]);
+  expect(stacks.frames.frames.map(({ fn }) => fn)).toContain('q\u2028r');
+});
+
 test('what is written reads back the same', () => {
   const frames = fc.array(
     fc.record({ fn: fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('__proto__', '[no backtrace]', '#')) }),

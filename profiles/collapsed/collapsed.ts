@@ -73,7 +73,7 @@ export function collapsedText(bytes: Uint8Array): string {
  */
 const LEAST_SHARE = 0.75;
 const COMMENT = /^\s*(?:#|\/\/)/;
-const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/;
+const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/s;
 /** A stack without functions, as stackcollapse-bpftrace.pl writes it. */
 const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d+)?)$/;
 

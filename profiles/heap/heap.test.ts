@@ -109,6 +109,16 @@ const HOSTILE = [
   '%s%n',
 ];
 
+test('a name goes on behind a line separator', () => {
+  const text =
+    '--- symbol\nbinary=/x\u2028y\n0x401000 q\u2028r\n0x402000 main\n---\n--- heap\nheap_v2/1\n@ 0x401000 0x402001\n  t*: 1: 100 [1: 100]\n' +
+    '\nMAPPED_LIBRARIES:\n00400000-00500000 r-xp 00000000 fe:00 12 /x\u2028y\n';
+  const { profile } = readHeap(new TextEncoder().encode(text), 'a');
+  expect(profile.stacks.frames.frames.map(({ fn }) => fn)).toContain('q\u2028r');
+  expect(profile.binary).toBe('/x\u2028y');
+  expect(parseMaps(profile.maps ?? '').map(({ path }) => path)).toEqual(['/x\u2028y']);
+});
+
 describe('names survive writing and reading', () => {
   const names = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('main', 'f', 'g'));
   const frame = fc.oneof(

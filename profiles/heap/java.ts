@@ -20,7 +20,7 @@ const HEADER = /^--- heapz 1 ---\s*$/;
 const ATTRIBUTE = /^([\w ]+)=([\w ]+)$/;
 /** Bytes come before objects: the other way round than in any other profile. */
 const SAMPLE = /^(\d+) +(\d+) +@ *((?:0x[0-9a-f]+ *)*)$/;
-const LOCATION = /^0x([0-9a-f]+)\s+(.*)$/i;
+const LOCATION = /^0x([0-9a-f]+)\s+(.*)$/is;
 
 /** True if bytes look like the beginning of a file that `readJavaHeap` takes. */
 export function isJavaHeap(head: Uint8Array): boolean {
@@ -85,9 +85,9 @@ const withoutZeros = (hex: string) => hex.toLowerCase().replace(/^0+(?=.)/, '');
 
 /** A line of the table: `function (file:line)`, `function (library)`, or a state of the virtual machine. */
 function locationFrame(text: string): Frame {
-  const [, fn, place] = /^(.*)\s+\((.*)\)$/.exec(text) ?? [];
+  const [, fn, place] = /^(.*)\s+\((.*)\)$/s.exec(text) ?? [];
   if (place === undefined) return { fn: text.includes('generated stub/JIT') ? 'STUB' : text };
-  const [, file, line] = /^(.+):(-?\d+)$/.exec(place) ?? [];
+  const [, file, line] = /^(.+):(-?\d+)$/s.exec(place) ?? [];
   if (file === undefined) return { fn, file: place.slice(place.lastIndexOf('/') + 1) };
   return { fn, file, ...(Number(line) > 0 ? { line: Number(line) } : {}) };
 }

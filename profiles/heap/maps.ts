@@ -16,7 +16,7 @@ export interface Mapping {
   readonly path: string;
 }
 
-const LINE = /^\s*([0-9a-f]+)-([0-9a-f]+)\s+([-rwxsp]{4})\s+([0-9a-f]+)\s+\S+\s+\d+\s*(.*)$/i;
+const LINE = /^\s*([0-9a-f]+)-([0-9a-f]+)\s+([-rwxsp]{4})\s+([0-9a-f]+)\s+\S+\s+\d+\s*(.*)$/is;
 
 /** Reads the lines that are mappings; all others are passed over. Sorted by start. */
 export function parseMaps(text: string): Mapping[] {

@@ -47,8 +47,8 @@ export function symbolLine(hex: string, functions: readonly string[]): string {
   return line === '' ? '' : `0x${hex} ${line}\n`;
 }
 
-const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/;
-const VARIABLE = /^([a-z][^=]*)=(.*)$/;
+const ENTRY = /^0x0*([0-9a-f]+)\s+(.+)/s;
+const VARIABLE = /^([a-z][^=]*)=(.*)$/s;
 
 /** What jeprof writes of an address that it found no name for. */
 const NAMELESS = /^0x[0-9a-f]+\s*$/;

@@ -50,7 +50,7 @@ export class EntryTable {
       let name = this.#distinct.get(full) ?? short;
       if (i > 0) name += ' (inline)';
       // Every Callback::Run is its own node per function it runs: as one, it would tie unrelated calls into a cycle.
-      if (/Callback.*::Run$/.test(name)) {
+      if (/Callback.*::Run$/s.test(name)) {
         dependsOnCallee = true;
         name = `Run#${this.#runId(callee)}`;
       }

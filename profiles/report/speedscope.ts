@@ -34,7 +34,7 @@ export function speedscope(parts: readonly ReportPart[], sampleType: string, not
     const framesOf = (row: number) =>
       (known[row] ??= (addresses.symbols[row] ?? [{ short: addresses.hex[row], full: addresses.hex[row], location: '?' }]).map(
         ({ full, location }) => {
-          const match = /^([^?:].*):(\d+)(?: |$)/.exec(location);
+          const match = /^([^?:].*):(\d+)(?: |$)/s.exec(location);
           const name = full.replace(/<[0-9a-f]{16}>$/, '');
           return frameOf(match === null ? { name } : { name, file: match[1], line: Number(match[2]) });
         },

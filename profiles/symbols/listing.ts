@@ -117,7 +117,7 @@ function rowsOf(
 }
 
 function splitLocation(location: string | undefined): [string, number] {
-  const match = /^(.*):(\d+)(?: |$)/.exec(location ?? '');
+  const match = /^(.*):(\d+)(?: |$)/s.exec(location ?? '');
   return match === null ? ['', 0] : [match[1], Number(match[2])];
 }
 

@@ -520,7 +520,7 @@ function namesAt({ symbol, lines }: Answer): readonly NamedFunction[] | undefine
   if ((lines[0].name ?? table?.mangled ?? '??') === '??') return undefined;
   return lines.map(({ name, location }, i) => {
     const clean = printable(location);
-    const match = /^(.+):(\d+)(?: |$)/.exec(clean);
+    const match = /^(.+):(\d+)(?: |$)/s.exec(clean);
     const place = { location: clean, ...(match === null || match[2] === '0' ? {} : { file: match[1], line: Number(match[2]) }) };
     const mangled = name ?? '??';
     const debug = nameForms(mangled);

@@ -181,7 +181,7 @@ function readSnapshots(lines: readonly string[], name: string): { snapshots: Sna
   return { snapshots, header };
 }
 
-const NODE = /^ *n(\d{1,9}): (\d{1,16}) (.*)$/;
+const NODE = /^ *n(\d{1,9}): (\d{1,16}) (.*)$/s;
 const PLACES = /^in \d+ places?, (?:all )?below massif's threshold/;
 
 /** Frames of all stacks of a tree, far more than Valgrind writes, which follows 500 callers at most: each node of a deep chain has a stack as long as it is deep. */
