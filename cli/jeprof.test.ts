@@ -127,6 +127,50 @@ test.each([
   expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
 });
 
+test('a graph without nodes is none, and jeprof fails then', async () => {
+  for (const form of ['--dot', '--svg']) {
+    expect((await run(['jeprof', form, '--focus=no_such_function', SYMBOLIZED])).code).toBe(1);
+    expect((await run(['report', form, '--focus=no_such_function', SYMBOLIZED])).code).toBe(0);
+  }
+});
+
+test('numbers as Perl takes them', async () => {
+  const dot = async (...flags: string[]) => {
+    const { code, stdout } = await run(['jeprof', '--dot', ...flags, SYMBOLIZED]);
+    expect(code, flags.join(' ')).toBe(0);
+    return stdout;
+  };
+  expect(await dot('--nodefraction=.5e+0')).toBe(await dot('--nodefraction=0.5'));
+  expect(await dot('--edgefraction=+0.1')).toBe(await dot('--edgefraction=0.1'));
+  expect(await dot('--nodecount=+5')).toBe(await dot('--nodecount=5'));
+});
+
+describe('threads', () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cli-threads-')));
+  const dump = join(folder, 'threads.heap');
+  writeFileSync(
+    dump,
+    '--- symbol\nbinary=/x\n0x401000 f\n---\n--- heap\nheap_v2/1\n  t*: 1: 100 [0: 0]\n  t1: 1: 100 [0: 0] \x1b[31mred\n@ 0x401000\n  t*: 1: 100 [0: 0]\n  t1: 1: 100 [0: 0]\n',
+  );
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('have numbers, however they are written', async () => {
+    const { stdout } = await run(['jeprof', '--text', '--thread=1', dump]);
+    expect(stdout).toContain('Total (t1)');
+    for (const thread of ['1.0', '01', '+1', '1e0', '10e-1'])
+      expect((await run(['jeprof', '--text', `--thread=${thread}`, dump])).stdout).toBe(stdout);
+    expect((await run(['jeprof', '--text', '--thread=1.5', dump])).stdout).toBe('');
+  });
+
+  test.skipIf(!needsTool('script'))('have names that do nothing to a terminal, and go into files as they are', () => {
+    const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+    const shown = execFileSync('script', ['-qec', `${process.execPath} ${main} report --raw ${dump}`, '/dev/null'], { encoding: 'utf8' });
+    expect(shown).toContain('\\x1b[31mred');
+    expect(shown).not.toContain('\x1b[31m');
+    expect(execFileSync(process.execPath, [main, 'report', '--raw', dump], { encoding: 'utf8' })).toContain('\x1b[31mred');
+  });
+});
+
 test('other forms of a report, and a limit', async () => {
   const report = (...args: string[]) => run(['report', SYMBOLIZED, '--show_bytes', ...args]);
   const { total_bytes, rows } = JSON.parse((await report('--json', '--top', '1')).stdout) as {

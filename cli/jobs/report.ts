@@ -2,6 +2,7 @@
  * What jeprof prints, from heap dumps, pprof profiles and traces.
  */
 import { InputError } from '../../core/trace/input_error.ts';
+import { printable } from '../../profiles/printable.ts';
 import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
 import type { ReportPart } from '../../profiles/report/report.ts';
 import { EXIT_FINDING } from '../failure.ts';
@@ -12,6 +13,9 @@ import { makeReport } from '../report/forms.ts';
 import { ReportSource } from '../report/source.ts';
 import { viewedForm, Windows } from '../report/viewers.ts';
 import { parseBytes } from '../settings.ts';
+
+/** Reports that are a graph, of which jeprof makes none without nodes, and then fails. */
+const DRAWINGS: ReadonlySet<string> = new Set(['dot', 'svg', 'ps', 'pdf', 'gif']);
 
 /** Prints one report of the sum of the profiles, or asks at a prompt for many. */
 export async function report(args: ReportArgs): Promise<void> {
@@ -34,7 +38,9 @@ export async function report(args: ReportArgs): Promise<void> {
     (note) => notes.push(note),
   );
   printNotes([...notes, ...source.symbolizer.notes()], args.quiet);
-  if (viewer === undefined) writeResult(path, content);
+  // A dump is copied as it is, whatever its threads are called; a terminal would act on that.
+  const isShown = form === 'raw' && path === STANDARD && process.stdout.isTTY === true;
+  if (viewer === undefined) writeResult(path, isShown ? String(content).replace(/[^\n\t]+/g, printable) : content);
   else if (content.length > 0) {
     const windows = new Windows();
     try {
@@ -44,6 +50,7 @@ export async function report(args: ReportArgs): Promise<void> {
       windows.dispose();
     }
   }
+  if (args.asJeprof === true && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form))) process.exitCode = EXIT_FINDING;
   if (limit !== undefined && valueOver(limit, parts)) process.exitCode = EXIT_FINDING;
 }
 

@@ -116,13 +116,14 @@ export function chosen<T extends string, O extends T | undefined>(args: ReportAr
 
 function countOf(args: ReportArgs, flag: 'nodecount' | 'maxdegree' | 'top'): number | undefined {
   const text = args[flag];
-  return text === undefined ? undefined : parseCount(`--${flag}`, text, 0);
+  // A number may have its sign, as Perl's Getopt takes it.
+  return text === undefined ? undefined : parseCount(`--${flag}`, text.replace(/^\+(?=\d)/, ''), 0);
 }
 
 function fractionOf(args: ReportArgs, flag: 'nodefraction' | 'edgefraction'): number | undefined {
   const text = args[flag];
   if (text === undefined) return undefined;
-  const value = /^(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  const value = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
   if (!(value >= 0 && value <= 1)) throw new InputError(`--${flag}`, `"${text}" is not a share between 0 and 1`);
   return value;
 }

@@ -192,8 +192,11 @@ function emptyTotal(samples: SampleTable, values: Float64Array): number {
   return sum;
 }
 
+const NUMBER = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
 function chosenThreads(profile: Profile, thread: string, note: (text: string) => void): Profile['threads'] {
-  const wanted = thread.replace(/^0+(?=\d)/, '');
+  // jeprof compares numbers; those with a fraction or an exponent are the thread's only if they are whole.
+  const wanted = /^\+?\d+$/.test(thread) ? thread.replace(/^\+?0*(?=\d)/, '') : NUMBER.test(thread) ? String(Number(thread)) : thread;
   // A thread that is only in the dump's header has no report of its own.
   const chosen = profile.threads.filter(({ id, samples }) => samples.length > 0 && (thread === '*' || String(id) === wanted));
   if (chosen.length === 0) {
