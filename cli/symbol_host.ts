@@ -27,7 +27,7 @@ export function symbolHost(tools: string | undefined): SymbolHost {
   const folder = keptFolder();
   return {
     // Who names a tool wants its answers.
-    prefersTools: LINE_TOOLS.some((tool) => toolPath(tool, tools) !== tool),
+    namedTools: LINE_TOOLS.filter((tool) => toolPath(tool, tools) !== tool),
     kept: folder === undefined ? undefined : keptTexts(folder, (tool) => toolPath(tool, tools)),
     open(path) {
       if (!files.has(path)) files.set(path, openFile(path));

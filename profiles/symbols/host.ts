@@ -35,8 +35,8 @@ export interface SymbolHost {
   begin?(tool: SymbolTool, args: readonly string[], input: string | Uint8Array): Promise<Uint8Array | undefined>;
   /** Does the work of learning the names of so many addresses, in whatever way suits their number. A host that knows only one way leaves it out. */
   learning?<T>(addresses: number, work: () => Promise<T>): Promise<T>;
-  /** True if tools are to be asked for lines and inlined functions where debug information could be read as well. */
-  readonly prefersTools?: boolean | undefined;
+  /** Tools that the user named: asked for lines and inlined functions before others, and where debug information could be read as well. */
+  readonly namedTools?: readonly SymbolTool[] | undefined;
   /** Where answers are kept from one run to the next; without it they are not. */
   readonly kept?: KeptTexts | undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * Files, lines and inlined functions: from debug information itself, and where that is of a kind that is not read here (split units, damage, compression
  * that this Node does not know) by the tools that read it (GNU binutils: addr2line; LLVM: llvm-symbolizer).
- * Invariant: at most one process a binary, whatever the number of addresses; an address that debug information does not cover has no answer,
+ * Invariant: at most one process of a tool for a binary, whatever the number of addresses; what one tool does not answer the next is asked; an address that debug information does not cover has no answer,
  * also where the tool guesses one from the symbols around it.
  */
 import { dwarfLines, type OwnAnswer } from './dwarf/dwarf.ts';
@@ -33,12 +33,12 @@ export function sourceLines(
   symbolAt: SymbolAt,
 ): SourceLines {
   const own = ownLines(host, debug, addresses, symbolAt);
-  if (debug === undefined || own.left.length === 0) return withTool(own, []);
-  for (const { tool, args, read } of questions(debug)) {
-    const output = host.run(tool, args, input(own.left));
-    if (output !== undefined) return withTool(own, read(decode(output), own.left));
+  const asked = new Asked(own.left);
+  for (const question of questions(host, debug)) {
+    if (asked.isAnswered) break;
+    asked.take(question, host.run(question.tool, question.args, asked.input));
   }
-  return withTool(own, undefined);
+  return withTool(own, asked);
 }
 
 /** `sourceLines` of a host that need not wait for its tools: what the file itself tells is there at once. */
@@ -51,14 +51,14 @@ export function beginSourceLines(
 ): { readonly own: SourceLines; readonly all: Promise<SourceLines> } {
   const own = ownLines(host, debug, addresses, symbolAt);
   const ask = async () => {
-    if (debug === undefined || own.left.length === 0) return withTool(own, []);
-    for (const { tool, args, read } of questions(debug)) {
-      const output = await begin(tool, args, input(own.left));
-      if (output !== undefined) return withTool(own, read(decode(output), own.left));
+    const asked = new Asked(own.left);
+    for (const question of questions(host, debug)) {
+      if (asked.isAnswered) break;
+      asked.take(question, await begin(question.tool, question.args, asked.input));
     }
-    return withTool(own, undefined);
+    return withTool(own, asked);
   };
-  return { own: withTool(own, undefined), all: ask() };
+  return { own: withTool(own, new Asked(own.left)), all: ask() };
 }
 
 /** What the file itself tells, and the addresses that a tool is to be asked for. */
@@ -69,7 +69,7 @@ interface Own {
 
 function ownLines(host: SymbolHost, debug: DebugBinary | undefined, addresses: readonly number[], symbolAt: SymbolAt): Own {
   if (debug === undefined || addresses.length === 0) return { answers: addresses.map(() => undefined), left: [] };
-  if (host.prefersTools === true) return { answers: addresses.map(() => 'unread'), left: addresses };
+  if ((host.namedTools ?? []).length > 0) return { answers: addresses.map(() => 'unread'), left: addresses };
   const answers = dwarfLines(host, debug, addresses, (address) => symbolAt(address) !== undefined).map((answer, i) => {
     // As addr2line has it: a file, of which no line is known.
     const file = answer === undefined ? symbolAt(addresses[i])?.file : undefined;
@@ -78,11 +78,52 @@ function ownLines(host: SymbolHost, debug: DebugBinary | undefined, addresses: r
   return { answers, left: addresses.filter((_, i) => answers[i] === 'unread') };
 }
 
-/** Both together. @param asked answers of a tool, undefined if none runs */
-function withTool({ answers }: Own, asked: Answers | undefined): SourceLines {
+/** Both together. */
+function withTool({ answers }: Own, { found, isComplete }: Asked): SourceLines {
   let next = 0;
-  const frames = answers.map((answer) => (answer === 'unread' ? asked?.[next++] : answer));
-  return { frames, complete: asked !== undefined };
+  const frames = answers.map((answer) => (answer === 'unread' ? found[next++] : answer));
+  return { frames, complete: isComplete };
+}
+
+/** Addresses that tools are asked for, one tool after the other, and what they have said. */
+class Asked {
+  readonly found: (readonly SourceFrame[] | undefined)[];
+  readonly #addresses: readonly number[];
+  /** Rows of the addresses without an answer. */
+  #open: readonly number[];
+  #hasRun = false;
+
+  constructor(addresses: readonly number[]) {
+    this.#addresses = addresses;
+    this.found = addresses.map(() => undefined);
+    this.#open = addresses.map((_, row) => row);
+  }
+
+  get isAnswered(): boolean {
+    return this.#open.length === 0;
+  }
+
+  /** False if no tool ran that might know more. */
+  get isComplete(): boolean {
+    return this.#hasRun || this.#addresses.length === 0;
+  }
+
+  /** Addresses without an answer, a line each. */
+  get input(): string {
+    return this.#open.map((row) => `0x${this.#addresses[row].toString(16)}\n`).join('');
+  }
+
+  /** @param output undefined if the tool did not run */
+  take({ read }: Question, output: Uint8Array | undefined): void {
+    if (output === undefined) return;
+    this.#hasRun = true;
+    const open = this.#open;
+    read(
+      new TextDecoder().decode(output),
+      open.map((row) => this.#addresses[row]),
+    ).forEach((frames, i) => (this.found[open[i]] = frames));
+    this.#open = open.filter((row) => this.found[row] === undefined);
+  }
 }
 
 /** What the symbol table has at an address. */
@@ -98,13 +139,17 @@ interface Question {
   readonly read: (output: string, addresses: readonly number[]) => Answers;
 }
 
-/** What to ask of a file with debug information; each of these if the one before did not run. */
-function questions({ path, image }: DebugBinary): readonly Question[] {
+/** What to ask of a file with debug information, each of what those before did not answer: first the tools that the user named. */
+function questions({ namedTools = [] }: SymbolHost, debug: DebugBinary | undefined): readonly Question[] {
+  if (debug === undefined) return [];
+  const { path, image } = debug;
   // `-a` prints each address before its functions, of which there may be any number, two lines each.
   const binutils: Question = { tool: 'addr2line', args: ['-a', '-f', '-i', '-e', path], read: readBinutils };
   const options = [`--obj=${path}`, '--output-style=JSON', '--no-demangle', '--inlines', '--functions=linkage'];
   const llvm: Question = { tool: 'llvm-symbolizer', args: options, read: readLlvm };
-  return image.file.size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
+  const all = image.file.size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
+  const isNamed = ({ tool }: Question) => namedTools.includes(tool);
+  return [...all.filter(isNamed), ...all.filter((question) => !isNamed(question))];
 }
 
 function readBinutils(output: string, addresses: readonly number[]): Answers {
@@ -150,9 +195,3 @@ function readLlvm(output: string, addresses: readonly number[]): Answers {
     return frames.length === 0 ? undefined : frames;
   });
 }
-
-function input(addresses: readonly number[]): string {
-  return addresses.map((address) => `0x${address.toString(16)}\n`).join('');
-}
-
-const decode = (output: Uint8Array) => new TextDecoder().decode(output);

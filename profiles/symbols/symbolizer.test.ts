@@ -217,6 +217,49 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(told).toEqual(at(pie, []));
   });
 
+  test('a named tool is asked first, and each tool for what those before did not answer', async () => {
+    const addresses = [...new Set(nm(split.program).map(({ start }) => BigInt(BASE + start)))];
+    const maps = [mapLine(split.program, BASE)];
+    const asked = async (answering: readonly SymbolTool[], namedTools: readonly SymbolTool[], isBegun: boolean) => {
+      const ran: (readonly [SymbolTool, number])[] = [];
+      const run: SymbolHost['run'] = (tool, _, input) => {
+        if (tool !== 'addr2line' && tool !== 'llvm-symbolizer') return undefined;
+        const wanted = String(input).trimEnd().split('\n');
+        ran.push([tool, wanted.length]);
+        const isKnown = (i: number) => answering.includes(tool) && i > 0;
+        const lines = wanted.map((at, i) => {
+          if (tool === 'addr2line') return isKnown(i) ? `${at}\nf\n/a.c:7` : `${at}\n??\n??:0`;
+          return isKnown(i) ? '{"Symbol":[{"FunctionName":"g","FileName":"/a.c","Line":8}]}' : '{"Symbol":[]}';
+        });
+        return new TextEncoder().encode(`${lines.join('\n')}\n`);
+      };
+      const symbolizer = new Symbolizer({
+        open: fileOf,
+        run,
+        namedTools,
+        ...(isBegun ? { begin: async (...question) => run(...question) } : {}),
+      });
+      await symbolizer.prepare(maps, addresses);
+      const names = symbolizer.names(maps, addresses).map((found) => found?.names[0].location);
+      return { ran, known: names.filter((location) => location?.startsWith('/a.c:')).length };
+    };
+    for (const isBegun of [true, false]) {
+      const [[first, unread], ...others] = (await asked(['addr2line', 'llvm-symbolizer'], [], isBegun)).ran;
+      expect([first, ...others]).toEqual(['addr2line', ['llvm-symbolizer', 1]]);
+      expect((await asked(['addr2line', 'llvm-symbolizer'], ['llvm-symbolizer'], isBegun)).ran).toEqual([
+        ['llvm-symbolizer', addresses.length],
+        ['addr2line', 1],
+      ]);
+      expect(await asked(['llvm-symbolizer'], [], isBegun)).toEqual({
+        ran: [
+          ['addr2line', unread],
+          ['llvm-symbolizer', unread],
+        ],
+        known: unread - 1,
+      });
+    }
+  });
+
   test('debug information that only tools read, and no tool: names of the symbol table, and a word on it', () => {
     const symbolizer = new Symbolizer(machine([]));
     const [{ start }] = nm(split.program).filter(({ name }) => name === 'exported');
