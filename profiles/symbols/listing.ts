@@ -54,7 +54,7 @@ export function listing(part: ReportPart, options: ListingOptions): string {
     values.map(({ at }) => at),
   )) {
     // By nm's name, as jeprof; and by what tables call it.
-    if (![routine.full, routine.short, routine.fn].some((name) => wanted.test(name))) continue;
+    if (![...routine.names].some((name) => wanted.test(name))) continue;
     const rows = rowsOf(routine, values, symbolizer, note);
     if (rows !== undefined)
       text += kind === 'list' ? source(routine, rows, part, symbolizer, note) : disassembly(routine, rows, part, total, symbolizer);

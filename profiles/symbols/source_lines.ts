@@ -70,12 +70,33 @@ interface Own {
 function ownLines(host: SymbolHost, debug: DebugBinary | undefined, addresses: readonly number[], symbolAt: SymbolAt): Own {
   if (debug === undefined || addresses.length === 0) return { answers: addresses.map(() => undefined), left: [] };
   if ((host.namedTools ?? []).length > 0) return { answers: addresses.map(() => 'unread'), left: addresses };
-  const answers = dwarfLines(host, debug, addresses, (address) => symbolAt(address) !== undefined).map((answer, i) => {
+  const outermost = (address: number, name: string | undefined) => {
+    const symbol = symbolAt(address);
+    if (symbol === undefined) return name;
+    const chosen = symbolOfSource(symbol, name);
+    return chosen === symbol.name ? undefined : chosen;
+  };
+  const answers = dwarfLines(host, debug, addresses, outermost).map((answer, i) => {
     // As addr2line has it: a file, of which no line is known.
     const file = answer === undefined ? symbolAt(addresses[i])?.file : undefined;
     return file === undefined ? answer : [{ name: undefined, location: `${file}:?` }];
   });
   return { answers, left: addresses.filter((_, i) => answers[i] === 'unread') };
+}
+
+/**
+ * Of the symbols of a function the one that has its name in the source: where functions of equal code have been made one, the others are its callers' names for it.
+ * If none has, or the source's is not known, the one that addr2line takes.
+ */
+export function symbolOfSource({ firstName, aliases = [] }: FoundSymbol, name: string | undefined): string {
+  // Of templates the arguments are mangled in another way than they are written.
+  const [base] = (name ?? '').split('<', 1);
+  if (base === '') return firstName;
+  const isNamed = (symbol: string) => {
+    if (symbol.startsWith('_Z') || symbol.startsWith('_R')) return symbol.includes(`${base.length}${base}`);
+    return symbol === base || symbol.startsWith(`${base}.`);
+  };
+  return [firstName, ...aliases].find(isNamed) ?? firstName;
 }
 
 /** Both together. */

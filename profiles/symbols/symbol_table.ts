@@ -9,12 +9,17 @@ import type { ElfImage, ElfSection } from './elf.ts';
 import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
 import { firstAbove, firstFrom } from './search.ts';
 
+/** Names of one start that are looked at to tell which one is meant: compilers fold far fewer functions into one. */
+const MOST_ALIASES = 256;
+
 /** A function that covers an address. */
 export interface FoundSymbol {
   /** As the file has it, mangled or not. */
   readonly name: string;
   /** Of several names of the same bytes the one that the file lists first, by which addr2line calls them. */
   readonly firstName: string;
+  /** All names of those bytes, in the order of the file: the first of them, if they are very many. */
+  readonly aliases?: readonly string[] | undefined;
   /** `@VERSION` or `@@VERSION` (the default one) of an exported symbol, else empty. */
   readonly version: string;
   readonly start: number;
@@ -128,7 +133,8 @@ export class FunctionTable {
     const { name, version } = shared;
     const firstName = stringAt(this.#strings, this.#names[firstRow]);
     const file = this.#fileOf(this.#rows[firstRow]);
-    return { name, firstName, version, start, end: this.#ends[row], shared: shared.isShared, file };
+    const aliases = shared.names.filter((alias) => this.#ends[alias.row] > address).map((alias) => alias.name);
+    return { name, firstName, aliases, version, start, end: this.#ends[row], shared: shared.isShared, file };
   }
 
   /** Of the names of one address the last of the functions by name, else the first of all (the order of `nm -n`, and jeprof's choice). */
@@ -140,6 +146,7 @@ export class FunctionTable {
     const shortest: number[] = [];
     for (const { row } of names.toSorted((a, b) => this.#ends[a.row] - this.#ends[b.row] || a.row - b.row))
       if (shortest.length === 0 || this.#ends[shortest[shortest.length - 1]] < this.#ends[row]) shortest.push(row);
+    const inFileOrder = names.slice(0, MOST_ALIASES);
     names.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.row - b.row));
     let chosen = names[0];
     let isShared = false;
@@ -149,7 +156,7 @@ export class FunctionTable {
       isShared = true;
     }
     const ends = shortest.map((row) => this.#ends[row]);
-    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), isShared, ends, shortest };
+    return { name: chosen.name, version: this.#versionOf(this.#rows[chosen.row]), isShared, ends, shortest, names: inFileOrder };
   }
 }
 
@@ -162,6 +169,8 @@ interface SharedStart {
   readonly ends: readonly number[];
   /** For each of `ends` the first row that has it. */
   readonly shortest: readonly number[];
+  /** The names of the first of them, in the order of the file. */
+  readonly names: readonly { readonly name: string; readonly row: number }[];
 }
 
 /** What of the address space the rows hold, in order and without overlaps; the first `length` of each column count. */

@@ -298,9 +298,30 @@ describe.skipIf(!HAS_BUILD)('a program and its library', () => {
     expect(symbols.map(({ start }) => lookup(symbolizer, path, start)?.names[0].short)).toEqual(theirs);
   });
 
+  test('functions of equal code that have been made one are called by the one that debug information describes', () => {
+    const source = join(folder, 'folded.cc');
+    writeFileSync(
+      source,
+      `#include <stdlib.h>
+void *volatile sink;
+namespace { __attribute__((noinline)) void first(int n) { sink = malloc(n); __asm__ volatile(""); } }
+extern "C" __attribute__((noinline)) void second(int n) { sink = malloc(n); __asm__ volatile(""); }
+int main() { first(1000); second(100000); }
+`,
+    );
+    const path = join(folder, 'folded');
+    execFileSync('g++', ['-g', '-O2', '-fipa-icf', '-o', path, source]);
+    const [first, second] = ['_ZN12_GLOBAL__N_15firstEi', 'second'].map((wanted) => nm(path).find(({ name }) => name === wanted));
+    expect(first).toMatchObject({ start: second?.start });
+    const at = (second?.start ?? 0) + 4;
+    const { fn, location } = lookup(new Symbolizer(machine([])), path, at)?.names[0] ?? {};
+    expect([fn, location]).toEqual(['(anonymous namespace)::first(int)', addr2line(path, at)[0].location]);
+    expect(addr2line(path, at)[0].fn).toBe(fn);
+  });
+
   test('C++ names have the forms of nm, also by a c++filt that does not know its flag for them', () => {
     const source = join(folder, 'forms.c');
-    const mangled = ['_ZNSs4_Rep9_S_createEmmRKSaIcE', '_ZNSo9_M_insertIPvEERSoT_', '_ZN4shop4leakEi'];
+    const mangled = ['_ZNSs4_Rep9_S_createEmmRKSaIcE', '_ZNSo9_M_insertIPvEERSoT_', '_ZN4shop5countEi'];
     writeFileSync(
       source,
       `${[...mangled, '_ZNSs5otherEo'].map((name, i) => `int ${name}(void) { return ${i}; }`).join('\n')}\nint main(void) { return 0; }\n`,

@@ -59,8 +59,8 @@ export interface AddressNames {
 export interface Routine {
   readonly fn: string;
   readonly short: string;
-  /** As nm has it. */
-  readonly full: string;
+  /** All that it may be called: in full as nm has it, and as tables do, by each of its symbols. */
+  readonly names: ReadonlySet<string>;
   /** The file that has its code, and the one that has its lines. */
   readonly path: string;
   readonly debug: Binary['debug'];
@@ -229,7 +229,7 @@ export class Symbolizer {
     }
     const tables = new Map([...asked].map(([binary, list]) => [binary, binary.functions(list.sort((a, b) => a - b))]));
     const symbols = places.map((place) => (place?.binary === undefined ? undefined : tables.get(place.binary)?.find(place.at)));
-    this.#demangle(symbols.flatMap((symbol) => symbol?.name ?? []));
+    this.#demangle(symbols.flatMap((symbol) => symbol?.aliases ?? []));
     for (const [i, place] of places.entries()) {
       const symbol = symbols[i];
       if (place?.binary === undefined || symbol === undefined) continue;
@@ -237,9 +237,12 @@ export class Symbolizer {
       const key = `${load} ${symbol.start} ${place.path}`;
       if (routines.has(key)) continue;
       const fn = readableName(symbol.name);
-      const { short, full } = nameForms(symbol.name);
+      const { short } = nameForms(symbol.name);
       const { start, end } = symbol;
-      routines.set(key, { fn, short, full, path: place.binary.path, debug: place.binary.debug, load, start, end });
+      const names = new Set(
+        [symbol.name, ...(symbol.aliases ?? [])].flatMap((name) => [readableName(name), ...Object.values(nameForms(name))]),
+      );
+      routines.set(key, { fn, short, names, path: place.binary.path, debug: place.binary.debug, load, start, end });
     }
     return [...routines.values()].sort(
       (a, b) => Number(a.load - b.load) || (a.short < b.short ? -1 : a.short > b.short ? 1 : a.start - b.start),

@@ -28,7 +28,7 @@ function imageOf(bytes: Uint8Array): ElfImage {
 
 /** What a file says of its addresses itself; the outermost functions have their names of the source. */
 function own(path: string, addresses: readonly number[], image = imageOf(readFileSync(path))): OwnAnswer[] {
-  return dwarfLines({ open: fileOf, run: () => undefined }, { path, image }, addresses, () => false);
+  return dwarfLines({ open: fileOf, run: () => undefined }, { path, image }, addresses, (_, name) => name);
 }
 
 /** What addr2line says: functions, outermost first. Places that are no line of debug information are left out. */
@@ -292,7 +292,7 @@ test('parts that several files share: by .gnu_debugaltlink, and by .debug_sup', 
     ]);
     // Elsewhere the other file is not found: what does not need it is read, and the rest left to the tools.
     const image = imageOf(readFileSync(path));
-    expect(dwarfLines({ open: () => undefined, run: () => undefined }, { path, image }, [0x401000], () => false)).toEqual(['unread']);
+    expect(dwarfLines({ open: () => undefined, run: () => undefined }, { path, image }, [0x401000], (_, name) => name)).toEqual(['unread']);
   }
 });
 

@@ -13,7 +13,7 @@ import { DW_AT_STMT_LIST, DW_UT_TYPE } from './constants.ts';
 import { Damaged, Unsupported } from './cursor.ts';
 import { DebugFile } from './file.ts';
 import { within } from './ranges.ts';
-import { unitFrames } from './unit_frames.ts';
+import { type NameOfSource, unitFrames } from './unit_frames.ts';
 
 /** What is known at an address: functions, outermost first; undefined where debug information has nothing; `unread` where it may have, and a tool is to be asked. */
 export type OwnAnswer = readonly SourceFrame[] | undefined | 'unread';
@@ -21,13 +21,13 @@ export type OwnAnswer = readonly SourceFrame[] | undefined | 'unread';
 /**
  * Reads the functions at each address.
  * @param addresses before relocation
- * @param hasSymbol whether the symbol table names a function at an address: the outermost one is then given no name that is only the source's
+ * @param outermost what the outermost function at an address is called whose name is only the source's, or that has none
  */
 export function dwarfLines(
   host: SymbolHost,
   { path, image }: DebugBinary,
   addresses: readonly number[],
-  hasSymbol: (address: number) => boolean,
+  outermost: NameOfSource,
 ): OwnAnswer[] {
   let alternate: { readonly file: DebugFile | undefined } | undefined;
   const file = new DebugFile(image, () => {
@@ -38,7 +38,7 @@ export function dwarfLines(
     }
     return alternate.file;
   });
-  const search = new Search(file, addresses, hasSymbol);
+  const search = new Search(file, addresses, outermost);
   search.byIndex();
   search.byUnits();
   return addresses.map((address) => search.answers.get(address));
@@ -48,16 +48,16 @@ export function dwarfLines(
 class Search {
   readonly answers = new Map<number, OwnAnswer>();
   readonly #file: DebugFile;
-  readonly #hasSymbol: (address: number) => boolean;
+  readonly #outermost: NameOfSource;
   /** How many addresses there are, and those without an answer, ascending. */
   readonly #all: number;
   #left: readonly number[];
   /** Units that need not be looked at any more. */
   #mentioned: ReadonlySet<number> = new Set();
 
-  constructor(file: DebugFile, addresses: readonly number[], hasSymbol: (address: number) => boolean) {
+  constructor(file: DebugFile, addresses: readonly number[], outermost: NameOfSource) {
     this.#file = file;
-    this.#hasSymbol = hasSymbol;
+    this.#outermost = outermost;
     this.#left = [...new Set(addresses)].sort((a, b) => a - b);
     this.#all = this.#left.length;
   }
@@ -117,7 +117,7 @@ class Search {
     if (addresses.length === 0) return;
     const found = readable(() => {
       this.#file.spend(ADDRESS_BYTES * addresses.length);
-      return unitFrames(this.#file.unit(offset), addresses, this.#hasSymbol);
+      return unitFrames(this.#file.unit(offset), addresses, this.#outermost);
     });
     addresses.forEach((address, i) => {
       if (found === undefined) this.answers.set(address, 'unread');

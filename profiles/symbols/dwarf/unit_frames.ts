@@ -10,19 +10,18 @@ import { LineTable } from './lines.ts';
 import { type FunctionName, FunctionNames } from './names.ts';
 import type { Unit } from './unit.ts';
 
+/** What the outermost function at an address is called, by the name that it has in the source, if it has one; undefined if its symbol says. */
+export type NameOfSource = (address: number, name: string | undefined) => string | undefined;
+
 /** What a unit says of addresses (ascending). @throws Damaged, Unsupported */
-export function unitFrames(
-  unit: Unit,
-  addresses: readonly number[],
-  hasSymbol: (address: number) => boolean,
-): (readonly SourceFrame[] | undefined)[] {
+export function unitFrames(unit: Unit, addresses: readonly number[], outermost: NameOfSource): (readonly SourceFrame[] | undefined)[] {
   if (unit.isSplit) throw new Unsupported();
   const { root } = unit;
   const start = root.value(DW_AT_STMT_LIST);
   if (start === undefined) return addresses.map(() => undefined);
   const lines = new LineTable(unit, start, unit.textOf(root.get(DW_AT_COMP_DIR)), addresses);
   const functions = functionsHolding(unit, addresses, (address) => lines.at(address) !== undefined);
-  const frames = new Frames(unit, lines, hasSymbol);
+  const frames = new Frames(unit, lines, outermost);
   return addresses.map((address, i) => frames.at(address, functions[i]));
 }
 
@@ -38,13 +37,13 @@ interface KnownFunction {
 class Frames {
   readonly #unit: Unit;
   readonly #lines: LineTable;
-  readonly #hasSymbol: (address: number) => boolean;
+  readonly #outermost: NameOfSource;
   readonly #known = new Map<FunctionEntry, KnownFunction>();
   readonly #names = new FunctionNames();
 
-  constructor(unit: Unit, lines: LineTable, hasSymbol: (address: number) => boolean) {
+  constructor(unit: Unit, lines: LineTable, outermost: NameOfSource) {
     this.#unit = unit;
-    this.#hasSymbol = hasSymbol;
+    this.#outermost = outermost;
     this.#lines = lines;
   }
 
@@ -60,8 +59,8 @@ class Frames {
     for (let entry: FunctionEntry | undefined = innermost; entry !== undefined; entry = entry.caller) {
       const { name, callFile, callLine } = this.#function(entry);
       // What has no file is no place.
-      const isSource = name?.isLinkage !== true && entry.caller === undefined && this.#hasSymbol(address);
-      if (location !== undefined) found.unshift({ name: isSource ? undefined : name?.name, location });
+      const isSource = name?.isLinkage !== true && entry.caller === undefined;
+      if (location !== undefined) found.unshift({ name: isSource ? this.#outermost(address, name?.name) : name?.name, location });
       location = callFile === undefined ? undefined : place(callFile, callLine);
     }
     return found.length === 0 ? undefined : found;
