@@ -49,6 +49,8 @@ async function ours(args: readonly string[]): Promise<void> {
   // Each run of it listens to them.
   for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
   await run(args, '0.0.0');
+  // A graph without nodes: both fail, and what they wrote is compared.
+  if (process.exitCode === 1) process.exitCode = 0;
 }
 
 describe.skipIf(!HAS_TOOLS)('random dumps', () => {
