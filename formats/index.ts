@@ -191,12 +191,10 @@ async function readOpened(
     for await (const chunk of chunks) {
       lines.write(chunk);
       onProgress?.(input.bytesRead, input.totalBytes);
-      if (signal?.aborted) {
-        trace.partial = true;
-        break;
-      }
+      if (signal?.aborted) break;
     }
     const aborted = signal?.aborted === true;
+    if (aborted) trace.partial = true;
     if (lines instanceof WholeLines && !aborted) lines.flush();
     const cut = endsEarly(input) || aborted;
     // Standard input is closed where reading ends: that is no fault of what was compressed.
