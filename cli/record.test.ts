@@ -332,6 +332,17 @@ test('ltrace: scripts and static programs, which it does not start, and a progra
   expect(stderr).not.toContain('see it with');
 });
 
+test('heaptrack: a static program, for which it would wait for ever', async ({ skip }) => {
+  skip(!needsTool('heaptrack', 'gcc'));
+  const program = join(folder, 'unseen');
+  writeFileSync(`${program}.c`, 'int main() { return 0; }\n');
+  execFileSync('gcc', ['-static', '-o', program, `${program}.c`]);
+  expect(await run(['record', '--with', 'heaptrack', '-o', join(folder, 'unseen.trace'), '--', program])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('heaptrack sees nothing of programs that are linked statically'),
+  });
+});
+
 test.for([
   [['--duration', '3'], '--duration: "3" is no length of time'],
   [['--max-events', '0'], '--max-events: "0" is not a whole number from 1 up'],

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
+import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
@@ -17,10 +18,16 @@ export const heaptrack: Recorder = {
   gives: 'stacks with inlined functions, without privileges and without threads',
   unfit(target) {
     if (findProgram('heaptrack') === undefined) return notInstalled('heaptrack');
-    return 'pid' in target
+    if ('pid' in target)
+      return {
+        fact: 'is not attached to running processes, as that can crash them',
+        remedy: 'record the program from its start: jereplay record -- PROGRAM',
+      };
+    // it would wait for ever for what its library says
+    return kindOf(target.program[0] as string) === 'static'
       ? {
-          fact: 'is not attached to running processes, as that can crash them',
-          remedy: 'record the program from its start: jereplay record -- PROGRAM',
+          fact: 'sees nothing of programs that are linked statically',
+          remedy: 'with heaptrack, record a build that uses the shared C library',
         }
       : undefined;
   },
