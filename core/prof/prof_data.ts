@@ -276,7 +276,7 @@ export class ProfData {
 
   /** What a look-up without memory for the thread's context leaves: a new context goes, another one stays for good (its nlimbo never sinks to 0 again). */
   #lookupFailed(thread: number, tdata: number, gctx: number): void {
-    if (this.gctxs.first[gctx] < 0) this.#gctxTryDestroy(thread, tdata, gctx);
+    if (this.gctxs.first[gctx] < 0 && this.gctxs.limbo[gctx] === 0) this.#gctxTryDestroy(thread, tdata, gctx);
     else this.gctxs.limbo[gctx] = 1;
   }
 
