@@ -11,7 +11,7 @@ import { ofFile } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 import { STANDARD } from './output.ts';
 import type { Until } from './settings.ts';
-import { onlyOnce } from './standard_input.ts';
+import { closeStandardInput, onlyOnce } from './standard_input.ts';
 import { TemporaryFolder } from './temporary_folder.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
@@ -101,7 +101,7 @@ async function spool(path: string, source: AsyncIterable<Uint8Array>, file: stri
   } finally {
     closeSync(fd);
   }
-  if (path === STANDARD) process.stdin.destroy();
+  if (path === STANDARD) closeStandardInput();
   return true;
 }
 

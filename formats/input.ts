@@ -221,34 +221,6 @@ export async function peek(chunks: AsyncIterable<Uint8Array>, wanted: number): P
 /** How the end of a compressed layer was found. */
 export type LayerEnd = Pick<Input, 'fault'>;
 
-/**
- * The bytes of `chunks` with the last `count` of them in a chunk, or two, of their own: a decoder that objects to a checksum there gives
- * no bytes with its objection.
- */
-export async function* withEndApart(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array = new Uint8Array(0);
-  for await (const chunk of chunks) {
-    const whole = held.length + chunk.length <= count ? Buffer.concat([held, chunk]) : undefined;
-    if (whole !== undefined) {
-      held = whole;
-      continue;
-    }
-    const given = held.length + chunk.length - count;
-    const ofHeld = Math.min(given, held.length);
-    if (ofHeld > 0) yield held.subarray(0, ofHeld);
-    if (given > ofHeld) yield chunk.subarray(0, given - ofHeld);
-    held = Buffer.concat([held.subarray(ofHeld), chunk.subarray(given - ofHeld)]);
-  }
-  if (held.length > 0) yield held;
-}
-
-/** The bytes of `chunks`, at most `most` at a time. */
-export async function* inPieces(chunks: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    for (let start = 0; start < chunk.length; start += most) yield chunk.subarray(start, start + most);
-  }
-}
-
 /** A gzip member (RFC 1952): bytes of its header without names and the like, the flags that say what follows there, and bytes of the sums at its end. */
 const GZIP_HEADER_BYTES = 10;
 const GZIP_CRC = 2;

@@ -5,7 +5,7 @@
  */
 import { ZSTDDecoder } from 'zstddec/stream';
 import { InputError } from '../core/trace/input_error.ts';
-import { inPieces, type LayerEnd, withEndApart } from './input.ts';
+import type { LayerEnd } from './input.ts';
 
 /** The decoder's exports used here (lib/zstd.h); pointers and sizes are 32 bits wide. */
 interface Decoder {
@@ -83,5 +83,33 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
   } finally {
     zstd.ZSTD_freeDCtx(context);
     for (const pointer of [input, output, buffers]) zstd.free(pointer);
+  }
+}
+
+/**
+ * The bytes of `chunks` with the last `count` of them in a chunk, or two, of their own: a decoder that objects to a checksum there gives
+ * no bytes with its objection.
+ */
+async function* withEndApart(chunks: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array = new Uint8Array(0);
+  for await (const chunk of chunks) {
+    const whole = held.length + chunk.length <= count ? Buffer.concat([held, chunk]) : undefined;
+    if (whole !== undefined) {
+      held = whole;
+      continue;
+    }
+    const given = held.length + chunk.length - count;
+    const ofHeld = Math.min(given, held.length);
+    if (ofHeld > 0) yield held.subarray(0, ofHeld);
+    if (given > ofHeld) yield chunk.subarray(0, given - ofHeld);
+    held = Buffer.concat([held.subarray(ofHeld), chunk.subarray(given - ofHeld)]);
+  }
+  if (held.length > 0) yield held;
+}
+
+/** The bytes of `chunks`, at most `most` at a time. */
+async function* inPieces(chunks: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let start = 0; start < chunk.length; start += most) yield chunk.subarray(start, start + most);
   }
 }

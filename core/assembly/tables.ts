@@ -191,7 +191,7 @@ export class Tsd {
   lastStatsEvent: f64;
   peakMax: f64;
   peakZero: f64;
-  /** What was taken off both clocks, their thresholds included (windBack). */
+  /** What was taken off both clocks, their thresholds included (thread_event.ts). */
   allocatedBefore: f64;
   deallocatedBefore: f64;
   index: i32;

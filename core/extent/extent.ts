@@ -255,8 +255,7 @@ export function extentRecycle(
   }
   eset.remove(extent);
   edata.state[extent] = State.active;
-  const boundary = Math.ceil(alignment / PAGE) * PAGE;
-  const leadPages = (Math.ceil(edata.base[extent] / boundary) * boundary - edata.base[extent]) / PAGE;
+  const leadPages = leadPagesOf(edata.base[extent], alignment);
   let lead = NO_EXTENT;
   if (leadPages !== 0) {
     lead = extent;
@@ -279,6 +278,12 @@ export function extentRecycle(
   if (lead !== 0) deactivate(heap, ecache, lead);
   if (trail !== 0) deactivate(heap, ecache, trail);
   return extent;
+}
+
+/** Pages from an address to the next multiple of `alignment`, at least a page's. */
+function leadPagesOf(address: number, alignment: number): number {
+  const boundary = Math.ceil(alignment / PAGE) * PAGE;
+  return (Math.ceil(address / boundary) * boundary - address) / PAGE;
 }
 
 /** The end of extent_recycle_split where there is no memory to split `extent`. */
@@ -358,8 +363,7 @@ function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number
     forget(heap, arena, extent);
     return NO_EXTENT;
   }
-  const boundary = Math.ceil(alignment / PAGE) * PAGE;
-  const leadPages = (Math.ceil(address / boundary) * boundary - address) / PAGE;
+  const leadPages = leadPagesOf(address, alignment);
   let lead = NO_EXTENT;
   if (leadPages !== 0) {
     lead = extent;
