@@ -75,6 +75,9 @@ const NEW =
 const DELETE =
   /^(?:_Zd[la]Pv[mj]?(?:St11align_val_t)?(?:RKSt9nothrow_t)?@?|operator delete(?:\[\])?(?:\(void\*(?:, unsigned (?:long|int))?(?:, std::align_val_t)?(?:, std::nothrow_t const&)?\))?)$/;
 
+/** Results below this are no addresses. */
+export const LOWEST_ADDRESS = 65536;
+
 /** A name taken apart. */
 export interface Call {
   readonly kind: Kind;
@@ -138,5 +141,53 @@ export function isWrapper(kind: Kind): boolean {
     kind === Kind.strdup ||
     kind === Kind.strndup ||
     kind === Kind.asprintf
+  );
+}
+
+/** Bytes that a call with these arguments asks for. */
+export function requested(kind: Kind, a: number, b: number, c: number): number {
+  switch (kind) {
+    case Kind.calloc:
+      return a * b;
+    case Kind.realloc:
+    case Kind.libc_calloc:
+    case Kind.libc_realloc:
+    case Kind.aligned_alloc:
+    case Kind.memalign:
+      return b;
+    case Kind.reallocarray:
+      return b * c;
+    case Kind.posix_memalign:
+      return c;
+    default:
+      return a;
+  }
+}
+
+/** True if the first argument is the address of a block. */
+export function takesAddress(kind: Kind): boolean {
+  return (
+    kind === Kind.free ||
+    kind === Kind.delete ||
+    kind === Kind.realloc ||
+    kind === Kind.reallocarray ||
+    kind === Kind.malloc_usable_size ||
+    kind >= Kind.libc_calloc
+  );
+}
+
+/** The calls whose third argument is a size or a count. */
+export function needsThree(kind: Kind): boolean {
+  return kind === Kind.posix_memalign || kind === Kind.reallocarray;
+}
+
+/** The calls whose second argument is one. */
+export function needsTwo(kind: Kind): boolean {
+  return (
+    kind === Kind.calloc ||
+    kind === Kind.new_aligned ||
+    (kind >= Kind.realloc && kind <= Kind.memalign) ||
+    kind === Kind.libc_calloc ||
+    kind === Kind.libc_realloc
   );
 }

@@ -20,83 +20,18 @@
 import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { ReadOptions } from '../format.ts';
-import { AddressTable } from '../shared/address_table.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { noSuchProcess, unnamedProcess } from '../shared/one_process.ts';
+import { type Candidate, HEAP_REACH, isThread, MMAP_AREA, Owner, ownersOf, SMALL } from './candidates.ts';
+import { ProcessBlocks } from './process_blocks.ts';
 
 /** Most events held back. */
 const HELD = 1 << 16;
 /** Events of the process after which an exit without SIGCHLD is a thread's, unless other signs speak against it. */
 const PATIENCE = 256;
-/** Blocks up to this size come from a heap rather than from a mapping of their own, bytes. */
-const SMALL = 65536;
-/** Distance within which addresses belong to the same heap, and the size and alignment of heaps in the mmap area (glibc), bytes. */
-const HEAP_REACH = 64 * 1024 * 1024;
-/** Most notes kept before they are settled: 32 MiB. */
-const MOST_NOTES = 1 << 22;
-/** Lowest address of the area where Linux maps libraries and further heaps (x86-64). */
-const MMAP_AREA = 0x7e0000000000;
-
 const NOBODY: readonly Candidate[] = [];
 /** Most processes that a new thread may be of. */
 const MOST_OWNERS = 64;
-
-/** A process, as far as its threads can be told by it. */
-class Owner {
-  /** Id of its first thread. */
-  readonly id: number;
-  /** Heaps in the mmap area that its small blocks lie in, by number. */
-  readonly heaps = new Set<number>();
-  #lastHeap = -1;
-  /** Threads created whose ids are not known. */
-  created = 0;
-  /** Larger than that of the processes whose lines are further back. */
-  turn = 0;
-  /** Number of the line of its end. */
-  ended = Infinity;
-
-  constructor(id: number) {
-    this.id = id;
-  }
-
-  /** It has a block there. */
-  has(ptr: number, size: number): void {
-    if (ptr < MMAP_AREA || size >= SMALL) return;
-    const heap = Math.floor(ptr / HEAP_REACH);
-    if (heap === this.#lastHeap) return;
-    this.#lastHeap = heap;
-    this.heaps.add(heap);
-  }
-
-  /** It runs another program. */
-  renew(): void {
-    this.heaps.clear();
-    this.#lastHeap = -1;
-  }
-}
-
-/** An id that may be a thread or a process. */
-interface Candidate {
-  readonly tid: number;
-  /** Numbers of its first and last line. */
-  readonly since: number;
-  last: number;
-  /** Processes that it may be a thread of, that of the line before its first in front. */
-  readonly among: readonly Owner[];
-  /** The one that has called pthread_create. */
-  readonly creator: Owner | undefined;
-  /** Its heap in the mmap area; -1 for none. */
-  heap: number;
-  /** Blocks that it allocated, and blocks of the process that it freed. */
-  readonly live: Set<number>;
-  readonly freed: Set<number>;
-  /** Signs of a process that do not decide alone, less one for a pthread_create. */
-  signs: number;
-  inMainHeap: boolean;
-  /** Events that the process had had at its exit; -1 before. */
-  exitedAt: number;
-  killed: boolean;
-}
 
 /** Decides, holds back, and appends the events of one process. */
 export class Processes {
@@ -132,17 +67,9 @@ export class Processes {
   #rootKilled = false;
   #doubtful = 0;
   #guessed = 0;
-  /** Blocks of the process: address -> line since which it is live, or minus the line that freed it. */
-  readonly #blocks = new AddressTable();
-  /**
-   * While there is one thread alone, blocks are only noted (positive: given out, negative: taken back) and `#blocks` is made from the
-   * notes when it is needed, which for most recordings is never.
-   */
+  readonly #blocks = new ProcessBlocks();
+  /** True until a second id appears: then blocks are followed as they come and go. */
   #alone = true;
-  #notes = new Float64Array(1024);
-  #noted = 0;
-  #lowest = Infinity;
-  #highest = -1;
   #lastOwn = -1;
   #lastThread = 0;
   /** Ids that have a row in the thread table. */
@@ -191,7 +118,10 @@ export class Processes {
       this.#ours = this.#active = new Owner(tid);
       return;
     }
-    if (this.#alone && tid !== this.#root) this.#join();
+    if (this.#alone && tid !== this.#root) {
+      this.#alone = false;
+      this.#blocks.join();
+    }
     if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
     const owner = this.#own.has(tid) ? this.#ours : this.#foreign.get(tid);
     if (owner !== undefined) {
@@ -285,12 +215,12 @@ export class Processes {
       return;
     }
     if (this.#alone) {
-      if (ptr !== 0) this.#note(op, ptr, old, size);
+      if (ptr !== 0) this.#blocks.note(op, ptr, old, size, this.#ours);
       this.#append(op, tid, time, ptr, old, size, extra, stack);
       return;
     }
     if (this.#candidates.size > 0) this.#compare(op, ptr, old);
-    const blocks = this.#blocks;
+    const blocks = this.#blocks.table;
     if (op === Op.free) {
       if (ptr !== 0) {
         const since = blocks.end(ptr, -line);
@@ -303,10 +233,7 @@ export class Processes {
       if (old !== 0) blocks.end(old, -line);
       blocks.set(ptr, line);
       this.#ours.has(ptr, size);
-      if (tid === this.#root && size < SMALL) {
-        if (ptr < this.#lowest) this.#lowest = ptr;
-        if (ptr > this.#highest) this.#highest = ptr;
-      }
+      if (tid === this.#root) this.#blocks.atFirstThread(ptr, size);
     }
     if (this.#heldFrom < this.#held.length) this.#hold(op, tid, time, ptr, old, size, extra, stack);
     else this.#append(op, tid, time, ptr, old, size, extra, stack);
@@ -319,49 +246,9 @@ export class Processes {
 
   /** Tells of mallocs and frees of the lone thread that others have appended to the batch, from row `from` on. */
   appended({ length, op, ptr, size }: EventBatch, from: number): void {
-    for (let row = from; row < length; row++) this.#note(op[row] as Op, ptr[row], 0, size[row]);
-  }
-
-  /** Notes what a lone thread's event does to the blocks, to be settled when that matters. */
-  #note(op: Op, ptr: number, old: number, size: number): void {
-    if (op > Op.free) return;
-    if (this.#noted + 2 > this.#notes.length) {
-      if (this.#notes.length < MOST_NOTES) {
-        const grown = new Float64Array(2 * this.#notes.length);
-        grown.set(this.#notes);
-        this.#notes = grown;
-      } else this.#settle();
-    }
-    const notes = this.#notes;
-    if (op === Op.free) {
-      notes[this.#noted++] = -ptr;
-      return;
-    }
-    if (old !== 0) notes[this.#noted++] = -old;
-    notes[this.#noted++] = ptr;
-    if (size < SMALL) {
-      this.#ours.has(ptr, size);
-      if (ptr < this.#lowest) this.#lowest = ptr;
-      if (ptr > this.#highest) this.#highest = ptr;
-    }
-  }
-
-  /** Brings `#blocks` up to date. All that was noted is older than whatever it will be compared with. */
-  #settle(): void {
-    const notes = this.#notes;
     const blocks = this.#blocks;
-    for (let i = 0; i < this.#noted; i++) {
-      if (notes[i] > 0) blocks.set(notes[i], 1);
-      else blocks.end(-notes[i], -1);
-    }
-    this.#noted = 0;
-  }
-
-  /** A second id: from now on blocks are followed as they come and go. */
-  #join(): void {
-    this.#alone = false;
-    this.#settle();
-    this.#notes = new Float64Array(0);
+    const ours = this.#ours;
+    for (let row = from; row < length; row++) blocks.note(op[row] as Op, ptr[row], 0, size[row], ours);
   }
 
   /** `parent` has started `child`. */
@@ -400,7 +287,7 @@ export class Processes {
     if (tid === this.#root) {
       this.#rootKilled = killed;
       // A main thread ends last; that it is one shows by its heap.
-      if (this.#own.size === 1 && this.#lowest < MMAP_AREA) this.#end(this.#ours, line);
+      if (this.#own.size === 1 && this.#blocks.inMainHeap) this.#end(this.#ours, line);
       this.#passed++;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
@@ -428,12 +315,10 @@ export class Processes {
     else if (tid === this.#root) {
       this.#ours.renew();
       this.#decideAll();
-      this.#settle();
-      const left = [...this.#blocks.live()].sort((a, b) => a - b);
+      this.#blocks.settle();
+      const left = [...this.#blocks.table.live()].sort((a, b) => a - b);
       for (const ptr of left) this.#append(Op.free, tid, time, ptr, 0, 0, 0, -1);
       this.#blocks.clear();
-      this.#lowest = Infinity;
-      this.#highest = -1;
       if (this.#builder.count > 0)
         this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
     } else if (this.#own.delete(tid)) this.#startProcess(tid);
@@ -489,7 +374,7 @@ export class Processes {
 
   /** What an event of a candidate tells. */
   #weigh(candidate: Candidate, op: Op, ptr: number, old: number, size: number): void {
-    const blocks = this.#blocks;
+    const blocks = this.#blocks.table;
     const { live, freed, since } = candidate;
     const gone = op === Op.free ? ptr : old;
     if (gone !== 0) {
@@ -507,8 +392,8 @@ export class Processes {
     if (blocks.get(ptr) > 0 && !freed.has(ptr)) return this.#decide(candidate, undefined);
     live.add(ptr);
     this.#keep(ptr, candidate);
-    if (size >= SMALL || this.#highest < 0 || this.#highest >= MMAP_AREA) return;
-    if (ptr >= this.#lowest - HEAP_REACH && ptr <= this.#highest + HEAP_REACH) {
+    if (size >= SMALL || !this.#blocks.knowsMainHeap) return;
+    if (this.#blocks.isNear(ptr)) {
       if (!candidate.inMainHeap) {
         candidate.inMainHeap = true;
         this.#sign(candidate);
@@ -523,7 +408,7 @@ export class Processes {
 
   /** What an event of the process tells of the candidates. */
   #compare(op: Op, ptr: number, old: number): void {
-    const blocks = this.#blocks;
+    const blocks = this.#blocks.table;
     const gone = op === Op.free ? ptr : old;
     if (gone !== 0) {
       for (const candidate of this.#holdersOf(gone)) {
@@ -597,8 +482,8 @@ export class Processes {
     for (const ptr of live) this.#drop(ptr, candidate);
     if (owner === this.#ours) {
       this.#own.add(tid);
-      for (const ptr of freed) this.#blocks.set(ptr, -since);
-      for (const ptr of live) this.#blocks.set(ptr, since);
+      for (const ptr of freed) this.#blocks.table.set(ptr, -since);
+      for (const ptr of live) this.#blocks.table.set(ptr, since);
       if (candidate.heap >= 0) owner.heaps.add(candidate.heap);
     } else if (owner === undefined) {
       const process = this.#startProcess(tid);
@@ -672,22 +557,4 @@ export class Processes {
       this.#lastOwn = -1;
     }
   }
-}
-
-/** What the weaker signs make of an id: a child's end is told to its parent at once, and a signal that kills a process ends all its threads. */
-function isThread({ signs, exitedAt, killed }: Candidate, passed: number, rootKilled: boolean): boolean {
-  const quietEnd = exitedAt >= 0 && (passed > exitedAt || (killed && rootKilled));
-  return signs <= (quietEnd ? 1 : 0);
-}
-
-/**
- * Processes that a thread may be of, the likeliest first: alone if there is evidence. If all have ended before it, the process that
- * it came after, for that was then known by a thread that is not its main one.
- */
-function ownersOf({ among, creator, heap, last }: Candidate): readonly Owner[] {
-  if (creator !== undefined) return [creator];
-  const running = among.filter(({ ended }) => ended > last);
-  const sharing = running.filter(({ heaps }) => heaps.has(heap));
-  if (sharing.length === 1) return sharing;
-  return running.length > 0 ? running : among.slice(0, 1);
 }

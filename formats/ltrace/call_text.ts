@@ -1,0 +1,187 @@
+/**
+ * What follows a call's name: `arguments) = result[ <seconds>]`, or `arguments <unfinished ...>`, or `arguments <no return ...>`.
+ * Without a prototype ltrace prints what the registers held: those after the ones that the function has mean nothing.
+ * Invariant: a method gives the position after what it took, or -1 if that does not fit; its fields then hold nothing.
+ */
+import { ascii, ByteCursor, decimalSize, HEX, hasWord, twelveHex } from '../shared/cursor.ts';
+import { CLOSE, DOT, EQUALS, LESS, SPACE, ZERO } from '../shared/letters.ts';
+import { Kind, needsThree, needsTwo, takesAddress } from './functions.ts';
+
+export const VOID_RESULT = ascii('= <void>');
+export const UNFINISHED = ascii(' <unfinished ...>');
+export const NO_RETURN = ascii(' <no return ...>');
+const NIL = ascii('nil');
+const VOID = ascii('<void>');
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const NINE = 0x39;
+const BACKSLASH = 0x5c;
+
+/**
+ * What follows a call's arguments. `<no return ...>` stands where another line interrupts a call whose thread or sibling execs or ends;
+ * the call may still be resumed after it, so it is an open call like one that is `<unfinished ...>`.
+ */
+export const Ending = { none: 0, returned: 1, open: 2 } as const;
+
+/** Reads arguments and results, one call's after the other's. */
+export class CallText {
+  /** The first three arguments, as far as the call needs them. */
+  a = NaN;
+  b = NaN;
+  /** Of strdup and its like the bytes of the string; minus them minus one where ltrace cut it, NaN where an address is in its place. */
+  c = NaN;
+  /** 0 for `<void>`. */
+  result = NaN;
+  readonly #cursor = new ByteCursor();
+  /** Position after the number read last. */
+  #after = 0;
+
+  /** Takes the arguments that a call of this kind needs; gives the position of the closing parenthesis or of ` <unfinished`, -1 if they do not fit. */
+  arguments(kind: Kind, bytes: Uint8Array, start: number, end: number): number {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    this.a = this.b = this.c = 0;
+    if (kind === Kind.strdup || kind === Kind.strndup) {
+      this.#string();
+      if (kind === Kind.strndup && cursor.eat(COMMA)) {
+        cursor.eat(SPACE);
+        this.b = this.#number(bytes, cursor.pos, end, false);
+        cursor.pos = this.#after;
+      }
+    } else if (kind !== Kind.fork) {
+      this.a = this.#number(bytes, start, end, takesAddress(kind));
+      if (Number.isNaN(this.a)) return -1;
+      if (bytes[this.#after] === COMMA) {
+        this.b = this.#number(bytes, this.#after + 2, end, false);
+        if (bytes[this.#after] === COMMA) this.c = this.#number(bytes, this.#after + 2, end, false);
+        if ((Number.isNaN(this.b) && needsTwo(kind)) || (Number.isNaN(this.c) && needsThree(kind))) return -1;
+      }
+      cursor.pos = this.#after;
+    }
+    let { pos } = cursor;
+    // Further arguments are whatever the registers held; strings among them may hold parentheses.
+    while (pos < end && bytes[pos] !== CLOSE && !(bytes[pos] === SPACE && bytes[pos + 1] === LESS)) {
+      if (bytes[pos] === QUOTE) pos = lastQuote(bytes, pos, end);
+      pos++;
+    }
+    return pos < end ? pos : -1;
+  }
+
+  /** Takes ` = result` after a closing parenthesis into `result`; gives the position after it, -1 if there is none. */
+  returned(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
+    while (pos < end && bytes[pos] === SPACE) pos++;
+    if (pos >= end || bytes[pos] !== EQUALS) return -1;
+    pos += 2;
+    let after = pos + VOID.length;
+    if (bytes[pos] === LESS) {
+      if (!hasWord(bytes, pos, end, VOID)) return -1;
+      this.result = 0;
+    } else {
+      this.result = this.#number(bytes, pos, end, true);
+      if (Number.isNaN(this.result)) return -1;
+      after = this.#after;
+    }
+    if (after === end) return after;
+    // Only the time within the call (-T) may follow.
+    return bytes[after] === SPACE && bytes[after + 1] === LESS ? after : -1;
+  }
+
+  /**
+   * A number: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped;
+   * in decimal it has none.
+   * Sets `#after` to the position after it. NaN if there is none.
+   */
+  #number(bytes: Uint8Array, start: number, end: number, address: boolean): number {
+    let pos = start;
+    this.#after = start;
+    const first = bytes[pos];
+    if (first === ZERO && bytes[pos + 1] === 0x78) {
+      pos += 2;
+      const usual = pos + 12 < end + 1 ? twelveHex(bytes, pos) : -1;
+      if (usual >= 0 && HEX[bytes[pos + 12]] > 15) {
+        this.#after = pos + 12;
+        return usual;
+      }
+      let high = 0;
+      let low = 0;
+      let digit = HEX[bytes[pos]];
+      for (; digit <= 15; digit = HEX[bytes[++pos]]) {
+        high = (high << 4) | (low >>> 28);
+        low = (low << 4) | digit;
+      }
+      if (pos - start > 18 || pos - start < 3) return NaN;
+      this.#after = pos;
+      return (address ? high & 0xfffff : high >>> 0) * 4294967296 + (low >>> 0);
+    }
+    let digit = first - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      let value = 0;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) value = value * 10 + digit;
+      this.#after = pos;
+      if (pos - start <= 15) return value;
+      if (address) return NaN;
+      return decimalSize(bytes, start, pos);
+    }
+    if (!address && first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE)
+      return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
+    if (!hasWord(bytes, pos, end, NIL)) return NaN;
+    this.#after = pos + NIL.length;
+    return 0;
+  }
+
+  /** Takes a string: `c` is its length in bytes, or, where ltrace cut it, minus that minus one; NaN where an address is in its place. */
+  #string(): void {
+    const cursor = this.#cursor;
+    const { bytes, end } = cursor;
+    if (!cursor.eat(QUOTE)) {
+      this.c = NaN;
+      while (cursor.pos < end && bytes[cursor.pos] !== COMMA && bytes[cursor.pos] !== CLOSE && bytes[cursor.pos] !== SPACE) cursor.pos++;
+      return;
+    }
+    let length = 0;
+    let { pos } = cursor;
+    const last = lastQuote(bytes, pos - 1, end);
+    for (; pos < last; pos++, length++) {
+      if (bytes[pos] !== BACKSLASH) continue;
+      pos++;
+      // Three octal digits, or one letter.
+      if (isOctal(bytes[pos])) for (let more = 0; more < 2 && isOctal(bytes[pos + 1]); more++) pos++;
+    }
+    cursor.pos = last + 1;
+    let cut = false;
+    while (cursor.eat(DOT)) cut = true;
+    this.c = cut ? -length - 1 : length;
+  }
+}
+
+function isOctal(byte: number): boolean {
+  return byte >= ZERO && byte <= 0x37;
+}
+
+/**
+ * Position of the quote that ends the last string of a line, where one begins at `start`; `end` if none ends. ltrace escapes no quotes,
+ * so that those within a string look like its ends; behind the last one are numbers alone.
+ */
+function lastQuote(bytes: Uint8Array, start: number, end: number): number {
+  let pos = end - 1;
+  while (pos > start && bytes[pos] !== QUOTE) pos--;
+  return pos > start ? pos : end;
+}
+
+/** How the line of a call that is no allocator's ends. */
+export function endingOfLine(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[end - 1] === 0x3e) {
+    if (hasWord(bytes, end - UNFINISHED.length, end, UNFINISHED) || hasWord(bytes, end - NO_RETURN.length, end, NO_RETURN))
+      return Ending.open;
+  }
+  for (let pos = end - 2; pos > start; pos--) {
+    if (bytes[pos] !== EQUALS || bytes[pos - 1] !== SPACE || bytes[pos + 1] !== SPACE) continue;
+    let at = pos - 1;
+    while (at > start && bytes[at] === SPACE) at--;
+    if (bytes[at] === CLOSE) return Ending.returned;
+  }
+  return Ending.none;
+}
