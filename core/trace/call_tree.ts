@@ -3,11 +3,11 @@
  * Invariant: no two nodes have the same frame and the same caller; a caller's node is an earlier one. Node 0 has no frame: it is the empty backtrace.
  * Most functions call few others from one place: what a node has called is listed. Only the further ones of a node with many are hashed, for a table of
  * all that are in it is larger than what a processor keeps near.
- * Invariant: of those none lies more than `#farthest` slots behind its own (hash_factor.ts).
+ * Invariant: of those none lies more than `farthest` slots behind its own (hash_factor.ts).
  */
 import { grown } from '../columns.ts';
 import { BESIDE, CALLED, CALLER, DEPTH, FRAME, NODE_WORDS } from './call_node.ts';
-import { FIRST_FACTOR, NEAR, nextFactor } from './hash_factor.ts';
+import { HashFactor } from './hash_factor.ts';
 
 /** Nodes of one caller that are listed. */
 const MOST_LISTED = 8;
@@ -21,8 +21,7 @@ export class CallTree {
   /** Nodes that are not in their callers' lists. Open addressing: slot -> node, 0 for free; at least half of them are free. */
   #slots = new Int32Array(64);
   #hashed = 0;
-  #factor = FIRST_FACTOR;
-  #farthest = NEAR;
+  readonly #factor = new HashFactor();
 
   /** `nodes`: room for so many at first. */
   constructor(nodes = 256) {
@@ -49,14 +48,15 @@ export class CallTree {
   #hashedChild(caller: number, frame: number): number {
     const { rows } = this;
     const slots = this.#slots;
+    const factor = this.#factor;
     const mask = slots.length - 1;
-    let slot = hashOf(caller, frame, this.#factor) & mask;
-    let left = this.#farthest;
+    let slot = hashOf(caller, frame, factor.value) & mask;
+    let left = factor.farthest;
     for (let node = slots[slot]; node !== 0; node = slots[slot]) {
       const at = node * NODE_WORDS;
       if (rows[at + CALLER] === caller && rows[at + FRAME] === frame) return node;
       if (left-- === 0) {
-        this.#changeFactor();
+        factor.change();
         this.#spread(slots.length);
         return this.#hashedChild(caller, frame);
       }
@@ -65,7 +65,7 @@ export class CallTree {
     const node = this.#add(caller, frame);
     slots[slot] = node;
     if (++this.#hashed * 2 > slots.length) {
-      this.#farthest = NEAR;
+      factor.tighten();
       this.#spread(slots.length * 2);
     }
     return node;
@@ -82,27 +82,23 @@ export class CallTree {
     return node;
   }
 
-  #changeFactor(): void {
-    this.#factor = nextFactor(this.#factor);
-    this.#farthest *= 2;
-  }
-
   /** Enters the hashed nodes in a new table of so many slots, with other factors if they do not fit. */
   #spread(length: number): void {
     const { rows } = this;
+    const factor = this.#factor;
     const before = this.#slots;
     const slots = new Int32Array(length);
     const mask = slots.length - 1;
     for (let from = 0; from < before.length; from++) {
       const node = before[from];
       if (node === 0) continue;
-      let slot = hashOf(rows[node * NODE_WORDS + CALLER], rows[node * NODE_WORDS + FRAME], this.#factor) & mask;
-      let left = this.#farthest;
+      let slot = hashOf(rows[node * NODE_WORDS + CALLER], rows[node * NODE_WORDS + FRAME], factor.value) & mask;
+      let left = factor.farthest;
       while (slots[slot] !== 0 && left-- > 0) slot = (slot + 1) & mask;
       if (slots[slot] === 0) {
         slots[slot] = node;
       } else {
-        this.#changeFactor();
+        factor.change();
         slots.fill(0);
         from = -1;
       }

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { CallTree } from './call_tree.ts';
-import { FIRST_FACTOR, nextFactor } from './hash_factor.ts';
+import { HashFactor } from './hash_factor.ts';
 
 test('factors are odd, and none comes again soon', () => {
   const seen = new Set<number>();
-  for (let factor = FIRST_FACTOR; seen.size < 1000; factor = nextFactor(factor)) {
-    expect(factor & 1).toBe(1);
-    expect(seen.has(factor)).toBe(false);
-    seen.add(factor);
+  for (const factor = new HashFactor(); seen.size < 1000; factor.change()) {
+    expect(factor.value & 1).toBe(1);
+    expect(seen.has(factor.value)).toBe(false);
+    seen.add(factor.value);
   }
 });
 
@@ -25,7 +25,7 @@ function timeOf(count: number, chosen: boolean): number {
   const ninth: number[] = [];
   for (let frame = 100; callers.length < count; frame++) {
     const caller = tree.child(tree.child(0, frame & 7), frame);
-    const same = Math.imul(Math.imul(caller, 0x9e3779b1), inverse(FIRST_FACTOR));
+    const same = Math.imul(Math.imul(caller, 0x9e3779b1), inverse(new HashFactor().value));
     if (chosen && same < 100) continue;
     for (let listed = 0; listed < 8; listed++) tree.child(caller, listed);
     callers.push(caller);

@@ -6,16 +6,27 @@
  */
 
 /** Slots that a key lies behind its own at most, at first: more than chance brings about in a table that is half full. */
-export const NEAR = 128;
+const NEAR = 128;
 
-/** The factor at first: 32 bits, odd. */
-export const FIRST_FACTOR = 0x85ebca6b | 0;
+/** The factor and the bound of a table. */
+export class HashFactor {
+  /** 32 bits, odd. */
+  value = 0x85ebca6b | 0;
+  /** Slots that a key lies behind its own at most. */
+  farthest = NEAR;
 
-/** The one after it (xorshift32: Marsaglia, Xorshift RNGs, 2003), odd as well. */
-export function nextFactor(factor: number): number {
-  let next = factor;
-  next ^= next << 13;
-  next ^= next >>> 17;
-  next ^= next << 5;
-  return next | 1;
+  /** Takes the next factor, an odd one, and a bound that keys fit sooner (xorshift32: Marsaglia, Xorshift RNGs, 2003). */
+  change(): void {
+    let next = this.value;
+    next ^= next << 13;
+    next ^= next >>> 17;
+    next ^= next << 5;
+    this.value = next | 1;
+    this.farthest *= 2;
+  }
+
+  /** Takes the bound at first again: the table has grown, and keys lie further apart. */
+  tighten(): void {
+    this.farthest = NEAR;
+  }
 }

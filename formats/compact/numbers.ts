@@ -2,10 +2,10 @@
  * Numbers for what events repeat: calls (operation, thread, size, count or alignment, stack) and addresses.
  * Invariant: an address keeps its number from an allocation there to its free. Numbers of addresses where nothing lives are given
  * away when they have become many, so that the table stays in proportion to the live blocks.
- * Invariant: no address lies more than `#farthest` slots behind its own (core/trace/hash_factor.ts). Of calls there are no more than MOST_CALLS, so that
+ * Invariant: no address lies more than `farthest` slots behind its own (core/trace/hash_factor.ts). Of calls there are no more than MOST_CALLS, so that
  * sizes which were chosen to share a slot take that many steps each at most.
  */
-import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
+import { HashFactor } from '../../core/trace/hash_factor.ts';
 import { MOST_CALLS } from './block_layout.ts';
 import type { VarintWriter } from './varint.ts';
 
@@ -81,8 +81,7 @@ export class AddressNumbers {
   #vacant: readonly number[] = [];
   #vacantAt = 0;
   #previous = 0;
-  #factor = FIRST_FACTOR;
-  #farthest = NEAR;
+  readonly #factor = new HashFactor();
 
   constructor(spare = SPARE) {
     this.#spare = spare;
@@ -95,12 +94,12 @@ export class AddressNumbers {
     let slot = this.#slotOf(address);
     if (slot >= 0 && this.#slots[slot] !== 0) return this.#slots[slot] - 1;
     if ((this.#bound + 1) * 2 > this.#slots.length) {
-      this.#farthest = NEAR;
+      this.#factor.tighten();
       this.#spread(this.#slots.length * 2);
       slot = this.#slotOf(address);
     }
     while (slot < 0) {
-      this.#changeFactor();
+      this.#factor.change();
       this.#spread(this.#slots.length);
       slot = this.#slotOf(address);
     }
@@ -141,22 +140,17 @@ export class AddressNumbers {
   #slotOf(address: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const factor = this.#factor;
+    const { value: factor, farthest } = this.#factor;
     const high = (address * (1 / TWO_32)) | 0;
     let hash = Math.imul((address >>> 3) ^ (address << 9) ^ Math.imul(high, factor), factor);
     hash ^= hash >>> 15;
     let slot = hash & mask;
-    let left = this.#farthest;
+    let left = farthest;
     while (slots[slot] !== 0 && this.#address[slots[slot] - 1] !== address) {
       if (left-- === 0) return -1;
       slot = (slot + 1) & mask;
     }
     return slot;
-  }
-
-  #changeFactor(): void {
-    this.#factor = nextFactor(this.#factor);
-    this.#farthest *= 2;
   }
 
   /** Enters all addresses in a new table of so many slots, with other factors if they do not fit. */
@@ -168,7 +162,7 @@ export class AddressNumbers {
       if (slot >= 0) {
         this.#slots[slot] = number + 1;
       } else {
-        this.#changeFactor();
+        this.#factor.change();
         this.#slots.fill(0);
         number = 0;
       }

@@ -2,9 +2,9 @@
  * Addresses and a number for each: which blocks are live, since when, and which were freed.
  * Invariant: an address with a positive number is live, one with a negative number was live and is not; 0 is never stored.
  * Freed addresses are forgotten whenever the table grows beyond KEPT, so that it stays in proportion to the live ones.
- * Invariant: none lies more than `#farthest` slots behind its own (core/trace/hash_factor.ts).
+ * Invariant: none lies more than `farthest` slots behind its own (core/trace/hash_factor.ts).
  */
-import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
+import { HashFactor } from '../../core/trace/hash_factor.ts';
 
 const TWO_32 = 2 ** 32;
 /** Numbers of a table that is small enough to keep what was freed. */
@@ -16,8 +16,7 @@ export class AddressTable {
   #slots = new Float64Array(2 * 256).fill(-1);
   /** Slots in use. */
   #used = 0;
-  #factor = FIRST_FACTOR;
-  #farthest = NEAR;
+  readonly #factor = new HashFactor();
 
   /** The address's number; 0 if it has none. */
   get(address: number): number {
@@ -44,7 +43,7 @@ export class AddressTable {
         at = this.#find(address);
       }
       while (this.#slots[at] >= 0) {
-        this.#changeFactor();
+        this.#factor.change();
         this.#spread(this.#slots.length, () => true);
         at = this.#find(address);
       }
@@ -69,12 +68,12 @@ export class AddressTable {
   #find(address: number): number {
     const slots = this.#slots;
     const mask = slots.length - 2;
-    const factor = this.#factor;
+    const { value: factor, farthest } = this.#factor;
     const high = (address / TWO_32) | 0;
     let hash = Math.imul((address >>> 4) ^ Math.imul(high, factor), factor);
     hash ^= hash >>> 15;
     let at = (hash << 1) & mask;
-    let left = this.#farthest;
+    let left = farthest;
     for (let key = slots[at]; key !== address && key >= 0 && left > 0; key = slots[at]) {
       at = (at + 2) & mask;
       left--;
@@ -91,14 +90,9 @@ export class AddressTable {
     for (let at = 0; at < former.length; at += 2) if (stays(at)) staying++;
     let { length } = former;
     while (staying * 8 > length) length *= 2;
-    if (length > former.length) this.#farthest = NEAR;
+    if (length > former.length) this.#factor.tighten();
     this.#used = staying;
     this.#spread(length, stays);
-  }
-
-  #changeFactor(): void {
-    this.#factor = nextFactor(this.#factor);
-    this.#farthest *= 2;
   }
 
   /** Brings the addresses that stay into so many places, with other factors if they do not fit. */
@@ -109,7 +103,7 @@ export class AddressTable {
       if (former[from] < 0 || !stays(from)) continue;
       const at = this.#find(former[from]);
       if (this.#slots[at] >= 0) {
-        this.#changeFactor();
+        this.#factor.change();
         this.#slots.fill(-1);
         from = -2;
         continue;

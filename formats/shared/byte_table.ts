@@ -1,9 +1,9 @@
 /**
  * Byte strings, each distinct one once: names of functions, libraries and frames, looked up without making a string.
- * Invariant: two rows never hold the same bytes; index order is the order of first appearance. None lies more than `#farthest` slots behind its own
+ * Invariant: two rows never hold the same bytes; index order is the order of first appearance. None lies more than `farthest` slots behind its own
  * (core/trace/hash_factor.ts).
  */
-import { FIRST_FACTOR, NEAR, nextFactor } from '../../core/trace/hash_factor.ts';
+import { HashFactor } from '../../core/trace/hash_factor.ts';
 import { textOf } from './cursor.ts';
 
 /** Interned byte strings. */
@@ -16,8 +16,7 @@ export class ByteTable {
   #slots = new Int32Array(128);
   #length = 0;
   /** What hashes begin with. */
-  #seed = FIRST_FACTOR;
-  #farthest = NEAR;
+  readonly #seed = new HashFactor();
 
   get length(): number {
     return this.#length;
@@ -30,18 +29,18 @@ export class ByteTable {
 
   /** The row of these bytes, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    const slot = this.#slotOf(bytes, start, end, hashBytes(bytes, start, end, this.#seed));
+    const slot = this.#slotOf(bytes, start, end, hashBytes(bytes, start, end, this.#seed.value));
     return slot < 0 ? -1 : this.#slots[slot] - 1;
   }
 
   /** The row of these bytes, added if they are new: then it equals the former `length`. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    let hash = hashBytes(bytes, start, end, this.#seed);
+    let hash = hashBytes(bytes, start, end, this.#seed.value);
     let slot = this.#slotOf(bytes, start, end, hash);
     while (slot < 0) {
       this.#changeSeed();
       this.#spread(this.#slots.length);
-      hash = hashBytes(bytes, start, end, this.#seed);
+      hash = hashBytes(bytes, start, end, this.#seed.value);
       slot = this.#slotOf(bytes, start, end, hash);
     }
     const found = this.#slots[slot];
@@ -59,7 +58,7 @@ export class ByteTable {
     this.#starts[row + 1] = after;
     this.#hashes[row] = hash;
     if (this.#length * 2 > this.#slots.length) {
-      this.#farthest = NEAR;
+      this.#seed.tighten();
       this.#spread(this.#slots.length * 2);
     }
     return row;
@@ -70,7 +69,7 @@ export class ByteTable {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let slot = (hash ^ (hash >>> 15)) & mask;
-    let left = this.#farthest;
+    let left = this.#seed.farthest;
     for (let found = slots[slot]; found !== 0; found = slots[slot]) {
       if (this.#hashes[found - 1] === hash && this.#equals(found - 1, bytes, start, end)) break;
       if (left-- === 0) return -1;
@@ -88,10 +87,9 @@ export class ByteTable {
   }
 
   #changeSeed(): void {
-    this.#seed = nextFactor(this.#seed);
-    this.#farthest *= 2;
+    this.#seed.change();
     for (let row = 0; row < this.#length; row++) {
-      this.#hashes[row] = hashBytes(this.#bytes, this.#starts[row], this.#starts[row + 1], this.#seed);
+      this.#hashes[row] = hashBytes(this.#bytes, this.#starts[row], this.#starts[row + 1], this.#seed.value);
     }
   }
 
@@ -102,7 +100,7 @@ export class ByteTable {
     for (let row = 0; row < this.#length; row++) {
       const hash = this.#hashes[row];
       let slot = (hash ^ (hash >>> 15)) & mask;
-      let left = this.#farthest;
+      let left = this.#seed.farthest;
       while (slots[slot] !== 0 && left-- > 0) slot = (slot + 1) & mask;
       if (slots[slot] === 0) {
         slots[slot] = row + 1;

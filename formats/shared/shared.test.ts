@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Op, type EventBatch } from '../../core/trace/events.ts';
-import { FIRST_FACTOR } from '../../core/trace/hash_factor.ts';
+import { HashFactor } from '../../core/trace/hash_factor.ts';
 import { BatchBuilder } from './batch_builder.ts';
 import { AddressTable } from './address_table.ts';
 import { ByteTable } from './byte_table.ts';
@@ -9,6 +9,8 @@ import { ascii, ByteCursor, findWord, fourDigits, roundUp, twelveHex } from './c
 import { LineScanner } from './lines.ts';
 import { Reorder } from './reorder.ts';
 import { TimeOrigin } from './time_origin.ts';
+
+const firstFactor = new HashFactor().value;
 
 function cursorAt(text: string): ByteCursor {
   const cursor = new ByteCursor();
@@ -213,7 +215,7 @@ test('ByteTable takes no longer for strings whose hashes are the same', () => {
   };
   // Of each pair both lead from one hash to one other: 2^13 strings of 13 of those have the same (Joux, Multicollisions in iterated hash functions, 2004).
   let chosen = [''];
-  for (let pairs = 0, start = FIRST_FACTOR; pairs < 13; pairs++) {
+  for (let pairs = 0, start = firstFactor; pairs < 13; pairs++) {
     const seen = new Map<number, string>();
     for (let next = 0; ; next++) {
       const text = (next * 7919).toString(36);
@@ -242,7 +244,7 @@ test('AddressTable takes no longer for addresses whose hashes are the same', () 
   const COUNT = 20_000;
   const chosen: number[] = [];
   for (let high = 1; chosen.length < COUNT; high++) {
-    const low = Math.imul(high, FIRST_FACTOR);
+    const low = Math.imul(high, firstFactor);
     if (low >>> 28 === 0) chosen.push(high * 2 ** 32 + low * 16);
   }
   const enter = (addresses: readonly number[]) =>
