@@ -34,6 +34,13 @@ export async function* standardInput(): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** All of standard input, as UTF-8 text. */
+export async function standardInputText(): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of standardInput()) parts.push(chunk);
+  return Buffer.concat(parts).toString();
+}
+
 /** Ends the reading of standard input: a pipe may stay silent for long. */
 export function closeStandardInput(): void {
   closed = true;

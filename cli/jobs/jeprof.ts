@@ -1,11 +1,10 @@
 /**
  * jeprof: its reports, its prompt, and the names of addresses that are asked for on standard input.
  */
-import { Buffer } from 'node:buffer';
 import { STANDARD, writeResult } from '../output.ts';
 import { printNotes } from '../notes.ts';
 import { symbolizerOf } from '../symbols.ts';
-import { standardInput } from '../standard_input.ts';
+import { standardInputText } from '../standard_input.ts';
 import { asksForReport, type ReportArgs } from '../report/args.ts';
 import { report } from './report.ts';
 
@@ -22,11 +21,9 @@ export async function jeprof(flags: ReportArgs): Promise<void> {
  * (jeprof, PrintSymbols).
  */
 async function printSymbols(args: ReportArgs): Promise<void> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of standardInput()) parts.push(chunk.slice());
   const addresses: bigint[] = [];
   let maps = '';
-  for (const line of Buffer.concat(parts).toString().split('\n')) {
+  for (const line of (await standardInputText()).split('\n')) {
     const match = /\b0x([0-9a-f]{1,16})\b/i.exec(line);
     if (match === null) maps += `${line}\n`;
     else addresses.push(BigInt(`0x${match[1]}`));

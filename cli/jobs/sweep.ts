@@ -12,7 +12,7 @@ import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
-import { standardInput } from '../standard_input.ts';
+import { standardInputText } from '../standard_input.ts';
 import { sweepTable } from '../sweep_table.ts';
 import { runUnderEach } from '../sweep_threads.ts';
 import { copyTrace } from '../trace_copy.ts';
@@ -79,7 +79,7 @@ async function confsOf(path: string | undefined, trace: string): Promise<string[
     );
   let text: string;
   try {
-    text = path === STANDARD ? await textOf(standardInput()) : readFileSync(path, 'utf8');
+    text = path === STANDARD ? await standardInputText() : readFileSync(path, 'utf8');
   } catch (error) {
     throw new InputError(path, `cannot be read: ${(error as Error).message}`, '--confs-from takes a file of option strings, one a line');
   }
@@ -87,10 +87,4 @@ async function confsOf(path: string | undefined, trace: string): Promise<string[
   const confs = lines.filter((line) => line !== '');
   if (confs.length === 0) throw new InputError(path, 'has no option string', '--confs-from takes option strings, one a line');
   return confs;
-}
-
-async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  return Buffer.concat(parts).toString();
 }
