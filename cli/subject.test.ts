@@ -230,7 +230,7 @@ describe('a profile with damaged lines', () => {
   const GOOD = 'heap_v2/1\n  t*: 1: 4096 [0: 0]\n@ 0x10 0x20\n  t*: 1: 4096 [0: 0]\n';
   const good = file('good.heap', GOOD);
   const bad = file('bad.heap', `${GOOD}  t1: 1: x [0: 0]\nrubbish\n`);
-  const note = `note: ${bad}:5: no row of a thread, as in "t1: 2: 3 [4: 5]": "t1: 1: x [0: 0]"; it is passed over, and so is what is wrong in 1 further line\n`;
+  const note = `note: ${bad}:5: no row of a thread, as in "t1: 2: 3 [4: 5]": "t1: 1: x [0: 0]"; it is passed over, and so is what is wrong in 1 further place\n`;
 
   test.concurrent.each([
     ['report', ['report', bad]],

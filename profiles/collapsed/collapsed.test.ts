@@ -84,7 +84,7 @@ test('a line without a value is passed over, and named; a file of such lines is 
   const warningsOf = (text: string) => readCollapsed(text, 'a.txt').warnings;
   const first = 'a.txt:2: no folded stack, which a blank and a number end: "main;\\x1bleak"; it is passed over';
   expect(warningsOf('main 1\nmain;\u001bleak\n')).toEqual([first]);
-  expect(warningsOf('main 1\nmain;\u001bleak\nlost\n\n# lost\nlost\n')).toEqual([`${first}, and so is what is wrong in 2 further lines`]);
+  expect(warningsOf('main 1\nmain;\u001bleak\nlost\n\n# lost\nlost\n')).toEqual([`${first}, and so is what is wrong in 2 further places`]);
   expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow(InputError);
   expect(() => readCollapsed('main\nmain;leak\n', 'a.txt')).toThrow('a.txt:1');
 });

@@ -105,7 +105,7 @@ export function readCollapsed(text: string, name: string): Profile {
     const match = LINE.exec(line) ?? NO_FUNCTIONS.exec(raw.trimEnd());
     if (match === null) {
       firstOther ||= number;
-      others.add(number, 'no folded stack, which a blank and a number end', line);
+      others.addLine(number, 'no folded stack, which a blank and a number end', line);
       continue;
     }
     const path = match[1].trim();

@@ -257,8 +257,8 @@ describe('reading', () => {
     const text = 'heap_v2/1\n  t*: 1: 2 [3: 4]\n@ 0x1 zz 0x2 yy\n  t*: 1: 2 [3: 4]\nrubbish\n';
     const warningsOf = (more: string) => readHeap(bytesOf(text + more), 'a.heap').profile.warnings;
     const first = 'a.heap:3: no address: "zz"; it is passed over, and so is what is wrong in';
-    expect(warningsOf('')).toEqual([`${first} 1 further line`]);
-    expect(warningsOf('  t1: 1: 2\n')).toEqual([`${first} 2 further lines`]);
+    expect(warningsOf('')).toEqual([`${first} 1 further place`]);
+    expect(warningsOf('  t1: 1: 2\n')).toEqual([`${first} 2 further places`]);
     expect(readHeap(bytesOf(text), 'a.heap').profile.samples.length).toBe(1);
   });
 

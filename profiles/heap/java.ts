@@ -55,7 +55,7 @@ export function readJavaHeap(bytes: Uint8Array, name: string): Profile {
     const sample = SAMPLE.exec(line);
     if (sample !== null) addSample(sample, place);
     else if (i > 0 && line !== '' && !LOCATION.test(line) && !isAttribute(line, place))
-      passedOver.add(i + 1, 'neither a sample, "1024 1 @ 0x1 0x2", nor the name of a location', line);
+      passedOver.addLine(i + 1, 'neither a sample, "1024 1 @ 0x1 0x2", nor the name of a location', line);
   });
 
   function addSample([, size, count, ids]: RegExpExecArray, place: string): void {

@@ -181,7 +181,7 @@ export class HeapReader {
 
   #takeSymbol(text: string): void {
     if (text.startsWith('---')) this.#part = 'head';
-    else if (!this.#symbols!.take(text)) this.#passedOver.add(this.#line, 'neither the name of an address nor a variable', text);
+    else if (!this.#symbols!.take(text)) this.#passedOver.addLine(this.#line, 'neither the name of an address nor a variable', text);
   }
 
   #begin(text: string): Rows {
@@ -191,7 +191,7 @@ export class HeapReader {
         `${this.#name}:${this.#line}`,
         'no heap dump: it does not begin with heap_v2/RATE, bytes between samples, or "heap profile:"',
       );
-    if (header.countsMissing === true) this.#passedOver.add(this.#line, NO_COUNTS, text);
+    if (header.countsMissing === true) this.#passedOver.addLine(this.#line, NO_COUNTS, text);
     this.#part = 'rows';
     return (this.#rows = new Rows(header, this.#symbols, this.#withThreads));
   }
@@ -208,7 +208,7 @@ export class HeapReader {
       return;
     }
     const text = textOf(bytes, fault.start, Math.min(fault.end, fault.start + TELLING_LINE_BYTES));
-    this.#passedOver.add(this.#line, fault.fact, text);
+    this.#passedOver.addLine(this.#line, fault.fact, text);
   }
 }
 

@@ -268,11 +268,13 @@ describe('profiles of other writers', () => {
     const sample = [{ locationId: [1], value: [1, 2] }, { locationId: [7, 1, 8], value: [3, 4] }]; // biome-ignore format: rows
     const nowhere = readPprof(encodeProfile({ ...whole, sample }), 'a');
     expect(nowhere.damaged).toBe(true);
-    expect(nowhere.warnings).toEqual(['a: sample 2 is of location 7, which is not in the file; left out, as is 1 further reference']);
+    expect(nowhere.warnings).toEqual([
+      'a: sample 2 is of location 7, which is not in the file; it is passed over, and so is what is wrong in 1 further place',
+    ]);
     expect(nowhere.samples.total('inuse_space')).toBe(4);
     const nameless = readPprof(encodeProfile({ ...whole, function: [] }), 'a');
     expect(nameless.damaged).toBe(true);
-    expect(nameless.warnings).toEqual(['a: location 1 is of function 1, which is not in the file; left out']);
+    expect(nameless.warnings).toEqual(['a: location 1 is of function 1, which is not in the file; it is passed over']);
   });
 
   test('a line without a function is no damage', () => {

@@ -10,6 +10,7 @@ import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
 import type { Measure, Profile, SampleType } from '../profile.ts';
+import { PassedOver } from '../passed_over.ts';
 import { isMemoryType, SampleTable, TEMPORARY } from '../profile.ts';
 import { type Id, PprofSamples } from './samples.ts';
 import type { Int64, PprofProfile } from './schema.ts';
@@ -105,7 +106,7 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
-  const missing = new MissingReferences();
+  const missing = new PassedOver();
   const frames = orRefuse(name, () => framesOf(message, stacks, text, missing));
   const samples = new SampleTable(taken.count);
   const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
@@ -116,7 +117,7 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     let depth = 0;
     for (const id of locations) {
       const frame = frames.get(id);
-      if (frame === undefined) missing.add('sample', samples.length + 1, 'location', id);
+      if (frame === undefined) missing.addReference('sample', samples.length + 1, 'location', id);
       else path[depth++] = frame;
     }
     // The row that stands for samples without a backtrace.
@@ -146,30 +147,6 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     warnings: missing.warnings(name),
     ...(missing.any ? { damaged: true } : {}),
   };
-}
-
-/** References to what the file does not have: profiles with one are refused by `go tool pprof`. */
-class MissingReferences {
-  #first = '';
-  #count = 0;
-
-  /** `from`, the `of`-th sample or the location of that id, names the `kind` with `id`, which is not there. */
-  add(from: string, of: Id, kind: string, id: Id): void {
-    if (this.#count++ === 0) this.#first = `${from} ${of} is of ${kind} ${id}`;
-  }
-
-  /** True if there is such a reference. */
-  get any(): boolean {
-    return this.#count > 0;
-  }
-
-  /** What the user is told, in one sentence or none. `name` is what errors call the file. */
-  warnings(name: string): string[] {
-    const further = this.#count - 1;
-    if (further < 0) return [];
-    const more = further === 0 ? '' : further === 1 ? ', as is 1 further reference' : `, as are ${further} further references`;
-    return [`${name}: ${this.#first}, which is not in the file; left out${more}`];
-  }
 }
 
 /** The samples, and the rest as a message without any. */
@@ -245,7 +222,7 @@ function framesOf(
   message: PprofProfile,
   stacks: StackTable,
   text: (index: Int64 | undefined) => string,
-  missing: MissingReferences,
+  missing: PassedOver,
 ): Map<Id, FrameIndex> {
   const functions = new Map<Id, PprofProfile['function'][number]>();
   for (const fn of message.function) functions.set(idKey(fn.id), fn);
@@ -256,7 +233,7 @@ function framesOf(
     const lines: InlinedFrame[] = location.line.map(({ functionId, line }) => {
       const id = idKey(functionId);
       const fn = functions.get(id);
-      if (fn === undefined && id !== 0) missing.add('location', idKey(location.id), 'function', id);
+      if (fn === undefined && id !== 0) missing.addReference('location', idKey(location.id), 'function', id);
       const file = text(fn?.filename);
       const number = toNumber(line);
       return { fn: text(fn?.name) || text(fn?.systemName), ...(file === '' ? {} : { file }), ...(number > 0 ? { line: number } : {}) };
