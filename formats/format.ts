@@ -40,6 +40,12 @@ export interface ReadOptions {
 /** Settings for a reader that only looks at an input's head to say how sure it is: its events go nowhere, so few are kept at once. */
 export const SNIFFING: ReadOptions = { name: '-', batchEvents: 64, reorderWindow: 64 };
 
+/**
+ * How an input ends: where its writer has ended it; broken off, as compressed data may be; or where whoever reads has stopped. The line that
+ * it was stopped in is not torn: it is not looked at. Of the latter two the caller marks the trace as partial.
+ */
+export type InputEnd = 'whole' | 'cut' | 'stopped';
+
 /** A reader under way: bytes in, batches and trace tables out. */
 export interface TraceReader {
   /**
@@ -47,11 +53,8 @@ export interface TraceReader {
    * @throws InputError for input that the format forbids.
    */
   write(chunk: Uint8Array): void;
-  /**
-   * The input is over: takes what is left and hands over the last batch.
-   * `cut` says that the source broke off (truncated compression), so that the rest is not an error but a torn end.
-   */
-  end(cut?: boolean): void;
+  /** The input is over, default: as a whole. Takes what is left and hands over the last batch. */
+  end(ending?: InputEnd): void;
 }
 
 /** A trace format. */

@@ -27,7 +27,7 @@ function read(format: TraceFormat, bytes: Uint8Array): void {
     { name: 'trace' },
   );
   for (let at = 0; at < bytes.length; at += 65536) reader.write(bytes.subarray(at, at + 65536));
-  reader.end(false);
+  reader.end();
   expect(events).toBeGreaterThan(0);
 }
 

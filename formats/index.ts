@@ -8,7 +8,7 @@ import type { Trace } from '../core/trace/trace.ts';
 import { memleak } from './bcc/memleak.ts';
 import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from './format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
 import { endsEarly, faultOf, HEAD_BYTES, type Input, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
@@ -121,31 +121,6 @@ export interface ReadTraceOptions extends Partial<ReadOptions> {
   readonly signal?: { readonly aborted: boolean };
 }
 
-const NEWLINE = 0x0a;
-
-/** Holds back from a reader what follows the last line end, until the next chunk comes or it is flushed. */
-class WholeLines {
-  readonly #reader: TraceReader;
-  #rest: Uint8Array = new Uint8Array(0);
-
-  constructor(reader: TraceReader) {
-    this.#reader = reader;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.flush();
-    const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) this.#reader.write(end === chunk.length ? chunk : chunk.subarray(0, end));
-    // The chunk's memory may be used again.
-    this.#rest = chunk.slice(end);
-  }
-
-  flush(): void {
-    if (this.#rest.length > 0) this.#reader.write(this.#rest);
-    this.#rest = this.#rest.subarray(0, 0);
-  }
-}
-
 /** Thrown through a reader to end it when its sink has had enough. */
 class EnoughRead extends Error {}
 
@@ -185,26 +160,21 @@ async function readOpened(
     if (sink(batch) === false) throw new EnoughRead('enough');
   };
   const reader = format.open(trace, guarded, { formatOf: (lines) => formatAmid(format, lines), ...rest, name });
-  // The line that reading was ended in is not torn: it is not looked at. A compact trace has no lines.
-  const lines = signal !== undefined && format !== compact ? new WholeLines(reader) : reader;
   try {
     for await (const chunk of chunks) {
-      lines.write(chunk);
+      reader.write(chunk);
       onProgress?.(input.bytesRead, input.totalBytes);
       if (signal?.aborted) break;
     }
-    const aborted = signal?.aborted === true;
-    if (aborted) trace.partial = true;
-    if (lines instanceof WholeLines && !aborted) lines.flush();
-    const cut = endsEarly(input) || aborted;
-    // Standard input is closed where reading ends: that is no fault of what was compressed.
-    const fault = aborted ? undefined : faultOf(input);
+    const ending: InputEnd = signal?.aborted ? 'stopped' : endsEarly(input) ? 'cut' : 'whole';
+    if (ending !== 'whole') trace.partial = true;
+    // Standard input is closed where reading is stopped: that is no fault of what was compressed.
+    const fault = ending === 'stopped' ? undefined : faultOf(input);
     if (fault !== undefined) {
-      if (endsEarly(input)) trace.partial = true;
       trace.truncated = true;
       trace.warnings.push(`${name}: ${fault}`);
     }
-    reader.end(cut);
+    reader.end(ending);
     if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {
     if (!(error instanceof EnoughRead)) throw error;

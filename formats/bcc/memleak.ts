@@ -13,7 +13,7 @@ import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -63,8 +63,8 @@ class MemleakReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
-    this.#lines.endWhole(this.#trace, cut);
+  end(ending: InputEnd = 'whole'): void {
+    this.#lines.endWhole(this.#trace, ending);
     for (const sizes of this.#entered.values()) if (sizes.length > 0) this.#trace.skip('no_return', sizes.length);
     this.#strangers.end();
     this.#calls.end();

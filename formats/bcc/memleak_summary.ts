@@ -59,7 +59,7 @@ export class MemleakSummaryReader {
    * @throws InputError if there is no table.
    */
   end(): OutstandingContext[] {
-    if (this.#lines.end(() => {})) this.#torn = true;
+    if (this.#lines.end('whole', () => {})) this.#torn = true;
     const contexts = this.#torn ? (this.#last ?? this.#current) : this.#current;
     if (contexts === undefined) throw new InputError(this.#lines.place, 'no table of outstanding allocations');
     return contexts.sort((a, b) => b.bytes - a.bytes || b.objects - a.objects);

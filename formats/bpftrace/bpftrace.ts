@@ -19,7 +19,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
@@ -122,11 +122,10 @@ class BpftraceReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
+  end(ending: InputEnd = 'whole'): void {
     const onLast = this.#onLastLine.bind(this);
-    this.#lines.end(onLast);
-    this.#text.end(onLast);
-    if (cut) this.#trace.partial = true;
+    this.#lines.end(ending, onLast);
+    this.#text.end(ending, onLast);
     this.#strangers.end();
     this.#commit();
     this.#calls.end();

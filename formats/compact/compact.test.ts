@@ -374,7 +374,7 @@ describe('what is not whole', () => {
     const trace = new Trace();
     const reader = compact.open(trace, () => {}, { name: 't' });
     reader.write(bytes.subarray(0, bytes.length / 2));
-    reader.end(true);
+    reader.end('cut');
     expect({ partial: trace.partial, truncated: trace.truncated, warnings: trace.warnings }).toEqual({
       partial: true,
       truncated: false,

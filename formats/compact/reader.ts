@@ -6,7 +6,7 @@
 import { MOST_CPU } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ascii, findWord, TIMES_END } from '../shared/cursor.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
@@ -83,12 +83,12 @@ class CompactReader implements TraceReader {
     }
   }
 
-  end(cut = false): void {
+  end(ending: InputEnd = 'whole'): void {
     if (this.#over) return;
     const trace = this.#trace;
     trace.partial = true;
     // Whoever cut the bytes short knows of it, and says so.
-    if (cut) return;
+    if (ending !== 'whole') return;
     trace.truncated = true;
     trace.warnings.push(`the trace breaks off after event ${this.#events}: what came before is used`);
   }

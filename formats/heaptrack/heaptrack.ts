@@ -22,7 +22,7 @@
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, textOf, TIMES_END } from '../shared/cursor.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
@@ -108,12 +108,11 @@ class HeaptrackReader implements TraceReader {
     this.#blocks.write(chunk);
   }
 
-  end(cut = false): void {
-    if (this.#blocks.end()) {
+  end(ending: InputEnd = 'whole'): void {
+    if (this.#blocks.end() && ending !== 'stopped') {
       this.#trace.skip('torn');
       this.#trace.partial = true;
     }
-    if (cut) this.#trace.partial = true;
     this.#infos.end();
     this.#strangers.end();
     const maps = this.#modules.mapsText();

@@ -13,7 +13,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
@@ -72,8 +72,8 @@ class LogallocReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
-    this.#lines.end(cut);
+  end(ending: InputEnd = 'whole'): void {
+    this.#lines.end(ending);
     this.#process.end();
     this.#builder.flush();
   }

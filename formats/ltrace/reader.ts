@@ -6,7 +6,7 @@
  */
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceReader } from '../format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { CLOSE, LESS } from '../shared/letters.ts';
@@ -85,9 +85,9 @@ export class LtraceReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(): void {
+  end(ending: InputEnd = 'whole'): void {
     const trace = this.#trace;
-    this.#lines.end((bytes, start, end) => {
+    this.#lines.end(ending, (bytes, start, end) => {
       // Without its newline a line may end within an address: only what ends in a word that is known is whole.
       if (WHOLE_ENDS.some((word) => hasWord(bytes, end - word.length, end, word))) this.#line(bytes, start, end);
       else {

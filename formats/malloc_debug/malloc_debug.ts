@@ -16,7 +16,7 @@ import type { EventBatch } from '../../core/trace/events.ts';
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, TIMES_END, ascii } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
@@ -70,9 +70,9 @@ class MallocDebugReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
+  end(ending: InputEnd = 'whole'): void {
     const { header } = this.#trace;
-    this.#lines.end(cut);
+    this.#lines.end(ending);
     this.#reorder.flush();
     if (this.#reorder.late > 0) this.#trace.warnings.push(`${this.#reorder.late} records are out of order by more than what is sorted`);
     header.timed = this.#timed === true;

@@ -18,7 +18,7 @@ import { Op } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
@@ -76,9 +76,9 @@ class MtraceReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
+  end(ending: InputEnd = 'whole'): void {
     const { warnings } = this.#trace;
-    this.#lines.endWhole(this.#trace, cut);
+    this.#lines.endWhole(this.#trace, ending);
     this.#strangers.end();
     this.#endRealloc();
     if (this.#clobbered > 0) {

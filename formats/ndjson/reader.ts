@@ -8,7 +8,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
-import type { BatchSink, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
+import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { textOf, TIMES_END } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
@@ -118,8 +118,8 @@ class NdjsonReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(): void {
-    this.#lines.end((bytes, start, end) => this.#take(bytes, start, end, true));
+  end(ending: InputEnd = 'whole'): void {
+    this.#lines.end(ending, (bytes, start, end) => this.#take(bytes, start, end, true));
     this.#builder.flush();
     const { warnings } = this.#trace;
     if (this.#builder.raised > 0)

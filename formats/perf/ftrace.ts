@@ -11,7 +11,7 @@
  */
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -59,8 +59,8 @@ class FtraceReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
-    this.#lines.endWhole(this.#trace, cut);
+  end(ending: InputEnd = 'whole'): void {
+    this.#lines.endWhole(this.#trace, ending);
     this.#strangers.end();
     this.#calls.calls.end();
     this.#trace.warnings.push(...this.#event.advice);

@@ -14,7 +14,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -82,8 +82,8 @@ class PerfScriptReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
-    this.#lines.endWhole(this.#trace, cut);
+  end(ending: InputEnd = 'whole'): void {
+    this.#lines.endWhole(this.#trace, ending);
     this.#commit();
     this.#strangers.end();
     this.#calls.calls.end();

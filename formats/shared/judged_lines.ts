@@ -3,7 +3,7 @@
  * Invariant: a line that does not fit is counted, and the lines in a row that do not are held against the other formats (unparsed.ts).
  */
 import type { Trace } from '../../core/trace/trace.ts';
-import type { ReadOptions } from '../format.ts';
+import type { InputEnd, ReadOptions } from '../format.ts';
 import { LineScanner } from './lines.ts';
 import { Unparsed } from './unparsed.ts';
 
@@ -43,9 +43,9 @@ export class JudgedLines {
     this.#lines.write(chunk);
   }
 
-  /** The input is over; `cut` as of TraceReader. @throws InputError as `write` does. */
-  end(cut: boolean): void {
-    this.#lines.endWhole(this.#trace, cut);
+  /** The input is over. @throws InputError as `write` does. */
+  end(ending: InputEnd): void {
+    this.#lines.endWhole(this.#trace, ending);
     this.#strangers.end();
   }
 }

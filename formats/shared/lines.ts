@@ -5,6 +5,7 @@
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
+import type { InputEnd } from '../format.ts';
 
 const NEWLINE = 0x0a;
 
@@ -80,26 +81,21 @@ export class LineScanner {
     if (start < length) this.#keep(chunk, start, length);
   }
 
-  /** The input is over: hands a last line without newline to `onLast`; true if there was one. */
-  end(onLast: OnLine = this.#onLine): boolean {
-    if (this.#carried === 0) return false;
-    this.line++;
+  /** The input is over: hands a last line without newline to `onLast`, unless reading was stopped in it; true if there was one. */
+  end(ending: InputEnd = 'whole', onLast: OnLine = this.#onLine): boolean {
     const carried = this.#carried;
     this.#carried = 0;
+    if (carried === 0 || ending === 'stopped') return false;
+    this.line++;
     onLast(this.#carry, 0, carried);
     return true;
   }
 
-  /**
-   * The input is over, of a format whose writer ends every line: one without its newline is cut, in a number perhaps, and is counted as torn.
-   * @param cut whether whoever reads has cut the input short
-   */
-  endWhole(trace: Trace, cut: boolean): void {
-    if (this.end(() => {})) {
-      trace.skip('torn');
-      trace.partial = true;
-    }
-    if (cut) trace.partial = true;
+  /** The input is over, of a format whose writer ends every line: one without its newline is cut, in a number perhaps, and is counted as torn. */
+  endWhole(trace: Trace, ending: InputEnd): void {
+    if (!this.end(ending, () => {})) return;
+    trace.skip('torn');
+    trace.partial = true;
   }
 
   #keep(chunk: Uint8Array, start: number, end: number): void {

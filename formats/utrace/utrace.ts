@@ -13,7 +13,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
-import { type BatchSink, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
+import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf, TIMES_END } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
@@ -72,9 +72,9 @@ class UtraceReader implements TraceReader {
     this.#lines.write(chunk);
   }
 
-  end(cut = false): void {
+  end(ending: InputEnd = 'whole'): void {
     const { header, warnings } = this.#trace;
-    this.#lines.end(cut);
+    this.#lines.end(ending);
     header.timed = this.#timed === true;
     if (header.timed && this.#builder.raised * 4 > this.#builder.count)
       warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
