@@ -5,6 +5,8 @@
  */
 import { prngRange, setU64, UINT64_MAX } from '../u64.ts';
 
+/** The longest decay time, milliseconds (decay_ms_valid: NSTIME_SEC_MAX of nstime.h, in seconds, times 1000). */
+const DECAY_MS_MAX = 18446744072000;
 /** Epochs over which pages decay (SMOOTHSTEP_NSTEPS). */
 const STEPS = 200;
 
@@ -13,6 +15,11 @@ const smoothstep: Float64Array = new Float64Array(STEPS);
 for (let step = 1n; step <= 200n; step++) {
   const n = 200n;
   smoothstep[Number(step) - 1] = Number(((6n * step ** 5n - 15n * n * step ** 4n + 10n * n * n * step ** 3n) << 24n) / n ** 5n);
+}
+
+/** Whether a decay time, milliseconds, is one: -1 (never), 0 (at once) up to the longest (decay_ms_valid). */
+export function decayMsValid(ms: number): boolean {
+  return ms >= -1 && ms <= DECAY_MS_MAX;
 }
 
 /** decay_t */

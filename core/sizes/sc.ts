@@ -7,6 +7,8 @@
 
 export const PAGE = 4096;
 export const HUGEPAGE = 2097152;
+/** Alignment of every allocation from 16 bytes on, bytes (QUANTUM, quantum.h). */
+export const QUANTUM = 16;
 /** Small size classes, 8 to 14336 bytes (SC_NBINS). */
 export const NBINS = 36;
 /** All size classes (SC_NSIZES). */

@@ -8,19 +8,20 @@ import { internalAlloc, internalFree } from '../arena/internal.ts';
 import { OutOfMemory } from '../base/base.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
+import { QUANTUM } from '../sizes/sc.ts';
 import { tcacheStatsMerge } from '../thread/tcache.ts';
 import { tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { ctlRefresh } from './ctl_refresh.ts';
 import { CtlStats } from './ctl_stats.ts';
 import { BUFFER_BYTES, type StatsWrite } from './emitter.ts';
-import { type LiveSettings, statsPrint } from './stats_print.ts';
+import type { LiveSettings } from './print/print.ts';
+import { statsPrint } from './stats_print.ts';
 
 /** sizeof(ctl_arenas_t), sizeof(ctl_stats_t), and of an arena's record with its counters. */
 const CTL_ARENAS_BYTES = 32800;
 const CTL_STATS_BYTES = 720;
 const RECORD_BYTES = 37856;
-const QUANTUM = 16;
 
 /** The control interface of one heap. */
 export class Ctl {

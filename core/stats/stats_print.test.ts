@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { compileDriver, GOLDEN, loadValues, readGolden, runStatsdump } from '../../fixtures/stats/golden.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { CtlStats, ArenaStats } from './ctl_stats.ts';
-import { ratePerSecond, statsPrint } from './stats_print.ts';
+import { ratePerSecond } from './print/table.ts';
+import { statsPrint } from './stats_print.ts';
 
 function printed(conf: string, values: string, letters: string): string {
   const { stats, live } = loadValues(conf, values);
