@@ -6,7 +6,7 @@
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
 import { findMapping, parseMaps } from '../heap/maps.ts';
-import { FILTER_ARGUMENTS } from '../symbols/demangle.ts';
+import { filteredBy } from '../symbols/demangle.ts';
 import type { ElfImage } from '../symbols/elf.ts';
 import { readElf } from '../symbols/elf.ts';
 import type { SymbolHost } from '../symbols/host.ts';
@@ -116,11 +116,8 @@ function tableNames({ symbols, addresses, rows }: Image, asked: readonly bigint[
   if (symbols.starts.length === 0) return addresses.map(() => undefined);
   const found = addresses.map((address) => findSymbol(symbols, address));
   const mangled = [...new Set(found.filter((index) => index >= 0).map((index) => symbols.names[index]))];
-  const readable = new Map<string, string>();
-  const input = `${mangled.join('\n')}\n`;
-  let demangled: string[] | undefined;
-  if (mangled.length > 0) for (const args of FILTER_ARGUMENTS) demangled ??= run?.('c++filt', args, input)?.split('\n');
-  mangled.forEach((name, i) => readable.set(name, demangled?.[i] || name));
+  const demangled = filteredBy((args, input) => run?.('c++filt', args, input), mangled);
+  const readable = new Map(mangled.map((name, i) => [name, demangled[i]]));
   return found.map((index, i) => {
     if (index < 0) {
       const hex = `0x${asked[rows[i]].toString(16).padStart(16, '0')}`;

@@ -13,6 +13,9 @@ test.each([
     '_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$3bar17h930b740aa94f1d3aE',
     "<Test + 'static as foo::Bar<Test>>::bar",
   ],
+  // Lengths are of bytes.
+  ['_ZN6名前7größeC2ERKS_', '名前::größe::größe(名前 const&)'],
+  ['_ZN6名前7größe3🐘_C2ES_', '_ZN6名前7größe3🐘_C2ES_'],
   ['_RNvCs1234_7mycrate3foo', 'mycrate::foo'],
   ['_RNvMs0_NtCs1234_7mycrate5pointNtB5_5Point3new', '<mycrate::point::Point>::new'],
   ['main', 'main'],

@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as glue from 'gecko-profiler-demangle/index_bg.js';
+import { asciiForm } from './ascii_form.ts';
 
 /** `_Z…` is C++ or legacy Rust, `_R…` Rust; with one more underscore where the system's C compiler adds one. */
 const MANGLED = /^_?_[ZR]/;
@@ -35,9 +36,10 @@ export function demangle(name: string): string {
   if (text === undefined) {
     if (!ready) start();
     try {
-      text = glue.demangle_any(name);
+      const { text: ascii, restore } = asciiForm(name);
+      const readable = glue.demangle_any(ascii);
       // What it does not understand comes back without its first underscore.
-      if (text === name.slice(1)) text = name;
+      text = readable === ascii.slice(1) ? name : restore(readable);
     } catch {
       // A name that no compiler made has led the demangler astray: it starts anew.
       ready = false;
@@ -56,28 +58,53 @@ export function demangle(name: string): string {
  */
 export function demangleBy(ask: (names: string) => string | undefined, names: Iterable<string>): void {
   const left = unfiltered(names);
-  if (left.length > 0) keepFiltered(left, ask(`${left.join('\n')}\n`));
+  if (left.length > 0) keepAnswers(left, ask(asLines(left)));
 }
 
 /** `demangleBy` of a tool that need not be waited for. */
 export async function beginDemangleBy(ask: (names: string) => Promise<string | undefined>, names: Iterable<string>): Promise<void> {
   const left = unfiltered(names);
-  if (left.length > 0) keepFiltered(left, await ask(`${left.join('\n')}\n`));
+  if (left.length > 0) keepAnswers(left, await ask(asLines(left)));
 }
 
 /** The names that c++filt is to be asked for. */
 function unfiltered(names: Iterable<string>): string[] {
   return [...new Set(names)].filter(
-    (name) => /^[!-~]+$/.test(name) && MANGLED.test(name) && !filtered.has(name) && (!isRust(name) || demangle(name) === name),
+    (name) =>
+      /^[!-~]+$/.test(asciiForm(name).text) && MANGLED.test(name) && !filtered.has(name) && (!isRust(name) || demangle(name) === name),
   );
 }
 
-function keepFiltered(names: readonly string[], answer: string | undefined): void {
+/** Names for c++filt's standard input. */
+function asLines(names: readonly string[]): string {
+  return names.map((name) => `${asciiForm(name).text}\n`).join('');
+}
+
+/** Keeps what c++filt made of `asLines`. */
+function keepAnswers(names: readonly string[], answer: string | undefined): void {
+  const forms = answeredForms(names, answer);
+  names.forEach((name, i) => keepFiltered(name, forms[i]));
+}
+
+/** The names in c++filt's forms, each itself where it gave none. @param answer what it made of `asLines` */
+function answeredForms(names: readonly string[], answer: string | undefined): string[] {
   const lines = answer?.split('\n');
-  names.forEach((name, i) => {
-    filtered.set(name, lines?.[i] || name);
-    if (known.get(name) === name) known.delete(name);
-  });
+  return names.map((name, i) => asciiForm(name).restore(lines?.[i] ?? '') || name);
+}
+
+function keepFiltered(name: string, form: string): void {
+  filtered.set(name, form);
+  if (known.get(name) === name) known.delete(name);
+}
+
+/**
+ * Names in c++filt's forms, each itself where it gives none.
+ * @param run gives what c++filt makes of its standard input with these arguments; undefined if it fails
+ */
+export function filteredBy(run: (args: readonly string[], input: string) => string | undefined, names: readonly string[]): string[] {
+  let answer: string | undefined;
+  if (names.length > 0) for (const args of FILTER_ARGUMENTS) answer ??= run(args, asLines(names));
+  return answeredForms(names, answer);
 }
 
 /** What c++filt said of those names that it was asked for. */
@@ -90,10 +117,7 @@ export function filteredForms(names: Iterable<string>): (readonly [mangled: stri
 
 /** Answers that c++filt gave earlier. */
 export function restoreFiltered(forms: readonly (readonly [mangled: string, form: string])[]): void {
-  keepFiltered(
-    forms.map(([name]) => name),
-    forms.map(([, form]) => form).join('\n'),
-  );
+  for (const [name, form] of forms) keepFiltered(name, form);
 }
 
 /** A C++ name as c++filt has it, in full: with return types, and types by their own names. Where it has not been asked, and of Rust, `demangle`'s. */
