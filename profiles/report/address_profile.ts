@@ -8,6 +8,7 @@ import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { settled } from './numbers.ts';
 import type { SymbolName, SymbolSource } from './symbols.ts';
 import { frameSymbols, symbolName } from './symbols.ts';
 
@@ -88,8 +89,12 @@ export class AddressProfile {
 
   total(): number {
     let sum = 0;
-    for (let row = 0; row < this.length; row++) sum += this.values[row];
-    return sum;
+    let size = 0;
+    for (let row = 0; row < this.length; row++) {
+      sum += this.values[row];
+      size += Math.abs(this.values[row]);
+    }
+    return settled(sum, size);
   }
 
   /** Makes room for so many backtraces with so many addresses in all. */

@@ -4,6 +4,7 @@
  * Invariant: a translated backtrace is leaf first, and names no entry twice once reduced, so that recursion counts once.
  */
 import type { AddressProfile, AddressTable } from './address_profile.ts';
+import { settled } from './numbers.ts';
 
 /** What one line of a report stands for. */
 export type Granularity = 'functions' | 'lines' | 'files' | 'addresses';
@@ -132,6 +133,7 @@ export function reduce(profile: AddressProfile, entries: EntryTable): Reduced {
   let cumulative = new Float64Array(1024);
   let seenIn = new Int32Array(1024).fill(-1);
   let total = 0;
+  let size = 0;
   const path: number[] = [];
   for (let row = 0; row < profile.length; row++) {
     if (profile.present[row] === 0) continue;
@@ -147,6 +149,7 @@ export function reduce(profile: AddressProfile, entries: EntryTable): Reduced {
     }
     const value = profile.values[row];
     total += value;
+    size += Math.abs(value);
     flat[path[0]] += value;
     for (let i = 0; i < length; i++) {
       const entry = path[i];
@@ -155,7 +158,7 @@ export function reduce(profile: AddressProfile, entries: EntryTable): Reduced {
       cumulative[entry] += value;
     }
   }
-  return { flat, cumulative, present: Uint8Array.from(seenIn, (row) => (row < 0 ? 0 : 1)), total };
+  return { flat, cumulative, present: Uint8Array.from(seenIn, (row) => (row < 0 ? 0 : 1)), total: settled(total, size) };
 }
 
 function grown(old: Float64Array, capacity: number): Float64Array<ArrayBuffer> {

@@ -23,6 +23,14 @@ export function integer(value: number): string {
   return BigInt(cut).toString();
 }
 
+/**
+ * A sum of estimates; 0 where no more is left of it than rounding leaves of values that cancel out, as with a base: shares of such a rest would be of no meaning.
+ * @param size sum of the magnitudes of what was added
+ */
+export function settled(sum: number, size: number): number {
+  return Math.abs(sum) <= size * 2 ** -40 ? 0 : sum;
+}
+
 /** A part of a whole as `12.3%` (jeprof, Percent). */
 export function percent(part: number, whole: number): string {
   if (whole !== 0) return `${fixed((part * 100) / whole, 1)}%`;

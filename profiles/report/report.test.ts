@@ -196,6 +196,18 @@ test('--callgrind keeps names with blanks and files with colons whole, and each 
   );
 });
 
+test('values that a base cancels out have no shares of what rounding leaves', () => {
+  const dump = (from: number, sizes: readonly number[]) =>
+    dumpOf(`heap_v2/524288\n${sizes.map((size, i) => `@ 0x${from + i}\n  t*: 1: ${size} [0: 0]\n`).join('')}`);
+  const base = dump(7, [1000, 17, 80, 320, 48, 4096]);
+  const rows = renderText(dump(1, [4096, 320, 17, 48, 1000, 80]), { base, showBytes: true }).split('\n');
+  expect(rows.map((row) => row.trim().split(/ +/).slice(0, 2).join(' '))).toEqual([
+    ...[526338, 524788, 524448, 524328, 524312, 524296].map((value) => `${value} +inf`),
+    ...[524296, 524312, 524328, 524448, 524788, 526338].map((value) => `-${value} -inf`),
+    '',
+  ]);
+});
+
 test('rows without backtrace are left out of a dump, with a note', () => {
   const notes: string[] = [];
   const profile = dumpOf('heap_v2/1\n  t*: 2: 4096 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n@ 0x400100\n  t*: 1: 1024 [0: 0]\n');
