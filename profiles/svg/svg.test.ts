@@ -25,6 +25,17 @@ describe('drawings', () => {
     expect(svg).not.toMatch(/xlink:href|onload|<image/);
   });
 
+  test('names that begin with their namespaces’ colons are drawn', async () => {
+    // Each `::` ends a line of the label, an empty one here.
+    for (const file of ['/tmp/main.cc', '/src/recurse/main.cc', 'ain.cc', '/a/very/long/folder/of/sources/x.cc']) {
+      const { profile } = readHeap(new TextEncoder().encode(dump(`::recurse ${file}:17 (discriminator 1)`)), 'a');
+      for (const lines of [1, 2, 3, 5]) {
+        const svg = await svgOfDot(renderReport('dot', profile).replace('label="\\n', `label="${'\\n'.repeat(lines)}`));
+        expect(svg).toContain('>recurse<');
+      }
+    }
+  });
+
   test('what is no graph is refused', async () => {
     await expect(svgOfDot('digraph {')).rejects.toThrow(InputError);
   });

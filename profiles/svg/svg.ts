@@ -14,9 +14,14 @@ export async function drawDot(dot: string, format: 'svg' | 'ps2'): Promise<strin
   // A megabyte of WebAssembly: loaded only for a drawing.
   const { instance } = await import('@viz-js/viz');
   const viz = await instance();
-  const result = viz.render(dot, { format, engine: 'dot' });
+  const result = viz.render(withoutEmptyLines(dot), { format, engine: 'dot' });
   if (result.status === 'success') return result.output;
   throw new InputError('the call graph', result.errors[0]?.message ?? 'Graphviz gave no drawing', '--dot prints the graph itself');
+}
+
+/** The graph with a blank in every empty line of its labels: of one label in six that has such a line, this Graphviz (16.1.0) frees memory that is none, and traps. */
+function withoutEmptyLines(dot: string): string {
+  return dot.replace(/(?<=label="|\\[nlr])(?=\\[nlr]|")/g, ' ');
 }
 
 /** The graph as an SVG document. @throws InputError if Graphviz cannot draw it */
