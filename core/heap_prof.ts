@@ -14,12 +14,18 @@ import { Prof } from './prof/prof.ts';
 import { TsdState } from './thread/tsd.ts';
 import { VERSION } from './version.ts';
 
-/** What profiling takes from the process around the allocator. */
+/** Bytes of a thread's name that Linux keeps (TASK_COMM_LEN less the closing zero): what pthread_getname_np gives. */
+const SYSTEM_NAME_BYTES = 15;
+/** What profiling passes as an alignment where it asks for none (iallocztm). */
+const ANY_ALIGNMENT = 1;
+
+/** What profiling takes from the process around the allocator; see ProfHost. */
 export interface ProfProcess {
   readonly stacks: ProfStacks;
   readonly pid: number;
   /** Absolute time of the heap's time 0, ns. */
   readonly clockBase: bigint;
+  /** The thread's name; of a longer one than a system has, the profiler sees what a system would keep. */
   systemThreadName(thread: number): string;
   maps(): string | undefined;
   /** Creates a file; `name` is text, where options are bytes. */
@@ -38,7 +44,7 @@ export const DETACHED: ProfProcess = {
   message: () => {},
 };
 
-/** Profiling's lock counters as a view of the mutex table. */
+/** Profiling's lock counters as a view of the mutex table: to count one up is to take it. */
 class Locks implements ProfLocks {
   readonly #mutexes: MutexTable;
 
@@ -46,6 +52,7 @@ class Locks implements ProfLocks {
     this.#mutexes = mutexes;
   }
 
+  /** Takes a lock until it was taken `count` times. */
   #set(mutex: number, count: number): void {
     while (this.#mutexes.ops[mutex] < count) lock(this.#mutexes, mutex);
   }
@@ -95,14 +102,22 @@ export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
     memory: heap.memory,
     iallocztm: (thread, size, alignment, arena) =>
       // of the tables only those that are aligned, the hash tables, are cleared (src/ckh.c)
-      internalAlloc(heap, heap.tsds[thread], size, alignment === 1 ? 0 : alignment, heap.arenas[arena] as Arena, alignment !== 1),
+      internalAlloc(
+        heap,
+        heap.tsds[thread],
+        size,
+        alignment === ANY_ALIGNMENT ? 0 : alignment,
+        heap.arenas[arena] as Arena,
+        alignment !== ANY_ALIGNMENT,
+      ),
     idalloctm: (thread, handle) => internalFree(heap, heap.tsds[thread], handle),
     arenaIchoose: (thread) => arenaIchoose(heap, heap.tsds[thread]).index,
     isNominal: (thread) => heap.tsds[thread].state === TsdState.nominal,
     reentrancyLevel: (thread) => heap.tsds[thread].reentrancy,
     now: () => heap.now,
     clockBase: surroundings.clockBase,
-    systemThreadName: (thread) => surroundings.systemThreadName(thread),
+    // in characters: a name that is not ASCII is refused anyhow
+    systemThreadName: (thread) => surroundings.systemThreadName(thread).slice(0, SYSTEM_NAME_BYTES),
     pid: surroundings.pid,
     version: VERSION,
     maps: () => surroundings.maps(),
