@@ -6,9 +6,8 @@
  */
 import type { Arena } from './arena/arena_state.ts';
 import { BinInfo } from './arena/bin.ts';
-import { arenaNew } from './arena/choose.ts';
-import { Base } from './base/base.ts';
-import type { BaseSurroundings } from './base/base.ts';
+import { arenaNew, newBase } from './arena/choose.ts';
+import type { Base, BaseSurroundings } from './base/base.ts';
 import { AddressSpace, DEFAULT_ADDRESS_SPACE } from './base/pages.ts';
 import type { AddressSpaceOptions } from './base/pages.ts';
 import type { BootConf } from './conf/boot.ts';
@@ -18,17 +17,24 @@ import { Boundaries, Mappings } from './extent/mappings.ts';
 import { paShardEnableHpa } from './extent/pac.ts';
 import { HpaCentral } from './hpa/hpa.ts';
 import { ModelMemory } from './model_memory.ts';
-import { ARENA_MUTEXES, GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
+import { GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
 import { BackgroundThreads } from './background/background_threads.ts';
 import type { Prof } from './prof/prof.ts';
+import { GCTX_LOCKS, TDATA_LOCKS } from './prof/prof_data.ts';
 import { HeapCalls } from './heap_calls.ts';
 import { DETACHED, makeProf } from './heap_prof.ts';
 import type { ProfProcess } from './heap_prof.ts';
-import { NBINS } from './sizes/sc.ts';
+import { CACHELINE, NBINS } from './sizes/sc.ts';
 import { tsdFetch } from './thread/lifecycle.ts';
 import { TcacheInfo } from './thread/tcache.ts';
 import { Tcaches } from './thread/tcaches.ts';
 import { Tsd } from './thread/tsd.ts';
+
+/** sizeof(cache_bin_info_t) (cache_bin.h) and sizeof(background_thread_info_t) (background_thread_structs.h), in this build. */
+const CACHE_BIN_INFO_BYTES = 2;
+const BACKGROUND_THREAD_INFO_BYTES = 208;
+/** sizeof(malloc_mutex_t) (mutex.h), in this build. */
+const MUTEX_BYTES = 112;
 
 /** What a heap takes from its surroundings. */
 export interface HeapOptions {
@@ -68,32 +74,41 @@ export class Heap {
   readonly arenas: (Arena | undefined)[] = [];
   /** Indices in use or reserved (narenas_total). */
   arenasTotal: number;
+  /** ThreadIndex -> the thread's data. */
   readonly tsds: Tsd[] = [];
+  /** Seed -> what stands for the tsd in mutex ownership. */
   readonly #owners = new Map<bigint, number>();
   /** Where the arenas have huge pages from; null without hpa. */
   readonly hpaCentral: HpaCentral | null;
+  /** Null without prof:true. */
   readonly prof: Prof | null;
   /** Null without background_thread:true. */
   readonly background: BackgroundThreads | null;
   #running: Tsd | null = null;
   /** True once the boot is over. */
   initialized = false;
+  /** The program break can be moved no more (dss_exhausted). */
   dssExhausted = false;
-  /** Decay times and dss precedence of arenas to come. */
+  /** Decay times, ms, and dss precedence of arenas to come. */
   dirtyDecayMsDefault: number;
   muzzyDecayMsDefault: number;
   dssDefault: DssPrecedence;
-  /** realloc(p, 0) calls. */
+  /** realloc(p, 0) calls (zero_realloc_count). */
   zeroReallocs = 0;
 
-  /** Second results and scratch lists of the extent and tcache layers, kept here so that a steady replay allocates nothing. */
+  // second results and a scratch list of the extent layer, kept here so that a steady replay allocates nothing
+
+  /** What was freed last was merged with a neighbour. */
   coalesced = false;
+  /** What was mapped last comes from the program break. */
   mappedDss = false;
   /** What was allocated or freed leaves work to do (deferred_work_generated). */
   deferredWork = false;
+  /** Extents on their way to be purged (decay_extents of pac_stash_decayed). */
+  readonly stash: number[] = [];
+
   /** Takes note of the figures, which are those of a peak and about to change. A replay sets it. */
   notePeak: () => void = () => {};
-  readonly stash: number[] = [];
   /** Called for a statistics event of a thread (stats_interval). */
   statsIntervalEvent: (tsd: Tsd, elapsed: number) => void = () => {};
 
@@ -122,7 +137,7 @@ export class Heap {
     };
     this.prof = options.prof ? makeProf(this, profiling ?? DETACHED) : null;
     // base_boot
-    this.base0 = new Base(this.baseSurroundings, this.mutexes.add(ARENA_MUTEXES + this.binInfo.bins) + 7, true);
+    this.base0 = newBase(this, true);
     // tcache_boot
     this.tcacheInfo = new TcacheInfo(conf.nhbins, conf.ncachedMax, conf.tcacheGcDelayBytes);
     memory.configure({
@@ -135,7 +150,7 @@ export class Heap {
       statsBatch: conf.statsInterval > 0 ? conf.statsIntervalBatch : Infinity,
       samples: options.prof,
     });
-    this.base0.alloc(2 * Math.max(conf.nhbins, NBINS), 64);
+    this.base0.alloc(CACHE_BIN_INFO_BYTES * Math.max(conf.nhbins, NBINS), CACHELINE);
     const arena0 = arenaNew(this, 0, this.base0, true);
     if (options.hpa) paShardEnableHpa(this, arena0);
     // malloc_tsd_boot0
@@ -145,12 +160,13 @@ export class Heap {
     // malloc_init_narenas
     this.arenasTotal = conf.narenasTotal;
     // background_thread_boot1
-    this.base0.alloc(options.max_background_threads * 208, 64);
+    this.base0.alloc(options.max_background_threads * BACKGROUND_THREAD_INFO_BYTES, CACHELINE);
     this.background = options.background_thread ? new BackgroundThreads(this, clockBase) : null;
+    // prof_boot2
     if (this.prof !== null) {
-      this.prof.boot(0);
-      this.base0.alloc(1024 * 112, 64);
-      this.base0.alloc(256 * 112, 64);
+      this.prof.boot(main.index);
+      this.base0.alloc(GCTX_LOCKS * MUTEX_BYTES, CACHELINE);
+      this.base0.alloc(TDATA_LOCKS * MUTEX_BYTES, CACHELINE);
     }
     main.reentrancy = 0;
     this.initialized = true;
@@ -176,7 +192,7 @@ export class Heap {
     if (tsd !== null) this.memory.thread = tsd.index;
   }
 
-  /** Makes the tsd of a new thread, which has not called the allocator yet. */
+  /** Makes the tsd of a new thread, which has not called the allocator yet. @param seed PRNG state of the thread: the address of its tsd. */
   addThread(seed: bigint): Tsd {
     let owner = this.#owners.get(seed);
     if (owner === undefined) {

@@ -7,6 +7,7 @@ import { slabExtentDecideGuard } from './extent/san.ts';
 import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
 import type { ModelCalls } from './model_memory.ts';
+import { DRAW_BITS } from './prof/unbias.ts';
 import { PAGE } from './sizes/sc.ts';
 import { flushLarge, type Tcache } from './thread/tcache.ts';
 import { nextTicks } from './thread/ticker.ts';
@@ -63,11 +64,11 @@ export class HeapCalls implements ModelCalls {
     flushLarge(this.#heap, tsd, tsd.tcache as Tcache, szind, remaining);
   }
 
-  /** prof_sample_new_event_wait: a geometric draw of 53 bits, or 1 without a draw if all is sampled */
+  /** prof_sample_new_event_wait: bytes until the thread's next sample, drawn; or 1 without a draw if all is sampled (TE_MIN_START_WAIT) */
   sampleWait(thread: number): number {
     const { prof } = this.#heap;
     if (prof === null || !prof.drawsWait) return 1;
-    return prof.sampleWait(prngLgRange(this.#tsd(thread).prng, 0, 53));
+    return prof.sampleWait(prngLgRange(this.#tsd(thread).prng, 0, DRAW_BITS));
   }
 
   /** prof_sample_event_handler */

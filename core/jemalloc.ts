@@ -15,6 +15,7 @@ import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
 import {
   alignedUsableSize,
+  CACHELINE,
   indexToSize,
   LARGE_MAXCLASS,
   LARGE_MIN_INDEX,
@@ -156,7 +157,7 @@ function allocate(
 ): number {
   if (alignment === 0) return arenaMalloc(heap, tsd, size, usize, tcache, arena, zero);
   if (usize <= SMALL_MAXCLASS) return arenaMalloc(heap, tsd, usize, usize, tcache, arena, zero);
-  return largePalloc(heap, tsd, arena, usize, alignment <= 64 ? 64 : alignment, zero);
+  return largePalloc(heap, tsd, arena, usize, Math.max(CACHELINE, alignment), zero);
 }
 
 /** arena_malloc */
@@ -351,7 +352,7 @@ function arenaRalloc(
   let moved: number;
   if (oldUsize >= LARGE_MINCLASS && usize >= LARGE_MINCLASS) {
     if (largeRallocNoMove(heap, tsd, extent, usize)) return region;
-    moved = largePalloc(heap, tsd, null, usize, alignment <= 64 ? 64 : alignment, zero);
+    moved = largePalloc(heap, tsd, null, usize, Math.max(CACHELINE, alignment), zero);
   } else if (alignment === 0) {
     moved = arenaMalloc(heap, tsd, usize, usize, tcache, null, zero);
   } else {

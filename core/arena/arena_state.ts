@@ -9,17 +9,17 @@ import { ListTable } from '../extent/ql.ts';
 import type { DssPrecedence } from '../conf/options.ts';
 import type { Base } from '../base/base.ts';
 import type { ModelMemory } from '../model_memory.ts';
-import { ArenaMutex } from '../mutex.ts';
+import { ARENA_MUTEXES, ArenaMutex } from '../mutex.ts';
 import { Decay } from '../extent/decay.ts';
 import { Eset } from '../extent/eset.ts';
 import { HeapTable } from '../extent/ph.ts';
 import type { HpaShard } from '../hpa/hpa.ts';
 import type { Sec } from '../hpa/sec.ts';
 import { State } from '../extent/edata.ts';
-import { NBINS, NSIZES } from '../sizes/sc.ts';
+import { HUGEPAGE, NBINS, NPSIZES, NSIZES, PAGE, pagesToPind } from '../sizes/sc.ts';
 import type { Tcache } from '../thread/tcache.ts';
 
-/** Bytes from an arena's start to its decay_t of dirty and of muzzy pages, in this build. */
+/** Bytes from an arena's start to its decay_t of dirty and of muzzy pages (pa_shard.pac.decay_dirty, pa_shard.pac.decay_muzzy), in this build. */
 const DECAY_DIRTY_OFFSET = 69320;
 const DECAY_MUZZY_OFFSET = 71104;
 
@@ -93,7 +93,7 @@ export class BinTable {
   }
 }
 
-/** Columns over the large size classes, SizeClass - 36 -> value (arena_stats_large_t). */
+/** Columns over the large size classes, SizeClass - NBINS -> value (arena_stats_large_t). */
 export class LargeTable {
   readonly nmalloc: Float64Array = new Float64Array(NSIZES - NBINS);
   readonly ndalloc: Float64Array = new Float64Array(NSIZES - NBINS);
@@ -161,9 +161,9 @@ export class Arena {
   bumpRegion = 0;
   /** Serial number of the next mapping. */
   nextSn = 0;
-  /** Row of the growth series for the next mapping, and the last row it may reach (exp_grow). */
-  growNext = 31;
-  growLimit = 198;
+  /** Page size class of the next mapping, and the one that it may grow to: 2 MiB and the largest (exp_grow_init; arena.<i>.retain_grow_limit). */
+  growNext: number = pagesToPind(HUGEPAGE / PAGE);
+  growLimit: number = NPSIZES - 1;
   /** Freed extents of at least so many bytes are purged at once. */
   oversizeThreshold: number;
   /** Bytes of active, dirty and muzzy extents (pac_mapped). */
@@ -185,7 +185,7 @@ export class Arena {
     this.base = making.base;
     this.address = making.address;
     this.mutexes = making.mutexes;
-    this.binMutexes = making.mutexes + 12;
+    this.binMutexes = making.mutexes + ARENA_MUTEXES;
     this.createTime = making.now;
     this.dss = making.dss;
     this.oversizeThreshold = making.oversizeThreshold;

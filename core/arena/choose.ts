@@ -9,27 +9,38 @@ import { arenaOfCpu } from '../conf/boot.ts';
 import { State } from '../extent/edata.ts';
 import { arenaDecay, decayMsSet, paShardEnableHpa } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
-import { ARENA_MUTEXES, GlobalMutex, lock } from '../mutex.ts';
-import { NBINS } from '../sizes/sc.ts';
+import { ARENA_MUTEXES, ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
+import { CACHELINE, NBINS } from '../sizes/sc.ts';
 import { tcacheAssociate, tcacheDissociate } from '../thread/tcache.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { Arena } from './arena_state.ts';
 
-/** sizeof(arena_t) without bins, and sizeof(bin_t). */
+/** sizeof(arena_t), its `bins` left out (arena_structs.h), and sizeof(bin_t) (bin.h), in this build. */
 const ARENA_BYTES = 78952;
 const BIN_BYTES = 224;
 
-/** arena_new: makes the arena with this index. Arena 0 takes the base that the boot made. */
+/** The base of an arena to be made (base_new), with the mutexes of that arena. @throws OutOfMemory if there is no memory for its first block. */
+export function newBase(heap: Heap, isArena0: boolean): Base {
+  const mutexes = heap.mutexes.add(ARENA_MUTEXES + heap.binInfo.bins);
+  return new Base(heap.baseSurroundings, mutexes + ArenaMutex.base, isArena0);
+}
+
+/**
+ * arena_new: makes the arena with this index, in the memory of its own base.
+ * @param base For arena 0: the base that the boot has made (b0). Null: a new one.
+ * @param automatic False for arenas that arenas.create makes.
+ * @throws OutOfMemory if there is no memory for a base.
+ */
 export function arenaNew(heap: Heap, index: number, base: Base | null, automatic: boolean): Arena {
-  const { binInfo, conf, mutexes } = heap;
-  const own = base ?? new Base(heap.baseSurroundings, mutexes.add(ARENA_MUTEXES + binInfo.bins) + 7, false);
-  const address = own.alloc(ARENA_BYTES + BIN_BYTES * binInfo.bins, 64);
+  const { binInfo, conf } = heap;
+  const own = base ?? newBase(heap, false);
+  const address = own.alloc(ARENA_BYTES + BIN_BYTES * binInfo.bins, CACHELINE);
   const arena = new Arena({
     memory: heap.memory,
     index,
     base: own,
     address,
-    mutexes: own.mutex - 7,
+    mutexes: own.mutex - ArenaMutex.base,
     bins: binInfo.bins,
     now: heap.now,
     dirtyDecayMs: heap.dirtyDecayMsDefault,
@@ -68,7 +79,7 @@ function arenaGet(heap: Heap, index: number): Arena {
   return heap.arenas[index] ?? arenaInit(heap, index);
 }
 
-/** arena_bind */
+/** arena_bind: counts the thread with the arena, for its own allocations or for those of the library, and draws its shards of the bins. */
 function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void {
   if (internal) {
     arena.internalThreads++;
@@ -162,6 +173,7 @@ export function arenaIchoose(heap: Heap, tsd: Tsd): Arena {
   return tsd.internalArena ?? bindAndLink(heap, tsd, true);
 }
 
+/** The rest of arena_choose_impl: binds the thread, and links its cache to the arena. */
 function bindAndLink(heap: Heap, tsd: Tsd, internal: boolean): Arena {
   const arena = chooseHard(heap, tsd, internal);
   const { tcache } = tsd;

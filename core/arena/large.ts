@@ -9,7 +9,18 @@ import { largeExtentDecideGuard } from '../extent/san.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
-import { indexToSize, LARGE_MAXCLASS, LARGE_MIN_INDEX, LARGE_PAD_PAGES, PAGE, sizeToIndex, alignedUsableSize } from '../sizes/sc.ts';
+import {
+  alignedUsableSize,
+  CACHELINE,
+  indexToSize,
+  LARGE_MAXCLASS,
+  LARGE_MIN_INDEX,
+  LARGE_PAD_PAGES,
+  LG_CACHELINE,
+  LG_PAGE,
+  PAGE,
+  sizeToIndex,
+} from '../sizes/sc.ts';
 import { decayTick } from '../thread/decay_tick.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { prngLgRange } from '../u64.ts';
@@ -41,9 +52,9 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   chosen.allocated += usize;
   if (alignment < PAGE) {
     // arena_cache_oblivious_randomize
-    let lgAlignment = 6;
+    let lgAlignment = LG_CACHELINE;
     while (2 ** lgAlignment < alignment) lgAlignment++;
-    edata.offset[extent] = prngLgRange(tsd.prng, 0, 12 - lgAlignment) << lgAlignment;
+    edata.offset[extent] = prngLgRange(tsd.prng, 0, LG_PAGE - lgAlignment) << lgAlignment;
   } else {
     edata.offset[extent] = 0;
   }
@@ -55,9 +66,9 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   return extent * REGIONS;
 }
 
-/** large_malloc */
+/** large_malloc: an object of `usize` usable bytes at a multiple of a cache line; -1 if out of memory. */
 export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, zero: boolean): number {
-  return largePalloc(heap, tsd, arena, usize, 64, zero);
+  return largePalloc(heap, tsd, arena, usize, CACHELINE, zero);
 }
 
 /** Books the end of a large object and unlinks it (large_dalloc_prep_locked). The large mutex of a manual arena has been counted. */

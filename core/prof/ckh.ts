@@ -5,6 +5,7 @@
  * Where each key lies is jemalloc's to the cell, because that decides when the table grows, and growth is memory that can be seen:
  * the table leaves 128 cells at key 48 to 129, depending on the keys.
  */
+import { CACHELINE } from '../sizes/sc.ts';
 import { prngLgRange } from '../u64.ts';
 import { astray, type ProfMemory } from './host.ts';
 
@@ -16,19 +17,22 @@ export interface KeyHashes {
   readonly hash1: Uint32Array;
 }
 
+/** LG_CKH_BUCKET_CELLS (ckh.h): cells of a bucket fill a cache line. */
 const LG_BUCKET_CELLS = 2;
 const BUCKET_CELLS = 1 << LG_BUCKET_CELLS;
-/** lg of the buckets that hold PROF_CKH_MINITEMS = 64 items at three quarters: a table never shrinks below. */
+/** lg of the buckets that hold PROF_CKH_MINITEMS = 64 items (prof_types.h) at three quarters: a table never shrinks below. */
 export const LG_MIN_BUCKETS = 5;
 /** sizeof(ckhc_t): two pointers. */
 const CELL_BYTES = 16;
-const CACHELINE = 64;
+/** First state of the generator of every table (ckh_new). */
+const SEED = 42;
 
+/** A table of keys, each with a number that it stands for (ckh_t). */
 export class Ckh {
   readonly #memory: ProfMemory;
   readonly #hashes: KeyHashes;
   /** The table's own generator; it is never seeded again. */
-  readonly prng: Uint32Array = Uint32Array.of(42, 0);
+  readonly prng: Uint32Array = Uint32Array.of(SEED, 0);
   /** Items in the table. */
   count = 0;
   /** Base-2 logarithm of the number of buckets. */
@@ -87,11 +91,13 @@ export class Ckh {
     if (this.count < 1 << this.lgBuckets && this.lgBuckets > LG_MIN_BUCKETS) this.#shrink(thread);
   }
 
+  /** Memory for 2^lgBuckets buckets, cleared; -1 if there is none. */
   #allocate(thread: number, lgBuckets: number): number {
     const memory = this.#memory;
     return memory.iallocztm(thread, CELL_BYTES * BUCKET_CELLS * 2 ** lgBuckets, CACHELINE, memory.arenaIchoose(thread));
   }
 
+  /** The cell of a key, -1 if it is in neither of its buckets (ckh_isearch). */
   #find(key: number): number {
     const { keys } = this;
     const mask = (1 << this.lgBuckets) - 1;
@@ -209,7 +215,7 @@ export class Ckh {
     this.#resize(thread, this.lgBuckets - 1);
   }
 
-  /** Throws if the table is not consistent with itself and with its keys' hashes. */
+  /** @throws Error unless every key lies in one of its buckets, once, and the count is theirs. */
   check(): void {
     const { hash0, hash1 } = this.#hashes;
     const { keys } = this;

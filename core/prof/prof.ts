@@ -25,8 +25,12 @@ import { ProfStats } from './prof_stats.ts';
 import { checkTctx } from './prof_tctx.ts';
 import { checkTdata } from './prof_tdata.ts';
 
-/** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN less the closing zero). */
+/** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN of prof_types.h less the closing zero). */
 const PATH_MAX = 4096;
+/** Greatest base-2 logarithm of a sampling rate (prof_reset_ctl: the rate is a uint64_t). */
+const LG_SAMPLE_MAX = 63;
+/** A word of a counter holds so many values: see prof_cnt.ts. */
+const WORD = 2 ** 32;
 
 /** Profiling of one process with prof:true. */
 export class Prof {
@@ -61,8 +65,10 @@ export class Prof {
   #highPages = 0;
 
   /**
+   * @param host The allocator and the process; its `locks` are counted in, or counters of the object's own.
    * @param options After `profBoot1`.
-   * @param interval What `profBoot1` gave.
+   * @param stacks Where the backtraces are that calls name.
+   * @param interval What `profBoot1` gave, bytes.
    */
   constructor(host: ProfHost, options: ProfOptions, stacks: ProfStacks, interval: number) {
     this.#host = host;
@@ -71,24 +77,24 @@ export class Prof {
     this.interval = interval;
     this.active = options.prof_active;
     this.gdump = options.prof_gdump;
-    const gdump = (thread: number) => this.#gdump(thread);
-    this.data = new ProfData(
+    this.data = new ProfData({
       host,
-      new BacktraceTable(stacks, host.memory),
-      this.locks,
-      options.prof_accum,
-      options.prof_thread_active_init,
-      options.lg_prof_sample,
-      gdump,
-    );
+      backtraces: new BacktraceTable(stacks, host.memory),
+      locks: this.locks,
+      accum: options.prof_accum,
+      threadActiveInit: options.prof_thread_active_init,
+      lgSample: options.lg_prof_sample,
+      gdump: (thread) => this.#gdump(thread),
+    });
     this.recent = new RecentList(this.data, this.infos, options.prof_recent_alloc_max);
     this.log = new ProfLog(this.data, this.infos, options.prof_time_resolution);
     this.stats = options.prof_stats ? new ProfStats(this.locks) : null;
   }
 
   /**
-   * prof_boot2: takes the table of contexts (2048 bytes, internal). The caller then takes 114688 and 28672 bytes from arena 0's base, both
-   * aligned to 64, for the lock tables. Pages may be counted before (`pagesAdd`), by the main thread's own start.
+   * prof_boot2, by the main thread's row: takes the table of contexts (2048 bytes, internal). The caller then takes memory for GCTX_LOCKS and for
+   * TDATA_LOCKS mutexes from arena 0's base, both aligned to a cache line. Pages may be counted before (`pagesAdd`), by the main thread's own start.
+   * @throws OutOfMemory if there is none for the table.
    */
   boot(thread: number): void {
     this.data.boot(thread);
@@ -153,8 +159,8 @@ export class Prof {
     const info = this.infos.take(tctx, this.#host.now(), size, usize, szind);
     const { cnts } = data.tctxs;
     const { shiftedCount, bytes } = data.map;
-    const usizeHigh = Math.floor(usize / 0x100000000);
-    const usizeLow = usize - usizeHigh * 0x100000000;
+    const usizeHigh = Math.floor(usize / WORD);
+    const usizeLow = usize - usizeHigh * WORD;
     const at = 2 * szind;
     cnts.add(tctx, Cnt.curObjs, 1, 0);
     cnts.add(tctx, Cnt.curObjsShiftedUnbiased, shiftedCount[at], shiftedCount[at + 1]);
@@ -186,10 +192,10 @@ export class Prof {
     const tctx = infos.tctx[info];
     const usize = infos.usize[info];
     const at = 2 * infos.szind[info];
-    const usizeHigh = Math.floor(usize / 0x100000000);
+    const usizeHigh = Math.floor(usize / WORD);
     cnts.subtract(tctx, Cnt.curObjs, 1, 0);
     cnts.subtract(tctx, Cnt.curObjsShiftedUnbiased, shiftedCount[at], shiftedCount[at + 1]);
-    cnts.subtract(tctx, Cnt.curBytes, usize - usizeHigh * 0x100000000, usizeHigh);
+    cnts.subtract(tctx, Cnt.curBytes, usize - usizeHigh * WORD, usizeHigh);
     cnts.subtract(tctx, Cnt.curBytesUnbiased, bytes[at], bytes[at + 1]);
     if (this.log.logging) {
       data.holdTdataLock(data.tctxs.tdata[tctx]);
@@ -286,9 +292,9 @@ export class Prof {
     this.data.threadActiveInit = active;
   }
 
-  /** prof.reset: all data expire; from now on one sample in 2^lg bytes, 63 at most. Waits already drawn stay. */
+  /** prof.reset: all data expire; from now on one sample in 2^lgSample bytes, 2^63 at most. Waits already drawn stay. */
   reset(thread: number, lgSample: number = this.data.map.lgSample): void {
-    this.data.reset(thread, Math.min(lgSample, 63));
+    this.data.reset(thread, Math.min(lgSample, LG_SAMPLE_MAX));
   }
 
   // Dumps
@@ -296,6 +302,7 @@ export class Prof {
   /**
    * Writes a heap profile by a thread (prof_dump, as prof.dump with a name does). The record of the thread is made if it has none.
    * @returns False if the thread cannot have a record; then nothing is written.
+   * @throws ProfDeadlockError if the thread holds a lock that the dump wants. So do all that dump.
    */
   dump(thread: number, file: ProfFile): boolean {
     return this.#dump(thread, () => file, false) !== null;
@@ -328,7 +335,7 @@ export class Prof {
     return ended !== 'exit';
   }
 
-  /** prof_idump */
+  /** A dump because `interval` bytes were sampled since the last one (prof_idump). */
   #idump(thread: number): void {
     if (!this.#booted || !this.active || this.#host.reentrancyLevel(thread) > 0) return;
     const tdata = this.data.tdataGet(thread);
@@ -337,7 +344,7 @@ export class Prof {
     this.#dump(thread, () => this.#host.openFile(filename), false);
   }
 
-  /** prof_gdump */
+  /** A dump because more pages are in use than ever before (prof_gdump); it waits while the thread works on the table of contexts. */
   #gdump(thread: number): void {
     if (!this.#booted || !this.active || this.#host.reentrancyLevel(thread) > 0) return;
     const { data } = this;
@@ -352,7 +359,7 @@ export class Prof {
     this.#dump(thread, () => this.#host.openFile(filename), false);
   }
 
-  /** prof_dump */
+  /** prof_dump. @returns null if the thread cannot have a record, 'exit' if the leak report ends the process. */
   #dump(thread: number, open: () => ProfFile, leakcheck: boolean): DumpTotals | 'exit' | null {
     const { data } = this;
     const host = this.#host;
@@ -380,7 +387,7 @@ export class Prof {
     return totals;
   }
 
-  /** prof_dump_filename; `seq` -1 for none. */
+  /** `<prefix>.<pid>.<seq>.<kind><seq of the kind>.heap` (prof_dump_filename); `seq`, that of the kind, is -1 for none. */
   #filename(kind: string, seq: number): string {
     return `${this.prefix}.${this.#host.pid}.${this.#dumpSeq++}.${kind}${seq < 0 ? '' : seq}.heap`.slice(0, PATH_MAX);
   }
@@ -429,10 +436,7 @@ export class Prof {
   }
 }
 
-/**
- * Throws an Error that says what is wrong, if profiling's tables are not consistent with each other.
- * For tests and audits, between events.
- */
+/** Checks profiling's tables, each by itself and against the others; between events. @throws Error naming what does not hold. */
 export function checkProf(prof: Prof): void {
   const { data, infos } = prof;
   const { tctxs, gctxs, tdatas } = data;
@@ -449,9 +453,9 @@ export function checkProf(prof: Prof): void {
     used++;
     if (infos.szind[info] >= NSIZES) throw new Error('a sampled object has no size class');
     if (tctxs.gctx[tctx] < 0) throw new Error('a sampled object names a context that is gone');
-    const high = Math.floor(infos.usize[info] / 0x100000000);
+    const high = Math.floor(infos.usize[info] / WORD);
     live.add(tctx, Cnt.curObjs, 1, 0);
-    live.add(tctx, Cnt.curBytes, infos.usize[info] - high * 0x100000000, high);
+    live.add(tctx, Cnt.curBytes, infos.usize[info] - high * WORD, high);
   }
   if (used !== infos.count) throw new Error('rows of sampled objects are lost');
   const references = new Map<number, number>();

@@ -11,12 +11,15 @@ import { BACKTRACE_SEED, Hash128 } from './hash.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import type { ProfStacks } from './host.ts';
 
-/** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX); the root side of deeper ones is lost. */
-export const PROF_BT_MAX = 128;
+/** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX, prof_types.h); the root side of deeper ones is lost. */
+const PROF_BT_MAX = 128;
+/** sizeof(void *): a frame in jemalloc's memory. */
+export const POINTER_BYTES = 8;
 
 /** Backtraces that there is room for at first, with frames and addresses as recordings have them: compiled code is thrown away where a table grows. */
 const ROWS = 2048;
 
+/** Backtraces, each once, and the order in which dumps show them. */
 export class BacktraceTable implements KeyHashes {
   readonly #stacks: ProfStacks;
   /** Rows in use. */
@@ -90,6 +93,7 @@ export class BacktraceTable implements KeyHashes {
     return merged;
   }
 
+  /** prof_bt_keycomp's order as prof_gctx_comp has it: memcmp of the common length, then the length. Negative, 0 or positive. */
   #compare(a: number, b: number): number {
     const { starts, entries, addresses } = this;
     let i = starts[a];
@@ -106,6 +110,7 @@ export class BacktraceTable implements KeyHashes {
     return endA - starts[a] - (endB - starts[b]);
   }
 
+  /** The row of a stack that has not been asked for before; equal addresses give the row that is there. */
   #intern(stack: number): number {
     const ids = this.#ids;
     const { words, result } = this.#hash;
@@ -151,6 +156,7 @@ export class BacktraceTable implements KeyHashes {
     return row;
   }
 
+  /** Whether a row holds the first `depth` addresses of `#ids`. */
   #equals(row: number, depth: number): boolean {
     const start = this.starts[row];
     if (this.starts[row + 1] - start !== depth) return false;
@@ -158,6 +164,7 @@ export class BacktraceTable implements KeyHashes {
     return true;
   }
 
+  /** The id of a frame's address, added if it is new. */
   #addressOf(frame: number): number {
     if (frame >= this.#frameAddresses.length) this.#frameAddresses = grown(this.#frameAddresses, frame + 1);
     const known = this.#frameAddresses[frame];
@@ -176,7 +183,7 @@ export class BacktraceTable implements KeyHashes {
     return id;
   }
 
-  /** Throws if the table is not what it says: each row's hashes fit its addresses, and the dump order is strictly increasing. */
+  /** @throws Error unless each row's hashes fit its addresses, and the dump order is strictly increasing. */
   check(): void {
     const { words, result } = this.#hash;
     for (let row = 0; row < this.length; row++) {
@@ -197,6 +204,7 @@ export class BacktraceTable implements KeyHashes {
   }
 }
 
+/** The bytes of a 32-bit word in the other order: memcmp looks at the lowest first. */
 function swapBytes(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }

@@ -18,12 +18,16 @@ export const Cnt = {
 } as const;
 export type Cnt = (typeof Cnt)[keyof typeof Cnt];
 
+/** Words of a row: two for each counter. */
 const ROW_WORDS = 16;
+/** A word holds so many values. */
+const WORD = 2 ** 32;
 
 /** Rows of eight counters. */
 export class CntTable {
   words: Uint32Array;
 
+  /** @param rows room for so many, all 0 */
   constructor(rows: number) {
     this.words = new Uint32Array(rows * ROW_WORDS);
   }
@@ -33,18 +37,20 @@ export class CntTable {
     if ((row + 1) * ROW_WORDS > this.words.length) this.words = grown(this.words, (row + 1) * ROW_WORDS);
   }
 
+  /** Sets all eight counters of a row to 0. */
   clear(row: number): void {
     this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS);
   }
 
-  /** Adds the 64-bit value whose words are (low, high). */
+  /** Adds the 64-bit value whose words are (low, high), modulo 2^64. */
   add(row: number, counter: Cnt, low: number, high: number): void {
     const at = row * ROW_WORDS + counter * 2;
     const sum = this.words[at] + low;
     this.words[at] = sum;
-    this.words[at + 1] += high + (sum > 0xffffffff ? 1 : 0);
+    this.words[at + 1] += high + (sum >= WORD ? 1 : 0);
   }
 
+  /** Subtracts such a value, modulo 2^64. */
   subtract(row: number, counter: Cnt, low: number, high: number): void {
     const at = row * ROW_WORDS + counter * 2;
     const difference = this.words[at] - low;
@@ -61,10 +67,11 @@ export class CntTable {
     for (let i = 0; i < ROW_WORDS; i += 2, at += 2, sourceAt += 2) {
       const sum = words[at] + source[sourceAt];
       words[at] = sum;
-      words[at + 1] += source[sourceAt + 1] + (sum > 0xffffffff ? 1 : 0);
+      words[at + 1] += source[sourceAt + 1] + (sum >= WORD ? 1 : 0);
     }
   }
 
+  /** Whether a counter is 0. */
   isZero(row: number, counter: Cnt): boolean {
     const at = row * ROW_WORDS + counter * 2;
     return this.words[at] === 0 && this.words[at + 1] === 0;
@@ -73,7 +80,7 @@ export class CntTable {
   /** The counter as a double, rounded to the nearest as C's conversion does. */
   number(row: number, counter: Cnt): number {
     const at = row * ROW_WORDS + counter * 2;
-    return this.words[at + 1] * 0x100000000 + this.words[at];
+    return this.words[at + 1] * WORD + this.words[at];
   }
 
   /** The counter's exact decimal text. */

@@ -9,23 +9,44 @@ import { Ckh } from './ckh.ts';
 import type { ProfHost, ProfLocks } from './host.ts';
 import { ProfDeadlockError } from './host.ts';
 import { grown } from '../columns.ts';
-import type { BacktraceTable } from './prof_bt.ts';
+import { type BacktraceTable, POINTER_BYTES } from './prof_bt.ts';
 import { Cnt } from './prof_cnt.ts';
 import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';
 import { UnbiasMap } from './unbias.ts';
 
+/** sizeof(prof_tdata_t), sizeof(prof_tctx_t) (prof_structs.h), in this build. */
 const TDATA_BYTES = 1208;
 const TCTX_BYTES = 200;
-/** A gctx without frames; each frame takes 8 more. */
+/** offsetof(prof_gctx_t, vec): a gctx without frames. */
 const GCTX_BYTES = 120;
-/** PROF_NTDATA_LOCKS and PROF_NCTX_LOCKS: so many locks are shared by all. */
-const TDATA_LOCKS = 256;
-const GCTX_LOCKS = 1024;
+/** PROF_NTDATA_LOCKS and PROF_NCTX_LOCKS (prof_types.h): so many locks are shared by all. */
+export const TDATA_LOCKS = 256;
+export const GCTX_LOCKS = 1024;
+/** Character codes that the C locale takes for graphic or blank, besides the tab: what a thread's name may hold (isgraph, isblank). */
+const BLANK = 0x20;
+const TAB = 0x09;
+const LAST_GRAPHIC = 0x7e;
 
 /** For a context: there is no memory to make it. */
 export const NO_MEMORY = -2;
 
+/** What profiling data is made with. */
+export interface ProfDataMaking {
+  readonly host: ProfHost;
+  readonly backtraces: BacktraceTable;
+  readonly locks: ProfLocks;
+  /** prof_accum */
+  readonly accum: boolean;
+  /** prof_thread_active_init */
+  readonly threadActiveInit: boolean;
+  /** lg_prof_sample, 0..63. */
+  readonly lgSample: number;
+  /** prof_gdump, by the row of the thread whose call is in progress. */
+  readonly gdump: (thread: number) => void;
+}
+
+/** The records of threads and contexts, and the tables in which they are found. Rows of all of them are named -1 where there is none. */
 export class ProfData {
   readonly host: ProfHost;
   readonly backtraces: BacktraceTable;
@@ -39,7 +60,7 @@ export class ProfData {
   readonly tdatas = new TdataTable();
   readonly gctxs = new GctxTable();
   readonly tctxs = new TctxTable();
-  /** Backtrace -> gctx. */
+  /** Row of the backtrace -> gctx. There from the boot on. */
   bt2gctx!: Ckh;
   /** Thread row -> row of its record + 1, 0 if it has none. */
   #tdataOf = new Int32Array(16);
@@ -52,15 +73,7 @@ export class ProfData {
   /** prof_gdump, for the one that was put off while bt2gctx was locked. */
   readonly #gdump: (thread: number) => void;
 
-  constructor(
-    host: ProfHost,
-    backtraces: BacktraceTable,
-    locks: ProfLocks,
-    accum: boolean,
-    threadActiveInit: boolean,
-    lgSample: number,
-    gdump: (thread: number) => void,
-  ) {
+  constructor({ host, backtraces, locks, accum, threadActiveInit, lgSample, gdump }: ProfDataMaking) {
     this.host = host;
     this.backtraces = backtraces;
     this.locks = locks;
@@ -70,7 +83,7 @@ export class ProfData {
     this.#gdump = gdump;
   }
 
-  /** Allocates the table of contexts (prof_data_init). */
+  /** Allocates the table of contexts (prof_data_init). @throws OutOfMemory if there is none for it: jemalloc does not start. */
   boot(thread: number): void {
     this.bt2gctx = new Ckh(this.host, thread, this.backtraces);
     if (this.bt2gctx.handle < 0) throw new OutOfMemory();
@@ -94,7 +107,7 @@ export class ProfData {
     this.#tdataOf[thread] = tdata + 1;
   }
 
-  /** prof_tdata_init_impl; -1 if out of memory. */
+  /** Makes a thread's record, which is its own from then on (prof_tdata_init_impl). @param nameHandle the memory of `name`. @returns -1 if out of memory. */
   #tdataInit(thread: number, thrUid: number, thrDiscrim: number, name: string | null, nameHandle: number, active: boolean): number {
     const { tdatas, host } = this;
     const handle = host.iallocztm(thread, TDATA_BYTES, 1, 0);
@@ -121,7 +134,7 @@ export class ProfData {
     return tdata;
   }
 
-  /** prof_tdata_reinit */
+  /** Gives a thread whose record has expired a new one, of the same name and activity (prof_tdata_reinit). @returns -1 if out of memory. */
   #tdataReinit(thread: number, old: number): number {
     const { tdatas } = this;
     const thrUid = tdatas.thrUid[old];
@@ -152,7 +165,7 @@ export class ProfData {
     }
   }
 
-  /** prof_tdata_destroy_locked */
+  /** Gives back a record that no context names (prof_tdata_destroy_locked, its lock counted by the caller). */
   #tdataDestroyLocked(thread: number, tdata: number): void {
     const { tdatas, host } = this;
     if (tdatas.name[tdata] !== null) host.idalloctm(thread, tdatas.nameHandle[tdata]);
@@ -193,7 +206,7 @@ export class ProfData {
     const name = end < 0 ? text : text.slice(0, end);
     for (let i = 0; i < name.length; i++) {
       const code = name.charCodeAt(i);
-      if ((code < 0x20 && code !== 0x09) || code > 0x7e) return 'EFAULT';
+      if ((code < BLANK && code !== TAB) || code > LAST_GRAPHIC) return 'EFAULT';
     }
     const handle = name === '' ? 0 : this.#nameAlloc(thread, name);
     if (handle < 0) return 'EAGAIN';
@@ -209,7 +222,7 @@ export class ProfData {
     this.locks.prof++;
   }
 
-  /** prof_leave */
+  /** Unlocks bt2gctx, and takes the gdump that has waited for it (prof_leave). */
   leave(thread: number, tdata: number): void {
     const { tdatas } = this;
     if (tdata < 0) return;
@@ -226,7 +239,7 @@ export class ProfData {
     let gctx = bt2gctx.search(bt);
     if (gctx < 0) {
       this.leave(thread, tdata);
-      const handle = this.host.iallocztm(thread, GCTX_BYTES + 8 * this.backtraces.depth(bt), 1, 0);
+      const handle = this.host.iallocztm(thread, GCTX_BYTES + POINTER_BYTES * this.backtraces.depth(bt), 1, 0);
       if (handle < 0) return -1;
       gctx = gctxs.take(bt, handle, (this.#cumGctxs++ + GCTX_LOCKS - 1) % GCTX_LOCKS);
       this.enter(tdata);
@@ -294,7 +307,7 @@ export class ProfData {
     this.#tctxDestroy(thread, tctx);
   }
 
-  /** prof_tctx_destroy */
+  /** Takes a tctx out of both of its tables, and with it a record or a gctx that it was the last of (prof_tctx_destroy). */
   #tctxDestroy(thread: number, tctx: number): void {
     const { tdatas, tctxs, gctxs, host } = this;
     const gctx = tctxs.gctx[tctx];
@@ -330,6 +343,7 @@ export class ProfData {
     this.#heldTdataLock = this.tdatas.thrUid[tdata] % TDATA_LOCKS;
   }
 
+  /** The lock that holdTdataLock took is free again. */
   dropTdataLock(): void {
     this.#heldTdataLock = -1;
   }

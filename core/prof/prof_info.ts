@@ -6,6 +6,7 @@
  */
 import { grown } from '../columns.ts';
 
+/** A row for each live sampled object. */
 export class InfoTable {
   /** Rows ever used. */
   length = 0;
@@ -25,6 +26,7 @@ export class InfoTable {
   recent = new Int32Array(64);
   #free = -1;
 
+  /** A row for a sample that `tctx` counts (large_prof_info_set): taken at `time`, ns, of `size` requested and `usize` usable bytes, of size class `szind`. */
   take(tctx: number, time: number, size: number, usize: number, szind: number): number {
     let row = this.#free;
     if (row >= 0) {
@@ -50,6 +52,7 @@ export class InfoTable {
     return row;
   }
 
+  /** Gives back the row of an object that is gone. */
   give(row: number): void {
     this.tctx[row] = -1;
     this.recent[row] = this.#free;

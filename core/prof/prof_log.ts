@@ -8,29 +8,34 @@ import { Ckh } from './ckh.ts';
 import { Hash128, LOG_THREAD_SEED } from './hash.ts';
 import { jsonString } from './json.ts';
 import { astray } from './host.ts';
+import { POINTER_BYTES } from './prof_bt.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
 import { integerText, traceText } from './prof_recent.ts';
 
+/** sizeof(prof_alloc_node_t), in this build. */
 const ALLOC_NODE_BYTES = 64;
-/** A backtrace node without frames; each takes 8 more. */
+/** offsetof(prof_bt_node_t, vec): a backtrace node without frames. */
 const BT_NODE_BYTES = 32;
-/** A thread node without its name and the zero that ends it. */
+/** offsetof(prof_thr_node_t, name): a thread node without its name and the zero that ends it. */
 const THR_NODE_BYTES = 24;
-/** PROF_LOG_STOP_BUFSIZE */
+/** PROF_LOG_STOP_BUFSIZE. As much text goes to the file at a time. */
 const PRINT_BUFFER_BYTES = 65536;
 
+/** prof_thr_node_t */
 interface LogThread {
   readonly thrUid: number;
   readonly name: string;
   readonly handle: number;
 }
 
+/** prof_bt_node_t: a row of the table of backtraces. */
 interface LogBacktrace {
   readonly bt: number;
   readonly handle: number;
 }
 
+/** prof_alloc_node_t: a sampled object that was freed. Threads and traces are rows of the log; times are ns since start, `usize` usable bytes. */
 interface LogAllocation {
   readonly handle: number;
   readonly allocThread: number;
@@ -42,6 +47,7 @@ interface LogAllocation {
   readonly usize: number;
 }
 
+/** The log of one process. It can be started and stopped any number of times. */
 export class ProfLog {
   readonly #data: ProfData;
   readonly #infos: InfoTable;
@@ -49,7 +55,6 @@ export class ProfLog {
   #started = false;
   #filename = '';
   #startTime = 0;
-  /** True once a log was started: then one that is still open at exit is stopped there. */
   #everStarted = false;
   #backtraceTable: Ckh | null = null;
   #threadTable: Ckh | null = null;
@@ -62,6 +67,7 @@ export class ProfLog {
 
   readonly #hash: Hash128;
 
+  /** @param resolution prof_time_resolution, for the log to name */
   constructor(data: ProfData, infos: InfoTable, resolution: string) {
     this.#data = data;
     this.#infos = infos;
@@ -69,10 +75,12 @@ export class ProfLog {
     this.#hash = new Hash128(data.host.memory, 1);
   }
 
+  /** Whether a log is open (prof_logging_state). */
   get logging(): boolean {
     return this.#started;
   }
 
+  /** Whether any log was ever started: the library stops an open one at exit then (prof_log_stop_final). */
   get everStarted(): boolean {
     return this.#everStarted;
   }
@@ -87,7 +95,10 @@ export class ProfLog {
     return true;
   }
 
-  /** Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log). */
+  /**
+   * Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log).
+   * @throws InputError if there is no memory for it: the library does not look (astray).
+   */
   free(thread: number, info: number, stack: number): void {
     const data = this.#data;
     if (!this.#started || data.tdataOf(thread) < 0) return;
@@ -127,7 +138,7 @@ export class ProfLog {
     return handle;
   }
 
-  /** prof_log_thr_index */
+  /** The number of a thread in the log, added if it is new there (prof_log_thr_index). */
   #threadIndex(thread: number, thrUid: number, name: string): number {
     const known = this.#threadRows.get(thrUid);
     if (known !== undefined) return known;
@@ -150,12 +161,12 @@ export class ProfLog {
     return index;
   }
 
-  /** prof_log_bt_index */
+  /** The number of a backtrace in the log, added if it is new there (prof_log_bt_index). */
   #traceIndex(thread: number, bt: number): number {
     const known = this.#backtraceTable!.search(bt);
     if (known >= 0) return known;
     const index = this.#backtraces.length;
-    const handle = this.#nodeOf(thread, BT_NODE_BYTES + 8 * this.#data.backtraces.depth(bt));
+    const handle = this.#nodeOf(thread, BT_NODE_BYTES + POINTER_BYTES * this.#data.backtraces.depth(bt));
     this.#backtraces.push({ bt, handle });
     if (!this.#backtraceTable!.insert(thread, bt, index)) throw astray();
     return index;
@@ -201,12 +212,13 @@ export class ProfLog {
     return true;
   }
 
+  /** Writes a member that is an array, a node at a time; `textOf` frees the node, as the library does while it prints. */
   #writeArray<T>(file: { write(text: string): void }, name: string, nodes: readonly T[], textOf: (node: T) => string): void {
     let text = `,"${name}":[`;
     for (let i = 0; i < nodes.length; i++) {
       if (i > 0) text += ',';
       text += textOf(nodes[i]);
-      if (text.length > 65536) {
+      if (text.length > PRINT_BUFFER_BYTES) {
         file.write(text);
         text = '';
       }

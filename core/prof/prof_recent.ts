@@ -9,10 +9,12 @@ import { grown } from '../columns.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
 
+/** sizeof(prof_recent_t) (prof_structs.h), in this build. */
 const NODE_BYTES = 72;
 /** PROF_RECENT_PRINT_BUFSIZE */
 const PRINT_BUFFER_BYTES = 65536;
 
+/** The list (prof_recent_alloc_list): rows of nodes, linked from the oldest to the newest. */
 export class RecentList {
   readonly #data: ProfData;
   readonly #infos: InfoTable;
@@ -38,6 +40,7 @@ export class RecentList {
   /** Row of the live object, -1 once it is released. */
   #info = new Int32Array(16);
 
+  /** @param max prof_recent_alloc_max: most nodes, -1 without limit, 0 for none at all */
   constructor(data: ProfData, infos: InfoTable, max: bigint) {
     this.#data = data;
     this.#infos = infos;
@@ -45,6 +48,7 @@ export class RecentList {
     this.#limit = max < 0n ? Infinity : Number(max);
   }
 
+  /** experimental.prof_recent.alloc_max: most nodes; -1 without limit, 0 off. */
   get max(): bigint {
     return this.#max;
   }
@@ -155,6 +159,7 @@ export class RecentList {
     return `{"sample_interval":${1n << BigInt(data.map.lgSample)},"recent_alloc_max":${this.#max},"recent_alloc":[${nodes.join(',')}]}`;
   }
 
+  /** prof_recent_alloc_dump_node */
   #nodeText(node: number): string {
     const released = this.#info[node] < 0;
     let text =
@@ -164,6 +169,7 @@ export class RecentList {
     return text + '}';
   }
 
+  /** What a node says of its allocation ("alloc") or of its free ("dalloc"). */
   #sideText(side: string, tctx: number, time: number): string {
     const { tctxs, tdatas, gctxs, backtraces, host } = this.#data;
     const name = tdatas.name[tctxs.tdata[tctx]];
@@ -183,12 +189,13 @@ export class RecentList {
     this.#info[node] = -1;
   }
 
-  /** decrement_recent_count */
+  /** Drops a reference to a context, which goes if it was the last need of it (decrement_recent_count). */
   #release(thread: number, tctx: number): void {
     this.#data.tctxs.recentCount[tctx]--;
     this.#data.tctxTryDestroy(thread, tctx);
   }
 
+  /** A row for a node. */
   #take(): number {
     if (this.#free >= 0) {
       const node = this.#free;
@@ -210,7 +217,7 @@ export class RecentList {
     return node;
   }
 
-  /** Adds to `references` how often the list refers to each tctx; throws if nodes and objects do not name each other. */
+  /** Adds to `references` how often the list refers to each tctx. @throws Error unless nodes and objects name each other, and the list is as long as it says. */
   check(references: Map<number, number>): void {
     let count = 0;
     for (let node = this.#first; node >= 0; node = this.#next[node]) {

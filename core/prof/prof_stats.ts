@@ -13,6 +13,7 @@ export interface ProfStatsRow {
   readonly count: bigint;
 }
 
+/** What `prof.stats.bins.<i>` and `prof.stats.lextents.<i>` tell (prof_stats_t): sums modulo 2^64, by size class. */
 export class ProfStats {
   readonly #locks: ProfLocks;
   readonly #liveRequested = new BigUint64Array(NSIZES);
@@ -34,20 +35,20 @@ export class ProfStats {
     this.#accumCount[szind]++;
   }
 
-  /** prof_stats_dec */
+  /** Books that a sampled object of `size` requested bytes is gone (prof_stats_dec). */
   remove(szind: number, size: number): void {
     this.#locks.prof_stats++;
     this.#liveRequested[szind] -= BigInt(size);
     this.#liveCount[szind]--;
   }
 
-  /** Takes the lock, as each of the library's reads does (prof_stats_get_live). */
+  /** Sums over live sampled objects (prof_stats_get_live); the lock is taken, as by each of the library's reads. */
   live(szind: number): ProfStatsRow {
     this.#locks.prof_stats++;
     return { requested: this.#liveRequested[szind], count: this.#liveCount[szind] };
   }
 
-  /** prof_stats_get_accum */
+  /** Sums over all sampled objects that ever were (prof_stats_get_accum). */
   accum(szind: number): ProfStatsRow {
     this.#locks.prof_stats++;
     return { requested: this.#accumRequested[szind], count: this.#accumCount[szind] };

@@ -9,6 +9,7 @@ import { grown } from '../columns.ts';
 import { CntTable } from './prof_cnt.ts';
 import type { TdataTable } from './prof_tdata.ts';
 
+/** Global contexts (prof_gctx_t). */
 export class GctxTable {
   /** Rows ever used. */
   length = 0;
@@ -27,6 +28,7 @@ export class GctxTable {
   limbo = new Uint8Array(64);
   #free = -1;
 
+  /** A row for the context of backtrace row `bt`, without a tctx yet (prof_gctx_create). */
   take(bt: number, handle: number, lock: number): number {
     let row = this.#free;
     if (row >= 0) {
@@ -52,6 +54,7 @@ export class GctxTable {
     return row;
   }
 
+  /** Gives back the row of a context without a tctx. */
   give(row: number): void {
     this.bt[row] = -1;
     this.first[row] = this.#free;
@@ -60,6 +63,7 @@ export class GctxTable {
   }
 }
 
+/** Contexts of threads (prof_tctx_t). */
 export class TctxTable {
   /** Rows ever used. */
   length = 0;
@@ -77,13 +81,16 @@ export class TctxTable {
   recentCount = new Float64Array(64);
   /** 1 between its look-up and the recording of the object. */
   prepared = new Uint8Array(64);
+  /** Handle of the memory. */
   handle = new Float64Array(64);
+  /** Its counters (prof_cnt_t). */
   readonly cnts = new CntTable(64);
   /** The tctx after this one in its gctx's list, -1 at the end. */
   next = new Int32Array(64);
   #previous = new Int32Array(64);
   #free = -1;
 
+  /** A row for a context of the thread whose record is `tdata`, with counters of 0; it is linked by `link`. */
   take(tdata: number, thrUid: number, thrDiscrim: number, tctxUid: number, handle: number): number {
     let row = this.#free;
     if (row >= 0) {
@@ -119,6 +126,7 @@ export class TctxTable {
     else this.#previous[after] = row;
   }
 
+  /** Takes a tctx out of its gctx's list. */
   unlink(row: number, gctxs: GctxTable): void {
     const gctx = this.gctx[row];
     const before = this.#previous[row];
@@ -137,6 +145,7 @@ export class TctxTable {
     this.count--;
   }
 
+  /** prof_tctx_comp */
   #precedes(a: number, b: number): boolean {
     if (this.thrUid[a] !== this.thrUid[b]) return this.thrUid[a] < this.thrUid[b];
     if (this.thrDiscrim[a] !== this.thrDiscrim[b]) return this.thrDiscrim[a] < this.thrDiscrim[b];
@@ -158,7 +167,10 @@ export class TctxTable {
   }
 }
 
-/** Throws unless every tctx is in the list of its gctx, in order, and in the table of its thread under its backtrace, and every one in a table is in a list. */
+/**
+ * @throws Error unless every tctx is in the list of its gctx, in order, and in the table of its thread under its backtrace, and every one in a
+ *   table is in a list.
+ */
 export function checkTctx(tctxs: TctxTable, gctxs: GctxTable, tdatas: TdataTable): void {
   let linked = 0;
   let used = 0;

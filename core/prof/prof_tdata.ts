@@ -7,6 +7,7 @@
 import type { Ckh } from './ckh.ts';
 import { grown } from '../columns.ts';
 
+/** Threads' records (prof_tdata_t), linked in the order of a dump (tdatas). */
 export class TdataTable {
   /** Rows ever used; free ones among them are linked from #free. */
   length = 0;
@@ -32,6 +33,7 @@ export class TdataTable {
   enq = new Uint8Array(16);
   /** 1 if a gdump waits for that. */
   enqGdump = new Uint8Array(16);
+  /** Number of the next tctx that the record's thread makes. */
   tctxUidNext = new Float64Array(16);
   /** Backtrace -> tctx. */
   readonly bt2tctx: Ckh[] = [];
@@ -103,7 +105,7 @@ export class TdataTable {
   }
 }
 
-/** Throws if the records are not linked in order, or a record's table is not sound. */
+/** @throws Error unless the records are linked in order, and each one's table is sound. */
 export function checkTdata(tdatas: TdataTable): void {
   let count = 0;
   for (let row = tdatas.first, before = -1; row >= 0; before = row, row = tdatas.next[row]) {

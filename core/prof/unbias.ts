@@ -7,9 +7,12 @@
 import { indexToSize, NSIZES } from '../sizes/sc.ts';
 import { exp } from './exp.ts';
 
-/** Above which a sum of doubles no longer prints exactly by itself. */
-const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+const TWO_32 = 2 ** 32;
 const TWO_64 = 2 ** 64;
+/** Bits of a draw (prof_sample_new_event_wait): as many as a double's fraction has. */
+export const DRAW_BITS = 53;
+/** A count is multiplied by so much before it is rounded (1 << SC_LG_TINY_MIN): that keeps the error small, and sums of counts below sums of bytes. */
+const COUNT_SHIFT = 8;
 
 /** What one sampled object of each size class stands for at a sampling rate of 2^lg bytes. */
 export class UnbiasMap {
@@ -23,6 +26,7 @@ export class UnbiasMap {
   readonly bytes: Uint32Array = new Uint32Array(2 * NSIZES);
   readonly #logMiss: number;
 
+  /** prof_unbias_map_init. @param lgSample 0..63 */
   constructor(lgSample: number) {
     this.lgSample = lgSample;
     this.rate = 2 ** lgSample;
@@ -31,17 +35,17 @@ export class UnbiasMap {
       const size = indexToSize[szind];
       const chance = 1 - exp(-size / this.rate);
       setRounded(this.bytes, szind, size / chance);
-      setRounded(this.shiftedCount, szind, 8 / chance);
+      setRounded(this.shiftedCount, szind, COUNT_SHIFT / chance);
     }
   }
 
   /**
    * Bytes until the next sample, geometrically distributed with a mean of 2^lgSample (prof_sample_new_event_wait).
    * At lgSample 0 every allocation is sampled, and the library does not draw: do not ask then.
-   * @param r53 A uniform draw of 53 bits.
+   * @param r53 A uniform draw of DRAW_BITS bits.
    */
   wait(r53: number): number {
-    const u = r53 === 0 ? 1 : r53 * 2 ** -53;
+    const u = r53 === 0 ? 1 : r53 * 2 ** -DRAW_BITS;
     const quotient = Math.log(u) / this.#logMiss;
     // From lg 54 on the divisor is 0, and the library's conversion of an infinite or undefined quotient gives 2^63.
     return quotient < 2 ** 63 && quotient >= 0 ? Math.trunc(quotient) + 1 : 2 ** 63;
@@ -55,7 +59,7 @@ export class UnbiasMap {
    */
   dumpText(shiftedObjs: number, unbiasedBytes: number): string {
     if (shiftedObjs === 0 || unbiasedBytes === 0) return '0: 0';
-    const meanSize = unbiasedBytes / (shiftedObjs / 8);
+    const meanSize = unbiasedBytes / (shiftedObjs / COUNT_SHIFT);
     const sampledBytes = unbiasedBytes * (1 - exp(-meanSize / this.rate));
     return `${uint64Text(sampledBytes / meanSize)}: ${uint64Text(sampledBytes)}`;
   }
@@ -70,7 +74,7 @@ export function round(value: number): number {
 /** A double rounded to a uint64, as decimal text; the largest one where it does not fit or is not a number (prof_double_uint64_cast). */
 function uint64Text(value: number): string {
   const rounded = round(value);
-  if (rounded <= MAX_SAFE) return String(rounded);
+  if (rounded <= Number.MAX_SAFE_INTEGER) return String(rounded);
   return rounded < TWO_64 ? BigInt(rounded).toString() : '18446744073709551615';
 }
 
@@ -78,6 +82,6 @@ function uint64Text(value: number): string {
 function setRounded(words: Uint32Array, index: number, value: number): void {
   const rounded = round(value);
   const fits = rounded < TWO_64;
-  words[2 * index] = fits ? rounded % 0x100000000 : 0;
-  words[2 * index + 1] = fits ? Math.floor(rounded / 0x100000000) : 0;
+  words[2 * index] = fits ? rounded % TWO_32 : 0;
+  words[2 * index + 1] = fits ? Math.floor(rounded / TWO_32) : 0;
 }

@@ -5,16 +5,32 @@
  * Differs: sizes are doubles. Every class is exact; a request above 2^53 has been rounded up on its way in, which keeps its class.
  */
 
+/** LG_PAGE and PAGE, HUGEPAGE, of pages.h, as Debian builds them. Bytes. */
+export const LG_PAGE = 12;
 export const PAGE = 4096;
 export const HUGEPAGE = 2097152;
-/** Alignment of every allocation from 16 bytes on, bytes (QUANTUM, quantum.h). */
+/** Alignment of every allocation from 16 bytes on, and what all larger size classes are multiples of, bytes (QUANTUM, quantum.h). */
 export const QUANTUM = 16;
+/** LG_CACHELINE and CACHELINE of jemalloc_internal_types.h: bytes. */
+export const LG_CACHELINE = 6;
+export const CACHELINE = 64;
+/** 2^SC_LG_TINY_MIN: the least class, and the steps of the lookup table, bytes. */
+const TINY_MIN = 8;
+/** SC_LOOKUP_MAXCLASS: the largest request whose class is looked up in a table, bytes. */
+const LOOKUP_MAXCLASS = 4096;
+/** SC_LG_NGROUP and SC_NGROUP: classes of a group, that is, per doubling of the size. */
+const LG_NGROUP = 2;
+const NGROUP = 4;
+/** Index of the first class of the first regular group (80 bytes), and the lg of that group's base (SC_LG_FIRST_REGULAR_BASE). */
+const FIRST_REGULAR = 5;
+const LG_FIRST_REGULAR_BASE = 6;
 /** Small size classes, 8 to 14336 bytes (SC_NBINS). */
 export const NBINS = 36;
 /** All size classes (SC_NSIZES). */
 export const NSIZES = 232;
 /** Page size classes (SC_NPSIZES). */
 export const NPSIZES = 199;
+/** SC_SMALL_MAXCLASS, SC_LARGE_MINCLASS and SC_LARGE_MAXCLASS, bytes. */
 export const SMALL_MAXCLASS = 14336;
 export const LARGE_MINCLASS = 16384;
 export const LARGE_MAXCLASS = 0x7000000000000000;
@@ -23,36 +39,47 @@ export const LARGE_MIN_INDEX = 36;
 /** Pad that large extents carry for the cache-oblivious offset (sz_large_pad), in pages. */
 export const LARGE_PAD_PAGES = 1;
 
-/** SizeClass -> bytes. */
+/** Where a size passes what shifts of 32 bits can do: it is brought down by so many doublings at a time. */
+const SHIFTABLE = 2 ** 30;
+const DOUBLINGS = 20;
+
+/** SizeClass -> bytes (sz_index2size_tab). */
 export const indexToSize: Float64Array = new Float64Array(NSIZES);
-indexToSize[0] = 8;
+indexToSize[0] = TINY_MIN;
 for (let index = 1; index < NSIZES; index++) {
-  const group = (index - 5) >> 2;
-  indexToSize[index] = index <= 4 ? 16 * index : 2 ** (group + 6) + (((index - 5) & 3) + 1) * 2 ** (group + 4);
+  if (index < FIRST_REGULAR) {
+    indexToSize[index] = QUANTUM * index;
+  } else {
+    const group = (index - FIRST_REGULAR) >> LG_NGROUP;
+    const base = 2 ** (group + LG_FIRST_REGULAR_BASE);
+    indexToSize[index] = base + (((index - FIRST_REGULAR) & (NGROUP - 1)) + 1) * (base / NGROUP);
+  }
 }
 
 /** Ceiling of (request / 8) -> SizeClass, for requests up to 4096 bytes (sz_size2index_tab). */
-export const smallIndex: Uint8Array = new Uint8Array(4096 / 8 + 1);
-for (let eighth = 0; eighth < smallIndex.length; eighth++) smallIndex[eighth] = computeIndex(eighth * 8);
+export const smallIndex: Uint8Array = new Uint8Array(LOOKUP_MAXCLASS / TINY_MIN + 1);
+for (let eighth = 0; eighth < smallIndex.length; eighth++) smallIndex[eighth] = computeIndex(eighth * TINY_MIN);
 
-/** The class that serves a request of `size` bytes (sz_size2index); 232 if it is above the largest class. */
+/** The class that serves a request of `size` bytes (sz_size2index); NSIZES if it is above the largest class. */
 export function sizeToIndex(size: number): number {
-  if (size <= 4096) return smallIndex[(size + 7) >> 3];
+  if (size <= LOOKUP_MAXCLASS) return smallIndex[(size + TINY_MIN - 1) >> 3];
   return computeIndex(size);
 }
 
+/** sz_size2index_compute */
 function computeIndex(size: number): number {
-  if (size <= 8) return 0;
-  if (size <= 64) return Math.ceil(size / 16);
+  if (size <= TINY_MIN) return 0;
+  if (size <= NGROUP * QUANTUM) return Math.ceil(size / QUANTUM);
   if (size > LARGE_MAXCLASS) return NSIZES;
-  // Classes above 2^22 are multiples of 2^20, so rounding up to one keeps the class and brings it 20 doublings (80 classes) down.
+  // classes above 2^22 are multiples of 2^20, so rounding up to one keeps the class and brings it 20 doublings (80 classes) down
   let doublings = 0;
-  while (size > 0x40000000) {
-    size = Math.ceil(size / 0x100000);
-    doublings += 20;
+  while (size > SHIFTABLE) {
+    size = Math.ceil(size / 2 ** DOUBLINGS);
+    doublings += DOUBLINGS;
   }
   const lg = 31 - Math.clz32(size - 1);
-  return 4 * (lg + doublings - 6) + 5 + (((size - 1) >>> (lg - 2)) & 3);
+  const group = lg + doublings - LG_FIRST_REGULAR_BASE;
+  return FIRST_REGULAR + NGROUP * group + (((size - 1) >>> (lg - LG_NGROUP)) & (NGROUP - 1));
 }
 
 /** Usable bytes of a request (sz_s2u); infinity above the largest class. */
@@ -77,31 +104,37 @@ export function alignedUsableSize(size: number, alignment: number): number {
   return usize + PAGE + (Math.ceil(alignment / PAGE) * PAGE - PAGE) < 2 ** 64 ? usize : 0;
 }
 
-/** Page size class -> pages: 1 2 3 4 5 6 7 8 10 12 14 16 20 … (sz_pind2sz_tab); index 199 is one page above the largest. */
+/** Page size class -> pages: 1 2 3 4 5 6 7 8 10 12 14 16 20 … (sz_pind2sz_tab); index NPSIZES is one page above the largest. */
 export const pindToPages: Float64Array = new Float64Array(NPSIZES + 1);
 for (let pind = 0; pind < NPSIZES; pind++) {
-  pindToPages[pind] = pind < 4 ? pind + 1 : 2 ** ((pind >> 2) + 1) * (1 + ((pind & 3) + 1) / 4);
+  const base = 2 ** ((pind >> LG_NGROUP) + 1);
+  pindToPages[pind] = pind < NGROUP ? pind + 1 : base + ((pind & (NGROUP - 1)) + 1) * (base / NGROUP);
 }
 pindToPages[NPSIZES] = LARGE_MAXCLASS / PAGE + 1;
 
+/** Pages -> page size class, for extents of up to 4 MiB. */
 const smallPinds: Uint8Array = new Uint8Array(1025);
-for (let pages = 1; pages <= 1024; pages++) smallPinds[pages] = computePind(pages);
+for (let pages = 1; pages < smallPinds.length; pages++) smallPinds[pages] = computePind(pages);
 
-/** Smallest page size class of at least `pages` pages (sz_psz2ind); 199 above the largest. It is also the row of an eset that holds extents of so many pages. */
+/**
+ * Smallest page size class of at least `pages` pages (sz_psz2ind); NPSIZES above the largest. It is also the row of an eset that holds
+ * extents of so many pages.
+ */
 export function pagesToPind(pages: number): number {
   return pages <= 1024 ? smallPinds[pages] : computePind(pages);
 }
 
 function computePind(pages: number): number {
-  if (pages <= 4) return pages - 1;
+  if (pages <= NGROUP) return pages - 1;
   if (pages > LARGE_MAXCLASS / PAGE) return NPSIZES;
   let doublings = 0;
-  while (pages > 0x40000000) {
-    pages = Math.ceil(pages / 0x100000);
-    doublings += 20;
+  while (pages > SHIFTABLE) {
+    pages = Math.ceil(pages / 2 ** DOUBLINGS);
+    doublings += DOUBLINGS;
   }
   const lg = 31 - Math.clz32(pages - 1);
-  return 4 + 4 * (lg + doublings - 2) + (((pages - 1) >>> (lg - 2)) & 3);
+  const group = lg + doublings - LG_NGROUP;
+  return NGROUP + NGROUP * group + (((pages - 1) >>> (lg - LG_NGROUP)) & (NGROUP - 1));
 }
 
 /** First row whose extents are all large enough for `pages` pages (sz_psz2ind of sz_psz_quantize_ceil). */

@@ -9,6 +9,7 @@ import { internalAlloc, internalFree } from '../arena/internal.ts';
 import { arenaDecay } from '../extent/pac.ts';
 import { tsdSanInit } from '../extent/san.ts';
 import type { Heap } from '../heap.ts';
+import { PAGE } from '../sizes/sc.ts';
 import { Tcache, tcacheAssociate, tcacheDissociate, tcacheFlushAll } from './tcache.ts';
 import { threadEventInit } from './thread_event.ts';
 import type { Tsd } from './tsd.ts';
@@ -45,21 +46,26 @@ export function tsdFetchMin(heap: Heap, tsd: Tsd): void {
   }
 }
 
+/** tsd_data_init: the parts of a thread's data that neither cache nor arena are. */
 function dataInit(heap: Heap, tsd: Tsd): void {
   tsd.seedPrng();
   threadEventInit(heap, tsd);
   tsdSanInit(heap, tsd);
 }
 
+/** tsd_data_init_nocleanup: the same for a thread that gets no cache; to all but frees it counts as within the library. */
 function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
   tsd.tcacheEnabled = false;
   tsd.reentrancy = 1;
   dataInit(heap, tsd);
 }
 
-/** tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. */
+/**
+ * tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. Without memory the thread
+ * stays without a cache and without an arena.
+ */
 export function tcacheDataInit(heap: Heap, tsd: Tsd): void {
-  const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, 4096, heap.arenas[0] as Arena, true);
+  const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, PAGE, heap.arenas[0] as Arena, true);
   if (region < 0) return;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tsd.tcache = tcache;
@@ -82,7 +88,7 @@ export function tcacheDestroy(heap: Heap, tsd: Tsd, tcache: Tcache): void {
   tcache.end(heap.memory);
 }
 
-/** thread.tcache.enabled */
+/** thread.tcache.enabled, writing (tcache_enabled_set): a cache is made or taken apart. */
 export function setTcacheEnabled(heap: Heap, tsd: Tsd, enabled: boolean): void {
   if (enabled === tsd.tcacheEnabled) return;
   tsd.tcacheEnabled = enabled;

@@ -9,7 +9,7 @@ import { TCACHE_BYTES } from '../assembly/places.ts';
 import { binChoose } from '../arena/bin.ts';
 import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
-import { REGIONS } from '../extent/region.ts';
+import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import type { ModelMemory } from '../model_memory.ts';
@@ -18,6 +18,13 @@ import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from './cache_bin.ts';
 import { decayTick } from './decay_tick.ts';
 import type { Tsd } from './tsd.ts';
+
+/** sizeof(void *): a slot of a cache. */
+const SLOT_BYTES = 8;
+/** Slots beside those of the classes: one that may be read before the first, and one for the top to go past the last (cache_bin_info_compute_alloc). */
+const SPARE_SLOTS = 2;
+/** The largest value of bin_flush_delay_items, a uint8_t (tcache_structs.h). */
+const DELAY_ITEMS_MAX = 255;
 
 /** Shape of every thread cache: SizeClass -> value, for the cached classes (tcache_bin_info). */
 export class TcacheInfo {
@@ -29,11 +36,16 @@ export class TcacheInfo {
   readonly stackBase: Int32Array;
   /** Objects of all classes together. */
   readonly capacity: number;
-  /** Bytes of a cache's memory (tcache_bin_alloc_size). */
+  /** Bytes of a cache's memory (tcache_bin_alloc_size), which is aligned to a page. */
   readonly bytes: number;
   /** Items that a collection may pass by at first (tcache_gc_item_delay_compute). */
   readonly delayItems: Uint8Array = new Uint8Array(NBINS);
 
+  /**
+   * @param classes Cached classes (nhbins).
+   * @param ncachedMax SizeClass -> objects that the class may hold, for the cached ones and all small ones.
+   * @param gcDelayBytes tcache_gc_delay_bytes.
+   */
   constructor(classes: number, ncachedMax: ArrayLike<number>, gcDelayBytes: number) {
     this.classes = classes;
     this.slots = Int32Array.from(ncachedMax);
@@ -44,15 +56,17 @@ export class TcacheInfo {
       capacity += this.slots[szind];
     }
     this.capacity = capacity;
-    this.bytes = 16 + 8 * capacity;
-    for (let szind = 0; szind < NBINS; szind++) this.delayItems[szind] = Math.min(255, Math.floor(gcDelayBytes / indexToSize[szind]));
+    this.bytes = SLOT_BYTES * (SPARE_SLOTS + capacity);
+    for (let szind = 0; szind < NBINS; szind++) {
+      this.delayItems[szind] = Math.min(DELAY_ITEMS_MAX, Math.floor(gcDelayBytes / indexToSize[szind]));
+    }
   }
 }
 
 /** Word of the struct Tcache of assembly/tables.ts that names the arena. */
 const ARENA = 6;
 
-/** tcache_t with its tcache_slow_t, in the memory of the model */
+/** tcache_t with its tcache_slow_t, in the memory of the model (assembly/tables.ts, Tcache): the struct, and behind it its columns. */
 export class Tcache {
   /** Where it is, and its bytes there. */
   readonly place: number;
@@ -61,11 +75,15 @@ export class Tcache {
   #arena: Arena | null = null;
   /** The region that stands for the cache's memory, an internal allocation of arena 0. */
   readonly region: number;
+  /** SizeClass * CACHE_BIN + field (cache_bin.ts) -> value. */
   readonly bins: Int32Array;
+  /** Regions that are free here, class after class: see STACK_BASE. */
   readonly stack: Uint32Array;
-  /** Small SizeClass -> a fill takes slots >> lgFillDiv objects. */
+  /** Small SizeClass -> a fill takes slots >> lgFillDiv objects (lg_fill_div). */
   readonly lgFillDiv: Uint8Array;
+  /** Small SizeClass -> 1 if the class was filled since a collection last looked at it (bin_refilled). */
   readonly refilled: Uint8Array;
+  /** Small SizeClass -> objects that collections may still pass by (bin_flush_delay_items). */
   readonly delayItems: Uint8Array;
 
   constructor(memory: ModelMemory, info: TcacheInfo, region: number) {
@@ -108,7 +126,7 @@ export class Tcache {
   }
 }
 
-/** tcache_arena_associate */
+/** tcache_arena_associate: links a cache to an arena, which it is filled from. */
 export function tcacheAssociate(heap: Heap, tcache: Tcache, arena: Arena): void {
   tcache.arena = arena;
   lock(heap.mutexes, arena.mutexes + ArenaMutex.tcache_list);
@@ -152,7 +170,7 @@ export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number,
   else flushLarge(heap, tsd, tcache, szind, remaining);
 }
 
-/** The same for a large class. */
+/** tcache_bin_flush_large: the same for a large class. */
 export function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
   const { bins, stack } = tcache;
   const at = szind * CACHE_BIN;
@@ -229,7 +247,7 @@ export function checkTcache(heap: Heap, tcache: Tcache): void {
       if (edata.szind[extent] !== szind) throw new Error('tcache: an object of another class is cached');
       if (szind >= NBINS) continue;
       const region = object - extent * REGIONS;
-      if ((edata.freeBits[extent * 16 + (region >>> 5)] & (1 << (region & 31))) !== 0) {
+      if ((edata.freeBits[extent * SLAB_WORDS + (region >>> 5)] & (1 << (region & 31))) !== 0) {
         throw new Error('tcache: a cached object is free in its slab');
       }
     }

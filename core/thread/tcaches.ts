@@ -8,13 +8,16 @@ import { arenaIchoose } from '../arena/choose.ts';
 import type { Arena } from '../arena/arena_state.ts';
 import { internalAlloc } from '../arena/internal.ts';
 import type { Heap } from '../heap.ts';
+import { CACHELINE, PAGE } from '../sizes/sc.ts';
 import { tcacheDestroy } from './lifecycle.ts';
 import { Tcache, tcacheAssociate } from './tcache.ts';
 import type { Tsd } from './tsd.ts';
 
-/** Caches that can be in use together (MALLOCX_TCACHE_MAX + 1). */
+/** Caches that can be in use together (MALLOCX_TCACHE_MAX + 1, jemalloc_internal_types.h). */
 const TCACHES = 4094;
-/** sizeof(tcache_t) + sizeof(tcache_slow_t), which lie behind the stacks of an explicit cache. */
+/** sizeof(void *) */
+const POINTER_BYTES = 8;
+/** sizeof(tcache_t) + sizeof(tcache_slow_t) (tcache_structs.h), which lie behind the stacks of an explicit cache. */
 const TCACHE_BYTES = 1760 + 176;
 
 /** What an element holds of which the cache was flushed (TCACHES_ELM_NEED_REINIT). */
@@ -46,12 +49,13 @@ function lastFree({ elements, available }: Tcaches): number {
 export function tcachesCreate(heap: Heap, tsd: Tsd): number {
   const { tcaches } = heap;
   if (tcaches.elements === null) {
-    heap.base0.alloc(8 * TCACHES, 64);
+    if (heap.base0.alloc(POINTER_BYTES * TCACHES, CACHELINE) === 0) return -1;
     tcaches.elements = [];
   }
   if (tcaches.available === NONE && tcaches.past === TCACHES) return -1;
   // tcache_create_explicit
-  const region = internalAlloc(heap, tsd, Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / 8) * 8, 4096, heap.arenas[0] as Arena, true);
+  const bytes = Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / POINTER_BYTES) * POINTER_BYTES;
+  const region = internalAlloc(heap, tsd, bytes, PAGE, heap.arenas[0] as Arena, true);
   if (region < 0) return -1;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tcacheAssociate(heap, tcache, arenaIchoose(heap, tsd));
