@@ -13,6 +13,7 @@ import type { AddressSpaceOptions } from './base/pages.ts';
 import type { BootConf } from './conf/boot.ts';
 import type { DssPrecedence, Options } from './conf/options.ts';
 import { EdataTable } from './extent/edata.ts';
+import { SplitInterior } from './extent/extent.ts';
 import { Boundaries, Mappings } from './extent/mappings.ts';
 import { paShardEnableHpa } from './extent/pac.ts';
 import { HpaCentral } from './hpa/hpa.ts';
@@ -100,6 +101,8 @@ export class Heap {
 
   /** What was freed last was merged with a neighbour. */
   coalesced = false;
+  /** What the extent split last was split into besides what served. */
+  readonly split: SplitInterior = new SplitInterior();
   /** What was mapped last comes from the program break. */
   mappedDss = false;
   /** What was allocated or freed leaves work to do (deferred_work_generated). */

@@ -44,7 +44,7 @@ export function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: bo
   if ((edata.flags[higher] & Flag.head) !== 0) return NO_EXTENT;
   if (edata.state[other] !== ecache.state) return NO_EXTENT;
   if (edata.arena[other] !== edata.arena[extent]) return NO_EXTENT;
-  // an extent of the dss and one of a mapping never merge (extent_dss_mergeable); behind a guarded one's border lies its guard page
-  if (((edata.flags[other] ^ edata.flags[extent]) & (Flag.dss | Flag.guarded)) !== 0) return NO_EXTENT;
+  // behind a guarded one's border lies its guard page
+  if (((edata.flags[other] ^ edata.flags[extent]) & Flag.guarded) !== 0) return NO_EXTENT;
   return other as Extent;
 }

@@ -247,3 +247,16 @@ test('dss: one range for each sbrk, growing in place at its end', () => {
   p.free(a, b);
   auditHeap(p.heap);
 });
+
+test('dss: what a mapping gave right behind it is no part of an object there, which moves', () => {
+  const p = new Program('narenas:1,tcache:false,dss:primary,retain:false', { addressSpace: { programBreak: 0x555555800000 } });
+  const a = p.memalign(PAGE, 40000);
+  p.arena().dss = 'disabled';
+  const before = p.address(a);
+  const b = p.realloc(a, 60000);
+  expect([p.address(b) === before, p.offset(b) < PAGE]).toEqual([false, true]);
+  // what was mapped for it is unmapped again, and counts nowhere
+  expect(p.heap.space.mmapAt(0x555555800000 + 11 * PAGE, PAGE)).toBe(true);
+  expect([p.arena().dirty.pages, p.arena().retained.pages, p.arena().pacMapped / PAGE]).toEqual([11, 0, 28]);
+  auditHeap(p.heap);
+});

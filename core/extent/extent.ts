@@ -14,8 +14,10 @@ import { neighbor, registerBoundary, registerRange } from './emap.ts';
 import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
-/** sizeof(edata_t), also its alignment. */
+/** sizeof(edata_t), also its alignment (EDATA_ALIGNMENT, edata.h). */
 export const EDATA_BYTES = 128;
+/** Bits of a pointer: a limit that limits nothing (SC_PTR_BITS, sc.h). */
+const SC_PTR_BITS = 64;
 
 /** edata_cache_get: a struct for a new extent; false if out of memory. */
 export function edataGet(heap: Heap, arena: Arena): boolean {
@@ -85,9 +87,13 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
   return trail;
 }
 
-/** extent_merge_impl: adds `high` to `low`, which lies directly below it. */
-function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): void {
+/**
+ * extent_merge_impl: adds `high` to `low`, which lies directly below it. False if they cannot be one, which is known only now: what the dss gave
+ * and what a mapping gave never merge (extent_dss_mergeable).
+ */
+export function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): boolean {
   const { edata } = heap;
+  if (((edata.flags[low] ^ edata.flags[high]) & Flag.dss) !== 0) return false;
   heap.boundaries?.merge(edata, low, high);
   edata.state[low] = State.active;
   edata.pages[low] += edata.pages[high];
@@ -97,6 +103,15 @@ function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): void 
   if (above !== 0) edata.below[above] = low;
   edata.release(high);
   edataPut(heap, arena);
+  return true;
+}
+
+/** extent_coalesce: merges `high` into `low`; the one of them that is `outer` comes from the cache. If that fails it goes back, as the youngest. */
+function coalesce(heap: Heap, arena: Arena, ecache: Ecache, low: Extent, high: Extent, outer: Extent): boolean {
+  ecache.eset.remove(outer);
+  if (extentMerge(heap, arena, low, high)) return true;
+  deactivate(heap, ecache, outer);
+  return false;
 }
 
 /** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing. `heap.coalesced` says if it merged. */
@@ -105,9 +120,7 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
   do {
     again = false;
     const next = neighbor(heap, extent, ecache, true);
-    if (next !== 0) {
-      ecache.eset.remove(next);
-      extentMerge(heap, arena, extent, next);
+    if (next !== 0 && coalesce(heap, arena, ecache, extent, next, next)) {
       if (ecache.delayCoalesce) {
         heap.coalesced = true;
         return extent;
@@ -115,9 +128,7 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
       again = true;
     }
     const previous = neighbor(heap, extent, ecache, false);
-    if (previous !== 0) {
-      ecache.eset.remove(previous);
-      extentMerge(heap, arena, previous, extent);
+    if (previous !== 0 && coalesce(heap, arena, ecache, previous, extent, previous)) {
       extent = previous;
       if (ecache.delayCoalesce) {
         heap.coalesced = true;
@@ -148,10 +159,9 @@ function deregister(heap: Heap, extent: Extent): void {
 }
 
 /** extents_abandon_vm, of an extent that could not be split: its address space is lost. */
-function abandon(heap: Heap, arena: Arena, extent: Extent): Extent {
+function abandon(heap: Heap, arena: Arena, extent: Extent): void {
   arena.abandonedBytes += heap.edata.pages[extent] * PAGE;
   forget(heap, arena, extent);
-  return NO_EXTENT;
 }
 
 function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
@@ -220,29 +230,59 @@ export function extentDestroyWrapper(heap: Heap, arena: Arena, extent: Extent): 
   unmap(heap, arena, extent);
 }
 
+/** What extentSplitInterior leaves beside the extent that serves; NO_EXTENT for what there is not. */
+export class SplitInterior {
+  /** What lies before and behind it, active and in nobody's hands. */
+  lead: Extent = NO_EXTENT;
+  trail: Extent = NO_EXTENT;
+  /** Out of memory: what could not be split and has to be given up, and the lead that was cut off before. */
+  toLeak: Extent = NO_EXTENT;
+  toSalvage: Extent = NO_EXTENT;
+}
+
 /**
- * extent_recycle: an extent of `pages` pages at a multiple of `alignment` from a cache, what is left of the one it was cut from put
- * back. With `expand` set, only what lies directly above that extent will do.
+ * extent_split_interior: cuts out of an active extent that can serve them `pages` pages at a multiple of `alignment` bytes. Gives the extent that serves, or
+ * NO_EXTENT if out of memory; the rest of it is in `heap.split`, and the caller's to put away.
+ */
+function extentSplitInterior(heap: Heap, arena: Arena, extent: Extent, pages: number, alignment: number): Extent {
+  const { edata, split } = heap;
+  split.lead = split.trail = split.toLeak = split.toSalvage = NO_EXTENT;
+  const boundary = Math.ceil(alignment / PAGE) * PAGE;
+  const base = edata.base[extent];
+  const leadPages = (Math.ceil(base / boundary) * boundary - base) / PAGE;
+  let interior = extent;
+  if (leadPages !== 0) {
+    interior = extentSplit(heap, arena, extent, leadPages);
+    if (interior === 0) {
+      split.toLeak = extent;
+      return NO_EXTENT;
+    }
+    split.lead = extent;
+  }
+  if (edata.pages[interior] > pages) {
+    split.trail = extentSplit(heap, arena, interior, pages);
+    if (split.trail === 0) {
+      split.toLeak = interior;
+      split.toSalvage = split.lead;
+      return NO_EXTENT;
+    }
+  }
+  return interior;
+}
+
+/**
+ * extent_recycle_extract: takes out of a cache an extent that can serve `pages` pages at a multiple of `alignment` bytes, as active; NO_EXTENT if there is none.
  * @throws UnsupportedOption where jemalloc would destroy its own tables (san_guard_small with some slab_sizes).
  */
-export function extentRecycle(
-  heap: Heap,
-  arena: Arena,
-  ecache: Ecache,
-  expand: Extent,
-  pages: number,
-  alignment: number,
-  guarded: boolean,
-): Extent {
+function recycleExtract(heap: Heap, ecache: Ecache, expand: Extent, pages: number, alignment: number, guarded: boolean): Extent {
   const { edata } = heap;
-  lock(heap.mutexes, ecache.mutex);
-  let extent: Extent;
   const eset = guarded ? ecache.guarded : ecache.eset;
+  let extent: Extent;
   if (expand !== 0) {
     extent = neighbor(heap, expand, ecache, true);
     if (extent === 0 || edata.pages[extent] < pages) return NO_EXTENT;
   } else {
-    extent = eset.fit(pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : 64);
+    extent = eset.fit(pages, alignment, guarded, ecache.delayCoalesce ? heap.options.lg_extent_max_active_fit : SC_PTR_BITS);
     if (extent === 0) return NO_EXTENT;
   }
   if (guarded && edata.pages[extent] !== pages) {
@@ -255,42 +295,46 @@ export function extentRecycle(
   }
   eset.remove(extent);
   edata.state[extent] = State.active;
-  const leadPages = leadPagesOf(edata.base[extent], alignment);
-  let lead = NO_EXTENT;
-  if (leadPages !== 0) {
-    lead = extent;
-    extent = extentSplit(heap, arena, lead, leadPages);
-    if (extent === 0) return unsplit(heap, arena, ecache, lead);
-  }
-  let trail = NO_EXTENT;
-  if (edata.pages[extent] > pages) {
-    trail = extentSplit(heap, arena, extent, pages);
-    if (trail === 0) {
-      if (lead !== 0) {
-        // its struct is lost as well
-        heap.gdumpSub(edata.pages[lead]);
-        deregister(heap, lead);
-        edata.release(lead);
-      }
-      return unsplit(heap, arena, ecache, extent);
-    }
-  }
-  if (lead !== 0) deactivate(heap, ecache, lead);
-  if (trail !== 0) deactivate(heap, ecache, trail);
   return extent;
 }
 
-/** Pages from an address to the next multiple of `alignment`, at least a page's. */
-function leadPagesOf(address: number, alignment: number): number {
-  const boundary = Math.ceil(alignment / PAGE) * PAGE;
-  return (Math.ceil(address / boundary) * boundary - address) / PAGE;
+/** extent_recycle_split: cuts the extent to what was asked for; what is left goes back to the cache. NO_EXTENT if out of memory. */
+function recycleSplit(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent, pages: number, alignment: number): Extent {
+  const interior = extentSplitInterior(heap, arena, extent, pages, alignment);
+  const { lead, trail, toLeak, toSalvage } = heap.split;
+  if (interior === 0) {
+    if (toSalvage !== 0) {
+      // nothing is salvaged: it is taken out of the page map, and its struct is lost as well
+      heap.gdumpSub(heap.edata.pages[toSalvage]);
+      deregister(heap, toSalvage);
+      heap.edata.release(toSalvage);
+    }
+    abandon(heap, arena, toLeak);
+    lock(heap.mutexes, ecache.mutex);
+    return NO_EXTENT;
+  }
+  if (lead !== 0) deactivate(heap, ecache, lead);
+  if (trail !== 0) deactivate(heap, ecache, trail);
+  return interior;
 }
 
-/** The end of extent_recycle_split where there is no memory to split `extent`. */
-function unsplit(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): Extent {
-  abandon(heap, arena, extent);
+/**
+ * extent_recycle: an extent of `pages` pages at a multiple of `alignment` bytes from a cache, active; NO_EXTENT if none can serve, or out of memory. What is
+ * left of the one it was cut from is put back. With `expand` set, only what lies directly above that extent will do.
+ * @throws UnsupportedOption where jemalloc would destroy its own tables (san_guard_small with some slab_sizes).
+ */
+export function extentRecycle(
+  heap: Heap,
+  arena: Arena,
+  ecache: Ecache,
+  expand: Extent,
+  pages: number,
+  alignment: number,
+  guarded: boolean,
+): Extent {
   lock(heap.mutexes, ecache.mutex);
-  return NO_EXTENT;
+  const extent = recycleExtract(heap, ecache, expand, pages, alignment, guarded);
+  return extent === 0 ? NO_EXTENT : recycleSplit(heap, arena, ecache, extent, pages, alignment);
 }
 
 /** ehooks_alloc (extent_alloc_core): new address space by mmap and sbrk, as the arena's dss precedence says. 0 if out of memory; `heap.mappedDss` says where it lies. */
@@ -358,34 +402,26 @@ function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number
     edataPut(heap, arena);
     return NO_EXTENT;
   }
-  let extent = newMapping(heap, arena, address, mapPages, Flag.head | (heap.mappedDss ? Flag.dss : 0), arena.nextSn++);
+  const extent = newMapping(heap, arena, address, mapPages, Flag.head | (heap.mappedDss ? Flag.dss : 0), arena.nextSn++);
   if (!registerBoundary(heap, extent)) {
     forget(heap, arena, extent);
     return NO_EXTENT;
   }
-  const leadPages = leadPagesOf(address, alignment);
-  let lead = NO_EXTENT;
-  if (leadPages !== 0) {
-    lead = extent;
-    extent = extentSplit(heap, arena, lead, leadPages);
-    if (extent === 0) return abandon(heap, arena, lead);
-  }
-  let trail = NO_EXTENT;
-  if (edata.pages[extent] > pages) {
-    trail = extentSplit(heap, arena, extent, pages);
-    if (trail === 0) {
-      if (lead !== 0) {
-        heap.gdumpAdd(edata.pages[lead]);
-        extentRecord(heap, arena, arena.retained, lead);
-      }
-      return abandon(heap, arena, extent);
+  const interior = extentSplitInterior(heap, arena, extent, pages, alignment);
+  const { lead, trail, toLeak, toSalvage } = heap.split;
+  if (interior === 0) {
+    if (toSalvage !== 0) {
+      heap.gdumpAdd(edata.pages[toSalvage]);
+      extentRecord(heap, arena, arena.retained, toSalvage);
     }
+    abandon(heap, arena, toLeak);
+    return NO_EXTENT;
   }
   if (lead !== 0) extentRecord(heap, arena, arena.retained, lead);
   if (trail !== 0) extentRecord(heap, arena, arena.retained, trail);
   arena.growNext = row + 1 <= arena.growLimit ? row + 1 : arena.growLimit;
   heap.gdumpAdd(pages);
-  return extent;
+  return interior;
 }
 
 /** extent_alloc_wrapper: a mapping of just the size asked for. With `retained` set it is not in use yet, and a new high is no matter. */
@@ -427,11 +463,6 @@ export function ecacheAllocGrow(heap: Heap, arena: Arena, expand: Extent, pages:
   if (options.retain && expand !== 0) return NO_EXTENT;
   if (guarded) return NO_EXTENT;
   return extentAllocWrapper(heap, arena, expand !== 0 ? edata.base[expand] + edata.pages[expand] * PAGE : 0, pages, alignment, false);
-}
-
-/** Merges a trail that was just taken into the extent below it (extent_merge_wrapper). */
-export function extentMergeTrail(heap: Heap, arena: Arena, extent: Extent, trail: Extent): void {
-  extentMerge(heap, arena, extent, trail);
 }
 
 /**

@@ -11,7 +11,7 @@ import { ArenaMutex, lock } from '../mutex.ts';
 import { PAGE } from '../sizes/sc.ts';
 import type { Decay } from './decay.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from './edata.ts';
-import { ecacheAllocGrow, ecacheEvict, extentDallocWrapper, extentMergeTrail, extentRecord, extentRecycle, extentSplit } from './extent.ts';
+import { ecacheAllocGrow, ecacheEvict, extentDallocWrapper, extentMerge, extentRecord, extentRecycle, extentSplit } from './extent.ts';
 import { GUARDS_PAGES, guardPagesTwoSided, unguardPagesTwoSided } from './san.ts';
 import { sanBumpAlloc } from './san_bump.ts';
 import type { Extent } from './types.ts';
@@ -87,7 +87,10 @@ export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number
     mapped = amount * PAGE;
   }
   if (trail === 0) return false;
-  extentMergeTrail(heap, arena, extent, trail);
+  if (!extentMerge(heap, arena, extent, trail)) {
+    extentDallocWrapper(heap, arena, trail);
+    return false;
+  }
   arena.pacMapped += mapped;
   arena.activePages += amount;
   edata.szind[extent] = szind;

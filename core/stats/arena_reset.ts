@@ -35,7 +35,8 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
   for (let szind = 0; szind < NBINS; szind++) {
     for (let shard = 0; shard < shards[szind]; shard++) resetBin(heap, arena, szind, firstBin[szind] + shard);
   }
-  // pa_shard_reset
+  // pa_shard_reset: the count is set, whatever it was (a small extent cache with several sizes in a class leaves it too low)
+  arena.activePages = 0;
   if (arena.hpaSec !== null) secFlush(heap, arena, arena.hpaSec);
 }
 
