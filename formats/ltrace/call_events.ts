@@ -5,6 +5,7 @@
 import { Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
+import { UNSHOWN } from './call_text.ts';
 import { Kind, LOWEST_ADDRESS } from './functions.ts';
 import type { Processes } from './processes.ts';
 
@@ -20,6 +21,8 @@ export class CallEvents {
   #limitedStrings = 0;
   #unseenStrings = 0;
   #withoutAddress = 0;
+  /** Of those, calls of strdup and its like. */
+  #unshownStrings = 0;
 
   constructor(trace: Trace, processes: Processes) {
     this.#trace = trace;
@@ -99,6 +102,11 @@ export class CallEvents {
         break;
       case Kind.strdup:
       case Kind.strndup: {
+        if (result === UNSHOWN) {
+          this.#unshownStrings++;
+          this.#addressUnknown();
+          break;
+        }
         // Without a prototype ltrace prints an address.
         const unseen = Number.isNaN(c);
         const shown = unseen ? 0 : c < 0 ? -c - 1 : c;
@@ -132,12 +140,14 @@ export class CallEvents {
           ? '1 string of strdup or strndup was not recorded: its size is a lower bound of 1 byte'
           : `${this.#unseenStrings} strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte`,
       );
-    if (this.#withoutAddress > 0)
+    if (this.#withoutAddress > 0) {
+      const of = this.#unshownStrings > 0 ? 'posix_memalign, asprintf or strdup' : 'posix_memalign or asprintf';
       warnings.push(
         this.#withoutAddress === 1
-          ? '1 block of posix_memalign or asprintf is missing: ltrace does not show its address'
-          : `${this.#withoutAddress} blocks of posix_memalign or asprintf are missing: ltrace does not show their addresses`,
+          ? `1 block of ${of} is missing: ltrace does not show its address`
+          : `${this.#withoutAddress} blocks of ${of} are missing: ltrace does not show their addresses`,
       );
+    }
   }
 
   #addressUnknown(): void {

@@ -5,7 +5,7 @@
  */
 import { ascii, ByteCursor, decimalSize, HEX, hasWord, twelveHex } from '../shared/cursor.ts';
 import { CLOSE, DOT, EQUALS, LESS, SPACE, ZERO } from '../shared/letters.ts';
-import { Kind, needsThree, needsTwo, takesAddress } from './functions.ts';
+import { isDuplicate, Kind, needsThree, needsTwo, takesAddress } from './functions.ts';
 
 export const VOID_RESULT = ascii('= <void>');
 export const UNFINISHED = ascii(' <unfinished ...>');
@@ -13,7 +13,11 @@ export const NO_RETURN = ascii(' <no return ...>');
 const NIL = ascii('nil');
 const VOID = ascii('<void>');
 
+/** Result of a call that has returned a string, of which ltrace 0.7.91 prints no more than the first letter where it knows the C type. */
+export const UNSHOWN = -1;
+
 const QUOTE = 0x22;
+const APOSTROPHE = 0x27;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const NINE = 0x39;
@@ -32,7 +36,7 @@ export class CallText {
   b = NaN;
   /** Of strdup and its like the bytes of the string; minus them minus one where ltrace cut it, NaN where an address is in its place. */
   c = NaN;
-  /** 0 for `<void>`. */
+  /** 0 for `<void>`; UNSHOWN. */
   result = NaN;
   readonly #cursor = new ByteCursor();
   /** Position after the number read last. */
@@ -43,7 +47,7 @@ export class CallText {
     const cursor = this.#cursor;
     cursor.reset(bytes, start, end);
     this.a = this.b = this.c = 0;
-    if (kind === Kind.strdup || kind === Kind.strndup) {
+    if (isDuplicate(kind)) {
       this.#string();
       if (kind === Kind.strndup && cursor.eat(COMMA)) {
         cursor.eat(SPACE);
@@ -79,6 +83,11 @@ export class CallText {
     if (bytes[pos] === LESS) {
       if (!hasWord(bytes, pos, end, VOID)) return -1;
       this.result = 0;
+    } else if (bytes[pos] === APOSTROPHE) {
+      this.result = UNSHOWN;
+      after = pos + 2;
+      while (after < end && bytes[after] !== APOSTROPHE) after++;
+      after++;
     } else {
       this.result = this.#number(bytes, pos, end, true);
       if (Number.isNaN(this.result)) return -1;
@@ -138,6 +147,8 @@ export class CallText {
     const { bytes, end } = cursor;
     if (!cursor.eat(QUOTE)) {
       this.c = NaN;
+      // A letter alone may be one that ends arguments.
+      if (bytes[cursor.pos] === APOSTROPHE) cursor.pos += 2;
       while (cursor.pos < end && bytes[cursor.pos] !== COMMA && bytes[cursor.pos] !== CLOSE && bytes[cursor.pos] !== SPACE) cursor.pos++;
       return;
     }

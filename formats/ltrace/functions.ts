@@ -1,6 +1,7 @@
 /**
  * Names of calls as ltrace prints them, and what they do to the heap.
- * `caller->name` is a call through the caller's PLT (-e), `name@library` a function entered (-x), a plain `name` a call from the program.
+ * `caller->name` is a call through the caller's PLT (-e), `name@library` a function entered (-x), a plain `name` a call from the program,
+ * `SYS_name` (0.7.3) or `name@SYS` (0.7.91) a system call (-S).
  */
 
 /** What a call does. */
@@ -75,6 +76,9 @@ const NEW =
 const DELETE =
   /^(?:_Zd[la]Pv[mj]?(?:St11align_val_t)?(?:RKSt9nothrow_t)?@?|operator delete(?:\[\])?(?:\(void\*(?:, unsigned (?:long|int))?(?:, std::align_val_t)?(?:, std::nothrow_t const&)?\))?)$/;
 
+/** The library that ltrace 0.7.91 prints system calls of, where 0.7.3 has `SYS_` before their names. */
+const SYSTEM_CALLS = 'SYS';
+
 /** Results below this are no addresses. */
 export const LOWEST_ADDRESS = 65536;
 
@@ -108,7 +112,19 @@ function called(text: string, caller: string | undefined): Call {
   const at = text.lastIndexOf('@');
   const entered = at > 0;
   const fn = entered ? text.slice(0, at) : text;
-  return { kind: kindOf(fn, caller), fn, caller, entered, createsThread: fn === 'pthread_create' };
+  const isSystemCall = entered && text.slice(at + 1) === SYSTEM_CALLS;
+  return {
+    kind: isSystemCall ? systemCallNamed(fn) : kindOf(fn, caller),
+    fn,
+    caller,
+    entered,
+    createsThread: fn === 'pthread_create' && !isSystemCall,
+  };
+}
+
+/** ltrace 0.7.91 knows no name for the newest. */
+function systemCallNamed(fn: string): Kind {
+  return BY_NAME.get(fn.startsWith('SYS_') ? fn : `SYS_${fn}`) ?? Kind.other;
 }
 
 function kindOf(fn: string, caller: string | undefined): Kind {
@@ -125,6 +141,11 @@ function kindOf(fn: string, caller: string | undefined): Kind {
 /** True for calls that allocate or free, one way or the other. */
 export function isAllocator(kind: Kind): boolean {
   return kind !== Kind.other && !startsTask(kind);
+}
+
+/** True for calls that give a copy of a string. */
+export function isDuplicate(kind: Kind): boolean {
+  return kind === Kind.strdup || kind === Kind.strndup;
 }
 
 /** True for calls that start a process or a thread and give its id. */

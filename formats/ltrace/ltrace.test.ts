@@ -282,6 +282,57 @@ describe('one call a line', () => {
     expect({ ...ops, ...trace.skipped }).toEqual({ [reason]: 2 });
   });
 
+  test('a system call of 0.7.91 has the name that 0.7.3 prints behind SYS_', () => {
+    const text = [
+      '7 p->malloc(1 <unfinished ...>',
+      '7 SYS_318@SYS(0x7fc5392ae478, 8, 1, 0x7fc5390e6dd0) = 8',
+      '7 brk@SYS(nil) = 0x55af398b4000',
+      '7 <... malloc resumed> ) = 0x1000',
+      '7 clone@SYS(0x1200011, 0, 0, 0x7fc5390d1a10 <unfinished ...>',
+      '8 p->malloc(999) = 0x2000',
+      '7 <... clone resumed> ) = 8',
+      '7 clone@SYS(0x3d0f00, 0, 0, 0x7fc5390d1a10) = 9',
+      '9 p->malloc(5) = 0x3000',
+      '7 SYS_435@SYS(0x7fc5390d1a10, 88) = 10',
+      '10 p->malloc(6) = 0x4000',
+      '7 vfork@SYS(0) = 11',
+      '11 p->malloc(7) = 0x5000\n',
+    ].join('\n');
+    expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.9);
+    const { ledger, trace } = read(text);
+    expect([ledger.totalLiveBytes, trace.threads.tids, { ...trace.skipped }]).toEqual([
+      12,
+      [7, 9, 10],
+      { other_call: 6, other_process: 2 },
+    ]);
+  });
+
+  test('strndup copies as much as the call within it counts, which is named realloc', () => {
+    const text = [
+      'p->strndup(0x55a75ff16015, 30, -3, 0 <unfinished ...>',
+      'libc.so.6->realloc(0x55a75ff16015, 30) = 0x8',
+      '<... strndup resumed> ) = 0x10000',
+      'p->strndup(0x55a75ff16015, 30, -3, 0) = 0x20000\n',
+    ].join('\n');
+    const { live, trace } = read(text);
+    expect([...live.values()].map(({ size }) => size)).toEqual([9, 31]);
+    expect(trace.warnings).toEqual(['1 string of strndup was not recorded: its size is an upper bound, from the limit that the call has']);
+  });
+
+  test('the block of posix_memalign is what malloc gave within, also where calls and functions entered are both recorded', () => {
+    const text = [
+      'p->posix_memalign(0x7ffd26cbb158, 8, 51, 8 <unfinished ...>',
+      'posix_memalign@libc.so.6(0x7ffd26cbb158, 8, 51, 8 <unfinished ...>',
+      'malloc@libc.so.6(51) = 0x55a7846e0d40',
+      '<... posix_memalign resumed> ) = 0',
+      '<... posix_memalign resumed> ) = 0',
+      'p->free(0x55a7846e0d40) = <void>\n',
+    ].join('\n');
+    const result = read(text);
+    expect(calls(result)).toEqual(['posix_memalign 0x55a7846e0d40 0x0 51 8', 'free 0x55a7846e0d40 0x0 0 0']);
+    expect({ ...result.trace.skipped }).toEqual({ nested: 2 });
+  });
+
   test.each([
     ['libc.so.6->realloc(0x55e43f621021, 3) = 0x3', 'mislabelled'],
     ['p->posix_memalign(0x7ffda8004b48, 4096, 100, 0) = 0', 'no_address'],

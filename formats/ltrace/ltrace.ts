@@ -1,9 +1,9 @@
 /**
- * Recordings of ltrace 0.7.3: `[pid ][time ][\[ip\] ][caller->]fn[@library](args) = result[ <seconds>]`, with any of its options
- * (-f -t -tt -ttt -r -i -T -S -n -a -C -e -x -L -p), to a file or to standard error.
+ * Recordings of ltrace 0.7.3 and 0.7.91: `[pid ][time ][\[ip\] ][caller->]fn[@library](args) = result[ <seconds>]`, with any of its options
+ * (-f -t -tt -ttt -r -i -T -S -n -a -C -e -x -L -p -w), to a file or to standard error.
  *
  * It cannot say: which process an id is of (processes.ts infers it), the address that posix_memalign and asprintf give,
- * stacks beyond one frame (more only where enclosing calls are recorded too), the whole of a string longer than its limit.
+ * stacks beyond one frame without -w (more only where enclosing calls are recorded too), the whole of a string longer than its limit.
  *
  * On standard error the program prints between, and with -f each of ltrace's lines names its thread there: other lines are the program's,
  * and what stands before the name of a thread is, too.
@@ -12,6 +12,7 @@ import type { TraceFormat } from '../format.ts';
 import { BPFTRACE } from '../not_traces.ts';
 import { textOf } from '../shared/cursor.ts';
 import { FACT_PREFIX } from '../shared/recording_facts.ts';
+import { isBacktraceLine } from './backtrace.ts';
 import { LtraceReader } from './reader.ts';
 
 export const ltrace: TraceFormat = {
@@ -41,8 +42,8 @@ function sniff(head: Uint8Array): number {
   let own = false;
   let seen = 0;
   for (const line of lines) {
-    // What is appended to a recording says nothing of its format; of a short one it is most.
-    if (line.trim() === '' || line.startsWith(FACT_PREFIX)) continue;
+    // What is appended to a recording says nothing of its format, and backtraces of calls might be others'; of a short one they are most.
+    if (line.trim() === '' || line.startsWith(FACT_PREFIX) || (seen > 0 && isBacktraceLine(line))) continue;
     seen++;
     if (line.length < 4000 && LINE.test(line)) {
       fits++;

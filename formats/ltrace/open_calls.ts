@@ -26,6 +26,8 @@ export interface OpenCall {
   done: boolean;
   /** What an inner allocation gave. */
   inner: number;
+  /** Of strndup, the bytes that it copies, where the call within it that counts them was seen; NaN if not. */
+  copied: number;
 }
 
 /** The open calls of all threads. */

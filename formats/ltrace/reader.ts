@@ -9,17 +9,18 @@ import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { CLOSE, LESS } from '../shared/letters.ts';
+import { CLOSE, GREATER, LESS, SPACE } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { shownList } from '../shared/one_process.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { Unparsed } from '../shared/unparsed.ts';
+import { Backtrace } from './backtrace.ts';
 import { CallEvents } from './call_events.ts';
 import { type LaneClock, LaneNames, runCallLane } from './call_lane.ts';
 import { CallStacks } from './call_stacks.ts';
-import { CallText, Ending, endingOfLine, NO_RETURN, UNFINISHED, VOID_RESULT } from './call_text.ts';
-import { callNamed, isAllocator, isWrapper, Kind, LOWEST_ADDRESS, startsTask } from './functions.ts';
+import { CallText, Ending, endingOfLine, NO_RETURN, UNFINISHED, UNSHOWN, VOID_RESULT } from './call_text.ts';
+import { callNamed, isAllocator, isDuplicate, isWrapper, Kind, LOWEST_ADDRESS, startsTask } from './functions.ts';
 import { beginsWithPid, behindOutput, LineStart } from './line_start.ts';
 import { type Name, Names } from './names.ts';
 import { type OpenCall, OpenCalls } from './open_calls.ts';
@@ -34,10 +35,14 @@ const EXEC = ascii('--- Called exec()');
 const SIGCHLD = ascii('--- SIGCHLD');
 const WHOLE_ENDS = [VOID_RESULT, UNFINISHED, NO_RETURN, ascii(' +++'), ascii(' ---')];
 const BREAKPOINT = ascii('unexpected breakpoint at 0x');
+const RETURN = 0x0d;
 const HASH = 0x23;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 const LOWER_U = 0x75;
+
+/** Lines after which a recording has no backtraces if there was none: the first of them may come late, where there are few calls. */
+const UNDECIDED_LINES = 256;
 
 /** Reader of one recording. */
 export class LtraceReader implements TraceReader {
@@ -54,6 +59,14 @@ export class LtraceReader implements TraceReader {
   readonly #open: OpenCalls;
   readonly #events: CallEvents;
   readonly #origin = new TimeOrigin();
+  readonly #backtrace: Backtrace;
+  /** True once a backtrace was seen (-w): lines are held back until the one behind them. False if there are none. */
+  #hasBacktraces: boolean | undefined;
+  /** A line that its backtrace may follow, and its number. */
+  #held: Uint8Array | undefined;
+  #heldLine = 0;
+  /** The stack below the line, where a backtrace told it. */
+  #below: StackIndex | undefined;
   readonly #laneNames = new LaneNames();
   readonly #laneClock: LaneClock = { begin: NaN, originNanos: NaN, nanos: NaN };
   /** The bytes that hold the current line, and a view of them. */
@@ -70,11 +83,12 @@ export class LtraceReader implements TraceReader {
     this.#stacks = new CallStacks(trace.stacks);
     this.#names = new Names(this.#stacks);
     this.#open = new OpenCalls(trace);
+    this.#backtrace = new Backtrace(trace.stacks);
     this.#unparsed = new Unparsed(trace, options, 'ltrace');
     this.#facts = new RecordingFacts(trace);
     this.#lines = new LineScanner(
       options.name,
-      (bytes, start, end) => this.#line(bytes, start, end),
+      (bytes, start, end) => this.#onLine(bytes, start, end),
       LONGEST_LINE,
       (bytes, start, limit) => this.#takeAhead(bytes, start, limit),
     );
@@ -89,12 +103,13 @@ export class LtraceReader implements TraceReader {
     const trace = this.#trace;
     this.#lines.end(ending, (bytes, start, end) => {
       // Without its newline a line may end within an address: only what ends in a word that is known is whole.
-      if (WHOLE_ENDS.some((word) => hasWord(bytes, end - word.length, end, word))) this.#line(bytes, start, end);
+      if (WHOLE_ENDS.some((word) => hasWord(bytes, end - word.length, end, word))) this.#onLine(bytes, start, end);
       else {
         trace.skip('torn');
         trace.partial = true;
       }
     });
+    this.#takeHeld();
     this.#unparsed.end();
     this.#open.end();
     this.#processes.end();
@@ -129,7 +144,15 @@ export class LtraceReader implements TraceReader {
     const names = this.#laneNames;
     const processes = this.#processes;
     const origin = this.#origin;
-    if (prefix.count === 0 || names.count === 0 || this.#open.count > 0 || this.#unparsed.running || !origin.known) return start;
+    if (
+      this.#hasBacktraces !== false ||
+      prefix.count === 0 ||
+      names.count === 0 ||
+      this.#open.count > 0 ||
+      this.#unparsed.running ||
+      !origin.known
+    )
+      return start;
     const thread = processes.loneThread(prefix.tid);
     if (thread < 0) return start;
     this.#look(bytes);
@@ -158,10 +181,39 @@ export class LtraceReader implements TraceReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
+  /** Takes a line at once, or, where backtraces may follow, once the line behind its own is there. */
+  #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#hasBacktraces === false && !(bytes[start] === SPACE && bytes[start + 1] === GREATER)) return this.#line(bytes, start, end);
+    const last = end > start && bytes[end - 1] === RETURN ? end - 1 : end;
+    if (this.#backtrace.take(bytes, start, last, this.#hasBacktraces === true)) {
+      this.#hasBacktraces = true;
+      return;
+    }
+    this.#takeHeld();
+    if (this.#hasBacktraces === undefined && this.#lines.line > UNDECIDED_LINES) this.#hasBacktraces = false;
+    if (this.#hasBacktraces === false) return this.#line(bytes, start, end);
+    this.#held = bytes.slice(start, end);
+    this.#heldLine = this.#lines.line;
+    this.#backtrace.begin();
+  }
+
+  /** Takes the line that was held back, with its backtrace. */
+  #takeHeld(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    const { line } = this.#lines;
+    this.#held = undefined;
+    this.#lines.line = this.#heldLine;
+    this.#below = this.#backtrace.stack();
+    this.#line(held, 0, held.length);
+    this.#below = undefined;
+    this.#lines.line = line;
+  }
+
   /** Takes a line: where it has a beginning that fits, by what stands after it. */
   #line(bytes: Uint8Array, start: number, end: number): void {
     this.#look(bytes);
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (end > start && bytes[end - 1] === RETURN) end--;
     const lineStart = this.#start;
     let pos = lineStart.sameSecond(bytes, this.#view, start, end);
     if (pos < 0) {
@@ -240,7 +292,7 @@ export class LtraceReader implements TraceReader {
     if (pos > 0) {
       if (bytes[pos] === CLOSE) {
         pos = text.returned(bytes, pos + 1, end);
-        if (pos > 0) ending = Ending.returned;
+        if (pos > 0 && (text.result !== UNSHOWN || isDuplicate(kind))) ending = Ending.returned;
       } else if (hasWord(bytes, pos, end, UNFINISHED) || hasWord(bytes, pos, end, NO_RETURN)) ending = Ending.open;
     }
     if (ending === Ending.none) return this.#unfit(bytes, start, end);
@@ -277,7 +329,7 @@ export class LtraceReader implements TraceReader {
     if (known) {
       while (pos < end && bytes[pos] !== CLOSE) pos++;
       pos = this.#text.returned(bytes, pos + 1, end);
-      if (pos < 0) {
+      if (pos < 0 || (this.#text.result === UNSHOWN && !isDuplicate(call.kind))) {
         if (endingOfLine(bytes, nameEnd, end) === Ending.none) return this.#unfit(bytes, start, end);
         this.#text.result = NaN;
       }
@@ -307,7 +359,7 @@ export class LtraceReader implements TraceReader {
     const { a, b, c } = text;
     const { kind } = name;
     const stack = kind === Kind.other ? NO_STACK : this.#stacks.within(name, ip, calls);
-    const call: OpenCall = { name, kind, a, b, c, ip, stack, counted: false, done: false, inner: 0 };
+    const call: OpenCall = { name, kind, a, b, c, ip, stack, counted: false, done: false, inner: 0, copied: NaN };
     if (kind === Kind.free) {
       text.result = 0;
       this.#finish(tid, name, kind, a, 0, 0, stack, calls, undefined);
@@ -340,6 +392,8 @@ export class LtraceReader implements TraceReader {
       return;
     }
     if (kind === Kind.libc_realloc && result < LOWEST_ADDRESS) {
+      const caller = calls?.[calls.length - 1];
+      if (caller?.kind === Kind.strndup && b === caller.b && result <= b) caller.copied = result;
       trace.skip('mislabelled');
       return;
     }
@@ -351,13 +405,16 @@ export class LtraceReader implements TraceReader {
       return;
     }
     if (outer !== undefined) {
-      if (result !== 0 && kind !== Kind.free) outer.inner = result;
+      const gave = kind === Kind.posix_memalign ? (self?.inner ?? 0) : result;
+      if (gave !== 0 && kind !== Kind.free) outer.inner = gave;
       if (!isWrapper(outer.kind)) {
         trace.skip('nested');
         return;
       }
       outer.counted = true;
     }
-    this.#events.append(kind, tid, this.#now(true), a, b, c, result, self?.inner ?? 0, stack, this.#lines.line, name.entered);
+    const inner = self?.inner ?? 0;
+    const length = self === undefined || Number.isNaN(self.copied) ? c : self.copied;
+    this.#events.append(kind, tid, this.#now(true), a, b, length, result, inner, this.#below ?? stack, this.#lines.line, name.entered);
   }
 }
