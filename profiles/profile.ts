@@ -200,6 +200,11 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
   };
 }
 
+/** True for jemalloc's and gperftools' heap dumps: their reports are jeprof's. */
+export function isHeapDump({ source }: Profile): boolean {
+  return source.startsWith('heap');
+}
+
 /** True for the sample types that profiles of memory have. */
 export function isMemoryType(type: string): type is SampleType {
   return type === TEMPORARY || (SAMPLE_TYPES as readonly string[]).includes(type);

@@ -7,7 +7,8 @@
 import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
-import { type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { isHeapDump, type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { shortFunctionName, shortName } from './names.ts';
 import { settled } from './numbers.ts';
 import type { SymbolName, SymbolSource } from './symbols.ts';
 import { frameSymbols, symbolName } from './symbols.ts';
@@ -148,6 +149,7 @@ export function addSamples(
  */
 function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame: number) => number; caller: (frame: number) => number } {
   const { frames } = profile.stacks;
+  const shorten = isHeapDump(profile) ? shortFunctionName : shortName;
   const leaves = new Int32Array(frames.length).fill(-1);
   const callers = new Int32Array(frames.length).fill(-1);
   const row = (known: Int32Array, index: number, less: bigint) => {
@@ -157,7 +159,7 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
       const address = frames.addressOf(index as FrameIndex) - less;
       found = known[index] = addresses.intern(
         address,
-        profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex) : undefined,
+        profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex, shorten) : undefined,
       );
     }
     return found;

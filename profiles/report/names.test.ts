@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AddressProfile, AddressTable } from './address_profile.ts';
 import { EntryTable, reduce } from './entries.ts';
-import { shortFunctionName } from './names.ts';
+import { shortFunctionName, shortName } from './names.ts';
 import { fixed, integer, percent, unitOf } from './numbers.ts';
 import { symbolName } from './symbols.ts';
 
@@ -25,6 +25,35 @@ describe('short function names', () => {
     ['leak<00000000000012ab>', 'leak'],
     ['A::operator<(A const&)', 'A::operator<'],
   ])('%s is %s', (name, short) => expect(shortFunctionName(name)).toBe(short));
+
+  test.each([
+    '<alloc::vec::Vec<T> as core::ops::drop::Drop>::drop',
+    '<alloc::string::String>::with_capacity',
+    'alloc::vec::Vec::<u8>::push',
+    'main.(*Tree[...]).Insert',
+    'com.foo.Bar.<init>',
+    '<module>',
+    '<lambda> (main.py:12)',
+    'run (main.py:10)',
+    'block in Pool#take (pool.rb:7)',
+    '(anonymous)',
+    '(garbage collector)',
+    '()',
+  ])('%s is no C++ and stays', (name) => expect(shortName(name)).toBe(name));
+
+  test.each([
+    'std::function<void (int)>::operator()(int) const',
+    '(anonymous namespace)::f(int)',
+    'ns::(anonymous namespace)::f(int)',
+    'apply<main(int, char**)::<lambda(int)> >',
+    '<lambda(int)>::operator()(int) const',
+    '<unnamed>::f',
+    'void (*ns::f<int>(int))(char)',
+    'decltype (a+b) ns::add<int>(int)',
+    'f(int) (.cold)',
+    'f(void (*)(int))',
+    'leak<00000000000012ab>',
+  ])('%s is C++', (name) => expect(shortName(name)).toBe(shortFunctionName(name)));
 
   test('the same as by repeated substitution', () => {
     const piece = fc.constantFrom('(', ')', '<', '>', ' ', 'const', ' const', 'a', 'ns::', '::', '-', '\t', 'operator');
@@ -83,7 +112,7 @@ test('addresses beyond user space and names without text have no entry', () => {
   const addresses = new AddressTable();
   const kernel = addresses.intern(0xffffffff81000000n, () => [symbolName('kernel')]);
   const bare = addresses.intern(0x10n);
-  const empty = addresses.intern(0x20n, () => [symbolName('<script>')]);
+  const empty = addresses.intern(0x20n, () => [symbolName('<script>', undefined, undefined, shortFunctionName)]);
   const profile = new AddressProfile();
   profile.add([kernel, empty, bare], 3, 7);
   const entries = new EntryTable(addresses, 'functions');

@@ -12,6 +12,19 @@ export function shortFunctionName(name: string): string {
   return short.includes('::') ? withoutLeadingType(short) : short;
 }
 
+/**
+ * Names of other languages than C++, in which brackets are no arguments: `<T as Clone>::clone`, `Vec::<u8>::new` (Rust), `main.(*T).f` (Go),
+ * `a.B.<init>` (Java), `<module>`, `f (a.py:1)` (Python), `(anonymous)` (JavaScript). Of C++ are `(anonymous namespace)::f`,
+ * `f()::<lambda(int)>`, `decltype (x) f<int>(int)`, `int (*f<int>())()` and `f() (.cold)`.
+ */
+const NOT_CPP = /^<(?!lambda\(|unnamed)|^\((?!anonymous )|\.[(<]|::<(?!lambda\(|unnamed)|^[^(<]*(?<!decltype) \((?![*&.]|anonymous )/;
+
+/** The short form of a name of any language: of C++ `shortFunctionName`, of others the name, of which what is cut tells functions apart. */
+export function shortName(name: string): string {
+  if (NOT_CPP.test(name)) return name;
+  return shortFunctionName(name) || name;
+}
+
 const CONST = /[ \t\n\v\f\r]*const/y;
 
 /** Leaves out every bracketed part whose brackets match, and a `const` after it where asked. */

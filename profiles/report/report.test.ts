@@ -9,6 +9,7 @@ import { callgrindCalls } from '../../fixtures/callgrind.ts';
 import { randomDump } from '../../fixtures/profiles/random_dump.ts';
 import { jeprofByName } from '../../fixtures/parity/jeprof.ts';
 import { needsTool } from '../../fixtures/tools.ts';
+import { readCollapsed } from '../collapsed/collapsed.ts';
 import { readHeap } from '../heap/read.ts';
 import { type Profile, SampleTable } from '../profile.ts';
 import type { ReportFormat, ReportOptions } from './report.ts';
@@ -220,6 +221,22 @@ test('rows without backtrace are left out of a dump, with a note', () => {
 test('a profile that is no dump shows them', () => {
   const profile = { ...dumpOf('heap_v2/1\n  t*: 1: 3072 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n'), source: 'replay' };
   expect(renderText(profile, { showBytes: true })).toContain('[no backtrace]');
+});
+
+test('names of other languages than C++ keep their brackets', () => {
+  const folded = `main.(*Tree[...]).Insert;main.(*Node[...]).Insert 2\n<module> (a.py:1);run (a.py:3) 5\n(root);f;(anonymous) 3\n`;
+  const profile = readCollapsed(folded, 'a.folded');
+  expect(renderText(profile, { showBytes: true })).toBe(
+    `Total: 10 B
+       5  50.0%  50.0%        5  50.0% run (a.py:3)
+       3  30.0%  80.0%        3  30.0% (anonymous)
+       2  20.0% 100.0%        2  20.0% main.(*Node[...]).Insert
+       0   0.0% 100.0%        3  30.0% (root)
+       0   0.0% 100.0%        5  50.0% <module> (a.py:1)
+       0   0.0% 100.0%        3  30.0% f
+       0   0.0% 100.0%        2  20.0% main.(*Tree[...]).Insert
+`,
+  );
 });
 
 test('a bad pattern is the user’s error', () => {

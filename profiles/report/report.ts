@@ -3,7 +3,7 @@
  * Invariant: the same rows, numbers and order as jeprof, wherever jeprof's own are not those of a hash table.
  * Differs: a dump's rows without backtrace are left out with a note (jeprof says nothing); profiles that are no dump show them as a row.
  */
-import { isMemoryType, type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { isHeapDump, isMemoryType, type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import { AddressProfile, AddressTable, addSamples, subtract } from './address_profile.ts';
 import { callgrind } from './callgrind.ts';
 import { collapsedStacks } from './collapsed.ts';
@@ -173,7 +173,7 @@ class Gatherer {
   }
 
   add(into: AddressProfile, profile: Profile, samples: SampleTable): void {
-    const isDump = profile.source.startsWith('heap');
+    const isDump = isHeapDump(profile);
     const omitted = isDump ? emptyTotal(samples, valuesOf(profile, this.#type, samples)) : 0;
     if (omitted !== 0) {
       const unit = this.#type.endsWith('objects') ? 'objects' : 'bytes';

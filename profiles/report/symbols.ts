@@ -4,7 +4,7 @@
  */
 import type { Frame } from '../../core/trace/stacks.ts';
 import { printable } from '../printable.ts';
-import { shortFunctionName } from './names.ts';
+import { shortName } from './names.ts';
 
 /** A function at an address. */
 export interface SymbolName {
@@ -27,20 +27,20 @@ export interface SymbolSource {
   lookup(addresses: readonly bigint[]): readonly (readonly SymbolName[] | undefined)[];
 }
 
-/** The names that a frame carries itself. */
-export function frameSymbols(frame: Frame, hex: string): readonly SymbolName[] {
-  const names = [symbolName(frame.fn ?? `0x${hex}`, frame.file, frame.line)];
+/** The names that a frame carries itself. @param shorten makes the short ones: `shortFunctionName` where names are to be jeprof's */
+export function frameSymbols(frame: Frame, hex: string, shorten: (name: string) => string): readonly SymbolName[] {
+  const names = [symbolName(frame.fn ?? `0x${hex}`, frame.file, frame.line, shorten)];
   if (frame.inlined !== undefined) {
     for (let i = frame.inlined.length - 1; i >= 0; i--) {
       const { fn, file, line } = frame.inlined[i];
-      names.push(symbolName(fn, file, line));
+      names.push(symbolName(fn, file, line, shorten));
     }
   }
   return names;
 }
 
 /** A name whose short form and location are made from what is known. */
-export function symbolName(full: string, file?: string, line?: number): SymbolName {
+export function symbolName(full: string, file?: string, line?: number, shorten = shortName): SymbolName {
   const clean = printable(full);
-  return { short: shortFunctionName(clean), location: file === undefined ? '?' : `${file}:${line ?? 0}`, full: clean };
+  return { short: shorten(clean), location: file === undefined ? '?' : `${file}:${line ?? 0}`, full: clean };
 }

@@ -8,7 +8,7 @@
 import type { Mapping } from '../heap/maps.ts';
 import { findMapping, parseMaps } from '../heap/maps.ts';
 import { printable } from '../printable.ts';
-import { shortFunctionName } from '../report/names.ts';
+import { shortName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
 import { nameOf, openBinary } from './debug_files.ts';
@@ -565,7 +565,7 @@ function nameForms(mangled: string): NameForms {
   // What jeprof cuts from C++ names are the types of Rust ones: `<Vec<u8> as Clone>::clone`.
   if (isRust(mangled)) return { short: readableName(mangled), full };
   let short = shortNames.get(full);
-  if (short === undefined) shortNames.set(full, (short = shortFunctionName(full)));
+  if (short === undefined) shortNames.set(full, (short = shortName(full)));
   return { short, full };
 }
 
