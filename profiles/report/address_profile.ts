@@ -2,7 +2,7 @@
  * One sample type as values per backtrace of addresses: what jeprof works on (its `profile` hashes and `symbols`).
  * Invariant: `present[row]` is 1 for the rows that have been added to; row 0 is the empty backtrace, row s + 1 is stack s of `stacks`,
  * whose entries are rows of an AddressTable, not frames.
- * Differs: numbered rows for strings of addresses. Keys of equal address are one row, as in jeprof.
+ * Differs: numbered rows for strings of addresses. Keys of equal address are one row, as in jeprof, save where frames have names of their own.
  */
 import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
@@ -20,6 +20,8 @@ export class AddressTable {
   /** Names, outermost first; undefined where nothing is known, which reports show as the bare address. */
   readonly symbols: (readonly SymbolName[] | undefined)[] = [];
   readonly #byHex = new Map<string, number>();
+  /** Rows of `internNamed` whose address another row had first, by address and names. */
+  readonly #byNames = new Map<string, number>();
 
   get length(): number {
     return this.hex.length;
@@ -29,14 +31,28 @@ export class AddressTable {
   intern(address: bigint, namesOf?: (hex: string) => readonly SymbolName[]): number {
     const hex = (address & 0xffffffffffffffffn).toString(16).padStart(16, '0');
     let row = this.#byHex.get(hex);
-    if (row === undefined) {
-      row = this.hex.length;
-      this.hex.push(hex);
-      this.symbols.push(undefined);
-      this.#byHex.set(hex, row);
-    }
+    if (row === undefined) this.#byHex.set(hex, (row = this.#add(hex, undefined)));
     if (namesOf !== undefined) this.symbols[row] = namesOf(hex);
     return row;
+  }
+
+  /** Row of an address with these names, of profiles whose addresses count from the start of each file: two files may have the same. */
+  internNamed(address: bigint, namesOf: (hex: string) => readonly SymbolName[]): number {
+    const row = this.intern(address);
+    const hex = this.hex[row];
+    const names = namesOf(hex);
+    const known = this.symbols[row];
+    if (known === undefined) this.symbols[row] = names;
+    if (known === undefined || sameNames(known, names)) return row;
+    const key = `${hex} ${names.map(({ full, location }) => `${full} ${location}`).join('\n')}`;
+    let other = this.#byNames.get(key);
+    if (other === undefined) this.#byNames.set(key, (other = this.#add(hex, names)));
+    return other;
+  }
+
+  #add(hex: string, names: readonly SymbolName[] | undefined): number {
+    this.hex.push(hex);
+    return this.symbols.push(names) - 1;
   }
 
   /** Names of an address in 16 hex digits; undefined if nothing is known of it. */
@@ -47,8 +63,7 @@ export class AddressTable {
 
   /** Adds a row that has no address, only this name. */
   addName(name: string): number {
-    this.hex.push(name);
-    return this.symbols.push([symbolName(name)]) - 1;
+    return this.#add(name, [symbolName(name)]);
   }
 
   /** Asks a source for the names of all addresses that have none. */
@@ -61,6 +76,10 @@ export class AddressTable {
       if (names !== undefined && names.length > 0) this.symbols[row] = names;
     });
   }
+}
+
+function sameNames(a: readonly SymbolName[], b: readonly SymbolName[]): boolean {
+  return a.length === b.length && a.every(({ full, location }, i) => full === b[i].full && location === b[i].location);
 }
 
 /** Values per backtrace. */
@@ -149,7 +168,7 @@ export function addSamples(
  */
 function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame: number) => number; caller: (frame: number) => number } {
   const { frames } = profile.stacks;
-  const shorten = isHeapDump(profile) ? shortFunctionName : shortName;
+  const isDump = isHeapDump(profile);
   const leaves = new Int32Array(frames.length).fill(-1);
   const callers = new Int32Array(frames.length).fill(-1);
   const row = (known: Int32Array, index: number, less: bigint) => {
@@ -157,10 +176,10 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
     if (found < 0) {
       const frame = frames.frames[index];
       const address = frames.addressOf(index as FrameIndex) - less;
-      found = known[index] = addresses.intern(
-        address,
-        profile.symbolized || frame.fn !== undefined ? (hex) => frameSymbols(frame, hex, shorten) : undefined,
-      );
+      const isNamed = profile.symbolized || frame.fn !== undefined;
+      if (isNamed && !isDump) found = addresses.internNamed(address, (hex) => frameSymbols(frame, hex, shortName));
+      else found = addresses.intern(address, isNamed ? (hex) => frameSymbols(frame, hex, shortFunctionName) : undefined);
+      known[index] = found;
     }
     return found;
   };

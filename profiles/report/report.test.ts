@@ -239,6 +239,22 @@ test('names of other languages than C++ keep their brackets', () => {
   );
 });
 
+test('addresses that count from the start of each file are told apart by their names', () => {
+  const stacks = new StackTable();
+  const samples = new SampleTable();
+  const frame = (fn: string, module: string) => stacks.frames.intern({ pc: 0x1001n, fn, module });
+  const [open, send] = [frame('open_db', 'libdb.so'), frame('send_all', 'libnet.so')];
+  samples.add(stacks.intern([open, send], 2), 1, 70, 0, 0);
+  samples.add(stacks.intern([send, open], 2), 1, 30, 0, 0);
+  const profile = { ...readCollapsed('', 'a'), stacks, samples };
+  expect(renderText(profile, { showBytes: true })).toBe(
+    `Total: 100 B
+      70  70.0%  70.0%      100 100.0% open_db
+      30  30.0% 100.0%      100 100.0% send_all
+`,
+  );
+});
+
 test('a bad pattern is the user’s error', () => {
   expect(() => renderText(dumpOf('heap_v2/1\n  t*: 0: 0 [0: 0]\n'), { focus: '(' })).toThrow(InputError);
 });
