@@ -142,8 +142,8 @@ export interface Profile {
   readonly moment?: string;
   /** True if a trace was not taken to its end. */
   readonly partial?: boolean;
-  /** Bytes are what the program asked for (true) or what size classes made of it (false). */
-  readonly requested: boolean;
+  /** Bytes are what the program asked for (true) or what size classes made of it (false); absent if the source does not say. */
+  readonly requested?: boolean;
   /**
    * True if the file carries its own names (jeprof's symbol section, pprof functions, a trace's names): then a frame without
    * a name has none. False for a bare dump, whose addresses a SymbolSource may name.

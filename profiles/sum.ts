@@ -16,7 +16,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   for (const profile of profiles) addProfile(profile, stacks, samples);
   const shared = sharedMeasures(profiles);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
-  const { binary, maps, freedOnly: _, measures: __, damaged: ___, partial: ____, moment, ...rest } = first;
+  const { binary, maps, freedOnly: _, measures: __, damaged: ___, partial: ____, requested, moment, ...rest } = first;
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
@@ -28,7 +28,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     accumulated: profiles.every((profile) => profile.accumulated),
     ...(profiles.every((profile) => profile.freedOnly === true) ? { freedOnly: true } : {}),
     ...(moment !== undefined && profiles.every((profile) => profile.moment === moment) ? { moment } : {}),
-    requested: profiles.every((profile) => profile.requested),
+    ...(requested !== undefined && profiles.every((profile) => profile.requested === requested) ? { requested } : {}),
     symbolized: profiles.every((profile) => profile.symbolized),
     ...(same && binary !== undefined ? { binary } : {}),
     ...(same && maps !== undefined ? { maps } : {}),

@@ -124,7 +124,6 @@ export function readCollapsed(text: string, name: string): Profile {
     threads: [],
     sampling: { method: 'none', rate: 1 },
     accumulated: false,
-    requested: false,
     symbolized: true,
     warnings: others.warnings(name),
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Trace } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
+import { readCollapsed } from '../collapsed/collapsed.ts';
 import { profileFromLedger, SampleTable, type Profile } from '../profile.ts';
 import { Ledger } from '../../core/replay/ledger.ts';
 import { renderFlameGraph } from './flamegraph.ts';
@@ -131,6 +132,23 @@ test('a base puts its values beside, whatever its own frame numbers are', () => 
       ['gone', [0, 40]],
     ]),
   );
+});
+
+test('a page says of its sizes what the source does, and has no choice of what is not counted', () => {
+  const folded = readCollapsed('main;leak 4096\n', 'a.folded');
+  const page = renderFlameGraph(folded, { title: 't' });
+  expect(dataOf(page).metrics.map(({ key }) => key)).toEqual(['inuse_space']);
+  expect(page).not.toContain('Widths are');
+  expect(renderFlameGraph({ ...folded, requested: false }, { title: 't' })).toContain(
+    'Widths are sizes as the allocator rounded them up. ',
+  );
+  expect(renderFlameGraph({ ...folded, sampling: { method: 'poisson', rate: 512 } }, { title: 't' })).toContain(
+    'Widths are estimated from samples. ',
+  );
+});
+
+test('a page whose script does not run says so', () => {
+  expect(renderFlameGraph(profile([['main'], 1]), { title: 't' })).toMatch(/<noscript>.*scripts do not run here.*<\/noscript>/);
 });
 
 test('huge names do not make a huge page', () => {

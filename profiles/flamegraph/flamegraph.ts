@@ -56,7 +56,10 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
   const metrics = METRICS.map(({ key, group, unit }, column): PageMetric => {
     const baseTotal = base === undefined ? 0 : trees.totals[METRICS.length + column];
     return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total: trees.totals[column], baseTotal };
-  }).filter(({ group }) => (group === 'In use' ? !freedOnly : accumulated));
+  })
+    .filter(({ group }) => (group === 'In use' ? !freedOnly : accumulated))
+    // Of bytes without objects the source has not counted them.
+    .filter(({ unit, total, baseTotal }) => unit === 'bytes' || total > 0 || baseTotal > 0);
   let budget = MOST_ROWS;
   let { data, merged } = trees.pageData(budget, metrics);
   let json = scriptJson(JSON.stringify(data));
@@ -244,6 +247,14 @@ function hashOf(text: string): string {
 /** A flame, for the tab. */
 const ICON = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='%238fbbe6' d='M1 12h14v3H1z'/><path fill='%23f2a488' d='M1 8h9v3H1z'/><path fill='%23e9dc86' d='M1 4h5v3H1z'/><path fill='%238fd3bd' d='M1 0h2v3H1z'/></svg>`;
 
+/** What is known of the sizes that widths show, with a blank behind it; empty if nothing is. */
+function widthsNote({ requested, sampling }: Profile): string {
+  const facts: string[] = [];
+  if (requested !== undefined) facts.push(requested ? 'sizes as the program asked for them' : 'sizes as the allocator rounded them up');
+  if (sampling.method !== 'none') facts.push('estimated from samples');
+  return facts.length === 0 ? '' : `Widths are ${facts.join(', ')}. `;
+}
+
 function page(
   profile: Profile,
   options: FlameGraphOptions,
@@ -257,9 +268,7 @@ function page(
   const libraries = pageLibraries().replaceAll('</script', '<\\/script');
   const script = `(${startPage})(window, { formatBytes: ${formatBytes}, formatCount: ${formatCount}, formatShare: ${formatShare}, decodeTree: ${decodeTree} });`;
   const policy = `default-src 'none'; script-src ${hashOf(libraries)} ${hashOf(script)}; style-src ${hashOf(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
-  const notes = [
-    `Widths are ${profile.requested ? 'sizes as the program asked for them' : 'sizes as the allocator rounded them up'}${profile.sampling.method === 'none' ? '' : ', estimated from samples'}. Siblings are sorted by size.`,
-  ];
+  const notes = [`${widthsNote(profile)}Siblings are sorted by size.`];
   if (foldAllocators) notes.push('Allocation functions (malloc, operator new and the like) are left out: a stack ends at their caller.');
   if (merged > 0)
     notes.push(
@@ -301,6 +310,7 @@ ${base === undefined ? '' : `<fieldset class="choice"><legend class="unseen">Wid
 <output id="search-result" for="search"></output>
 <button type="button" id="reset" disabled>Reset zoom</button>
 </div>
+<noscript><p class="unrun">The graph is drawn by a script in this page, and scripts do not run here. It needs no network: saved to a disk and opened from there, the page shows it.</p></noscript>
 <p id="details"></p>
 <div id="graph" tabindex="0" role="application" aria-label="Flame graph. Arrow keys move between frames, Enter zooms, Escape zooms out." aria-describedby="spoken"></div>
 <p id="empty" hidden>Nothing to show: this total is zero.</p>

@@ -76,6 +76,8 @@ input[aria-invalid] { border-color: var(--grown); }
 #graph .fade { opacity: 0.55; }
 #graph [data-focus] rect { stroke: var(--ink); stroke-width: 2.5; }
 .d3-flame-graph-label { color: var(--label); font-size: 12px; line-height: 20px; padding: 0 5px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; user-select: none; }
+.unrun { padding: 24px 0; max-width: 72ch; }
+@media (scripting: none) { .tools, .legend, .keys, #details, #graph { display: none; } .metrics label { cursor: default; } }
 #empty { padding: 40px 0; color: var(--soft); text-align: center; }
 
 #tip { position: fixed; z-index: 10; pointer-events: none; max-width: min(560px, calc(100vw - 16px)); padding: 9px 12px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); color: var(--ink); box-shadow: 0 6px 24px rgb(0 0 0 / 0.18); font-size: 12.5px; }

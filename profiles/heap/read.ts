@@ -159,7 +159,8 @@ export class HeapReader {
       threads: [...threads.values()],
       sampling,
       accumulated,
-      requested: false,
+      // jemalloc counts what size classes made of requests; of gperftools' forms some do, some do not.
+      ...(source === 'heap_v2' ? { requested: false } : {}),
       symbolized: this.#symbols !== undefined,
       ...(binary === undefined ? {} : { binary }),
       ...(maps === undefined ? {} : { maps }),

@@ -4,6 +4,7 @@ import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import { printable } from '../printable.ts';
+import { readCollapsed } from '../collapsed/collapsed.ts';
 import { profileFromLedger } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { formatLeaks } from './leaks_text.ts';
@@ -208,6 +209,12 @@ describe('text', () => {
     for (const line of lines) expect(columnsOf(line)).toBeLessThanOrEqual(width);
     expect(lines.join('')).not.toMatch(/\p{Cc}|\u202e/u);
     expect(lines.join(' ')).toContain('\\x1b[31mred\\u202e\\x0d\\n');
+  });
+
+  test('says of sizes what the source does', () => {
+    const report = leaksFromProfile(readCollapsed('main;leak 4096\n', 'a.folded'));
+    expect(formatLeaks(report)).toBe('4.00 KiB never freed, from 1 context\n\n1. 4.00 KiB  100.0%\n     leak\n     main\n');
+    expect(leaksToJson(report)).not.toHaveProperty('requested');
   });
 
   test('sums up what it does not show', () => {

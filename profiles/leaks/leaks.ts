@@ -25,8 +25,8 @@ export interface LeakReport {
   readonly moment?: string;
   /** True if the source was not taken to its end: what is in use may have been freed later. */
   readonly partial?: boolean;
-  /** Bytes as the program asked for them (true) or as size classes made of them (false). */
-  readonly requested: boolean;
+  /** Bytes as the program asked for them (true) or as size classes made of them (false); absent if the source does not say. */
+  readonly requested?: boolean;
   /** True if the numbers are estimates from samples. */
   readonly sampled: boolean;
   /** Whether `times` are nanoseconds (true) or event numbers (false); absent if there are none. */
@@ -112,7 +112,7 @@ export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { 
     allocatedBytes: profile.accumulated ? samples.total('alloc_space') : 0,
     allocatedObjects: profile.accumulated ? samples.total('alloc_objects') : 0,
     ...(profile.moment === undefined ? {} : { moment: profile.moment }),
-    requested: profile.requested,
+    ...(profile.requested === undefined ? {} : { requested: profile.requested }),
     sampled: profile.sampling.method !== 'none',
     warnings: profile.warnings,
   };

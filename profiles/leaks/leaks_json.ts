@@ -42,7 +42,7 @@ function totalsToJson(report: LeakReport): Record<string, unknown> {
     allocated_objects: Math.round(report.allocatedObjects),
     ...(report.moment === undefined ? {} : { moment: report.moment }),
     ...(report.partial === true ? { partial: true } : {}),
-    requested: report.requested,
+    ...(report.requested === undefined ? {} : { requested: report.requested }),
     sampled: report.sampled,
     ...(report.endTime === undefined ? {} : { [report.timed ? 'end_time_ns' : 'end_event']: report.endTime }),
     warnings: report.warnings,

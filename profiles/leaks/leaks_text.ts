@@ -63,9 +63,9 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   ];
   const notes = [];
   if (allocatedBytes > 0) notes.push(`${formatShare(totalBytes / allocatedBytes)} of the ${formatBytes(allocatedBytes)} allocated`);
-  notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
+  if (report.requested !== undefined) notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
   if (report.sampled) notes.push('estimated from samples');
-  lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
+  if (notes.length > 0) lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
   return [...lines, ...partial];
 }
 

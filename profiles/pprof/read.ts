@@ -140,7 +140,6 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     threads: [],
     sampling: memory.size > 0 && period > 1 ? { method: 'poisson', rate: period } : { method: 'none', rate: 1 },
     accumulated: memory.has('alloc_objects') || memory.has('alloc_space'),
-    requested: false,
     symbolized: message.function.length > 0,
     ...(binary === '' ? {} : { binary }),
     ...mapsOf(message, text),
