@@ -2,8 +2,20 @@
  * Where results go: a named file, or standard output for `-`.
  * Invariant: a result that cannot be written is known before the work starts where that is possible, and is one line for the user in any case.
  */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, rmdirSync, statSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  rmdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../core/trace/input_error.ts';
 import { ofFile } from './failure.ts';
 
@@ -13,23 +25,32 @@ export const STANDARD = '-';
 const FILE_HINT = 'name a file in a folder that can be written to';
 const HINT = `${FILE_HINT}, or - for standard output`;
 
+/** Names of standard output in the file system. Opened by them, a file that it goes to would be cut to nothing, and written over from its start. */
+const STANDARD_NAMES: ReadonlySet<string> = new Set([STANDARD, '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
+
+/** Whether a result goes to standard output. */
+export function isStandardOutput(path: string): boolean {
+  return STANDARD_NAMES.has(path);
+}
+
 /**
  * Makes sure, before any work, that results can be written to these paths, and that none of them is one of the files that are read.
- * @throws InputError for a directory, a missing folder, missing permission, an input, or standard output asked for twice.
+ * @throws InputError for a directory, a missing folder, missing permission, an input, or two results in one place.
  */
 export function checkOutputs(paths: readonly string[], inputs: readonly (string | undefined)[] = []): void {
+  const read = new Set(inputs.map((input) => (input === undefined ? undefined : fileAt(input, STANDARD_INPUT))));
   const seen = new Set<string>();
   for (const path of paths) {
-    const place = path === STANDARD ? path : resolve(path);
-    if (seen.has(place)) {
-      const where = path === STANDARD ? 'standard output' : path;
-      throw new InputError(where, 'two results cannot go to the same place', 'give each result its own file');
-    }
-    seen.add(place);
-    if (path === STANDARD) continue;
     if (path === '') throw new InputError("''", 'an empty file name', HINT);
-    if (inputs.some((input) => input !== undefined && isSameFile(input, path)))
-      throw new InputError(path, 'is an input and an output at once', 'name another file for the result');
+    const file = fileAt(path, STANDARD_OUTPUT);
+    const name = isStandardOutput(path) ? 'standard output' : path;
+    if (file !== undefined && read.has(file))
+      throw new InputError(name, 'is an input and an output at once', 'name another file for the result');
+    const place = isStandardOutput(path) ? (file ?? STANDARD) : (file ?? placeOf(path));
+    if (place === undefined) continue;
+    if (seen.has(place)) throw new InputError(name, 'two results cannot go to the same place', 'give each result its own file');
+    seen.add(place);
+    if (isStandardOutput(path)) continue;
     try {
       if (existsSync(path)) {
         if (statSync(path).isDirectory()) throw new InputError(path, 'is a directory', HINT);
@@ -41,15 +62,27 @@ export function checkOutputs(paths: readonly string[], inputs: readonly (string 
   }
 }
 
-/** Whether both names are of one file, however they spell it. Terminals and the like may be read and written. */
-function isSameFile(input: string, output: string): boolean {
-  if (input === STANDARD) return false;
+const STANDARD_INPUT = 0;
+const STANDARD_OUTPUT = 1;
+
+/** The file or pipe that a path names, however it is spelt; of `-` what is at that descriptor. Undefined if there is none: terminals and the like may be read and written. */
+function fileAt(path: string, standard: number): string | undefined {
   try {
-    const [one, other] = [input, output].map((path) => statSync(path));
-    return one.isFile() && one.dev === other.dev && one.ino === other.ino;
+    const found = path === STANDARD ? fstatSync(standard) : statSync(path);
+    return found.isFile() || found.isFIFO() ? `${found.dev}:${found.ino}` : undefined;
   } catch {
-    // One of them is not there, or whoever opens it says what is wrong with it.
-    return false;
+    // Whoever opens it says what is wrong with it.
+    return undefined;
+  }
+}
+
+/** Where a result that is no file yet will be; undefined for what takes any number of them, such as /dev/null. */
+function placeOf(path: string): string | undefined {
+  if (existsSync(path)) return undefined;
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
   }
 }
 
@@ -79,7 +112,7 @@ export class Output {
   /** Writes what is left and closes the file. @throws InputError as `write` does. */
   close(): void {
     this.#flush();
-    if (this.#fd !== undefined && this.#fd !== 1) closeSync(this.#fd);
+    if (this.#fd !== undefined && this.#fd !== STANDARD_OUTPUT) closeSync(this.#fd);
   }
 
   #flush(): void {
@@ -87,7 +120,7 @@ export class Output {
     this.#pending = [];
     this.#pendingBytes = 0;
     try {
-      this.#fd ??= this.path === STANDARD ? 1 : openSync(this.path, 'w');
+      this.#fd ??= isStandardOutput(this.path) ? STANDARD_OUTPUT : openSync(this.path, 'w');
       writeAll(this.#fd, all);
     } catch (error) {
       throw withHint(ofFile(error, this.path));
@@ -95,8 +128,8 @@ export class Output {
   }
 }
 
-/** What a whole result may be: text, bytes, or text in pieces. */
-export type Content = string | Uint8Array | Iterable<string>;
+/** What a whole result may be: text, bytes, or pieces of them. */
+export type Content = string | Uint8Array | Iterable<string | Uint8Array>;
 
 /** Writes a whole result. */
 export function writeResult(path: string, content: Content): void {

@@ -1,11 +1,12 @@
 /**
  * Where each allocation lies, as NDJSON lines: event, region, offset in the region, usable bytes.
  * Invariant: regions of the file are 0, 1, 2 … in the order in which the model mapped them, and each was given out from.
- * A mapping that never is would leave a gap, known only at the end: then the lines are numbered anew.
+ * A mapping that never is would leave a gap, known only at the end: then the lines are numbered anew. What is not a file cannot be read again for that, and gets its lines at the end.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
-import { Output, STANDARD } from './output.ts';
-import { TemporaryFolder } from './temporary_folder.ts';
+import { statSync } from 'node:fs';
+import { fileBlocks } from '../formats/input.ts';
+import { isStandardOutput, Output, writeResult } from './output.ts';
+import { Spill } from './spill.ts';
 
 export interface Placements {
   /** Takes one allocation; `mapping` is the number of the mapping among the model's mappings for user memory. */
@@ -19,58 +20,49 @@ export interface Placements {
 /** Characters of lines that are handed on at once. */
 const PIECE = 1 << 16;
 
-/** Opens a placements file; `-` is standard output, which gets its lines at the end. */
+/** Opens a placements file; `-` is standard output. */
 export function openPlacements(path: string): Placements {
-  const folder = new TemporaryFolder();
-  const spill = () => folder.file('placements');
-  const output = new Output(path === STANDARD ? spill() : path);
+  const spill = new Spill('placements are kept there until all are known');
+  const output = isFile(path) ? new Output(path) : undefined;
   const used: boolean[] = [];
   let lines = '';
+  const flush = () => {
+    (output ?? spill).write(Buffer.from(lines, 'latin1'));
+    lines = '';
+  };
   return {
     add(event, mapping, offset, usable) {
       used[mapping] = true;
       lines += `{"event":${event},"region":${mapping},"offset":${offset},"usable":${usable}}\n`;
-      if (lines.length < PIECE) return;
-      output.write(Buffer.from(lines, 'latin1'));
-      lines = '';
+      if (lines.length >= PIECE) flush();
     },
     close() {
-      output.write(Buffer.from(lines, 'latin1'));
-      output.close();
-      try {
-        const gap = used.length !== used.filter(Boolean).length;
-        if (path === STANDARD) copyLines(spill(), path, used);
-        else if (gap) {
-          copyLines(path, spill(), used);
-          copyLines(spill(), path, []);
-        }
-      } finally {
-        folder.remove();
+      flush();
+      output?.close();
+      if (output === undefined) writeResult(path, numberedAnew(spill.pieces(), used));
+      else if (used.length !== used.filter(Boolean).length) {
+        for (const piece of numberedAnew(fileBlocks(path), used)) spill.write(Buffer.from(piece, 'latin1'));
+        writeResult(path, spill.pieces());
       }
     },
-    dispose: () => folder.remove(),
+    dispose: () => spill.close(),
   };
 }
 
-/** Copies lines from file to file; with `used` not empty, mapping numbers become ranks among those in use. */
-function copyLines(from: string, to: string, used: readonly boolean[]): void {
+/** False for standard output, devices and pipes. */
+function isFile(path: string): boolean {
+  return !isStandardOutput(path) && statSync(path, { throwIfNoEntry: false })?.isFile() !== false;
+}
+
+/** The lines with ranks among the mappings in use for the numbers of mappings. */
+function* numberedAnew(pieces: Iterable<Uint8Array>, used: readonly boolean[]): Generator<string> {
   const ranks: number[] = [];
   for (let mapping = 0, rank = 0; mapping < used.length; mapping++) ranks[mapping] = used[mapping] ? rank++ : -1;
-  const fd = openSync(from, 'r');
-  const output = new Output(to);
-  const chunk = Buffer.alloc(PIECE);
   let rest = '';
-  try {
-    for (let length = readSync(fd, chunk); length > 0; length = readSync(fd, chunk)) {
-      const text = rest + chunk.toString('latin1', 0, length);
-      const end = text.lastIndexOf('\n') + 1;
-      rest = text.slice(end);
-      const whole = text.slice(0, end);
-      const numbered = used.length === 0 ? whole : whole.replace(/"region":(\d+)/g, (_, mapping) => `"region":${ranks[Number(mapping)]}`);
-      output.write(Buffer.from(numbered, 'latin1'));
-    }
-    output.close();
-  } finally {
-    closeSync(fd);
+  for (const piece of pieces) {
+    const text = rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1');
+    const end = text.lastIndexOf('\n') + 1;
+    rest = text.slice(end);
+    yield text.slice(0, end).replace(/"region":(\d+)/g, (_, mapping) => `"region":${ranks[Number(mapping)]}`);
   }
 }

@@ -23,10 +23,12 @@ async function* pipe(path: string): AsyncGenerator<Uint8Array> {
   yield* createReadStream(path);
 }
 
+let isRead = false;
 let closed = false;
 
 /** Standard input, which ends where it is closed. */
 export async function* standardInput(): AsyncGenerator<Uint8Array> {
+  isRead = true;
   try {
     yield* process.stdin;
   } catch (error) {
@@ -41,8 +43,9 @@ export async function standardInputText(): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** Ends the reading of standard input: a pipe may stay silent for long. */
+/** Ends the reading of standard input, if it is read: a pipe may stay silent for long. */
 export function closeStandardInput(): void {
+  if (!isRead) return;
   closed = true;
   process.stdin.destroy();
 }

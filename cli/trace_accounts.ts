@@ -2,17 +2,13 @@
  * A whole trace to its accounts: what commands need that ask nothing of the allocator, which is not loaded for them.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { type AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
 import { Trace } from '../core/trace/trace.ts';
-import { InputError } from '../core/trace/input_error.ts';
 import type { Source } from '../formats/index.ts';
-import { ofFile } from './failure.ts';
 import { interruptible } from './interrupt.ts';
-import { STANDARD } from './output.ts';
 import type { Until } from './settings.ts';
 import { closeStandardInput, onlyOnce } from './standard_input.ts';
-import { TemporaryFolder } from './temporary_folder.ts';
+import { inTemporary, TemporaryFolder } from './temporary_folder.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
 /** Keeps the accounts of the trace at a path, or of what `source` gives under that name. @throws InputError for bad input. */
@@ -26,6 +22,7 @@ export async function accountTrace(path: string, args: InputArgs, options: Accou
 /**
  * Feeds a replay the trace at a path, or what `source` gives under that name, and ends it. `look` is called after each batch.
  * @param books whether formats may book calls in the replay's ledger themselves: for one without a model.
+ * @returns whether the user ended it early
  */
 export async function feed(
   replay: AccountReplay,
@@ -34,10 +31,10 @@ export async function feed(
   source?: Source,
   books = false,
   look: () => void = () => {},
-): Promise<void> {
+): Promise<boolean> {
   const { trace } = replay;
   let handed = 0;
-  await readInput(
+  const isEnded = await readInput(
     path,
     trace,
     (batch) => {
@@ -52,6 +49,7 @@ export async function feed(
     books ? replay : undefined,
   );
   replay.finish(trace.partial);
+  return isEnded;
 }
 
 /** How a trace is to be read: with these flags, up to a point, from `source` if the path is not to be opened. */
@@ -61,9 +59,12 @@ export interface Reading<Args extends InputArgs> {
   readonly source: Source | undefined;
 }
 
+/** What is said where standard input cannot be kept. */
+const KEPT_TWICE = 'input that is read twice is kept there';
+
 /**
  * Runs `use` with the point where `--until` ends: for `peak`, the trace is read once to find the event that most bytes are live after, and what can be read only
- * once is kept in a temporary file for that and for `use`. Ctrl-C ends the keeping, and what has come is all there is.
+ * once is kept in a temporary file for that and for `use`. Ctrl-C ends the keeping, and that reading: the point is that of what has come.
  */
 export async function withUntil<T, Args extends InputArgs>(
   path: string,
@@ -73,20 +74,21 @@ export async function withUntil<T, Args extends InputArgs>(
   given: AsyncIterable<Uint8Array> | undefined = until === 'peak' ? onlyOnce(path) : undefined,
 ): Promise<T> {
   if (until !== 'peak') return use({ args, until, source: undefined });
-  const folder = new TemporaryFolder();
+  const folder = new TemporaryFolder(KEPT_TWICE);
   try {
     const source = given === undefined ? undefined : folder.file('trace');
-    const isCut = given !== undefined && (await interruptible((signal) => spool(path, given, source as string, signal)));
-    const again = isCut ? { ...args, cut: true } : args;
-    const { ledger } = await accountTrace(path, again, { contexts: false }, source);
-    return await use({ args: again, until: { event: ledger.totalPeakEvent + 1 }, source });
+    const isCut = given !== undefined && (await interruptible((signal) => spool(given, source as string, signal)));
+    const first = new AccountReplay(new Trace(), { name: path, contexts: false });
+    const isEnded = await feed(first, path, args, source, true);
+    const again = isCut || isEnded ? { ...args, cut: true } : args;
+    return await use({ args: again, until: { event: first.ledger.totalPeakEvent + 1 }, source });
   } finally {
     folder.remove();
   }
 }
 
 /** Writes what comes to a file until that is all or the signal fires. @returns Whether it was the signal. */
-async function spool(path: string, source: AsyncIterable<Uint8Array>, file: string, signal: AbortSignal): Promise<boolean> {
+async function spool(source: AsyncIterable<Uint8Array>, file: string, signal: AbortSignal): Promise<boolean> {
   const chunks = source[Symbol.asyncIterator]();
   const interrupted = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
   const fd = openSync(file, 'wx', 0o600);
@@ -96,21 +98,14 @@ async function spool(path: string, source: AsyncIterable<Uint8Array>, file: stri
       const next = await Promise.race([chunks.next(), interrupted]);
       if (next?.done === true) return false;
       if (next === undefined) break;
-      write(fd, next.value);
+      const { value: bytes } = next;
+      inTemporary(KEPT_TWICE, () => {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      });
     }
   } finally {
     closeSync(fd);
   }
-  if (path === STANDARD) closeStandardInput();
+  closeStandardInput();
   return true;
-}
-
-function write(fd: number, bytes: Uint8Array): void {
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-  } catch (error) {
-    const known = ofFile(error, tmpdir());
-    if (!(known instanceof InputError)) throw error;
-    throw new InputError(known.place, known.fact, 'input that is read twice is kept there; TMPDIR names another folder');
-  }
 }

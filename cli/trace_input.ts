@@ -28,6 +28,7 @@ export interface InputArgs {
  * Reads the trace at a path (or, under that name, from `source`) into `trace`, a new one, and `sink`; in a thread of its own where that pays.
  * With `accounts`, formats that can book the calls there, and hand over none.
  * `trace.partial` says afterwards whether the input or the user broke off.
+ * @returns whether it was the user
  */
 export async function readInput(
   path: string,
@@ -36,7 +37,7 @@ export async function readInput(
   args: InputArgs,
   source?: Source,
   accounts?: Accounts,
-): Promise<void> {
+): Promise<boolean> {
   const progress = showProgress(path, args.quiet === true);
   let events = 0;
   const take = (batch: EventBatch) => {
@@ -51,8 +52,8 @@ export async function readInput(
     onProgress: (read: number, total?: number) => progress.at(read, total, accounts?.eventCount ?? events),
   };
   try {
-    await interruptible(async (signal) => {
-      if (path === STANDARD) signal.addEventListener('abort', closeStandardInput, { once: true });
+    return await interruptible(async (signal) => {
+      signal.addEventListener('abort', closeStandardInput, { once: true });
       const file = source === undefined && path !== STANDARD ? path : typeof source === 'string' ? source : undefined;
       if (file !== undefined && (await paysBeside(file, accounts !== undefined))) {
         await readTraceBeside(file, trace, take, { ...options, signal });
@@ -66,6 +67,7 @@ export async function readInput(
         trace.warnings.push('interrupted: this is of the trace up to there');
       }
       if (trace.truncated) process.exitCode = EXIT_BAD_INPUT;
+      return signal.aborted;
     });
   } finally {
     progress.done();

@@ -39,12 +39,13 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const foldAllocators = args.allocators !== true;
   const report = leaksOf(input, subject, symbolizer, foldAllocators);
   printNotes([...report.warnings, ...symbolizer.notes()], args.quiet);
+  // Before the report is written: its reader may leave early.
+  if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
     const terminal = path === STANDARD ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};
     writeResult(path, formatLeaks(report, { ...terminal, ...(contexts === undefined ? {} : { contexts }) }));
   }
-  if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
 }
 
 function leaksOf(input: string, subject: Subject, symbolizer: Symbolizer, foldAllocators: boolean): LeakReport {

@@ -17,7 +17,7 @@ import { writePprof } from '../../profiles/pprof/write.ts';
 import { profileFromLedger } from '../../profiles/profile.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, type Content, makeFolder, removeFolders, STANDARD, writeResult } from '../output.ts';
+import { checkOutputs, type Content, isStandardOutput, makeFolder, ReaderGone, removeFolders, STANDARD, writeResult } from '../output.ts';
 import { openPlacements } from '../placements.ts';
 import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
@@ -65,7 +65,8 @@ export async function replay(args: ReplayArgs): Promise<void> {
   const symbolizer = symbolizerOf(args, undefined);
   const until = args.until === undefined ? undefined : parseUntil(args.until);
   const options = modelOptions(args);
-  if (args.output === STANDARD) throw new InputError(STANDARD, 'the whole set of results goes to a folder', 'name one with -o FOLDER');
+  if (args.output !== undefined && isStandardOutput(args.output))
+    throw new InputError(STANDARD, 'the whole set of results goes to a folder', 'name one with -o FOLDER');
   const made = args.output === undefined ? [] : makeFolder(args.output);
   try {
     await replayInto(args, symbolizer, until, options);
@@ -77,37 +78,46 @@ export async function replay(args: ReplayArgs): Promise<void> {
 
 async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until | undefined, options: ReplayOptions): Promise<void> {
   const paths = resultPaths(args);
-  checkOutputs([...writtenPaths(args, paths), ...(args.json === true ? [STANDARD] : [])], [args.trace]);
+  const printed = args.json === true || printsSummary(args, paths) ? [STANDARD] : [];
+  checkOutputs([...writtenPaths(args, paths), ...printed], [args.trace]);
 
-  await withUntil(args.trace, args, until, async ({ args: readArgs, until: end, source }) => {
-    const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
-    const trace = new Trace();
-    const settings = {
-      ...options,
-      contexts: printsSummary(args, paths) || LEDGER_RESULTS.some((result) => paths.has(result)),
-      ...(end === undefined ? {} : { until: end }),
-      ...(placements === undefined ? {} : { placement: placements.add }),
-      openFile: (name: string) => dumpFile(name, args.output, trace),
-    };
-    let done: Replay;
-    try {
-      done = await runTrace(args.trace, readArgs, settings, source, trace);
-      placements?.close();
-    } finally {
-      placements?.dispose();
-    }
+  const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
+  try {
+    const done = await withUntil(args.trace, args, until, ({ args: readArgs, until: end, source }) => {
+      const trace = new Trace();
+      const settings = {
+        ...options,
+        contexts: printsSummary(args, paths) || LEDGER_RESULTS.some((result) => paths.has(result)),
+        ...(end === undefined ? {} : { until: end }),
+        ...(placements === undefined ? {} : { placement: placements.add }),
+        openFile: (name: string) => dumpFile(name, args.output, trace),
+      };
+      return runTrace(args.trace, readArgs, settings, source, trace);
+    });
+    unlessGone(() => placements?.close());
     const summary = done.summary();
     const emptyDump = writeModelResults(done, paths);
     // what the library itself does at exit: the final dump, the leak summary, statistics
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
-    writeLedgerResults(done, summary, emptyDump, paths, symbolizer, args);
     if (done.confError) process.exitCode = EXIT_BAD_INPUT;
-  });
+    writeLedgerResults(done, summary, emptyDump, paths, symbolizer, args);
+  } finally {
+    placements?.dispose();
+  }
+}
+
+/** Writes a result, unless its reader has gone: the others are written all the same. */
+function unlessGone(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) throw error;
+  }
 }
 
 /** Whether the summary for people goes to standard output. */
 function printsSummary(args: ReplayArgs, paths: ReadonlyMap<Result, string>): boolean {
-  return args.json !== true && args.quiet !== true && ![...paths.values(), args.placements].includes(STANDARD);
+  return args.json !== true && args.quiet !== true && !writtenPaths(args, paths).some(isStandardOutput);
 }
 
 /** A configuration that says itself whether profiling is on. */
@@ -218,7 +228,7 @@ function writeLedgerResults(
 function writeEach(paths: ReadonlyMap<Result, string>, contents: Partial<Record<Result, (path: string) => Content>>): void {
   for (const [result, path] of paths) {
     const content = contents[result]?.(path);
-    if (content !== undefined) writeResult(path, content);
+    if (content !== undefined) unlessGone(() => writeResult(path, content));
   }
 }
 

@@ -7,7 +7,7 @@ import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
 import type { ReportPart } from '../../profiles/report/report.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { checkOutputs, isStandardOutput, STANDARD, writeResult } from '../output.ts';
 import { chosen, FORMS, type ReportArgs, reportSettings, topOf, VIEWER_FLAGS } from '../report/args.ts';
 import { makeReport } from '../report/forms.ts';
 import { ReportSource } from '../report/source.ts';
@@ -38,8 +38,11 @@ export async function report(args: ReportArgs): Promise<void> {
     (note) => notes.push(note),
   );
   printNotes([...notes, ...source.symbolizer.notes()], args.quiet);
+  // Before the report is written: its reader may leave early.
+  if (args.asJeprof === true && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form))) process.exitCode = EXIT_FINDING;
+  if (limit !== undefined && valueOver(limit, parts)) process.exitCode = EXIT_FINDING;
   // A dump is copied as it is, whatever its threads are called; a terminal would act on that.
-  const isShown = form === 'raw' && path === STANDARD && process.stdout.isTTY === true;
+  const isShown = form === 'raw' && isStandardOutput(path) && process.stdout.isTTY === true;
   if (viewer === undefined) writeResult(path, isShown ? String(content).replace(/[^\n\t]+/g, printable) : content);
   else if (content.length > 0) {
     const windows = new Windows();
@@ -50,8 +53,6 @@ export async function report(args: ReportArgs): Promise<void> {
       windows.dispose();
     }
   }
-  if (args.asJeprof === true && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form))) process.exitCode = EXIT_FINDING;
-  if (limit !== undefined && valueOver(limit, parts)) process.exitCode = EXIT_FINDING;
 }
 
 async function interactive(args: ReportArgs): Promise<void> {

@@ -2,9 +2,7 @@
  * One recording under several option strings: what the allocator would have held, and what it would have given back.
  * Invariant: a row says what `replay --conf` of the same string says; the first row is the default options.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { EXIT_BAD_INPUT } from '../failure.ts';
@@ -13,8 +11,10 @@ import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
 import { parseCount } from '../settings.ts';
 import { standardInputText } from '../standard_input.ts';
-import { sweepTable } from '../sweep_table.ts';
+import type { SweepOptions } from '../sweep_run.ts';
+import { type SweepRun, sweepTable } from '../sweep_table.ts';
 import { runUnderEach } from '../sweep_threads.ts';
+import { TemporaryFolder } from '../temporary_folder.ts';
 import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
@@ -49,22 +49,28 @@ export async function sweep(args: SweepArgs): Promise<void> {
   const asked = [...args.confs, ...(await confsOf(args['confs-from'], args.trace))];
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
   checkOutputs([output], [args.trace]);
-  const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
+  const trace = new Trace();
+  const runs = await runsOf(args, trace, confs, options);
+  const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
+  if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
+  printNotes(notes, args.quiet);
+  if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
+  writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
+}
+
+/** Reads the recording into `trace` and a copy in the compact form, which is read once for each option string. */
+async function runsOf(args: SweepArgs, trace: Trace, confs: readonly string[], options: SweepOptions): Promise<SweepRun[]> {
+  const folder = new TemporaryFolder('a copy of the trace is kept there');
   try {
-    // In the compact form, which is read once for each option string.
-    const path = join(folder, 'trace.jrt');
-    const trace = new Trace();
-    const runs = await interruptible(async (stop) => {
+    const path = folder.file('trace.jrt');
+    return await interruptible(async (stop) => {
       await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
       return runUnderEach(confs, path, options, stop);
     });
-    const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
-    if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
-    printNotes(notes, args.quiet);
-    if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
-    writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
+  } catch (error) {
+    throw folder.told(error);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 
