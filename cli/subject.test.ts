@@ -333,7 +333,8 @@ test.each(['calls.valgrind.txt', 'edge.mtrace'])(
   'what --collapsed writes of %s is read back, though no stack has a caller',
   async (name) => {
     const collapsed = await run(['report', trace(name), '--collapsed', '--quiet']);
-    expect(collapsed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[^;]+$/) });
+    // Where symbols of the C library are installed, a call may be in a function that was inlined.
+    expect(collapsed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[^;]+(?:;\w+\[inline\] [^;]*)*$/) });
     const [stacks, calls] = await Promise.all([
       run(['report', '-', '--show_bytes'], Buffer.from(collapsed.stdout)),
       run(['report', trace(name), '--show_bytes', '--quiet']),

@@ -42,14 +42,14 @@ export function symbolizerOf(args: SymbolArgs, program: string | undefined): Sym
 
 const listOf = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
 
-/** Names the frames of a profile that are bare addresses, if its maps tell the files. */
+/** Names the frames of a profile that are bare addresses, if its maps tell the files, or places in files. */
 export function nameProfile({ stacks, maps, symbolized, source }: Profile, symbolizer: Symbolizer): void {
-  if (maps !== undefined && (!symbolized || source === 'replay')) nameFrames(stacks, maps, symbolizer);
+  if (!symbolized || source === 'replay') nameFrames(stacks, maps, symbolizer);
 }
 
-/** Names the frames of a trace that are bare addresses, if it has maps. */
+/** Names the frames of a trace that are bare addresses, if it has maps, or places in files. */
 export function nameTrace({ stacks, header }: Trace, symbolizer: Symbolizer): void {
-  if (header.maps !== undefined) nameFrames(stacks, header.maps, symbolizer);
+  nameFrames(stacks, header.maps, symbolizer);
 }
 
 /** Where a report takes the names of dumps from. Frames of traces are named where they stand. */

@@ -67,6 +67,8 @@ export class ElfImage {
   readonly little: boolean;
   /** Addresses in the file are those in memory: a program that is not position-independent. */
   readonly fixedAddresses: boolean;
+  /** What processor its code is for, e_machine. */
+  readonly machine: number;
   /** Lowest bit of a function's address says which instruction set it is in (32-bit ARM). */
   readonly thumb: boolean;
   readonly segments: readonly ElfSegment[];
@@ -84,7 +86,8 @@ export class ElfImage {
     this.little = identity[5] === 1;
     const header = this.view(0, this.is64 ? 64 : 52);
     this.fixedAddresses = header.getUint16(16, this.little) === ET_EXEC;
-    this.thumb = header.getUint16(18, this.little) === EM_ARM;
+    this.machine = header.getUint16(18, this.little);
+    this.thumb = this.machine === EM_ARM;
     this.sections = this.#sections(header);
     const notes: [number, number][] = [];
     this.segments = this.#segments(header, notes);

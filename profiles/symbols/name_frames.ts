@@ -1,6 +1,6 @@
 /**
  * Names for the bare addresses of a profile's or trace's stacks, where they stand.
- * Invariant: frames keep their numbers and addresses; one that has a name keeps it.
+ * Invariant: frames keep their numbers and addresses; one that has a name keeps it. `libfoo.so.1+0x1234` is none, but a place in a file.
  */
 import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
@@ -9,10 +9,47 @@ import type { AddressNames, Symbolizer } from './symbolizer.ts';
 /**
  * Names frames that have an address and no function. One that is called from is looked up at the address before its return address.
  * What has no function is called `[libfoo.so.1+0x1234]` if a file was mapped there, and stays as it is if none was.
- * @param maps text of /proc/PID/maps
+ * @param maps text of /proc/PID/maps; without it, frames with nothing but an address stay as they are
  * @returns how many frames have a name now
  */
-export function nameFrames(stacks: StackTable, maps: string, symbolizer: Symbolizer): number {
+export function nameFrames(stacks: StackTable, maps: string | undefined, symbolizer: Symbolizer): number {
+  return namePlaces(stacks, symbolizer) + (maps === undefined ? 0 : nameAddresses(stacks, maps, symbolizer));
+}
+
+/** Names frames that are known by a place in a file, as glibc's mtrace writes them: where a call there returns to. */
+function namePlaces(stacks: StackTable, symbolizer: Symbolizer): number {
+  const { frames } = stacks.frames;
+  const byModule = new Map<string, number[]>();
+  frames.forEach((frame, row) => {
+    if (frame.module === undefined || placeOf(frame) === undefined) return;
+    const rows = byModule.get(frame.module);
+    if (rows === undefined) byModule.set(frame.module, [row]);
+    else rows.push(row);
+  });
+  let named = 0;
+  for (const [module, rows] of byModule) {
+    const found = symbolizer.returnsIn(
+      module,
+      rows.map((row) => placeOf(frames[row]) as number),
+    );
+    for (const [i, names] of found.entries()) {
+      if (names === undefined) continue;
+      frames[rows[i]] = withNames(frames[rows[i]], names);
+      named++;
+    }
+  }
+  return named;
+}
+
+/** The place in its module that a frame has for a name; undefined if it has another name, or an address. */
+function placeOf({ pc, fn, module, offset }: Frame): number | undefined {
+  if (pc !== undefined || offset !== undefined || fn === undefined || module === undefined) return undefined;
+  const name = module.slice(module.lastIndexOf('/') + 1);
+  const place = fn.startsWith(`${name}+0x`) ? fn.slice(name.length + 3) : '';
+  return /^[0-9a-f]{1,13}$/.test(place) ? Number.parseInt(place, 16) : undefined;
+}
+
+function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer): number {
   const { frames } = stacks.frames;
   const isCaller = new Uint8Array(frames.length);
   for (let stack = 0; stack < stacks.length; stack++) {

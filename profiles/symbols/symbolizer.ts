@@ -11,6 +11,7 @@ import { printable } from '../printable.ts';
 import { shortName } from '../report/names.ts';
 import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
+import { followsCall } from './call_sites.ts';
 import { nameOf, openBinary } from './debug_files.ts';
 import { beginDemangleBy, demangle, demangleBy, FILTER_ARGUMENTS, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
@@ -164,6 +165,39 @@ export class Symbolizer {
         read: binary !== undefined,
       };
     });
+  }
+
+  /**
+   * What is known where calls in a file return to, for a recording that does not say where the file was mapped.
+   * Undefined for all places if the file here cannot be the one recorded: each must lie behind a call.
+   * @param path as recorded, perhaps relative to a folder that is not known
+   * @param places return addresses less the address that the file was mapped at, or, of a program that is not relocated, as they were
+   */
+  returnsIn(path: string, places: readonly number[]): (AddressNames | undefined)[] {
+    let reason: Reason = 'missing';
+    for (const candidate of this.#candidates(path, false)) {
+      const binary = this.#open(candidate, path);
+      if (binary === undefined) continue;
+      const { image } = binary;
+      const lowest = Math.min(...image.segments.map(({ address }) => address));
+      const start = lowest - (lowest % Number(PAGES[0]));
+      const base = (image.fixedAddresses ? [start, 0] : [start]).find((from) => places.every((place) => followsCall(image, from + place)));
+      if (base === undefined) {
+        reason = 'different';
+        continue;
+      }
+      const at = places.map((place) => base + place - 1);
+      for (const address of at) this.#ask({ path, binary, reason, at: address });
+      this.#answer();
+      const { known } = this.#workOf(binary);
+      return at.map((address) => {
+        const names = known.get(address);
+        if (names === undefined) this.#count(path, 'stripped', BigInt(address));
+        return names && { names, module: path, resolved: true, read: true };
+      });
+    }
+    for (const place of places) this.#count(path, reason, BigInt(place));
+    return places.map(() => undefined);
   }
 
   /**
@@ -343,7 +377,7 @@ export class Symbolizer {
   *#candidates(path: string, isDeleted: boolean): Generator<string> {
     const { program, prefixes = [] } = this.#options;
     if (program !== undefined && nameOf(program) === nameOf(path)) yield program;
-    for (let suffix = path; suffix.startsWith('/'); ) {
+    for (let suffix = path.startsWith('/') ? path : `/${path.replace(/^(?:\.\/+)+/, '')}`; suffix.startsWith('/'); ) {
       for (const prefix of prefixes) yield prefix.replace(/\/+$/, '') + suffix;
       const next = suffix.indexOf('/', 1);
       if (next < 0) break;
