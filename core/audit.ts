@@ -8,13 +8,15 @@ import { checkSlab } from './arena/bin.ts';
 import { checkLarge } from './arena/large.ts';
 import { checkBase } from './base/base.ts';
 import { Flag, State } from './extent/edata.ts';
+import { checkEmap } from './extent/emap.ts';
 import { checkHeap } from './extent/ph.ts';
+import { checkSanBump } from './extent/san_bump.ts';
 import type { Extent } from './extent/types.ts';
 import type { Heap } from './heap.ts';
 import { checkPsset } from './hpa/psset.ts';
 import { checkSec } from './hpa/sec.ts';
 import { checkProf } from './prof/prof.ts';
-import { indexToSize, LARGE_MIN_INDEX, NBINS, PAGE } from './sizes/sc.ts';
+import { indexToSize, LARGE_MIN_INDEX, NBINS } from './sizes/sc.ts';
 import { checkTcache } from './thread/tcache.ts';
 
 /** Checks all tables. @throws Error naming the table and what does not hold. */
@@ -26,16 +28,15 @@ export function auditHeap(heap: Heap): void {
   const taken = new Float64Array(heap.arenas.length * binInfo.bins);
   // page slab -> pages of extents that are cut from it
   const slabPages: number[] = [];
-  const { length, base, pages, above, below, flags, state } = edata;
+  edata.check();
+  checkEmap(heap);
+  heap.mappings.check();
+  heap.boundaries?.check(edata);
+  heap.space.check();
+  heap.background?.check();
+  const { length, pages, flags, state } = edata;
   for (let row = 1 as Extent; row < length; row++) {
     if (pages[row] === 0) continue;
-    const next = above[row];
-    if (next !== 0) {
-      if (below[next] !== row) throw new Error('page map: a neighbour does not point back');
-      if (base[next] !== base[row] + pages[row] * PAGE && ((flags[row] | flags[next]) & Flag.guarded) === 0) {
-        throw new Error('page map: linked neighbours do not touch');
-      }
-    }
     if ((flags[row] & Flag.hpa) !== 0) slabPages[edata.pageSlab[row]] = (slabPages[edata.pageSlab[row]] ?? 0) + pages[row];
     if (state[row] !== State.active || (flags[row] & (Flag.bump | Flag.cached)) !== 0) continue;
     activePages[edata.arena[row]] += pages[row];
@@ -55,6 +56,7 @@ export function auditHeap(heap: Heap): void {
       cache.eset.check(edata, cache.state);
       cache.guarded.check(edata, cache.state);
     }
+    checkSanBump(heap, arena);
     checkHpa(heap, arena, slabPages);
     arena.decayDirty.check();
     arena.decayMuzzy.check();

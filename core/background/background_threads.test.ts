@@ -105,3 +105,12 @@ test('they are there from the start or not at all: turning them on or off is ref
     expect(() => replay.mallctl('background_thread', value)).toThrowError(expect.objectContaining({ name: 'UnsupportedName' }));
   }
 });
+
+test('an alarm that nobody waits for, and a thread that has not stopped purging, are named', () => {
+  const { background } = replayOf('background_thread:true', burst(SECOND)).heap;
+  background!.check();
+  background!.purging = true;
+  expect(() => background!.check()).toThrow('background threads: one has not stopped purging');
+  background!.nextAlarm = 1;
+  expect(() => background!.check()).toThrow('background threads: the next alarm');
+});

@@ -182,7 +182,7 @@ export class BackgroundThreads {
     // background_thread0_work
     if (thread.index === 0) while (this.#startAnother(thread)) lock(mutexes, thread.mutex);
     this.#workAndSleep(thread);
-    this.nextAlarm = this.#threads.reduce((next, { alarm }) => Math.min(next, alarm), Infinity);
+    this.nextAlarm = this.#firstAlarm();
     heap.running = running;
     mutexes.running = owner;
   }
@@ -313,6 +313,21 @@ export class BackgroundThreads {
     const thread = this.#of(arena);
     lock(this.#heap.mutexes, thread.mutex);
     thread.paused = paused;
+  }
+
+  /** Checks counts and alarms, between two calls of the program. @throws Error naming what does not hold. */
+  check(): void {
+    const count = (holds: (thread: BackgroundThread) => boolean) => this.#threads.filter(holds).length;
+    if (count(({ started }) => started) !== this.#count) throw new Error('background threads: their number differs from those started');
+    if (count(({ created }) => created) !== this.#created) throw new Error('background threads: more or fewer were made than counted');
+    if (count(({ ready }) => ready) > 0 && !this.#someReady) throw new Error('background threads: one is to run that nobody looks for');
+    if (this.nextAlarm !== this.#firstAlarm()) throw new Error('background threads: the next alarm is not the first');
+    if (this.purging) throw new Error('background threads: one has not stopped purging');
+  }
+
+  /** When the clock wakes the first of them, ns since start_ts; Infinity if none waits for it. */
+  #firstAlarm(): number {
+    return this.#threads.reduce((first, { alarm }) => Math.min(first, alarm), Infinity);
   }
 
   /** background_thread_stats_read; the lock of all has been counted. */

@@ -195,3 +195,12 @@ describe('the address space', () => {
     expect(s.programBreak).toBe(start + 12288);
   });
 });
+
+test('a leftover under another class than its own, and a gap that is none, are named', () => {
+  const base = newBase();
+  base.leftover[0]++;
+  expect(() => checkBase(base)).toThrow('base: a leftover');
+  const { space } = base.surroundings;
+  for (let times = 0; times < 2; times++) space.munmap(base.firstBlock, 2 * MIB);
+  expect(() => space.check()).toThrow('address space: two gaps are one');
+});

@@ -89,7 +89,7 @@ export class Base {
     const end = address - this.addresses[block] + usize;
     this.used[block] = end;
     const rest = this.sizes[block] - end;
-    this.leftover[block] = rest === 0 ? -1 : floorClass(rest);
+    this.leftover[block] = leftoverClass(rest);
     this.allocated += usize;
     this.resident += Math.ceil(end / PAGE) * PAGE - Math.ceil(start / PAGE) * PAGE;
     if (this.#thpActive()) this.thpPages += Math.ceil(end / HUGEPAGE) - Math.ceil(start / HUGEPAGE);
@@ -149,8 +149,9 @@ function hugeCeil(bytes: number): number {
   return Math.ceil(bytes / HUGEPAGE) * HUGEPAGE;
 }
 
-/** Largest class that is at most `rest` bytes; -1 below the smallest. */
-function floorClass(rest: number): number {
+/** Size class that a leftover of `rest` bytes is filed under: the largest that it fills; -1 if there is none (base_extent_bump_alloc_post). */
+function leftoverClass(rest: number): number {
+  if (rest === 0) return -1;
   const index = sizeToIndex(rest);
   return indexToSize[index] === rest ? index : index - 1;
 }
@@ -160,7 +161,9 @@ export function checkBase(base: Base): void {
   let resident = 0;
   let mapped = 0;
   for (let b = 0; b < base.addresses.length; b++) {
-    if (base.used[b] > base.sizes[b]) throw new Error('base: a block is used beyond its end');
+    const rest = base.sizes[b] - base.used[b];
+    if (rest < 0) throw new Error('base: a block is used beyond its end');
+    if (base.leftover[b] !== leftoverClass(rest)) throw new Error('base: a leftover is filed under another class than its own');
     resident += Math.ceil(base.used[b] / PAGE) * PAGE;
     mapped += base.sizes[b];
   }

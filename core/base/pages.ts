@@ -105,6 +105,20 @@ export class AddressSpace {
     return true;
   }
 
+  /** Checks the gaps: sorted, apart from each other, and of the bytes that are not mapped. @throws Error naming what does not hold. */
+  check(): void {
+    const starts = this.#starts;
+    const ends = this.#ends;
+    let free = 0;
+    for (let gap = 0; gap < starts.length; gap++) {
+      if (starts[gap] % PAGE !== 0 || ends[gap] % PAGE !== 0) throw new Error('address space: a gap does not lie on whole pages');
+      if (starts[gap] >= ends[gap]) throw new Error('address space: a gap is empty');
+      if (gap > 0 && ends[gap] >= starts[gap - 1]) throw new Error('address space: two gaps are one, or are not sorted');
+      free += ends[gap] - starts[gap];
+    }
+    if (free + this.#mapped !== this.options.top - this.options.bottom) throw new Error('address space: mapped differs from the gaps');
+  }
+
   /** Takes just this range; false if some of it is taken. */
   #takeAt(address: number, bytes: number): boolean {
     for (let gap = 0; gap < this.#starts.length; gap++) {

@@ -119,6 +119,17 @@ export class EdataTable {
     this.#free = row;
   }
 
+  /** Checks the free list, which holds each row without pages once. @throws Error naming what does not hold. */
+  check(): void {
+    let free = 0;
+    for (let row = this.#free; row !== 0; row = this.next[row]) {
+      if (this.pages[row] !== 0) throw new Error('extents: a row of the free list has pages');
+      if (++free === this.length) throw new Error('extents: the free list goes round');
+    }
+    for (let row = 1; row < this.length; row++) if (this.pages[row] === 0) free--;
+    if (free !== 0) throw new Error('extents: a row without pages is not in the free list');
+  }
+
   #grow(): void {
     if (this.capacity === MOST_EXTENTS)
       throw new InputError(

@@ -7,19 +7,27 @@
  */
 import type { Ecache } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';
-import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
+import { CACHELINE, PAGE } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT } from './edata.ts';
 import type { Extent } from './types.ts';
 
-/** Address space that one radix tree leaf covers, and its size. */
-const LEAF_SPAN = 2 ** 30;
-const LEAF_BYTES = HUGEPAGE;
+/** Elements of a leaf of the radix tree, which has two levels over 36 bits of page number (rtree_levels), and bytes of each (rtree_leaf_elm_t). */
+const LEAF_ELEMENTS = 2 ** 18;
+const ELEMENT_BYTES = 8;
+/** Address space that a leaf covers, and its size, bytes. */
+const LEAF_SPAN = LEAF_ELEMENTS * PAGE;
+const LEAF_BYTES = LEAF_ELEMENTS * ELEMENT_BYTES;
+
+/** Number of the leaf that holds an address. */
+function leafOf(address: number): number {
+  return Math.floor(address / LEAF_SPAN);
+}
 
 /** Makes the leaf of the radix tree that holds `address`, if it is not there (rtree_leaf_elm_lookup with init_missing). False if out of memory. */
 function touchLeaf(heap: Heap, address: number): boolean {
-  const leaf = Math.floor(address / LEAF_SPAN);
+  const leaf = leafOf(address);
   if (heap.leaves.has(leaf)) return true;
-  if (heap.base0.alloc(LEAF_BYTES, 64) === 0) return false;
+  if (heap.base0.alloc(LEAF_BYTES, CACHELINE) === 0) return false;
   heap.leaves.add(leaf);
   return true;
 }
@@ -47,4 +55,20 @@ export function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: bo
   // behind a guarded one's border lies its guard page
   if (((edata.flags[other] ^ edata.flags[extent]) & Flag.guarded) !== 0) return NO_EXTENT;
   return other as Extent;
+}
+
+/** Checks the links between extents that touch, and that the map has their leaves. @throws Error naming what does not hold. */
+export function checkEmap({ edata, leaves }: Heap): void {
+  const { length, base, pages, above, below, flags } = edata;
+  for (let row = 1; row < length; row++) {
+    if (pages[row] === 0) continue;
+    const end = base[row] + pages[row] * PAGE;
+    if (!leaves.has(leafOf(base[row])) || !leaves.has(leafOf(end - PAGE))) throw new Error('page map: a leaf of an extent is missing');
+    const next = above[row];
+    if (next === 0) continue;
+    if (below[next] !== row) throw new Error('page map: a neighbour does not point back');
+    // between guarded ones lie their guard pages
+    if (base[next] !== end && ((flags[row] | flags[next]) & Flag.guarded) === 0)
+      throw new Error('page map: linked neighbours do not touch');
+  }
 }

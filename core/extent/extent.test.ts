@@ -260,3 +260,41 @@ test('dss: what a mapping gave right behind it is no part of an object there, wh
   expect([p.arena().dirty.pages, p.arena().retained.pages, p.arena().pacMapped / PAGE]).toEqual([11, 0, 28]);
   auditHeap(p.heap);
 });
+
+describe('what does not hold is named', () => {
+  /** Damages a program's tables; `region` is a large object with dirty memory behind it. */
+  type Damage = (p: Program, region: number) => void;
+
+  function auditDamaged(conf: string, damage: Damage): void {
+    const p = new Program(`${conf}narenas:1,tcache:false`);
+    const region = p.memalign(PAGE, 40000);
+    p.malloc(100);
+    p.free(p.memalign(PAGE, 300000), p.memalign(PAGE, 20000));
+    auditHeap(p.heap);
+    damage(p, region);
+    auditHeap(p.heap);
+  }
+
+  const freeRowWithPages: Damage = ({ heap: { edata } }) => {
+    const row = edata.take();
+    edata.release(row);
+    edata.pages[row] = 1;
+  };
+  const unmappedTwice: Damage = (p, region) => {
+    for (let times = 0; times < 2; times++) p.heap.space.munmap(p.address(region), PAGE);
+  };
+
+  test.each<[string, string, Damage]>([
+    ['extents: a row of the free list has pages', '', freeRowWithPages],
+    ['extents: a row without pages', '', ({ heap: { edata } }) => (edata.pages[edata.take()] = 0)],
+    ['page map: a neighbour', '', (p, region) => (p.heap.edata.below[p.heap.edata.above[p.extent(region)]] = 0)],
+    ['page map: linked', '', (p, region) => p.heap.edata.pages[p.extent(region)]--],
+    ['page map: a leaf', '', (p) => p.heap.leaves.clear()],
+    ['mappings: two ranges', '', (p, region) => p.heap.mappings.add(p.address(region), PAGE)],
+    ['boundaries: an extent lies', 'retain:false,', (p, region) => p.heap.boundaries!.leave(p.heap.edata, p.extent(region))],
+    ['address space: two gaps', '', unmappedTwice],
+    ['bump region', 'san_guard_small:1,', (p) => p.heap.edata.arena[p.arena().bumpRegion]++],
+    ['decay: the deadline', '', (p) => (p.arena().decayDirty.deadline = -1)],
+    ['eset: the LRU list', '', (p) => (p.arena().dirty.eset.lru.first[0] = 0)],
+  ])('%s', (what, conf, damage) => expect(() => auditDamaged(conf, damage)).toThrow(what));
+});

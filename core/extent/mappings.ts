@@ -1,11 +1,8 @@
 /**
  * The address ranges that extents lie in: one for each mapping, in order of mapping.
  * Invariant: live ranges are disjoint and sorted by address.
- * Differs: jemalloc keeps no such list. It is here to name placements (which range, how far in), and, where unmapping is allowed
- * (retain:false), to find which extents of different mappings touch.
+ * Differs: jemalloc keeps no such list. It is here to name placements: which range, and how far in.
  */
-import type { EdataTable } from './edata.ts';
-import type { Extent } from './types.ts';
 
 /** Ranges as parallel arrays sorted by address. A range that was unmapped in its middle has two rows with one start. */
 export class Mappings {
@@ -16,6 +13,7 @@ export class Mappings {
   #next = 0;
   #last = 0;
 
+  /** Enters a new mapping, which gets the next number. Address and length in bytes. */
   add(address: number, bytes: number): void {
     const at = this.#upper(address);
     this.#from.splice(at, 0, address);
@@ -24,6 +22,7 @@ export class Mappings {
     this.#ordinal.splice(at, 0, this.#next++);
   }
 
+  /** Takes out what was unmapped: a part of a range, a range or several. Address and length in bytes. */
   remove(address: number, bytes: number): void {
     const end = address + bytes;
     for (let at = Math.max(0, this.#upper(address) - 1); at < this.#from.length && this.#from[at] < end; ) {
@@ -71,6 +70,18 @@ export class Mappings {
     return this.#start[this.#ordinal.indexOf(ordinal)];
   }
 
+  /** Checks that the ranges are sorted and disjoint. @throws Error naming what does not hold. */
+  check(): void {
+    let end = 0;
+    for (let row = 0; row < this.#from.length; row++) {
+      if (this.#from[row] < end) throw new Error('mappings: two ranges overlap, or are not sorted');
+      if (this.#to[row] <= this.#from[row]) throw new Error('mappings: a range is empty');
+      if (this.#start[row] > this.#from[row]) throw new Error('mappings: a range begins before its mapping');
+      end = this.#to[row];
+    }
+  }
+
+  /** First row that begins above an address. */
   #upper(address: number): number {
     let low = 0;
     let high = this.#from.length;
@@ -80,47 +91,5 @@ export class Mappings {
       else high = middle;
     }
     return low;
-  }
-}
-
-/** Extents by first and past-the-end address: what the page map answers when a new mapping arrives beside old ones. */
-export class Boundaries {
-  readonly #startsAt = new Map<number, Extent>();
-  readonly #endsAt = new Map<number, Extent>();
-
-  /** Enters a new mapping's extent and links it with what it touches. */
-  join(edata: EdataTable, extent: Extent): void {
-    const base = edata.base[extent];
-    const end = base + edata.pages[extent] * 4096;
-    const below = this.#endsAt.get(base) ?? 0;
-    const above = this.#startsAt.get(end) ?? 0;
-    edata.below[extent] = below;
-    edata.above[extent] = above;
-    if (below !== 0) edata.above[below] = extent;
-    if (above !== 0) edata.below[above] = extent;
-    this.#startsAt.set(base, extent);
-    this.#endsAt.set(end, extent);
-  }
-
-  /** After `trail` was cut off `extent`. */
-  split(edata: EdataTable, extent: Extent, trail: Extent): void {
-    const cut = edata.base[trail];
-    this.#endsAt.set(cut, extent);
-    this.#startsAt.set(cut, trail);
-    this.#endsAt.set(cut + edata.pages[trail] * 4096, trail);
-  }
-
-  /** Before `high` is added to `low`. */
-  merge(edata: EdataTable, low: Extent, high: Extent): void {
-    const cut = edata.base[high];
-    this.#endsAt.delete(cut);
-    this.#startsAt.delete(cut);
-    this.#endsAt.set(cut + edata.pages[high] * 4096, low);
-  }
-
-  /** Before an extent is unmapped. */
-  leave(edata: EdataTable, extent: Extent): void {
-    this.#startsAt.delete(edata.base[extent]);
-    this.#endsAt.delete(edata.base[extent] + edata.pages[extent] * 4096);
   }
 }

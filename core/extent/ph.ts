@@ -57,7 +57,10 @@ export function heapRemove(nodes: HeapNodes, heaps: HeapTable, heap: number, nod
   nodes.memory.code.heapRemove(nodes.place, heaps.place + heap * HEAP_BYTES, node);
 }
 
-/** Checks the links of a heap. @throws Error naming what does not hold. @returns how many elements it holds. */
+/**
+ * Checks the links of a heap. Not the order: an element may come before its parent once a childless root was removed and a new one came in above it
+ * (assembly/ph.ts). @throws Error naming what does not hold. @returns how many elements it holds.
+ */
 export function checkHeap(nodes: HeapNodes, heaps: HeapTable, heap: number): number {
   return checkTree(nodes, heaps.root(heap));
 }

@@ -7,7 +7,7 @@
 import type { Arena } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';
 import { PAGE } from '../sizes/sc.ts';
-import { Flag, NO_EXTENT } from './edata.ts';
+import { Flag, NO_EXTENT, State } from './edata.ts';
 import { extentAllocWrapper, extentDestroyWrapper, extentSplit } from './extent.ts';
 import { guardPagesRight } from './san.ts';
 import type { Extent } from './types.ts';
@@ -48,4 +48,11 @@ function grow(heap: Heap, arena: Arena, guardedPages: number): boolean {
   if (region === 0) return false;
   heap.edata.flags[region] |= Flag.bump;
   return true;
+}
+
+/** Checks that an arena's bump region is one. @throws Error naming what does not hold. */
+export function checkSanBump({ edata }: Heap, { index, bumpRegion }: Arena): void {
+  if (bumpRegion === 0) return;
+  const sound = edata.pages[bumpRegion] > 0 && edata.state[bumpRegion] === State.active && edata.arena[bumpRegion] === index;
+  if (!sound || (edata.flags[bumpRegion] & Flag.bump) === 0) throw new Error('bump region: it is none, or in a cache, or of another arena');
 }

@@ -6,6 +6,7 @@ import { Flag } from '../extent/edata.ts';
 import { REGIONS } from '../extent/region.ts';
 import { HangError } from '../hang_error.ts';
 import { HUGEPAGE } from '../sizes/sc.ts';
+import { PageSlabFlag } from './hpdata.ts';
 
 const isHpa = (p: Program, region: number) => (p.heap.edata.flags[Math.floor(region / REGIONS)] & Flag.hpa) !== 0;
 const shard = (p: Program) => p.arena().hpaShard!;
@@ -92,4 +93,35 @@ describe('the small extent cache', () => {
     p.free(p.malloc(32768));
     expect(() => p.malloc(1024)).toThrow(UnsupportedOption);
   });
+});
+
+describe('what does not hold is named', () => {
+  /** Damages the tables of a program with a page slab that has dirty pages and with extents in the small extent cache. */
+  type Damage = (p: Program, slab: number) => void;
+
+  function auditDamaged(damage: Damage): void {
+    const p = new Program(
+      'hpa:true,narenas:1,tcache:false,hpa_sec_nshards:1,hpa_sec_max_bytes:65536,hpa_hugification_threshold_ratio:0.05,hpa_dirty_mult:-1',
+    );
+    const objects = Array.from({ length: 12 }, () => p.malloc(20000));
+    p.free(...objects.slice(0, 7));
+    auditHeap(p.heap);
+    damage(p, shard(p).slabs[0]);
+    auditHeap(p.heap);
+  }
+
+  const table = (p: Program) => p.heap.hpaCentral!.hpdata;
+  const firstCached = (p: Program) => p.arena().hpaSec!.lists.first.find((extent) => extent !== 0)!;
+
+  test.each<[string, Damage]>([
+    ['page slab: longestFree', (p, slab) => table(p).longestFree[slab]++],
+    ['page slab: ntouched', (p, slab) => table(p).ntouched[slab]++],
+    ['page slabs: sums', (p) => shard(p).psset.ndirty++],
+    ['page slabs: purgeable', (p, slab) => (table(p).flags[slab] &= ~PageSlabFlag.purgeAllowed)],
+    ['page slabs: the lists of those to purge', (p) => shard(p).psset.toPurge.first.fill(0) && shard(p).psset.toPurge.last.fill(0)],
+    ['page slabs: the list of those to make huge', (p) => shard(p).psset.toHugify.clear(0)],
+    ['page slabs: one in the list of empty', (p, slab) => shard(p).psset.empty.append(table(p).empty, 0, slab)],
+    ["small extent cache: a bin's bytes", (p) => p.arena().hpaSec!.binBytes.fill(4096)],
+    ['small extent cache: an extent is in the bin of another class', (p) => p.heap.edata.pages[firstCached(p)]++],
+  ])('%s', (what, damage) => expect(() => auditDamaged(damage)).toThrow(what));
 });

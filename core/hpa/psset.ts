@@ -162,12 +162,19 @@ export function pickHugify(psset: Psset): number {
 export function checkPsset(psset: Psset, table: HpdataTable, slabs: readonly number[]): void {
   const fresh: PssetCounts = { stats: new HpaSlabStats(), nactive: 0, ndirty: 0 };
   let serving = 0;
+  let empty = 0;
+  let purgeable = 0;
+  let hugifiable = 0;
   for (const slab of slabs) {
     checkHpdata(table, slab);
     count(fresh, table, slab, 1);
-    if (rowOf(table, slab) < PSSET_NPSIZES) serving++;
-    const purgeable = (table.flags[slab] & PageSlabFlag.purgeAllowed) !== 0;
-    if (purgeable !== ndirty(table, slab) > 0) throw new Error('page slabs: purgeable against its dirty pages');
+    const row = rowOf(table, slab);
+    if (row < PSSET_NPSIZES) serving++;
+    else if (row === HPA_EMPTY) empty++;
+    const mayPurge = (table.flags[slab] & PageSlabFlag.purgeAllowed) !== 0;
+    if (mayPurge !== ndirty(table, slab) > 0) throw new Error('page slabs: purgeable against its dirty pages');
+    if (mayPurge) purgeable++;
+    if ((table.flags[slab] & PageSlabFlag.hugifyAllowed) !== 0) hugifiable++;
   }
   if (fresh.nactive !== psset.nactive || fresh.ndirty !== psset.ndirty) throw new Error('page slabs: sums differ from the slabs');
   for (const name of HPA_SLAB_COUNTERS) {
@@ -176,4 +183,18 @@ export function checkPsset(psset: Psset, table: HpdataTable, slabs: readonly num
   }
   for (let row = 0; row < PSSET_NPSIZES; row++) serving -= checkHeap(table, psset.heaps, row);
   if (serving !== 0) throw new Error('page slabs: the heaps hold other slabs than can serve');
+  psset.empty.check(table.empty, 0, 'page slabs: the list of empty ones', (slab) => {
+    if (rowOf(table, slab) !== HPA_EMPTY) throw new Error('page slabs: one in the list of empty ones is not empty');
+    empty--;
+  });
+  if (empty !== 0) throw new Error('page slabs: an empty one is not in the list of such');
+  for (let list = 0; list < PURGE_LISTS; list++) {
+    psset.toPurge.check(table.purge, list, 'page slabs: a list of those to purge', (slab) => {
+      if (purgeList(table, slab) !== list) throw new Error('page slabs: one to purge is in the list of another dirtiness');
+      purgeable--;
+    });
+  }
+  if (purgeable !== 0) throw new Error('page slabs: the lists of those to purge hold other slabs than may be purged');
+  psset.toHugify.check(table.hugify, 0, 'page slabs: the list of those to make huge', () => hugifiable--);
+  if (hugifiable !== 0) throw new Error('page slabs: the list of those to make huge holds other slabs than may be made huge');
 }

@@ -192,6 +192,8 @@ export function checkSec(heap: Heap, sec: Sec): void {
       let bytes = 0;
       sec.lists.check(edata.links, bin, 'small extent cache: a list', (extent) => {
         if ((edata.flags[extent] & Flag.cached) === 0) throw new Error('small extent cache: an extent in it is not marked as cached');
+        if (pagesToPind(edata.pages[extent]) !== bin % sec.classes)
+          throw new Error('small extent cache: an extent is in the bin of another class');
         bytes += edata.pages[extent] * PAGE;
       });
       if (bytes !== sec.binBytes[bin]) throw new Error("small extent cache: a bin's bytes differ from its extents");
