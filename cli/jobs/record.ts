@@ -1,7 +1,7 @@
 /**
  * Records a trace with a tool of the machine, into a file that every other command reads as it is.
  */
-import { appendFileSync, lstatSync, readlinkSync, realpathSync, statSync, truncateSync } from 'node:fs';
+import { appendFileSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { InputError } from '../../core/trace/input_error.ts';
@@ -12,7 +12,7 @@ import { checkOutputs, STANDARD } from '../output.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
 import { ltrace } from '../record/ltrace.ts';
-import { findProgram, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
+import { findProgram, LIMIT, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
 import { showProgress } from '../progress.ts';
 import { Watch } from '../record/watch.ts';
 import { parseCount, parseDuration } from '../settings.ts';
@@ -96,10 +96,15 @@ async function recordWithin(
   const onSignal = () => stop.abort();
   signal.addEventListener('abort', onSignal, { once: true });
   let timer: NodeJS.Timeout | undefined;
+  const onLimit = () => stop.abort(LIMIT);
   const onStart = () => {
-    if (durationMs !== undefined) timer = setTimeout(onSignal, durationMs);
+    if (durationMs !== undefined) timer = setTimeout(onLimit, durationMs);
   };
-  const watch = isEvent === undefined ? undefined : new Watch(file, isEvent, most);
+  const say = (note: string) => {
+    progress.done();
+    printNotes([note], quiet);
+  };
+  const watch = isEvent === undefined ? undefined : new Watch(file, isEvent, most, recorder.timeOf);
   const progress = showProgress(file, quiet);
   let saidLost = 0;
   const look = () => {
@@ -109,19 +114,15 @@ async function recordWithin(
     // Said when it begins, and each time it has become twice as bad.
     if (watch.lost > 2 * saidLost) {
       saidLost = watch.lost;
-      progress.done();
-      printNotes(
-        [`${watch.lost} events are lost so far, ${watch.events} recorded: the program allocates faster than they are written`],
-        quiet,
-      );
+      say(`${watch.lost} events are lost so far, ${watch.events} recorded: the program allocates faster than they are written`);
     }
-    if (watch.end !== undefined) stop.abort();
+    if (watch.isFull) onLimit();
   };
   const looker = setInterval(look, LOOK_MS);
   try {
-    const recorded = await recorder.record(target, file, stop.signal, onStart);
+    const recorded = await recorder.record(target, file, stop.signal, { most, onStart, say });
     look();
-    if (watch?.end !== undefined) truncateSync(file, watch.end);
+    watch?.cut();
     if (recorded.header !== undefined) addTo(file, recordingFacts(recorded.header, recorded.threads));
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
     return { ...recorded, notes: [...recorded.notes, ...lost], events: watch?.events };

@@ -91,15 +91,18 @@ export function allocatorOfProcess(pid: number): Allocator {
 /** The allocator of a program yet to start, as the dynamic linker will load it. */
 export function allocatorOfProgram(program: string): Allocator {
   const [file, loader] = interpreterOf(program);
-  if (!loader) return allocatorAmong([], file, '', program);
-  // The linker lists what it would load, LD_PRELOAD included, and does not start the program.
+  return allocatorAmong(loader ? librariesOf(file) : [], file, '', program);
+}
+
+/** What the dynamic linker would load for an ELF file, LD_PRELOAD included. */
+export function librariesOf(file: string): string[] {
+  // It lists that, and does not start the program.
   const { stdout } = spawnSync(file, {
     env: { ...process.env, LD_TRACE_LOADED_OBJECTS: '1' },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const files = [...stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
-  return allocatorAmong(files, file, '', program);
+  return [...stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
 }
 
 /** What a program is to those that start it: a script, a file of which the dynamic linker loads libraries or not. What cannot be told is 'dynamic'. */

@@ -1,24 +1,28 @@
 /**
  * Recording with bpftrace: probes on the allocator's functions of the library that the process uses.
- * Invariant: a program that is started makes no call before the probes are in place, and does not leave before its stacks have names.
+ * Invariant: a program that is started makes no call before the probes are in place, and does not leave before its stacks have names. No call is recorded
+ * before all probes are in place, and bpftrace is told to end only when it has written all that were.
  * Differs from `bpftrace -c`: that one splits the command line at blanks, and its probes fire in every process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
+import { TemporaryFolder } from '../temporary_folder.ts';
 import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { ended, stateOf, until } from './child.ts';
 import { Observed } from './observed.ts';
-import { ATTACHED, DRAINED, scriptFor } from './probes.ts';
-import { findProgram, notInstalled, type Recorded, type Recorder, type Unfit } from './recorder.ts';
+import { withOwnLibraries } from './own_libraries.ts';
+import { ATTACHED, DRAINED, scriptFor, type Scope } from './probes.ts';
+import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
 /** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more, and to write out what it holds. */
 const ATTACH_MS = 180_000;
 const DRAIN_MS = 120_000;
-const KILLED_DRAIN_MS = 3000;
+/** Milliseconds after which the user is told what takes so long. */
+const SAID_MS = 1000;
 /** Milliseconds that a program gets to end after Ctrl-C. */
 const LEAVE_MS = 5000;
 const NEWLINE = 0x0a;
@@ -60,21 +64,26 @@ function unfit(): Unfit | undefined {
   return traceable ? undefined : { fact: 'needs tracefs, which is not mounted', remedy: 'mount -t tracefs nodev /sys/kernel/tracing' };
 }
 
-async function attach(pid: number, file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded> {
+async function attach(pid: number, file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
   const process = new Observed(pid);
-  const tracer = await startTracer(pid, allocatorOfProcess(pid), false, file, signal);
-  onStart();
+  const tracer = await startTracer({ pid, launched: false, most: window.most }, allocatorOfProcess(pid), file, signal, window);
+  window.onStart();
+  const notes = ['the recording starts mid-life: blocks from before it are unknown'];
   try {
-    await follow(process, tracer, file, signal);
+    const drained = new Lines(file, DRAINED);
+    await follow(process, tracer, drained, file, signal);
+    notes.push(...(await drain(tracer, drained, window)));
+    process.look(true);
+    process.resume();
   } finally {
-    await stopTracer(tracer);
+    await stopTracer(tracer, window);
     // It may have reached its end, and been stopped there, after the last look.
     process.resume();
   }
-  return { exitCode: 0, notes: ['the recording starts mid-life: blocks from before it are unknown'], header: process.header };
+  return { exitCode: 0, notes, header: process.header };
 }
 
-async function launch(program: readonly string[], file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded> {
+async function launch(program: readonly string[], file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
   const allocator = allocatorOfProgram(program[0] as string);
   // The shell stops itself, becomes the program when it goes on, and keeps its process id.
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...program], { stdio: 'inherit' });
@@ -83,17 +92,33 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
   let tracer: ChildProcess | undefined;
   try {
     await until(() => stateOf(pid) === 'T', 5000);
-    tracer = await startTracer(pid, allocator, true, file, signal);
+    tracer = await startTracer({ pid, launched: true, most: window.most }, allocator, file, signal, window);
     child.kill('SIGCONT');
-    onStart();
+    window.onStart();
     const process = new Observed(pid);
-    await follow(process, tracer, file, signal);
-    if (signal.aborted) await leave(child, process);
-    return { exitCode: await exit, notes: [], header: { ...process.header, command: program.join(' ') } };
+    const drained = new Lines(file, DRAINED);
+    await follow(process, tracer, drained, file, signal);
+    if (signal.aborted && signal.reason !== LIMIT) {
+      // How it ends is part of the recording.
+      child.kill('SIGINT');
+      await until(() => !runs(pid), LEAVE_MS);
+    }
+    const atEnd = !runs(pid);
+    const notes = await drain(tracer, drained, window);
+    process.look(true);
+    process.resume();
+    if (!atEnd) await leave(child, process);
+    return { exitCode: await exit, notes, header: { ...process.header, command: program.join(' ') } };
   } finally {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-    if (tracer !== undefined) await stopTracer(tracer);
+    if (tracer !== undefined) await stopTracer(tracer, window);
   }
+}
+
+/** False once a process has ended, or has been stopped where it does. */
+function runs(pid: number): boolean {
+  const state = stateOf(pid);
+  return state !== undefined && state !== 'Z' && state !== 'T';
 }
 
 /** Ends the program as Ctrl-C at a terminal does; what does not heed that is killed. */
@@ -107,21 +132,15 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
   if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
 }
 
-/** Waits until the process has ended and bpftrace has written what every CPU's ring holds of it; then lets the process go. */
-async function follow(process: Observed, tracer: ChildProcess, file: string, signal: AbortSignal): Promise<void> {
-  const rings = cpus().length;
-  const drained = new Lines(file, DRAINED);
-  const over = () => signal.aborted || tracer.exitCode !== null || tracer.signalCode !== null || drained.count() >= rings;
-  const gone = () => {
+/** Waits until the process has ended, as many calls are recorded as are wanted, or the user has enough. */
+async function follow(process: Observed, tracer: ChildProcess, drained: Lines, file: string, signal: AbortSignal): Promise<void> {
+  const over = () => {
     process.look();
     const state = stateOf(process.pid);
-    return state === undefined || state === 'Z';
+    return signal.aborted || isGone(tracer) || state === undefined || state === 'Z' || drained.count() > 0;
   };
-  await until(() => over() || gone(), Infinity);
-  // A process that was killed did not stop where it leaves, and nothing tells when its last calls are written.
-  await until(over, KILLED_DRAIN_MS);
-  process.look(true);
-  if (!signal.aborted && (tracer.exitCode !== null || tracer.signalCode !== null)) {
+  await until(over, Infinity);
+  if (!signal.aborted && isGone(tracer)) {
     process.resume();
     throw new InputError(
       'bpftrace',
@@ -129,28 +148,64 @@ async function follow(process: Observed, tracer: ChildProcess, file: string, sig
       `what it wrote until then is in ${file}`,
     );
   }
-  if (!signal.aborted) process.resume();
 }
 
-async function startTracer(pid: number, allocator: Allocator, launched: boolean, file: string, signal: AbortSignal): Promise<ChildProcess> {
+/** Ends the recording, and waits until bpftrace has written what every CPU's ring holds of it: what is left there when it is told to end it drops. */
+async function drain(tracer: ChildProcess, drained: Lines, { say }: Window): Promise<readonly string[]> {
+  // To be named, with whatever name, is what the script waits for.
+  writeFileSync('/proc/self/comm', readFileSync('/proc/self/comm'));
+  const over = () => isGone(tracer) || drained.count() >= cpus().length;
+  if (await until(over, SAID_MS)) return [];
+  say('the recording is over; bpftrace writes out what it holds of it');
+  return (await until(over, DRAIN_MS))
+    ? []
+    : [`bpftrace had not written all calls after ${DRAIN_MS / 1000} seconds: the last ones are missing`];
+}
+
+function isGone(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+async function startTracer(
+  scope: Omit<Scope, 'ender'>,
+  allocator: Allocator,
+  file: string,
+  signal: AbortSignal,
+  { say }: Window,
+): Promise<ChildProcess> {
+  const script = scriptFor({ ...scope, ender: process.pid }, allocator);
   const output = openSync(file, 'w');
+  const libraries = new TemporaryFolder();
+  const { file: probed, libc, operators } = allocator;
+  const own = withOwnLibraries(
+    findProgram('bpftrace') as string,
+    [probed, libc, ...(operators === undefined ? [] : [operators.file])],
+    libraries,
+  );
   // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
-  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', scriptFor(pid, allocator, launched)], {
+  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
     stdio: ['ignore', output, 'pipe'],
     // One process is recorded, so its symbols are read once and not for every frame.
-    env: { ...process.env, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
+    env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
     // Ctrl-C at the terminal is for us: bpftrace writes out what it holds when we say so.
     detached: true,
   });
   closeSync(output);
   process.once('exit', () => tracer.kill('SIGKILL'));
+  tracer.once('close', () => libraries.remove());
   let complaint = '';
   tracer.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text.slice(0, 4096)));
   let gone = false;
   void ended(tracer).then(() => (gone = true));
   const lines = new Lines(file, ATTACHED);
   const attached = () => lines.count() > 0;
-  await until(() => gone || attached() || signal.aborted, ATTACH_MS);
+  const begun = () => gone || attached() || signal.aborted;
+  if (!(await until(begun, SAID_MS))) {
+    say(
+      `bpftrace puts its ${script.match(/^u(?:ret)?probe:/gm)?.length} probes in place, one after the other; the recording begins when all are there`,
+    );
+    await until(begun, ATTACH_MS);
+  }
   // Stopped before it began: there is nothing to say of it, and nothing to keep.
   if (signal.aborted && !attached()) {
     tracer.kill('SIGKILL');
@@ -164,12 +219,14 @@ async function startTracer(pid: number, allocator: Allocator, launched: boolean,
   return tracer;
 }
 
-async function stopTracer(tracer: ChildProcess): Promise<void> {
-  if (tracer.exitCode !== null || tracer.signalCode !== null) return;
+async function stopTracer(tracer: ChildProcess, { say }: Window): Promise<void> {
+  if (isGone(tracer)) return;
   const end = ended(tracer);
   tracer.kill('SIGINT');
+  const notice = setTimeout(() => say('bpftrace takes its probes away, one after the other'), SAID_MS);
   const timer = setTimeout(() => tracer.kill('SIGKILL'), DRAIN_MS);
   await end;
+  clearTimeout(notice);
   clearTimeout(timer);
 }
 

@@ -31,7 +31,7 @@ export const heaptrack: Recorder = {
         }
       : undefined;
   },
-  async record(target, file, signal, onStart) {
+  async record(target, file, signal, { onStart }) {
     if ('pid' in target)
       throw new InputError('heaptrack', 'does not attach to a running process', 'record --with bpftrace or --with ltrace');
     // heaptrack adds an ending of its choice to the name that it is given.

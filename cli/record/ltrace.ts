@@ -30,7 +30,7 @@ export const ltrace: Recorder = {
       : undefined;
   },
   isEvent: (line) => /\) += |resumed>/.test(line),
-  async record(target, file, signal, onStart) {
+  async record(target, file, signal, { onStart }) {
     const what = 'pid' in target ? ['-p', String(target.pid)] : ['--', ...target.program];
     const tracer = spawn('ltrace', ['-f', '-ttt', '-e', FUNCTIONS, '-o', file, ...what], { stdio: 'inherit' });
     // It lets its process go on SIGINT; a program that it started is to end with the recording.

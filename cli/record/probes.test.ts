@@ -12,9 +12,8 @@ test.each([
     ['free', 2],
   ]);
   const script = scriptFor(
-    7,
+    { pid: 7, launched: false, ender: 8, most: Infinity },
     { file, prefix: '', functions, operators: undefined, libc: '/lib/libc.so.6', libcFunctions: new Map() },
-    false,
   );
   expect(script).toContain(`uprobe:${JSON.stringify(file)}:malloc `);
   const line = script.split('\n').find((text) => text.includes('printf("# jereplay bpftrace')) as string;

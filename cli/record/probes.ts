@@ -9,6 +9,12 @@ import type { Allocator } from './allocator.ts';
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
 export const ATTACHED = 'Attached to the process';
 export const DRAINED = 'Attached until here';
+/** Condition of a probe that records: all are in place, and the end has not come. */
+const OPEN = '@closed[0] == 0';
+/** What ends a recording: no call that begins from here on is part of it. */
+const END_ACTIONS = '@closed[0] = 1; @ended = 1;';
+/** What prints an event. */
+const PRINTS_EVENT = /^\tprintf\("%llu %d %d (?!thread\().*$/gm;
 
 /** One probe of jereplay.bt: kind, function, its condition and its actions. */
 const PROBE = /^(uprobe|uretprobe):\$1:(\w+) (\/.*\/)\n(\{\n[\s\S]*?\n\})\n\n?/gm;
@@ -50,13 +56,21 @@ function recordingScript(): string {
   return readFileSync(join(root, 'formats/bpftrace/jereplay.bt'), 'utf8');
 }
 
-/**
- * The script for one process.
- * @param launched the process is the shell that is about to become the program: what it allocates before is not the program's.
- */
-export function scriptFor(pid: number, allocator: Allocator, launched: boolean): string {
+/** What is recorded of which process. */
+export interface Scope {
+  readonly pid: number;
+  /** The process is the shell that is about to become the program: what it allocates before is not the program's. */
+  readonly launched: boolean;
+  /** Thread that ends the recording when it is given a name. */
+  readonly ender: number;
+  /** Events after which the recording ends, some more if processors count at once. */
+  readonly most: number;
+}
+
+/** The script for one process. */
+export function scriptFor({ pid, launched, ender, most }: Scope, allocator: Allocator): string {
   const { file, prefix, functions, libc, libcFunctions } = allocator;
-  const own = `pid == ${pid}${launched ? ' && @armed' : ''}`;
+  const own = `pid == ${pid}`;
   const bodies = new Map<string, string>();
   // One name of each address: two probes in one place would record a call twice.
   const taken = new Set<number>();
@@ -80,7 +94,7 @@ export function scriptFor(pid: number, allocator: Allocator, launched: boolean):
       (bodies.get(`${kind} ${like}`) as string).replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
     const addNew = (names: readonly string[], op: number, like: string, swap: (body: string) => string) => {
       for (const name of names.filter(untaken)) {
-        operators.push(`uprobe:${quoted(place)}:${name} /${own}/\n${swap(bodyOf('uprobe', like, op))}`);
+        operators.push(`uprobe:${quoted(place)}:${name} /${own} && ${OPEN}/\n${swap(bodyOf('uprobe', like, op))}`);
         operators.push(`uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodyOf('uretprobe', like, op)}`);
       }
     };
@@ -93,7 +107,9 @@ export function scriptFor(pid: number, allocator: Allocator, launched: boolean):
       );
     }
     for (const name of deletes.filter(untaken)) {
-      operators.push(`uprobe:${quoted(place)}:${name} /${own}/\n{\n\t@del[tid] = arg0;\n${(bodies.get('uprobe free') as string).slice(2)}`);
+      operators.push(
+        `uprobe:${quoted(place)}:${name} /${own} && ${OPEN}/\n{\n\t@del[tid] = arg0;\n${(bodies.get('uprobe free') as string).slice(2)}`,
+      );
       operators.push(`uretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`);
     }
   };
@@ -105,25 +121,26 @@ export function scriptFor(pid: number, allocator: Allocator, launched: boolean):
   if (deletes) script = script.replace(/^(uprobe:.*:free \/.*)\/$/m, '$1 && (@del[tid] != arg0 || arg0 == 0)/');
   script = script
     .replaceAll('pid == (uint64)$2', own)
+    // A program that is started opens by itself.
+    .replace(/(BEGIN\n{[^}]*)\tclear\(@closed\);\n/, launched ? '$1' : '$&')
     .replaceAll('str($1)', JSON.stringify(shown(file)))
     .replaceAll('$2', String(pid))
     // bpftrace takes one END probe: our maps are cleared in the script's.
-    .replace(
-      'END\n{',
-      `END\n{ clear(@attached); clear(@ended); clear(@marked);${deletes ? ' clear(@del);' : ''}${launched ? ' clear(@armed);' : ''}`,
-    );
+    .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
   const lines = [
     script,
     ...operators,
-    // The first output after the header: bpftrace prints no other before every probe is in place.
-    `interval:ms:10 /!@attached/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
+    // bpftrace prints nothing but the header before every probe is in place.
+    `interval:ms:10 /!@attached${launched ? '' : ` && ${OPEN}`}/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
     // Stops the process where it leaves: once it is gone its stacks have no names.
-    `uprobe:${quoted(libc)}:_exit /pid == ${pid}/ { @ended = 1; signal("SIGSTOP"); }`,
-    // Then a line in the ring of each CPU: what comes before it is all that the ring held.
-    `profile:hz:10 /@ended && !@marked[cpu]/ { @marked[cpu] = 1; printf("${DRAINED}\\n"); }`,
+    `uprobe:${quoted(libc)}:_exit /${own}/ { @ended = 1; signal("SIGSTOP"); }`,
+    `tracepoint:task:task_rename /tid == ${ender}/ { ${END_ACTIONS} }`,
+    // Then a line in the ring of each CPU: what comes before it is all that the ring held. A call that was under way has until the second tick.
+    `profile:hz:10 /@ended && @marked[cpu] < 2/ { @marked[cpu]++; if (@marked[cpu] == 2) { printf("${DRAINED}\\n"); } }`,
   ];
-  if (launched) lines.push(`uprobe:${quoted(libc)}:__libc_start_main /pid == ${pid}/ { @armed = 1; }`);
-  const text = lines.join('\n');
+  if (launched) lines.push(`uprobe:${quoted(libc)}:__libc_start_main /${own} && !@ended/ { @closed[0] = 0; }`);
+  let text = lines.join('\n');
+  if (most < Infinity) text = text.replace(PRINTS_EVENT, (print) => `${print}\n\t@calls++; if (@calls >= ${most}) { ${END_ACTIONS} }`);
   // A map that no probe fills is unknown to bpftrace.
-  return text.replace(/\bclear\((@\w+)\);/g, (clear, map: string) => (new RegExp(`${map}(?:\\[| = )`).test(text) ? clear : ''));
+  return text.replace(/\bclear\((@\w+)\);/g, (clear, map: string) => (new RegExp(`${map}(?:\\[| = |\\+\\+)`).test(text) ? clear : ''));
 }

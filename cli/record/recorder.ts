@@ -26,6 +26,19 @@ export interface Unfit {
   readonly remedy: string;
 }
 
+/** Why a recording ends (reason of its signal) where a limit was reached: not the user's Ctrl-C, which a program that was started is to hear of first. */
+export const LIMIT = 'limit';
+
+/** From when and how much is recorded. */
+export interface Window {
+  /** Events that are wanted; a recorder may give more. */
+  readonly most: number;
+  /** To be called once calls are recorded. */
+  onStart(): void;
+  /** Tells the user what is going on. */
+  say(note: string): void;
+}
+
 export interface Recorder {
   readonly name: string;
   /** What speaks for it. */
@@ -34,8 +47,10 @@ export interface Recorder {
   unfit(target: Target): Unfit | undefined;
   /** Whether a line of the file is an event; absent if the file cannot be read while it is written. */
   readonly isEvent?: (line: string) => boolean;
-  /** Records into `file` until the target ends or the signal fires. `onStart` is called once calls are recorded. */
-  record(target: Target, file: string, signal: AbortSignal, onStart: () => void): Promise<Recorded>;
+  /** Time of a line that is an event or belongs to one, in units of any size, where lines are out of order; NaN for another line. */
+  readonly timeOf?: (line: string) => number;
+  /** Records into `file` until the target ends or the signal fires. */
+  record(target: Target, file: string, signal: AbortSignal, window: Window): Promise<Recorded>;
 }
 
 /** A tool that is not there. */
