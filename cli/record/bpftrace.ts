@@ -175,7 +175,7 @@ async function startTracer(
 ): Promise<ChildProcess> {
   const script = scriptFor({ ...scope, ender: process.pid }, allocator);
   const output = openSync(file, 'w');
-  const libraries = new TemporaryFolder();
+  const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
   const { file: probed, libc, operators } = allocator;
   const own = withOwnLibraries(
     findProgram('bpftrace') as string,
