@@ -206,6 +206,7 @@ describe('profiles of something else than memory', () => {
     ['a CPU profile', words([0, 3, 0, 10000, 0, 1, 1, 0x401000, 0, 1, 0], 8)],
     ['a CPU profile', words([0, 3, 1, 10000, 0, 1, 1, 0x401000, 0, 1, 0], 4)],
     ['a contention profile', Buffer.from('--- contentionz 1 ---\nformat = java\n 100 1 @ 0x1 0x2\n')],
+    ['a contention profile', Buffer.from('--- mutex:\ncycles/second=2400000000\nsampling period=1\n100 1 @ 0x1 0x2\n')],
     ['a profile of threads', Buffer.from('--- threadz 1 ---\n\n--- Thread 7eff (name: main/1) stack: ---\n  PC: 0x1\n')],
     ['a profile of thread creation', Buffer.from('threadcreate profile: total 1\n1 @ 0x1 0x2\n')],
     ['a profile of goroutines', Buffer.from('goroutine profile: total 1\n1 @ 0x1 0x2\n')],

@@ -325,6 +325,14 @@ test.each([
   expect(unsampled(1, { method, rate }, count, bytes)).toBeCloseTo(scale, 9);
 });
 
+test('mappings as gperftools wrote them', () => {
+  const maps = parseMaps('  40000000-40015000: $build/lib/ld-2.3.2.so\nbuild=/src/app\n50000000-50001000: $build/libb.so.1\n');
+  expect(maps).toMatchObject([
+    { start: 0x40000000n, end: 0x40015000n, permissions: 'r-xp', offset: 0n, path: '/lib/ld-2.3.2.so' },
+    { path: '/src/app/libb.so.1' },
+  ]);
+});
+
 test('mappings', () => {
   const maps = parseMaps(
     '2000-3000 r--p 00001000 fe:00 7 /lib/b.so (deleted)\nnot a mapping\n1000-2000 r-xp 00000000 00:00 0 \n4000-5000 rw-p 00000000 00:00 0 [stack]\n',

@@ -1,5 +1,6 @@
 /**
- * The mappings of a process (Linux, proc(5), /proc/PID/maps).
+ * The mappings of a process (Linux, proc(5), /proc/PID/maps), and the shorter lines of gperftools' dumps under `--- Memory map:` (base/sysinfo.cc, DumpAddressMap;
+ * jeprof, ParseLibraries): `40000000-40015000: /lib/ld-2.3.2.so`, and `$build` in paths for what a line `build=/folder` says.
  * Invariant: mappings are sorted by start; those that overlap a former one are left out of lookups only by their later start.
  */
 
@@ -16,16 +17,28 @@ export interface Mapping {
   readonly path: string;
 }
 
+const SHORT_LINE = /^\s*([0-9a-f]+)-([0-9a-f]+):\s*(\S.*)$/i;
+const BUILD_LINE = /^\s*build=(.*)$/;
 const LINE = /^\s*([0-9a-f]+)-([0-9a-f]+)\s+([-rwxsp]{4})\s+([0-9a-f]+)\s+\S+\s+\d+\s*(.*)$/is;
 
 /** Reads the lines that are mappings; all others are passed over. Sorted by start. */
 export function parseMaps(text: string): Mapping[] {
   const mappings: Mapping[] = [];
+  let build = '';
+  const add = (start: string, end: string, permissions: string, offset: string, path: string) => {
+    const whole = path.trim().replace(/\$build\b/g, () => build);
+    mappings.push({ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`), permissions, offset: BigInt(`0x${offset}`), path: whole });
+  };
   for (const line of text.split('\n')) {
     const match = LINE.exec(line);
-    if (match === null) continue;
-    const [, start, end, permissions, offset, path] = match;
-    mappings.push({ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`), permissions, offset: BigInt(`0x${offset}`), path: path.trim() });
+    if (match !== null) {
+      const [, start, end, permissions, offset, path] = match;
+      add(start, end, permissions, offset, path);
+      continue;
+    }
+    const short = SHORT_LINE.exec(line);
+    if (short !== null) add(short[1], short[2], 'r-xp', '0', short[3]);
+    else build = BUILD_LINE.exec(line)?.[1] ?? build;
   }
   return mappings.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
 }

@@ -5,7 +5,7 @@
 
 /** First lines of the textual ones. */
 const FIRST_LINES: readonly (readonly [RegExp, string])[] = [
-  [/^--- ?contention/, 'a contention profile'],
+  [/^--- ?(?:contention|mutex)/, 'a contention profile'],
   [/^--- ?threadz? /, 'a profile of threads'],
   [/^threadcreate profile:/, 'a profile of thread creation'],
   [/^goroutine profile:/, 'a profile of goroutines'],
