@@ -217,6 +217,19 @@ describe('text', () => {
     expect(leaksToJson(report)).not.toHaveProperty('requested');
   });
 
+  test('cuts nothing of what it says of all sizes', () => {
+    const recording = new Recording();
+    recording.malloc(recording.stack('leak'), 3000);
+    const profile = {
+      ...profileFromLedger(recording.trace, recording.ledger),
+      requested: false,
+      sampling: { method: 'poisson', rate: 512 } as const,
+    };
+    const lines = (width: number) => formatLeaks(leaksFromProfile(profile), { width }).split('\n').slice(1, 3);
+    expect(lines(90)).toEqual(['100.0% of the 2.93 KiB allocated; sizes rounded up to size classes; estimated from samples', '']);
+    expect(lines(80)).toEqual(['100.0% of the 2.93 KiB allocated; sizes rounded up to size classes', 'estimated from samples']);
+  });
+
   test('sums up what it does not show', () => {
     const text = formatLeaks(hostile.leaks(), { contexts: 2, frames: 4 });
     expect(text).toContain('1.63 KiB in 31 objects never freed, from 31 contexts');

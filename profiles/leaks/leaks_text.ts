@@ -65,8 +65,19 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   if (allocatedBytes > 0) notes.push(`${formatShare(totalBytes / allocatedBytes)} of the ${formatBytes(allocatedBytes)} allocated`);
   if (report.requested !== undefined) notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
   if (report.sampled) notes.push('estimated from samples');
-  if (notes.length > 0) lines.push(style.dim + truncate(notes.join('; '), width) + style.off);
+  for (const line of joined(notes, width)) lines.push(style.dim + truncate(line, width) + style.off);
   return [...lines, ...partial];
+}
+
+/** Notes beside each other, as many as a line holds. */
+function joined(notes: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const note of notes) {
+    const longer = lines.length === 0 ? note : `${lines[lines.length - 1]}; ${note}`;
+    if (lines.length > 0 && columnsOf(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(note);
+  }
+  return lines;
 }
 
 /** False for sources that know bytes alone. */

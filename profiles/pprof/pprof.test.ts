@@ -188,6 +188,13 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     expect(traces).not.toMatch(/malloc|operator/);
   });
 
+  test('-traces leaves out what has no name in the allocator’s library', () => {
+    const stack = ['[libjemalloc.so.2+0xa2630]', '[libjemalloc.so.2+0x22044]', 'leak', '[libapp.so+0x10]', 'main'];
+    const traces = pprof(['-traces'], profileOf([stack.map((fn) => ({ fn }))]));
+    expect(traces).not.toContain('libjemalloc');
+    expect(traces).toMatch(/leak\n\s+\[libapp\.so\+0x10\]\n\s+main\n/);
+  });
+
   test('opens an empty profile', () => {
     expect(pprof(['-raw'], profileOf([]))).toContain('Samples:');
   });

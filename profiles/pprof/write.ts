@@ -35,7 +35,7 @@ const DROP_FRAMES =
   'tc_(calloc|cfree|malloc|free|memalign|posix_memalign|pvalloc|valloc|realloc|new|delete|newarray|deletearray|new_nothrow|newarray_nothrow)|' +
   '(::)?do_malloc|::do_malloc_or_cpp_alloc|DoSampledAllocation|simple_alloc::allocate|__malloc_alloc_template::allocate|' +
   '__builtin_(vec_)?(delete|new)|operator new(\\[\\])?|malloc_zone_(malloc|calloc|valloc|realloc|memalign|free)|' +
-  '__(start|stop)_(google_malloc|malloc_hook)|.*TCMalloc.*|tcmalloc::.*)';
+  '__(start|stop)_(google_malloc|malloc_hook)|.*TCMalloc.*|tcmalloc::.*|\\[[^\\]]*malloc[^\\]]*\\+0x.*)';
 
 /** What jeprof puts behind a name of a symbol section, to tell functions of one name apart: their address, which locations have here. */
 const JEPROF_ADDRESS = /<[0-9a-f]{16}>$/;
