@@ -247,6 +247,16 @@ describe('grammar', () => {
     },
   );
 
+  test('a version behind it and comments are what heaptrack 1.4 leaves of a program that the recorded one executed', () => {
+    const first = 'v 10400 3\ns 4 bash\ni 400010 1\nt 1 0\na 8 1\n+ 0\n';
+    const { ledger, trace } = read(`${first}v 10400 3\n\n# strings: 81\n# ips: 13d\n`);
+    expect(ledger.totalObjects).toBe(1);
+    expect({ ...trace.skipped }).toEqual({ note: 3 });
+    expect(trace).toMatchObject({ partial: false });
+    expect(trace.warnings).toContain('the recorded program executed another one, of which heaptrack recorded nothing');
+    expect(() => read(`${first}v 10400 3\nX b\n`)).toThrow('trace:7: another recording by heaptrack begins here');
+  });
+
   test('names are data', () => {
     const result = read(
       'v 10400 3\ns 9 __proto__\ns a <script>\0\x1b\ns 0 \ni 400010 1 1 2 1\ni 400020 3 3 3 1\nt 1 0\nt 2 1\na 8 2\n+ 0\n',

@@ -88,6 +88,8 @@ class HeaptrackReader implements TraceReader {
   readonly #clock = new Float64Array(1);
   /** The last line was that of the command, or more of it. */
   #inCommand = false;
+  /** The line that gives the version once more, 0 for none: of a program that the recorded one has executed, if only comments follow. */
+  #again = 0;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -117,6 +119,7 @@ class HeaptrackReader implements TraceReader {
     this.#strangers.end();
     const maps = this.#modules.mapsText();
     if (maps !== undefined) this.#trace.header.maps = maps;
+    if (this.#again > 0) this.#trace.warnings.push('the recorded program executed another one, of which heaptrack recorded nothing');
     if (this.#builder.count > 0 || this.#infos.lines > 0) {
       this.#trace.warnings.push('heaptrack records no threads: all calls are replayed as those of one');
       if (this.#infos.length > 0) {
@@ -176,6 +179,13 @@ class HeaptrackReader implements TraceReader {
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (this.#inCommand && this.#continueCommand(bytes, start, end)) return;
     const mode = start < end ? bytes[start] : COMMENT;
+    if (this.#again > 0 && mode !== COMMENT) {
+      throw new InputError(
+        `${this.#name}:${this.#again}`,
+        'another recording by heaptrack begins here: its tables would be taken for more of the first one’s',
+        'split the file before this line, and read one recording at a time',
+      );
+    }
     const cursor = this.#cursor;
     cursor.reset(bytes, start + 1, end);
     const fits = mode === PLUS || mode === MINUS ? this.#onCall(mode, cursor) : this.#onRecord(mode, cursor);
@@ -299,11 +309,8 @@ class HeaptrackReader implements TraceReader {
     const version = next(cursor);
     if (cursor.pos < cursor.end) return false;
     if (this.versioned) {
-      throw new InputError(
-        `${this.#name}:${this.#lineNumber}`,
-        'another recording by heaptrack begins here: its tables would be taken for more of the first one’s',
-        'split the file before this line, and read one recording at a time',
-      );
+      this.#again = this.#lineNumber;
+      return true;
     }
     if (version > NEWEST_VERSION) {
       throw new InputError(
