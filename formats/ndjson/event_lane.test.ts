@@ -22,7 +22,7 @@ const small = fc.oneof({ weight: 9, arbitrary: fc.nat({ max: 5000 }).map(String)
 const stack = fc.oneof({ weight: 30, arbitrary: fc.nat({ max: 2 }).map(String) }, fc.constant('3'));
 
 const line = fc
-  .record({ time, tid, ptr: address, old: address, size: small, count: small, stack, cpu: fc.nat({ max: 40 }), kind: fc.nat({ max: 9 }) })
+  .record({ time, tid, ptr: address, old: address, size: small, count: small, stack, cpu: fc.nat({ max: 40 }), kind: fc.nat({ max: 11 }) })
   .map(
     ({ time: ts, tid: id, ptr, old, size, count, stack: context, cpu, kind }) =>
       [
@@ -36,6 +36,8 @@ const line = fc
         `{"ts":${ts},"op":"posix_memalign","alignment":${count},"size":${size},"ptr":${ptr}}`,
         `{"op":"thread_exit","ts":${ts},"tid":${id}}`,
         `{"op":"free","ts":${ts},"tid":${id},"size":${size},"ptr":${ptr}}`,
+        `{"op":"malloc","ts":${ts},"tid":${id},"size":${size},"count":null,"old":null,"ptr":${ptr},"stack":null}`,
+        `{"op":"malloc","ts":${ts},"tid":${id},"size":${size}.0,"ptr":${ptr},"stack":${context}.0}`,
       ][kind],
   );
 

@@ -81,7 +81,14 @@ const KEY_LENGTHS = Uint8Array.from(Object.keys(Key), (name) => name.length + 1)
 const ENDS_TOKEN = new Uint8Array(256);
 for (const byte of [0x20, 0x09, 0x0d, 0x0a, COMMA, CLOSE_BRACE, CLOSE_BRACKET, COLON]) ENDS_TOKEN[byte] = 1;
 
-const LITERALS = [ascii('true'), ascii('false'), ascii('null')];
+const NULL = ascii('null');
+const LITERALS = [ascii('true'), ascii('false'), NULL];
+
+/** Keys whose values are numbers. */
+const NUMBERS = Key.ts | Key.tid | Key.size | Key.count | Key.alignment | Key.stack | Key.start_ts | Key.cpu;
+
+/** A number with a sign, a point or an exponent. */
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/;
 
 const TWO_63 = 2n ** 63n;
 
@@ -192,26 +199,35 @@ export class EventLine {
       else this.bad |= key;
       return after + 1;
     }
-    if (key === Key.op || key === Key.ptr || key === Key.old) {
-      this.bad |= key;
-      return this.#skip(bytes, pos, end);
-    }
+    if (key === Key.op || key === Key.ptr || key === Key.old) return this.#otherwise(key, bytes, pos, end);
     let digit = first - 0x30;
-    if (!(digit >= 0 && digit <= 9)) {
-      this.bad |= key;
-      return this.#skip(bytes, pos, end);
-    }
+    if (!(digit >= 0 && digit <= 9)) return this.#otherwise(key, bytes, pos, end);
     let value = digit;
     let after = pos + 1;
     for (; (digit = bytes[after] - 0x30) >= 0 && digit <= 9; after++) value = value * 10 + digit;
-    if (after < end && ENDS_TOKEN[bytes[after]] === 0) {
-      this.bad |= key;
-      return this.#skip(bytes, pos, end);
-    }
+    if (after < end && ENDS_TOKEN[bytes[after]] === 0) return this.#otherwise(key, bytes, pos, end);
     if (first === 0x30 && after > pos + 1) return -1;
     this.#span(key, pos, after, 0);
     if (after - pos > 15) this.#longInteger(key, bytes, pos, after);
     else this.set(key, value);
+    return after;
+  }
+
+  /**
+   * Takes a value that is neither a string nor digits alone. `null` is no value: tables of a column for each key have it where a line has none.
+   * Nor do they tell whole numbers from others: 24.0, 1e3 and -0 are spelt so.
+   */
+  #otherwise(key: number, bytes: Uint8Array, pos: number, end: number): number {
+    const after = this.#skip(bytes, pos, end);
+    if (after < 0) return -1;
+    if (after - pos === NULL.length && hasWord(bytes, pos, after, NULL)) {
+      this.present &= ~key;
+      return after;
+    }
+    this.spanCount = -1;
+    const digits = (key & NUMBERS) === 0 ? undefined : wholeDigits(Buffer.from(bytes.subarray(pos, after)).toString('latin1'));
+    if (digits === undefined) this.bad |= key;
+    else this.#longInteger(key, ascii(digits), 0, digits.length);
     return after;
   }
 
@@ -369,6 +385,17 @@ function stringEnd(bytes: Uint8Array, start: number, end: number): number {
 function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (bytes[i] < 0x20 || bytes[i] > 0x7e || bytes[i] === BACKSLASH) return false;
   return true;
+}
+
+/** The digits of a number that is whole and not below 0; undefined for any other. */
+function wholeDigits(text: string): string | undefined {
+  const [, sign, whole, part = '', exponent = '0'] = NUMBER.exec(text) ?? [];
+  if (whole === undefined) return undefined;
+  const point = whole.length + Number(exponent);
+  const digits = (whole + part).padEnd(point, '0');
+  const behind = digits.slice(Math.max(point, 0));
+  const before = digits.slice(0, Math.max(point, 0)).replace(/^0+(?=.)/, '') || '0';
+  return /[^0]/.test(behind) || (sign === '-' && before !== '0') ? undefined : before;
 }
 
 /** True for an integer as JSON spells it, signed or not. */

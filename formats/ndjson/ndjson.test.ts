@@ -116,7 +116,7 @@ describe('reading', () => {
       '{"op":"free","ptr":"0x20","c\\u0070u":7}',
     ];
     expect(read(lines.join('\n')).rows.map(({ cpu }) => cpu)).toEqual([3, -1, 0, 32767, 7]);
-    for (const cpu of ['32768', '-1', '1.5', '"1"', 'null']) {
+    for (const cpu of ['32768', '-1', '1.5', '"1"']) {
       expect(() => read(`{"op":"free","cpu":${cpu},"ptr":"0x10"}`)).toThrow('t:1: "cpu" is not an integer from 0 to');
     }
   });
@@ -227,9 +227,13 @@ describe('errors name the line', () => {
     ['{"op":"memalign","size":1,"ptr":"0x10"}', 't:2: memalign without "alignment"'],
     ['{"op":"malloc","size":-1,"ptr":"0x10"}', 't:2: "size" is not an integer from 0 to 2^63 - 1'],
     ['{"op":"malloc","size":1.5,"ptr":"0x10"}', 't:2: "size" is not an integer'],
-    ['{"op":"malloc","size":1e3,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":1e-3,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":1e99,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":1e999999999,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":4.,"ptr":"0x10"}', 't:2: not JSON'],
     ['{"op":"malloc","size":"1","ptr":"0x10"}', 't:2: "size" is not an integer'],
-    ['{"op":"malloc","size":null,"ptr":"0x10"}', 't:2: "size" is not an integer'],
+    ['{"op":"malloc","size":null,"ptr":"0x10"}', 't:2: malloc without "size"'],
+    ['{"op":"free","ptr":null}', 't:2: free without "ptr"'],
     ['{"op":"malloc","size":9223372036854775808,"ptr":"0x10"}', 't:2: "size" is not an integer from 0 to 2^63 - 1'],
     ['{"op":"malloc","size":123456789012345678901234567890,"ptr":"0x10"}', 't:2: "size" is not an integer'],
     ['{"op":"malloc","size":1,"ptr":16}', 't:2: "ptr" is not an address'],
@@ -316,7 +320,56 @@ describe('errors name the line', () => {
   });
 });
 
+describe('as other programs write JSON', () => {
+  test.each([
+    ['24.0', 24],
+    ['1e3', 1000],
+    ['1.5E+3', 1500],
+    ['2400e-2', 24],
+    ['-0', 0],
+    ['0e999', 0],
+    ['9007199254740992.0', 2 ** 53],
+    ['1.7E18', 1.7e18],
+  ])('a whole number may be spelt %s', (text, value) => {
+    const { rows, trace } = read(
+      `{"op":"trace","version":1,"start_ts":-0}\n{"op":"calloc","ts":${text},"tid":7.0,"cpu":3.0,"count":2e0,"size":${text},"ptr":"0x10"}\n`,
+    );
+    expect(rows).toEqual([{ op: 'calloc', thread: 0, time: value, ptr: 16, old: 0, size: value, extra: 2, stack: -1, cpu: 3 }]);
+    expect(trace.threads.tids).toEqual([7]);
+  });
+
+  test('the first line is known by its op, spelt with escapes or not', () => {
+    const sure = (text: string) => ndjson.sniff(Buffer.from(text));
+    expect(sure('{"size":1,"\\u006fp":"malloc","ptr":"0x10"}\n')).toBeGreaterThan(0.5);
+    expect(sure('{"size":1,"\\u006fq":"malloc","ptr":"0x10"}\n')).toBe(0);
+  });
+
+  test('null is no value', () => {
+    const text = [
+      '{"op":"trace","version":1,"pid":null,"ncpus":null,"command":null,"start_ts":null,"clock":null,"mmap_top":null}',
+      '{"op":"stack","id":0,"frames":[{"pc":"0x10","fn":"f","file":null,"line":null,"module":null,"inlined":null}]}',
+      '{"op":"thread","tid":0,"name":null,"prng_seed":null}',
+      '{"op":"malloc","ts":null,"tid":null,"size":24,"ptr":"0x10","old":null,"count":null,"alignment":null,"stack":0,"cpu":null}',
+      '{"op":"free","ts":null,"tid":null,"size":null,"ptr":"0x10","old":null,"count":null,"alignment":null,"stack":null,"cpu":null}',
+    ];
+    const plain = [
+      '{"op":"stack","id":0,"frames":[{"pc":"0x10","fn":"f"}]}',
+      '{"op":"malloc","size":24,"ptr":"0x10","stack":0}',
+      '{"op":"free","ptr":"0x10"}',
+    ];
+    const { rows, trace } = read(text.join('\n'), [], true);
+    const expected = read(plain.join('\n'), [], true);
+    expect(rows).toEqual(expected.rows);
+    expect(trace).toEqual(expected.trace);
+  });
+});
+
 describe('the last line', () => {
+  test('zeros, which a crash leaves of blocks that were not written, are a torn line', () => {
+    const { trace, rows } = read('{"op":"free","ptr":"0x10"}\n\0\0\0\0');
+    expect([rows.length, trace.partial, trace.skipped.torn]).toEqual([1, true, 1]);
+  });
+
   test('whole but without newline', () => {
     const { trace, rows } = read('{"op":"free","ptr":"0x10"}');
     expect([rows.length, trace.partial, trace.skipped.torn]).toEqual([1, false, undefined]);
@@ -356,10 +409,12 @@ describe('properties', () => {
         for (const name of ['size', 'tid', 'stack', 'count', 'alignment'] as const) {
           const value = object[name];
           const bit = { size: 8, tid: 4, stack: 256, count: 64, alignment: 128 }[name];
-          expect((line.present & bit) !== 0).toBe(Object.hasOwn(object, name));
-          const taken = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
-          if (Object.hasOwn(object, name)) expect((line.bad & bit) === 0).toBe(taken);
-          if (taken) expect(line[name]).toBe(value);
+          const isThere = Object.hasOwn(object, name) && value !== null;
+          expect((line.present & bit) !== 0).toBe(isThere);
+          const most = name === 'tid' ? 2 ** 53 : 2 ** 63;
+          const taken = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < most;
+          if (isThere) expect((line.bad & bit) === 0).toBe(taken);
+          if (taken) expect(line[name]).toBe(value + 0);
         }
       }),
     );

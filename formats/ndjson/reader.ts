@@ -50,8 +50,18 @@ function sniff(head: Uint8Array): number {
     // A first line longer than the head, or without its newline: only its beginning can be looked at.
     return /^\{\s*"op"\s*:\s*"\w+"/.test(textOf(head, start, Math.min(head.length, start + 200))) ? 0.9 : 0;
   }
-  if (!line.scan(head, start, newline) || (line.present & Key.op) === 0) return 0;
+  if (!line.scan(head, start, newline)) return 0;
+  if ((line.present & Key.op) === 0) return line.unchecked && hasOp(textOf(head, start, newline)) ? 0.9 : 0;
   return line.op === Line.unknown ? 0.3 : 1;
+}
+
+/** Whether a line has an `op`, which may be spelt with escapes. */
+function hasOp(text: string): boolean {
+  try {
+    return typeof (JSON.parse(text) as Record<string, unknown>)['op'] === 'string';
+  } catch {
+    return false;
+  }
 }
 
 interface ThreadFacts {
@@ -67,6 +77,19 @@ const BLANK = /^[ \t\r]*$/;
 
 /** Keys that lines of tables and frames may have, besides others that are kept. */
 const MAPS_KEYS: ReadonlySet<string> = new Set(['op', 'text']);
+/** Keys that a `trace` line need not have. */
+const OPTIONAL_KEYS: ReadonlySet<string> = new Set([
+  'clock',
+  'command',
+  'source',
+  'pid',
+  'ncpus',
+  'page_size',
+  'start_ts',
+  'mmap_top',
+  'program_break',
+  'prng_seed',
+]);
 const THREAD_KEYS: ReadonlySet<string> = new Set(['op', 'tid', 'nth', 'name', 'prng_seed']);
 const STACK_KEYS: ReadonlySet<string> = new Set(['op', 'id', 'frames']);
 const PLAIN_FRAME_KEYS: ReadonlySet<string> = new Set(['pc', 'fn', 'file', 'line', 'module', 'offset']);
@@ -305,8 +328,8 @@ class NdjsonReader implements TraceReader {
     return 'not an event';
   }
 
-  #error(fact: string): InputError {
-    return new InputError(this.#lines.place, fact);
+  #error(fact: string, hint?: string): InputError {
+    return new InputError(this.#lines.place, fact, hint);
   }
 
   /** Lines of tables, lines that only JSON.parse can judge, and errors. */
@@ -317,7 +340,8 @@ class NdjsonReader implements TraceReader {
     try {
       object = JSON.parse(text);
     } catch {
-      if (last && bytes[start] === 0x7b) {
+      // Of a file whose writing a crash cut short, blocks that were not written are zeros.
+      if (last && (bytes[start] === 0x7b || bytes[start] === 0)) {
         this.#trace.skip('torn');
         this.#trace.partial = true;
         this.#trace.warnings.push(`line ${this.#lines.line}, the last one, is torn; the trace is used up to there`);
@@ -365,11 +389,13 @@ class NdjsonReader implements TraceReader {
     this.#opened = true;
     // What comes late does not change how the events before it are seen.
     if (ends) this.#builder.flush();
-    else if (this.#builder.count > 0) throw this.#error('the trace line comes after events');
+    else if (this.#builder.count > 0)
+      throw this.#error('the trace line comes after events', 'of two traces in one file, split it before this line');
     if (!Object.hasOwn(fields, 'version')) throw this.#error('trace without "version"');
     const other = new Map<string, string>();
     const members = membersOf(text);
     for (const [key, value] of Object.entries(fields)) {
+      if (value === null && OPTIONAL_KEYS.has(key)) continue;
       switch (key) {
         case 'op':
           break;
@@ -477,8 +503,8 @@ class NdjsonReader implements TraceReader {
   #thread(fields: Record<string, unknown>, text: string): void {
     const tid = this.#natural(fields, 'tid');
     const facts: ThreadFacts = {};
-    if (Object.hasOwn(fields, 'name')) facts.name = this.#string(fields, 'name');
-    if (Object.hasOwn(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
+    if (has(fields, 'name')) facts.name = this.#string(fields, 'name');
+    if (has(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
     const others = this.#others(text, THREAD_KEYS);
     if (others !== undefined) facts.fields = others;
     const { threads } = this.#trace;
@@ -539,12 +565,12 @@ class NdjsonReader implements TraceReader {
     if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) throw this.#error('a frame is neither a string nor an object');
     const fields = frame as Record<string, unknown>;
     const result: { -readonly [K in keyof Frame]: Frame[K] } = {};
-    if (fields['pc'] !== undefined) result.pc = this.#hex(fields, 'pc');
-    if (fields['fn'] !== undefined) result.fn = this.#string(fields, 'fn');
-    if (fields['file'] !== undefined) result.file = this.#string(fields, 'file');
-    if (fields['line'] !== undefined) result.line = this.#natural(fields, 'line');
-    if (fields['module'] !== undefined) result.module = this.#string(fields, 'module');
-    if (fields['offset'] !== undefined) result.offset = this.#natural(fields, 'offset');
+    if (has(fields, 'pc')) result.pc = this.#hex(fields, 'pc');
+    if (has(fields, 'fn')) result.fn = this.#string(fields, 'fn');
+    if (has(fields, 'file')) result.file = this.#string(fields, 'file');
+    if (has(fields, 'line')) result.line = this.#natural(fields, 'line');
+    if (has(fields, 'module')) result.module = this.#string(fields, 'module');
+    if (has(fields, 'offset')) result.offset = this.#natural(fields, 'offset');
     const { inlined } = fields;
     if (Array.isArray(inlined)) {
       result.inlined = inlined.map((inner: unknown): InlinedFrame => {
@@ -555,7 +581,8 @@ class NdjsonReader implements TraceReader {
         return { fn, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
       });
     }
-    const others = text === undefined ? undefined : this.#others(text, Array.isArray(inlined) ? FRAME_KEYS : PLAIN_FRAME_KEYS);
+    const others =
+      text === undefined ? undefined : this.#others(text, Array.isArray(inlined) || inlined === null ? FRAME_KEYS : PLAIN_FRAME_KEYS);
     if (others !== undefined) result.fields = others;
     return result;
   }
@@ -586,6 +613,11 @@ class NdjsonReader implements TraceReader {
       throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
     return BigInt(value);
   }
+}
+
+/** Whether an object has a value under that key: null is none. */
+function has(fields: Record<string, unknown>, key: string): boolean {
+  return Object.hasOwn(fields, key) && fields[key] !== null;
 }
 
 /** The fields of a line that are not known, as members of an object. */
