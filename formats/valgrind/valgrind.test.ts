@@ -70,6 +70,7 @@ describe('recordings', () => {
 describe('lines', () => {
   test.each([
     ['malloc(10) = 0x4A41040', 'malloc 77860928 0 10 0'],
+    ['malloc(10) = 0xF020000004A41040', 'malloc 77860928 0 10 0'],
     ['calloc(3,7) = 0x10', 'calloc 16 0 7 3'],
     ['realloc(0x10,20) = 0x20', 'realloc 32 16 20 0'],
     ['reallocf(0x10,20) = 0x20', 'realloc 32 16 20 0'],

@@ -141,7 +141,7 @@ class ValgrindReader implements TraceReader {
     const other = this.#process.isOther(this.#linePid);
     while (cursor.pos < cursor.end) {
       if (cursor.eatWord(RESULT)) {
-        const value = cursor.number();
+        const value = cursor.address();
         if (Number.isNaN(value)) break;
         taken++;
         if (!other) this.#settle(value);
