@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Program } from '../fixtures/program.ts';
+import type { Arena } from './arena/arena_state.ts';
 import { auditHeap } from './audit.ts';
+import { GlobalMutex } from './mutex.ts';
+import { sizeToIndex } from './sizes/sc.ts';
+import { Ctl } from './stats/ctl.ts';
+import { Mallctl } from './stats/mallctl.ts';
+import { CACHE_BIN, CACHED, LOW_WATER, STACK_BASE } from './thread/cache_bin.ts';
 import { threadExit } from './thread/lifecycle.ts';
+import type { Tcache } from './thread/tcache.ts';
+import { TsdState } from './thread/tsd.ts';
 
 /** An option now and then, with a value of its own. */
 const option = (name: string, values: readonly (string | number)[]) =>
@@ -117,6 +125,9 @@ test('what does not hold is named', () => {
     spoil(p, region);
     auditHeap(p.heap);
   };
+  const cacheOf = (p: Program) => p.heap.tsds[0].tcache as Tcache;
+  /** Sets a field of the class of 112 bytes, which the region is of. */
+  const setCached = (p: Program, field: number, value: number) => (cacheOf(p).bins[7 * CACHE_BIN + field] = value);
   expect(() => broken((p, region) => p.heap.edata.freeCount[p.extent(region)]++)).toThrow('slab: freeCount');
   expect(() => broken((p) => p.arena().activePages++)).toThrow('arena: activePages');
   expect(() => broken((p) => p.arena().bins.curregs[7]++)).toThrow('bin: curregs');
@@ -125,4 +136,48 @@ test('what does not hold is named', () => {
   expect(() => broken((p) => (p.arena().dirty.eset.nonempty[3] ^= 1))).toThrow('eset: a bit');
   expect(() => broken((p) => p.arena().base.resident++)).toThrow('base: resident');
   expect(() => broken((p, region) => (p.heap.edata.above[p.extent(region)] = p.extent(region)))).toThrow('page map');
+  expect(() => broken((p) => p.arena().bins.curslabs[7]++)).toThrow('bin: curslabs');
+  expect(() => broken((p) => p.arena().bins.nmalloc[7]++)).toThrow('bin: curregs is not');
+  expect(() => broken((p) => p.arena().bins.nonfullSlabs[7]++)).toThrow('bin: nonfullSlabs');
+  expect(() => broken((p, region) => p.arena().bins.full.append(p.heap.edata.links, 7, p.extent(region)))).toThrow(
+    'bin: a slab in the list',
+  );
+  expect(() => broken((p) => p.arena().large.nmalloc[3]++)).toThrow('large: nmalloc');
+  expect(() => broken((p) => p.arena().largeList.append(p.heap.edata.links, 0, p.extent(p.malloc(20000))))).toThrow('large: the list');
+  expect(() => broken((p) => p.arena().applicationThreads++)).toThrow('arena: applicationThreads');
+  expect(() => broken((p) => p.arena().internalThreads--)).toThrow('arena: internalThreads');
+  expect(() => broken((p) => p.arena().tcaches.clear())).toThrow('tsd: the cache of a thread');
+  expect(() => broken((p) => (p.tsd.state = TsdState.reincarnated))).toThrow('tsd: a thread that is not nominal');
+  expect(() => broken((p) => (new Float64Array(p.heap.memory.buffer, p.tsd.place, 1)[0] = 1e9))).toThrow('tsd: an event is overdue');
+  expect(() => broken((p) => setCached(p, CACHED, 10_000))).toThrow('tcache: a class holds');
+  expect(() => broken((p) => setCached(p, LOW_WATER, 1000))).toThrow('tcache: the low water mark');
+  expect(() => broken((p, region) => (cacheOf(p).stack[cacheOf(p).bins[STACK_BASE]] = region) && (cacheOf(p).bins[CACHED] = 1))).toThrow(
+    'tcache: an object of another class',
+  );
+  expect(() => broken((p) => (cacheOf(p).lgFillDiv[7] = 0))).toThrow('tcache: a fill');
+  expect(() => broken((p) => (p.heap.tcaches.available = 3))).toThrow('tcaches: there are indices');
+  expect(() => broken((p) => (p.heap.tcaches.elements = [1, 0]) && (p.heap.tcaches.available = 0))).toThrow('tcaches: the list');
+  expect(() => broken((p) => p.heap.mutexes.ownerSwitches[0]++)).toThrow('mutex: it changed hands');
+  expect(() => broken((p) => (p.heap.mutexes.owner[GlobalMutex.prof] = 1))).toThrow('mutex: it has an owner');
+});
+
+test('what a manual arena lists is what it holds', () => {
+  const bin = sizeToIndex(5000);
+  const broken = (spoil: (p: Program, arena: Arena) => void) => {
+    const p = new Program('narenas:1,tcache:false');
+    const replay = new Mallctl(new Ctl(p.heap));
+    const arena = p.heap.arenas[Number(replay.byName(p.tsd, 'arenas.create'))] as Arena;
+    replay.byName(p.tsd, 'thread.arena', arena.index);
+    // four of them fill a slab
+    for (let i = 0; i < 9; i++) p.malloc(5000);
+    p.malloc(20000);
+    auditHeap(p.heap);
+    spoil(p, arena);
+    auditHeap(p.heap);
+  };
+  expect(() => broken((_, arena) => arena.bins.full.clear(bin))).toThrow('bin: the list of full slabs');
+  expect(() => broken((_, arena) => arena.largeList.clear(0))).toThrow('large: the list of a manual arena');
+  expect(() => broken((p, arena) => (p.heap.edata.links.prev[arena.bins.full.first[bin]] = 1))).toThrow(
+    'bin: a full slab does not point back',
+  );
 });

@@ -86,6 +86,14 @@ export class MutexTable {
   }
 }
 
+/** @throws Error unless what was taken has an owner that took it, and none changed hands more often than it was taken. */
+export function checkMutexes({ length, ops, ownerSwitches, owner }: MutexTable): void {
+  for (let mutex = 0; mutex < length; mutex++) {
+    if (ownerSwitches[mutex] > ops[mutex]) throw new Error('mutex: it changed hands more often than it was taken');
+    if (owner[mutex] !== 0 && ownerSwitches[mutex] === 0) throw new Error('mutex: it has an owner, and nobody took it');
+  }
+}
+
 /** Takes mutex `m` (and gives it back: nobody else can want it). */
 export function lock(mutexes: MutexTable, m: number): void {
   mutexes.ops[m]++;

@@ -7,9 +7,10 @@
  */
 import type { BootConf } from '../conf/boot.ts';
 import { Flag } from '../extent/edata.ts';
+import { checkHeap } from '../extent/ph.ts';
 import { SLAB_WORDS } from '../extent/region.ts';
 import type { Heap } from '../heap.ts';
-import { NBINS } from '../sizes/sc.ts';
+import { indexToSize, NBINS } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { Arena } from './arena_state.ts';
 
@@ -50,6 +51,44 @@ export function mallocSmall(heap: Heap, tsd: Tsd, arena: Arena, szind: number): 
 /** arena_dalloc_small: frees one region past the thread cache. */
 export function dallocSmall(heap: Heap, tsd: Tsd, region: number): void {
   heap.memory.code.dallocSmall(tsd.place, region);
+}
+
+/** What the slabs of an arena come to: bin -> value. */
+export interface SlabSums {
+  readonly slabs: Float64Array;
+  /** Regions that are not free, those in thread caches included. */
+  readonly taken: Float64Array;
+}
+
+/**
+ * Checks an arena's bins against its slabs. `arena.<i>.reset`, which only manual arenas know, leaves two counters of a bin stale in jemalloc itself: they
+ * are not held against such arenas.
+ * @returns Usable bytes of the regions taken.
+ * @throws Error naming what does not hold.
+ */
+export function checkBins(heap: Heap, { bins, automatic }: Arena, { slabs, taken }: SlabSums): number {
+  const { binInfo, edata } = heap;
+  const { slabcur, curslabs, curregs, nmalloc, ndalloc, nonfull, nonfullSlabs, full } = bins;
+  let bytes = 0;
+  for (let szind = 0; szind < NBINS; szind++) {
+    const end = binInfo.firstBin[szind] + binInfo.shards[szind];
+    for (let bin = binInfo.firstBin[szind]; bin < end; bin++) {
+      if (slabs[bin] !== curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');
+      if (taken[bin] !== curregs[bin]) throw new Error('bin: curregs differs from the regions taken');
+      if (automatic && nmalloc[bin] - ndalloc[bin] !== curregs[bin]) throw new Error('bin: curregs is not nmalloc - ndalloc');
+      const held = checkHeap(edata, nonfull, bin);
+      if (automatic && held !== nonfullSlabs[bin]) throw new Error('bin: nonfullSlabs differs from the heap');
+      let listed = 0;
+      full.check(edata.links, bin, 'bin: a full slab', (slab) => {
+        listed++;
+        if (edata.freeCount[slab] !== 0) throw new Error('bin: a slab in the list of full ones has a free region');
+      });
+      const unlisted = slabs[bin] - held - (slabcur[bin] === 0 ? 0 : 1);
+      if (listed !== (automatic ? 0 : unlisted)) throw new Error('bin: the list of full slabs has a wrong length');
+      bytes += curregs[bin] * indexToSize[szind];
+    }
+  }
+  return bytes;
 }
 
 /** Checks a slab against its bitmap. @throws Error naming what does not hold. */

@@ -135,6 +135,22 @@ function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
   return internal ? own : application;
 }
 
+/** Checks that the threads of each arena are those that are bound to it. @throws Error if they are not. */
+export function checkThreads({ arenas, tsds }: Heap): void {
+  const application = new Map<Arena, number>();
+  const internal = new Map<Arena, number>();
+  for (const { arena, internalArena } of tsds) {
+    if (arena !== null) application.set(arena, (application.get(arena) ?? 0) + 1);
+    if (internalArena !== null) internal.set(internalArena, (internal.get(internalArena) ?? 0) + 1);
+  }
+  for (const arena of arenas) {
+    if (arena === undefined) continue;
+    if (arena.applicationThreads !== (application.get(arena) ?? 0))
+      throw new Error('arena: applicationThreads are not the threads bound to it');
+    if (arena.internalThreads !== (internal.get(arena) ?? 0)) throw new Error('arena: internalThreads are not the threads bound to it');
+  }
+}
+
 /** arena_choose: the thread's arena, bound now if it has none; with percpu_arena that of its CPU. */
 export function arenaChoose(heap: Heap, tsd: Tsd): Arena {
   if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;

@@ -112,6 +112,30 @@ export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: n
   return true;
 }
 
+/**
+ * Checks the large objects of an arena, of which there are `extents`.
+ * @returns Their usable bytes, small objects that are sampled counted as the pages that they lie in.
+ * @throws Error naming what does not hold.
+ */
+export function checkLargeObjects(heap: Heap, { large, largeList, automatic }: Arena, extents: number): number {
+  let bytes = 0;
+  let objects = 0;
+  for (let row = 0; row < large.nmalloc.length; row++) {
+    const live = large.nmalloc[row] - large.ndalloc[row];
+    if (live < 0) throw new Error('large: more objects are gone than ever were');
+    objects += live;
+    bytes += live * indexToSize[row + LARGE_MIN_INDEX];
+  }
+  if (objects !== extents) throw new Error('large: nmalloc - ndalloc differs from the extents');
+  let listed = 0;
+  largeList.check(heap.edata.links, 0, 'large: an object of the list', (extent) => {
+    listed++;
+    if ((heap.edata.flags[extent] & Flag.slab) !== 0) throw new Error('large: a slab is in the list');
+  });
+  if (listed !== (automatic ? 0 : extents)) throw new Error('large: the list of a manual arena has a wrong length');
+  return bytes;
+}
+
 /** Checks a large extent. @throws Error naming what does not hold. */
 export function checkLarge(heap: Heap, extent: Extent): void {
   const { edata } = heap;

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Engine } from '../../fixtures/prof/engine.ts';
 import { prngLgRange, setU64 } from '../u64.ts';
 import { ProfDeadlockError } from './host.ts';
+import type { Prof } from './prof.ts';
+import { Cnt } from './prof_cnt.ts';
 import { UnbiasMap } from './unbias.ts';
 import { profBoot1 } from '../conf/prof_boot.ts';
 
@@ -600,4 +602,30 @@ describe('any sequence of calls', () => {
       { numRuns: 100 },
     );
   });
+});
+
+test('what does not hold is named', () => {
+  const broken = (spoil: (prof: Prof) => void) => {
+    const engine = new Engine({ lg_prof_sample: 0, prof_recent_alloc_max: 2n, prof_stats: true, prof_log: true }, STACKS, [MAIN_SEED]);
+    for (let i = 0; i < 4; i++) engine.malloc(0, i, SIZES[i], i);
+    engine.free(0, 1, 0);
+    engine.check();
+    spoil(engine.prof);
+    engine.check();
+  };
+  const row = 0;
+  expect(() => broken(({ data }) => data.tctxs.cnts.add(row, Cnt.curObjs, 1, 0))).toThrow("a context's counters");
+  expect(() => broken(({ data }) => data.tctxs.recentCount[row]++)).toThrow('a context counts other references');
+  expect(() => broken(({ data }) => (data.tctxs.prepared[row] = 1))).toThrow('a thread context is left prepared');
+  expect(() => broken(({ data }) => (data.gctxs.last[row] = -1))).toThrow("a context's last thread context");
+  expect(() => broken(({ data }) => data.gctxs.count++)).toThrow('contexts are lost');
+  expect(() => broken(({ data }) => data.bt2gctx.count++)).toThrow("a hash table's count");
+  expect(() => broken(({ data }) => data.bt2gctx.keys.fill(0))).toThrow("a hash table's count");
+  expect(() => broken(({ data }) => data.backtraces.hash1[row]++)).toThrow("a backtrace's hashes");
+  expect(() => broken(({ data }) => data.tdatas.count++)).toThrow('thread records are lost');
+  expect(() => broken(({ data }) => (data.tdatas.enq[row] = 1))).toThrow('a thread record is left');
+  expect(() => broken(({ infos }) => infos.count++)).toThrow('rows of sampled objects are lost');
+  expect(() => broken(({ infos }) => infos.usize[row]++)).toThrow("a sampled object's usable size");
+  expect(() => broken(({ infos }) => infos.size[row]++)).toThrow('prof_stats: what is live');
+  expect(() => broken(({ recent }) => recent.count++)).toThrow('the list of recent allocations');
 });

@@ -11,7 +11,6 @@
  *            info of the new block = realloc(thread, tctx, size, usize, szind, old), which may be -1; then both events.
  *   event    the new wait (drawsWait, sampleWait), then sampleEvent(thread, elapsed).
  */
-import { NSIZES } from '../sizes/sc.ts';
 import type { ProfFile, ProfHost, ProfLocks, ProfOptions, ProfStacks } from './host.ts';
 import { BacktraceTable } from './prof_bt.ts';
 import { Cnt, CntTable } from './prof_cnt.ts';
@@ -445,21 +444,26 @@ export function checkProf(prof: Prof): void {
   checkTdata(tdatas);
   checkTctx(tctxs, gctxs, tdatas);
   if (data.bt2gctx.count !== gctxs.count) throw new Error('the table of contexts holds other contexts than there are');
+  infos.check();
+  prof.stats?.check(infos);
+  prof.log.check();
+  checkContexts(prof);
+}
+
+/** Checks contexts against the objects and the recent allocations that name them. */
+function checkContexts({ data, infos, recent }: Prof): void {
+  const { tctxs, gctxs } = data;
   const live = new CntTable(tctxs.length);
-  let used = 0;
   for (let info = 0; info < infos.length; info++) {
     const tctx = infos.tctx[info];
     if (tctx < 0) continue;
-    used++;
-    if (infos.szind[info] >= NSIZES) throw new Error('a sampled object has no size class');
     if (tctxs.gctx[tctx] < 0) throw new Error('a sampled object names a context that is gone');
     const high = Math.floor(infos.usize[info] / WORD);
     live.add(tctx, Cnt.curObjs, 1, 0);
     live.add(tctx, Cnt.curBytes, infos.usize[info] - high * WORD, high);
   }
-  if (used !== infos.count) throw new Error('rows of sampled objects are lost');
   const references = new Map<number, number>();
-  prof.recent.check(references);
+  recent.check(references);
   for (let gctx = 0; gctx < gctxs.length; gctx++) {
     if (gctxs.bt[gctx] < 0) continue;
     if (data.bt2gctx.search(gctxs.bt[gctx]) !== gctx) throw new Error('a context is not in the table of contexts');

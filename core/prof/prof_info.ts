@@ -5,6 +5,7 @@
  * Differs: the fields are columns of a table, and the extent keeps the row; size and class are stored too, so that a free need not pass them.
  */
 import { grown } from '../columns.ts';
+import { indexToSize } from '../sizes/sc.ts';
 
 /** A row for each live sampled object. */
 export class InfoTable {
@@ -58,5 +59,21 @@ export class InfoTable {
     this.recent[row] = this.#free;
     this.#free = row;
     this.count--;
+  }
+
+  /** @throws Error unless every row is in use or free, and objects have the usable size of their class. */
+  check(): void {
+    let used = 0;
+    for (let row = 0; row < this.length; row++) {
+      if (this.tctx[row] < 0) continue;
+      used++;
+      if (this.usize[row] !== indexToSize[this.szind[row]]) throw new Error("a sampled object's usable size is not that of its class");
+    }
+    let free = 0;
+    for (let row = this.#free; row >= 0; row = this.recent[row]) {
+      free++;
+      if (free > this.length || this.tctx[row] >= 0) throw new Error('a row of a sampled object is free and in use');
+    }
+    if (used !== this.count || used + free !== this.length) throw new Error('rows of sampled objects are lost');
   }
 }

@@ -212,6 +212,20 @@ export class ProfLog {
     return true;
   }
 
+  /** @throws Error unless the tables of the log hold what is logged, and nothing is logged without one. */
+  check(): void {
+    this.#backtraceTable?.check();
+    this.#threadTable?.check();
+    const backtraces = this.#backtraceTable?.count ?? 0;
+    const threads = this.#threadTable?.count ?? 0;
+    if (backtraces !== this.#backtraces.length || threads !== this.#threads.length || threads !== this.#threadRows.size)
+      throw new Error('the tables of the log hold other nodes than there are');
+    for (const { allocThread, freeThread, allocTrace, freeTrace } of this.#allocations) {
+      if (Math.max(allocThread, freeThread) >= threads || Math.max(allocTrace, freeTrace) >= backtraces)
+        throw new Error('the log names a thread or a backtrace that it has not');
+    }
+  }
+
   /** Writes a member that is an array, a node at a time; `textOf` frees the node, as the library does while it prints. */
   #writeArray<T>(file: { write(text: string): void }, name: string, nodes: readonly T[], textOf: (node: T) => string): void {
     let text = `,"${name}":[`;

@@ -5,6 +5,7 @@
  */
 import { NSIZES } from '../sizes/sc.ts';
 import type { ProfLocks } from './host.ts';
+import type { InfoTable } from './prof_info.ts';
 
 /** Sums of one size class. */
 export interface ProfStatsRow {
@@ -52,5 +53,21 @@ export class ProfStats {
   accum(szind: number): ProfStatsRow {
     this.#locks.prof_stats++;
     return { requested: this.#accumRequested[szind], count: this.#accumCount[szind] };
+  }
+
+  /** @throws Error unless the sums of what is live are those of the live sampled objects. */
+  check(infos: InfoTable): void {
+    const requested = new BigUint64Array(NSIZES);
+    const count = new BigUint64Array(NSIZES);
+    for (let info = 0; info < infos.length; info++) {
+      if (infos.tctx[info] < 0) continue;
+      requested[infos.szind[info]] += BigInt(infos.size[info]);
+      count[infos.szind[info]]++;
+    }
+    for (let szind = 0; szind < NSIZES; szind++) {
+      if (this.#liveCount[szind] !== count[szind] || this.#liveRequested[szind] !== requested[szind])
+        throw new Error('prof_stats: what is live is not what is sampled');
+      if (this.#liveCount[szind] > this.#accumCount[szind]) throw new Error('prof_stats: more is live than ever was');
+    }
   }
 }

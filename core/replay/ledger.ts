@@ -248,6 +248,30 @@ export class Ledger {
     }
   }
 
+  /** Checks the accounts against the totals. @throws Error naming what differs. */
+  check(): void {
+    if (!this.contexts) return;
+    const fields = this.#fields;
+    let allocated = 0;
+    let objects = 0;
+    let bytes = 0;
+    let temporary = 0;
+    for (let at = 0; at < fields.length; at += FIELDS) {
+      if (fields[at + LIVE_OBJECTS] < 0 || fields[at + LIVE_OBJECTS] > fields[at + ALLOC_OBJECTS])
+        throw new Error('ledger: a context has other live objects than it allocated');
+      if (fields[at + LIVE_BYTES] > fields[at + PEAK_BYTES]) throw new Error('ledger: a context has more live bytes than at its peak');
+      allocated += fields[at + ALLOC_OBJECTS];
+      objects += fields[at + LIVE_OBJECTS];
+      bytes += fields[at + LIVE_BYTES];
+      temporary += this.#temporary[at / FIELDS];
+    }
+    if (allocated !== this.totalObjects || objects !== this.totalLiveObjects || temporary !== this.totalTemporaryObjects)
+      throw new Error('ledger: the contexts do not add up to the objects');
+    // beyond that the sums are rounded, each in its own order
+    if (this.totalPeakBytes <= Number.MAX_SAFE_INTEGER && bytes !== this.totalLiveBytes)
+      throw new Error('ledger: the contexts do not add up to the live bytes');
+  }
+
   #grow(length: number): void {
     this.#fields = this.#columns.grown(this.#fields, length);
     this.#temporary = grown(this.#temporary, this.#fields.length / FIELDS);

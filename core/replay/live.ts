@@ -4,7 +4,7 @@
  * Differs from a Map: a row is 8 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
 import { type Columns, HEAP_COLUMNS } from '../columns.ts';
-import { FREE, MANY, REGION, REQUESTED, WORDS } from './live_row.ts';
+import { FREE, MANY, NO_MEMORY, REGION, REQUESTED, WORDS } from './live_row.ts';
 
 /** Objects by number. Number 0 is NULL and never lives. */
 export class LiveObjects {
@@ -42,13 +42,22 @@ export class LiveObjects {
     this.stacks = this.#columns.grown(this.stacks, this.capacity);
   }
 
-  /** Checks how many objects live. @throws Error if it is another number. */
+  /** Checks how many objects live, each in a region of its own. @throws Error if it is another number, or two share one. */
   check(expected: number): void {
+    const regions = new Set<number>();
     let found = 0;
-    for (let number = 0; number < this.capacity; number++) if (this.has(number)) found++;
+    let without = 0;
+    for (let number = 0; number < this.capacity; number++) {
+      if (!this.has(number)) continue;
+      found++;
+      if (this.region(number) === NO_MEMORY) without++;
+      else regions.add(this.region(number));
+    }
     if (found !== expected) throw new Error('live objects: their count differs from the ledger');
+    if (regions.size + without !== found) throw new Error('live objects: two lie in one region');
   }
 
+  /** Books that an object lives: in `region` (NO_MEMORY: in the trace alone), of `size` requested bytes, allocated under `stack`. */
   put(number: number, region: number, size: number, stack: number): void {
     this.reach(number);
     this.words[number * WORDS + REGION] = region;
@@ -57,6 +66,7 @@ export class LiveObjects {
     this.stacks[number] = stack;
   }
 
+  /** The region that an object lies in; NO_MEMORY if the model had none for it. */
   region(number: number): number {
     return this.words[number * WORDS + REGION];
   }
@@ -67,10 +77,12 @@ export class LiveObjects {
     return size === MANY ? (this.#many.get(number) as number) : size;
   }
 
+  /** StackIndex of an object's allocation. */
   stack(number: number): number {
     return this.stacks[number];
   }
 
+  /** Books that an object lives no more. */
   remove(number: number): void {
     if (this.words[number * WORDS + REQUESTED] === MANY) this.#many.delete(number);
     this.words[number * WORDS + REGION] = FREE;

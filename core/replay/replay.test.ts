@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { EventBatch, OP_NAMES, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import { Trace } from '../trace/trace.ts';
+import type { StackIndex } from '../units.ts';
+import { ALLOC_OBJECTS, FIELDS, LIVE_BYTES, LIVE_OBJECTS, PEAK_BYTES } from './ledger_row.ts';
+import { LiveObjects } from './live.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 
 /** Events as lines: `malloc P SIZE`, `calloc P COUNT SIZE`, `realloc OLD P SIZE`, `free P`, `exit`; addresses are small numbers, 0 is NULL. */
@@ -297,4 +300,46 @@ test.each([0x20000n, 0x810000n])('a trace that leaves the allocator no room belo
     batch.size[row] = 24;
   }
   expect(() => new Replay(trace).take(batch)).toThrow(InputError);
+});
+
+test('with audit, what does not hold of the accounts and of the stacks is named', () => {
+  const broken = (spoil: (replay: Replay) => void) => {
+    const trace = new Trace();
+    const stack = trace.stacks.intern([trace.stacks.frames.intern({ fn: 'f' }), trace.stacks.frames.intern({ fn: 'g' })]);
+    trace.stacks.intern([0]);
+    const replay = new Replay(trace, { audit: true });
+    const batch = new EventBatch(2);
+    for (const size of [100, 200]) {
+      const row = batch.length++;
+      batch.op[row] = Op.malloc;
+      batch.ptr[row] = size;
+      batch.size[row] = size;
+      batch.stack[row] = stack;
+    }
+    replay.take(batch);
+    spoil(replay);
+    batch.length = 1;
+    batch.op[0] = Op.malloc_usable_size;
+    replay.take(batch);
+    replay.finish(false);
+  };
+  broken(() => {});
+  const field = (replay: Replay, at: number, more: number) => (replay.ledger.accounts[FIELDS + at] += more);
+  expect(() => broken((replay) => field(replay, ALLOC_OBJECTS, 1))).toThrow('ledger: the contexts do not add up to the objects');
+  expect(() => broken((replay) => field(replay, LIVE_OBJECTS, 1))).toThrow('ledger: a context has other live objects');
+  expect(() => broken((replay) => field(replay, LIVE_BYTES, -1))).toThrow('ledger: the contexts do not add up to the live bytes');
+  expect(() => broken((replay) => field(replay, PEAK_BYTES, -1))).toThrow('ledger: a context has more live bytes');
+  expect(() => broken(({ ledger }) => ledger.free(0 as StackIndex, 100))).toThrow('live objects: their count');
+  expect(() => broken(({ trace }) => (trace.stacks.entries[1] = 7))).toThrow('stacks: one holds a frame that there is not');
+  expect(() => broken(({ trace }) => trace.stacks.frames.used.pop())).toThrow('stacks: one holds a frame that none is said to use');
+  expect(() => broken(({ trace }) => trace.stacks.frames.append({ fn: 'f' }))).toThrow('frames: two are the same');
+});
+
+test('two live objects in one region are named', () => {
+  const live = new LiveObjects();
+  live.put(1, 600, 8, -1);
+  live.put(2, 601, 8, -1);
+  live.check(2);
+  live.put(3, 601, 8, -1);
+  expect(() => live.check(3)).toThrow('live objects: two lie in one region');
 });

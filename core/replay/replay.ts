@@ -252,6 +252,7 @@ export class Replay extends AccountReplay {
       if (placement !== undefined) this.#place(numbers, row, placement);
       if (audit !== true) continue;
       auditHeap(this.heap);
+      this.ledger.check();
       this.live.check(this.ledger.totalLiveObjects);
     }
   }
@@ -501,6 +502,7 @@ export class Replay extends AccountReplay {
   override finish(partial: boolean): void {
     if (this.ledger.newPeak && this.#options.model !== false) this.#takePeak();
     super.finish(partial);
+    if (this.#options.audit === true) this.trace.stacks.check();
     const heap = this.#heap;
     if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
       const mode = heap.options.percpu_arena;

@@ -235,12 +235,15 @@ export function tcacheFlushAll(heap: Heap, tsd: Tsd, tcache: Tcache): void {
 /** Checks a thread cache: every object is a region of its class that its slab counts as taken. @throws Error naming what does not hold. */
 export function checkTcache(heap: Heap, tcache: Tcache): void {
   const { edata, tcacheInfo } = heap;
-  const { bins, stack } = tcache;
+  const { bins, stack, lgFillDiv } = tcache;
   for (let szind = 0; szind < tcacheInfo.classes; szind++) {
     const at = szind * CACHE_BIN;
     const cached = bins[at + CACHED];
-    if (cached > bins[at + SLOTS]) throw new Error('tcache: a class holds more than its slots');
+    const slots = bins[at + SLOTS];
+    if (cached > slots) throw new Error('tcache: a class holds more than its slots');
     if (bins[at + LOW_WATER] > cached) throw new Error('tcache: the low water mark is above the level');
+    if (szind < NBINS && (lgFillDiv[szind] < 1 || slots >> lgFillDiv[szind] < 1))
+      throw new Error('tcache: a fill would take nothing, or too much');
     for (let i = 0; i < cached; i++) {
       const object = stack[bins[at + STACK_BASE] + i];
       const extent = Math.floor(object / REGIONS);

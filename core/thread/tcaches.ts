@@ -28,7 +28,7 @@ const NONE = -1;
 /** An element (tcaches_t): a cache; or, if it is free, the next free index. Null is both no cache and the end of the list. */
 type Element = Tcache | typeof NEED_REINIT | number | null;
 
-/** The caches by index. */
+/** The caches by index (tcaches). */
 export class Tcaches {
   /** `tcaches`: null until the first cache is made. An element that is not there holds null. */
   elements: Element[] | null = null;
@@ -36,6 +36,22 @@ export class Tcaches {
   past = 0;
   /** `tcaches_avail`: the index freed last, NONE if none is free. */
   available = NONE;
+}
+
+/** @throws Error unless the list of free elements ends, and every cache is one of its arena's. */
+export function checkTcaches({ elements, available, past }: Tcaches): void {
+  if (elements === null) {
+    if (past !== 0 || available !== NONE) throw new Error('tcaches: there are indices without a table');
+    return;
+  }
+  let left = elements.length;
+  for (let index: Element = available; typeof index === 'number' && index !== NONE; index = elements[index]) {
+    if (left-- === 0) throw new Error('tcaches: the list of free elements does not end');
+    if (elements[index] instanceof Tcache) throw new Error('tcaches: a cache is in the list of free elements');
+  }
+  for (const element of elements) {
+    if (element instanceof Tcache && !element.arena?.tcaches.has(element)) throw new Error('tcaches: a cache is linked to no arena');
+  }
 }
 
 /** The end of the list of free elements: the only one whose element holds no link. NONE if none is free. */

@@ -27,8 +27,15 @@ export const TsdState = {
 
 /** Doubles of the struct Tsd of assembly/tables.ts, then its words, and where its shards are in it. */
 const ALLOCATED = 0;
+const ALLOC_EVENT = 1;
 const DEALLOCATED = 2;
+const DEALLOC_EVENT = 3;
+const GC_EVENT = 4;
+const GC_DEALLOC_EVENT = 5;
 const SAMPLE_EVENT = 6;
+const STATS_EVENT = 7;
+const PEAK_EVENT = 8;
+const PEAK_DEALLOC_EVENT = 9;
 const PEAK_MAX = 13;
 const ALLOCATED_BEFORE = 15;
 const DEALLOCATED_BEFORE = 16;
@@ -45,6 +52,7 @@ const SHARDS_AT = 168;
 export class Tsd {
   /** Where that is. */
   readonly place: number;
+  /** Its doubles, and its words. */
   readonly #clocks: Float64Array;
   readonly #words: Int32Array;
   /** Number of the thread, 0 for the main thread. */
@@ -157,5 +165,23 @@ export class Tsd {
   /** tsd_prng_state_init */
   seedPrng(): void {
     setU64(this.prng, 0, this.seed);
+  }
+
+  /** @throws Error unless every event is still to come, and the thread's cache is one of its arena's. */
+  check(): void {
+    if (this.state === TsdState.uninitialized) return;
+    const clocks = this.#clocks;
+    if (clocks[ALLOCATED] >= clocks[ALLOC_EVENT] || clocks[DEALLOCATED] >= clocks[DEALLOC_EVENT])
+      throw new Error('tsd: an event is overdue');
+    for (const event of [GC_EVENT, SAMPLE_EVENT, STATS_EVENT, PEAK_EVENT]) {
+      if (clocks[event] < clocks[ALLOC_EVENT]) throw new Error('tsd: an event of the allocation clock comes before it is looked at');
+    }
+    for (const event of [GC_DEALLOC_EVENT, PEAK_DEALLOC_EVENT]) {
+      if (clocks[event] < clocks[DEALLOC_EVENT]) throw new Error('tsd: an event of the deallocation clock comes before it is looked at');
+    }
+    const { tcache } = this;
+    if (tcache === null) return;
+    if (this.state !== TsdState.nominal) throw new Error('tsd: a thread that is not nominal has a cache');
+    if (tcache.arena === null || !tcache.arena.tcaches.has(tcache)) throw new Error('tsd: the cache of a thread is linked to no arena');
   }
 }

@@ -21,8 +21,21 @@ test('a node is found by its caller and frame, however many a caller has, and no
       for (const [key, node] of nodes) {
         const row = tree.rows.subarray(node * NODE_WORDS, (node + 1) * NODE_WORDS);
         expect(`${row[CALLER]} ${row[FRAME]}`).toBe(key);
-        expect(row[DEPTH]).toBe(tree.rows[row[CALLER] * NODE_WORDS + DEPTH] + 1);
       }
+      tree.check();
     }),
   );
+});
+
+test.each([
+  [CALLER, 3, 'a node comes before its caller'],
+  [DEPTH, 7, 'a node is not one deeper than its caller'],
+  [FRAME, 5, 'two nodes are the same'],
+])('what does not hold of a node is named: field %d', (field, value, message) => {
+  const tree = new CallTree();
+  tree.child(0, 5);
+  const node = tree.child(0, 6);
+  tree.child(node, 6);
+  tree.rows[node * NODE_WORDS + field] = value;
+  expect(() => tree.check()).toThrow(message);
 });

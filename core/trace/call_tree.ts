@@ -82,6 +82,20 @@ export class CallTree {
     return node;
   }
 
+  /** @throws Error unless a node's caller is an earlier one, and no two nodes have the same frame and the same caller. */
+  check(): void {
+    const { rows } = this;
+    const seen = new Set<string>();
+    for (let node = 1; node < this.length; node++) {
+      const at = node * NODE_WORDS;
+      const caller = rows[at + CALLER];
+      if (caller < 0 || caller >= node) throw new Error('calls: a node comes before its caller');
+      if (rows[at + DEPTH] !== rows[caller * NODE_WORDS + DEPTH] + 1) throw new Error('calls: a node is not one deeper than its caller');
+      seen.add(`${caller} ${rows[at + FRAME]}`);
+    }
+    if (seen.size !== this.length - 1) throw new Error('calls: two nodes are the same');
+  }
+
   /** Enters the hashed nodes in a new table of so many slots, with other factors if they do not fit. */
   #spread(length: number): void {
     const { rows } = this;

@@ -1,6 +1,7 @@
 /**
  * Backtraces of a trace: frames and stacks, each stored once.
- * Invariant: two rows of a table never hold the same content; index order is the order of first appearance.
+ * Invariant: two rows of a table never hold the same content, but for stacks that `append` was asked to make rows of their own; index order is the
+ * order of first appearance.
  */
 import { grown } from '../columns.ts';
 import type { FrameIndex, StackIndex } from '../units.ts';
@@ -60,6 +61,14 @@ export class FrameTable {
   /** Says that a stack holds the frame; gives its place in `used`. */
   use(index: FrameIndex): number {
     return (this.#places[index] ??= this.used.push(index) - 1);
+  }
+
+  /** @throws Error if two frames are the same, or what stacks use is not each frame once. */
+  check(): void {
+    if (new Set(this.frames.map(frameKey)).size !== this.frames.length) throw new Error('frames: two are the same');
+    this.used.forEach((frame, place) => {
+      if (this.#places[frame] !== place) throw new Error('frames: one is used twice');
+    });
   }
 
   /** Gives the frame's index, adding it if it is new. */
@@ -216,6 +225,21 @@ export class StackTable {
         this.#entries[entry++] = frame;
         this.frames.use(frame);
       }
+    }
+  }
+
+  /** Checks stacks and frames. @throws Error naming what does not hold. */
+  check(): void {
+    const { starts, entries, frames } = this;
+    frames.check();
+    this.#tree?.check();
+    for (let stack = 0; stack < this.#length; stack++) {
+      if (starts[stack + 1] < starts[stack]) throw new Error('stacks: one ends before it begins');
+    }
+    const used = new Set<number>(frames.used);
+    for (let at = 0; at < this.entryCount; at++) {
+      if (entries[at] < 0 || entries[at] >= frames.length) throw new Error('stacks: one holds a frame that there is not');
+      if (!used.has(entries[at])) throw new Error('stacks: one holds a frame that none is said to use');
     }
   }
 
