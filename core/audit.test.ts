@@ -140,7 +140,7 @@ test('what does not hold is named', () => {
   expect(() => broken((p) => p.arena().bins.nmalloc[7]++)).toThrow('bin: curregs is not');
   expect(() => broken((p) => p.arena().bins.nonfullSlabs[7]++)).toThrow('bin: nonfullSlabs');
   expect(() => broken((p, region) => p.arena().bins.full.append(p.heap.edata.links, 7, p.extent(region)))).toThrow(
-    'bin: a slab in the list',
+    'bin: an automatic arena lists',
   );
   expect(() => broken((p) => p.arena().large.nmalloc[3]++)).toThrow('large: nmalloc');
   expect(() => broken((p) => p.arena().largeList.append(p.heap.edata.links, 0, p.extent(p.malloc(20000))))).toThrow('large: the list');

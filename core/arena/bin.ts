@@ -8,6 +8,7 @@
 import type { BootConf } from '../conf/boot.ts';
 import { Flag } from '../extent/edata.ts';
 import { checkHeap } from '../extent/ph.ts';
+import type { ListTable } from '../extent/ql.ts';
 import { SLAB_WORDS } from '../extent/region.ts';
 import type { Heap } from '../heap.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
@@ -78,17 +79,22 @@ export function checkBins(heap: Heap, { bins, automatic }: Arena, { slabs, taken
       if (automatic && nmalloc[bin] - ndalloc[bin] !== curregs[bin]) throw new Error('bin: curregs is not nmalloc - ndalloc');
       const held = checkHeap(edata, nonfull, bin);
       if (automatic && held !== nonfullSlabs[bin]) throw new Error('bin: nonfullSlabs differs from the heap');
-      let listed = 0;
-      full.check(edata.links, bin, 'bin: a full slab', (slab) => {
-        listed++;
-        if (edata.freeCount[slab] !== 0) throw new Error('bin: a slab in the list of full ones has a free region');
-      });
-      const unlisted = slabs[bin] - held - (slabcur[bin] === 0 ? 0 : 1);
-      if (listed !== (automatic ? 0 : unlisted)) throw new Error('bin: the list of full slabs has a wrong length');
+      if (automatic && full.first[bin] !== 0) throw new Error('bin: an automatic arena lists full slabs');
+      if (!automatic) checkFull(heap, full, bin, slabs[bin] - held - (slabcur[bin] === 0 ? 0 : 1));
       bytes += curregs[bin] * indexToSize[szind];
     }
   }
   return bytes;
+}
+
+/** Checks the list of full slabs of a manual arena's bin, which has `expected` of them. */
+function checkFull({ edata }: Heap, full: ListTable, bin: number, expected: number): void {
+  let listed = 0;
+  full.check(edata.links, bin, 'bin: a full slab', (slab) => {
+    listed++;
+    if (edata.freeCount[slab] !== 0) throw new Error('bin: a slab in the list of full ones has a free region');
+  });
+  if (listed !== expected) throw new Error('bin: the list of full slabs has a wrong length');
 }
 
 /** Checks a slab against its bitmap. @throws Error naming what does not hold. */
