@@ -102,6 +102,18 @@ describe('lines', () => {
     expect({ ...result.trace.skipped }).toEqual({ note: 2 });
   });
 
+  test('a line torn where a forked child writes between, which looks whole', () => {
+    const lines = [
+      '@ ./multi:[0x1482] + 0x560af 0x560afb049680',
+      '@ ./multi:[0x1482] + 0x560afb049680 0x560afb0496a0',
+      '@ ./multi:[0x1482] - 0x560a5',
+      '@ ./multi:[0x1482] ! 0x560afb049680 0xfffffffffffff000',
+      '@ ./multi:[0x1453] + 0x560afb04a440 0x2f\n',
+    ];
+    const { ledger, trace } = read(lines.join('\n'));
+    expect([ledger.totalLiveBytes, { ...trace.skipped }]).toEqual([47, { unparsed: 3 }]);
+  });
+
   test('halves of a realloc', () => {
     const result = read('@ a:[0x1] + 0x10 8\n@ a:[0x1] < 0x10\n@ a:[0x1] - 0x20\n@ a:[0x1] > 0x30 9\n@ a:[0x1] < 0x30\n');
     expect(

@@ -42,6 +42,10 @@ const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
 /** `module:(function+offset)[address]`, any part but the last missing. */
 const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]{1,13})\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
+/** Blocks lie at multiples of this, bytes: of glibc's MALLOC_ALIGNMENT on 32-bit machines, half of that on 64-bit ones. */
+const ALIGNMENT = 8;
+/** No block is as large, bytes: such a size is an address. */
+const SIZES_END = 2 ** 46;
 /** Below it a number is taken for one within the file, above it for an address of the process. */
 const LOWEST_ADDRESS = 1n << 32n;
 
@@ -134,7 +138,8 @@ class MtraceReader implements TraceReader {
     cursor.reset(bytes, at + 1, end);
     if (!cursor.eat(SPACE)) return false;
     const ptr = cursor.eatWord(NIL) ? 0 : cursor.address();
-    if (Number.isNaN(ptr)) return false;
+    // Processes that share the file after a fork write it in pieces of their own: what they tear may look whole.
+    if (Number.isNaN(ptr) || ptr % ALIGNMENT !== 0) return false;
     if (sign === MINUS || sign === OLD) {
       if (cursor.pos < end) return false;
       this.#endRealloc();
@@ -144,7 +149,7 @@ class MtraceReader implements TraceReader {
     }
     if ((sign !== PLUS && sign !== NEW && sign !== FAILED) || !cursor.eat(SPACE)) return false;
     const size = cursor.number();
-    if (Number.isNaN(size) || cursor.pos < end) return false;
+    if (Number.isNaN(size) || cursor.pos < end || (size >= SIZES_END && ptr !== 0 && sign !== FAILED)) return false;
     if (sign === NEW && !Number.isNaN(this.#old)) {
       this.#append(Op.realloc, ptr, this.#old, size, stack);
       this.#old = NaN;
