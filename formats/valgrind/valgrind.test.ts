@@ -101,6 +101,19 @@ describe('lines', () => {
     ).toEqual([expected]);
   });
 
+  test('a calloc of more than 64 bits fails without a word, and is not the caller of what follows', () => {
+    const log = read(
+      lines(
+        'calloc(9223372036854775807,4)malloc(8) = 0x10',
+        'calloc(9223372036854775807,4) = 0x0',
+        'free(0x10)',
+        'calloc(9223372036854775807,4)',
+      ),
+    );
+    expect(log.text.map((line) => line.split(' ')[0])).toEqual(['calloc', 'malloc', 'calloc', 'free', 'calloc']);
+    expect({ ...log.trace.skipped }).toEqual({});
+  });
+
   test('names that are none of the allocator’s', () => {
     for (const name of ['mallinfo', 'malloc_trim', '__proto__', 'constructor', '_Znot']) expect(signatureOf(name), name).toBeUndefined();
     expect({

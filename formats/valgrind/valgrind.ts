@@ -90,6 +90,7 @@ class ValgrindReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     const { header, warnings } = this.#trace;
     this.#lines.end(ending);
+    this.#settleOverflow();
     if (this.#pending.length > 0) this.#trace.skip('no_return', this.#pending.length);
     header.timed = this.#timed;
     if (this.#timed) header.startTime = BigInt(this.#firstTime);
@@ -168,6 +169,7 @@ class ValgrindReader implements TraceReader {
       this.#time = this.#lineTime - this.#firstTime;
     }
     const pending = this.#pending;
+    this.#settleOverflow();
     const outer = pending[pending.length - 1] as Call | undefined;
     const { op, gives } = call.signature;
     if (outer?.signature.op === Op.realloc) {
@@ -188,6 +190,13 @@ class ValgrindReader implements TraceReader {
       this.#trace.skip('no_return');
     }
     pending.push(call);
+  }
+
+  /** A calloc of more than 64 bits returns before it would say so (umulHW in vg_replace_malloc.c), and calls nothing. */
+  #settleOverflow(): void {
+    const last = this.#pending[this.#pending.length - 1] as Call | undefined;
+    if (last === undefined || !(last.signature.op === Op.calloc || last.signature.op === Op.reallocarray)) return;
+    if (last.extra * last.size >= 2 ** 64) this.#settle(0);
   }
 
   /** A result: that of the latest call without one. */
