@@ -110,11 +110,12 @@ test('the libraries are whole and name their licences', () => {
 test('estimates from samples are whole numbers that keep their sum', () => {
   const made = profile([['a'], 1], [['b'], 1], [['c'], 1]);
   const samples = new SampleTable();
-  for (const stack of [0, 1, 2]) samples.add(stack as StackIndex, 1 / 3, 1000 / 3, 0, 0);
+  for (const stack of [0, 1, 2]) samples.add(stack as StackIndex, 1 / 3, 1000.4 / 3, 0, 0);
   const html = renderFlameGraph({ ...made, samples, sampling: { method: 'poisson', rate: 524288 }, accumulated: false }, { title: 't' });
   const data = dataOf(html);
   expect(data.metrics.map(({ key }) => key)).toEqual(['inuse_space', 'inuse_objects']);
   expect(decodeTree(data, data.trees.callees).values).toEqual([1000, 1, 0, 0]);
+  expect(data.metrics.map(({ total }) => total)).toEqual([1000, 1]);
   expect(html).toContain('estimated from samples');
 });
 

@@ -54,8 +54,10 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
   const freedOnly = profile.freedOnly === true && (base === undefined || base.freedOnly === true);
   const accumulated = profile.accumulated || base?.accumulated === true;
   const metrics = METRICS.map(({ key, group, unit }, column): PageMetric => {
-    const baseTotal = base === undefined ? 0 : trees.totals[METRICS.length + column];
-    return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total: trees.totals[column], baseTotal };
+    // Whole, as the values of frames: the root is all of it.
+    const total = Math.round(trees.totals[column]);
+    const baseTotal = base === undefined ? 0 : Math.round(trees.totals[METRICS.length + column]);
+    return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total, baseTotal };
   })
     .filter(({ group }) => (group === 'In use' ? !freedOnly : accumulated))
     // Of bytes without objects the source has not counted them.
@@ -282,7 +284,7 @@ function page(
   const metricCards = metrics.map(({ key, group, unit, total, baseTotal }) => {
     const amount = unit === 'bytes' ? formatBytes(total) : formatCount(total);
     const before = base === undefined ? '' : ` <small>from ${unit === 'bytes' ? formatBytes(baseTotal) : formatCount(baseTotal)}</small>`;
-    return `<label><input type="radio" name="metric" value="${key}" data-total="${Math.round(total)}"><span>${group}, ${unit}</span><b>${amount}${before}</b></label>`;
+    return `<label><input type="radio" name="metric" value="${key}" data-total="${total}"><span>${group}, ${unit}</span><b>${amount}${before}</b></label>`;
   });
   return `<!doctype html>
 <html lang="en">
@@ -319,7 +321,7 @@ ${base === undefined ? '' : `<fieldset class="choice"><legend class="unseen">Wid
 <div class="legend"><span id="legend-text"></span><ul id="legend"></ul>${base === undefined && hasModules ? `<fieldset class="choice"><legend class="unseen">Colour by</legend>${radio('colours', 'module', 'Module', true)}${radio('colours', 'function', 'Function', false)}</fieldset>` : ''}</div>
 <section>
 <h2 id="top-heading"></h2>
-<table class="top"><tbody id="top"></tbody></table>
+<table class="top" aria-labelledby="top-heading"><tbody id="top"></tbody></table>
 </section>
 <div class="notes">
 ${notes.map((note) => `<p>${html(note)}</p>`).join('\n')}
