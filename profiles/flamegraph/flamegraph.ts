@@ -12,6 +12,7 @@ import { printable } from '../printable.ts';
 import type { Profile, SampleTable, SampleType } from '../profile.ts';
 import { FlameTreeBuilder, MAX_DEPTH, type FlameTree } from './flame_tree.ts';
 import { pageLibraries } from './libraries.ts';
+import { OwnValues } from './own_values.ts';
 import { startPage } from './page.ts';
 import { PAGE_STYLE } from './page_style.ts';
 import { decodeTree } from './page_tree.ts';
@@ -86,6 +87,7 @@ class Trees {
   readonly #byKey = new Map<string, number>();
   readonly #callees: FlameTreeBuilder;
   readonly #callers: FlameTreeBuilder;
+  readonly #own: OwnValues;
 
   constructor(fold: boolean, columns: number) {
     this.#fold = fold;
@@ -93,6 +95,7 @@ class Trees {
     this.totals = Array<number>(columns).fill(0);
     this.#callees = new FlameTreeBuilder(columns);
     this.#callers = new FlameTreeBuilder(columns);
+    this.#own = new OwnValues(columns);
   }
 
   /** Adds a profile's samples; their values go into the columns from `column` on. */
@@ -121,6 +124,7 @@ class Trees {
       }
       this.#callees.add(frames, values, false);
       this.#callers.add(frames, values, true);
+      if (frames.length > 0) this.#own.add(shownName(this.#frames[frames[0]].name), values);
     }
   }
 
@@ -152,6 +156,7 @@ class Trees {
     const callees = pageTree(this.#callees.build(budget));
     const mergedCallees = merged;
     const callers = pageTree(this.#callers.build(budget));
+    const own = [...this.#own.shown(metrics)];
     const { frames, names, modules, files } = tables;
     return {
       data: {
@@ -161,6 +166,10 @@ class Trees {
         modules: modules.values,
         files: files.values,
         trees: { callees, callers },
+        own: {
+          name: own.map(([name]) => names.intern(name)),
+          values: Array.from({ length: this.#columns }, (_, column) => own.map(([, values]) => Math.round(values[column]))),
+        },
         rootName: 'all allocations',
         maxDepth: MAX_DEPTH,
       },
@@ -197,7 +206,7 @@ class PageTables {
   frame(index: number, frame: { readonly name: string; readonly module: string | undefined; readonly file: string | undefined }): number {
     let row = this.#rows.get(index);
     if (row === undefined) {
-      row = this.frames.name.push(this.names.intern(shortened(frame.name) || '(no name)')) - 1;
+      row = this.frames.name.push(this.names.intern(shownName(frame.name))) - 1;
       this.frames.module.push(this.modules.intern(frame.module && shortened(frame.module)));
       this.frames.file.push(this.files.intern(frame.file && shortened(frame.file)));
       this.#rows.set(index, row);
@@ -205,6 +214,9 @@ class PageTables {
     return row;
   }
 }
+
+/** A function's name as the page has it. */
+const shownName = (name: string) => shortened(name) || '(no name)';
 
 /** A name as it is shown: control characters as escapes, the middle of a huge one left out. */
 function shortened(name: string): string {

@@ -307,35 +307,16 @@ export function startPage(window: PageWindow, tools: PageTools): void {
           : 'Colour: one of eight by function name, the same everywhere';
   }
 
-  /** Values of the functions themselves, now and in the base; 0 in the base if there is none. */
-  function ownValues(): Map<string, { now: number; before: number }> {
-    const sums = new Map<string, { now: number; before: number }>();
-    const add = (node: FlameNode, values: readonly number[]) => {
-      const name = node.merged > 0 ? '(merged frames)' : node.name;
-      const sum = sums.get(name) ?? { now: 0, before: 0 };
-      sum.now += values[column()];
-      if (metric.base >= 0) sum.before += values[metric.base] * baseScale();
-      sums.set(name, sum);
-    };
-    const stack: FlameNode[] = [root];
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      // Seen from the allocating function, the first row under the root is it, with everything below.
-      if (view === 'callers') {
-        if (node === root) stack.push(...(root.children ?? []));
-        else add(node, node.values);
-      } else {
-        if (node !== root) add(node, node.self);
-        for (const child of node.children ?? []) stack.push(child);
-      }
-    }
-    return sums;
-  }
-
   /** The functions that allocate most themselves, or whose own allocations changed most: the graph in words. */
   function sayTable(): void {
     const isChange = metric.base >= 0 && !showBase;
-    const rows = [...ownValues()]
-      .map(([name, { now, before }]) => ({ name, before, value: isChange ? now - before : now }))
+    const { name: names, values } = data.own;
+    const rows = names
+      .map((name, row) => {
+        const now = values[column()][row];
+        const before = metric.base >= 0 ? values[metric.base][row] * baseScale() : 0;
+        return { name: data.names[name], before, value: isChange ? now - before : now };
+      })
       .filter(({ value, before }) => (isChange ? Math.abs(value) >= 0.5 && Math.abs(value) > 1e-6 * before : value > 0))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
       .slice(0, 12);

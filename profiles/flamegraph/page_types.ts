@@ -157,6 +157,8 @@ export interface PageData {
   readonly files: readonly string[];
   /** From the root to the leaf; and from the allocating function to its callers. */
   readonly trees: { readonly callees: PageTree; readonly callers: PageTree };
+  /** What functions allocate themselves: rows of `names`, and values by column. */
+  readonly own: { readonly name: readonly number[]; readonly values: readonly (readonly number[])[] };
   readonly rootName: string;
   readonly maxDepth: number;
 }
