@@ -23,7 +23,7 @@ import { GLOBAL_MUTEXES, MutexTable } from './mutex.ts';
 import { BackgroundThreads } from './background/background_threads.ts';
 import type { Prof } from './prof/prof.ts';
 import { GCTX_LOCKS, TDATA_LOCKS } from './prof/prof_data.ts';
-import { HeapCalls } from './heap_calls.ts';
+import { heapCalls } from './heap_calls.ts';
 import { DETACHED, makeProf } from './heap_prof.ts';
 import type { ProfProcess } from './heap_prof.ts';
 import { CACHELINE, NBINS } from './sizes/sc.ts';
@@ -118,7 +118,7 @@ export class Heap {
 
   constructor({ conf, mainSeed, addressSpace, clockBase = 0n, profiling, memory = new ModelMemory() }: HeapOptions) {
     this.memory = memory;
-    memory.calls = new HeapCalls(this);
+    memory.join(heapCalls(this));
     this.mutexes = new MutexTable(memory);
     this.edata = new EdataTable(memory);
     this.conf = conf;

@@ -1,5 +1,6 @@
 /**
  * What the compiled part of the model asks of the rest, in the middle of a thread's call: pages, decay, samples (assembly/calls.ts).
+ * Invariant: `heap.running` is the thread of the call, so that a background thread, which has no number, is known by it.
  */
 import type { Arena } from './arena/arena_state.ts';
 import { arenaDecay, handleDeferredWork, paAlloc, paDalloc } from './extent/pac.ts';
@@ -15,83 +16,60 @@ import type { Tsd } from './thread/tsd.ts';
 import { prngLgRange } from './u64.ts';
 
 /** What is asked of a heap. */
-export class HeapCalls implements ModelCalls {
-  readonly #heap: Heap;
-
-  constructor(heap: Heap) {
-    this.#heap = heap;
-  }
-
+export function heapCalls(heap: Heap): ModelCalls {
   /** A thread by its number. Background threads have negative ones, and call nothing but while they run. */
-  #tsd(thread: number): Tsd {
-    return thread >= 0 ? this.#heap.tsds[thread] : (this.#heap.running as Tsd);
-  }
+  const tsdOf = (thread: number): Tsd => (thread >= 0 ? heap.tsds[thread] : (heap.running as Tsd));
+  const arenaOf = (index: number): Arena => heap.arenas[index] as Arena;
+  return {
+    /** tsd_fetch of a thread that has a cache */
+    enter: (thread) => {
+      heap.running = heap.tsds[thread];
+    },
 
-  #arena(index: number): Arena {
-    return this.#heap.arenas[index] as Arena;
-  }
+    /** The part of arena_slab_alloc that takes pages. */
+    slabAlloc: (thread, index, szind) => {
+      const arena = arenaOf(index);
+      const guarded = slabExtentDecideGuard(heap, tsdOf(thread));
+      const slab = paAlloc(heap, arena, heap.binInfo.slabPages[szind], PAGE, true, szind, guarded, false);
+      if (heap.deferredWork) handleDeferredWork(heap, arena);
+      return slab;
+    },
 
-  /** tsd_fetch of a thread that has a cache */
-  enter(thread: number): void {
-    this.#heap.running = this.#heap.tsds[thread];
-  }
+    /** arena_slab_dalloc */
+    slabDalloc: (index, slab) => paDalloc(heap, arenaOf(index), slab as Extent),
 
-  /** The part of arena_slab_alloc that takes pages. */
-  slabAlloc(thread: number, index: number, szind: number): number {
-    const heap = this.#heap;
-    const arena = this.#arena(index);
-    const guarded = slabExtentDecideGuard(heap, this.#tsd(thread));
-    const slab = paAlloc(heap, arena, heap.binInfo.slabPages[szind], PAGE, true, szind, guarded, false);
-    if (heap.deferredWork) handleDeferredWork(heap, arena);
-    return slab;
-  }
+    /** arena_decay_ticks, when they have run out */
+    decay: (thread, index) => {
+      const tsd = tsdOf(thread);
+      tsd.tick = nextTicks(tsd.prng);
+      arenaDecay(heap, arenaOf(index), false);
+    },
 
-  /** arena_slab_dalloc */
-  slabDalloc(index: number, slab: number): void {
-    paDalloc(this.#heap, this.#arena(index), slab as Extent);
-  }
+    /** tcache_bin_flush_large */
+    flushLarge: (thread, szind, remaining) => {
+      const tsd = tsdOf(thread);
+      flushLarge(heap, tsd, tsd.tcache as Tcache, szind, remaining);
+    },
 
-  /** arena_decay_ticks, when they have run out */
-  decay(thread: number, index: number): void {
-    const tsd = this.#tsd(thread);
-    tsd.tick = nextTicks(tsd.prng);
-    arenaDecay(this.#heap, this.#arena(index), false);
-  }
+    /** prof_sample_new_event_wait: bytes until the thread's next sample, drawn; or 1 without a draw if all is sampled (TE_MIN_START_WAIT) */
+    sampleWait: (thread) => {
+      const { prof } = heap;
+      if (prof === null || !prof.drawsWait) return 1;
+      return prof.sampleWait(prngLgRange(tsdOf(thread).prng, 0, DRAW_BITS));
+    },
 
-  /** tcache_bin_flush_large */
-  flushLarge(thread: number, szind: number, remaining: number): void {
-    const tsd = this.#tsd(thread);
-    flushLarge(this.#heap, tsd, tsd.tcache as Tcache, szind, remaining);
-  }
+    /** prof_sample_event_handler */
+    sampleEvent: (thread, elapsed) => heap.prof?.sampleEvent(thread, elapsed),
 
-  /** prof_sample_new_event_wait: bytes until the thread's next sample, drawn; or 1 without a draw if all is sampled (TE_MIN_START_WAIT) */
-  sampleWait(thread: number): number {
-    const { prof } = this.#heap;
-    if (prof === null || !prof.drawsWait) return 1;
-    return prof.sampleWait(prngLgRange(this.#tsd(thread).prng, 0, DRAW_BITS));
-  }
+    /** stats_interval_event_handler */
+    statsEvent: (thread, elapsed) => heap.statsIntervalEvent(tsdOf(thread), elapsed),
 
-  /** prof_sample_event_handler */
-  sampleEvent(thread: number, elapsed: number): void {
-    this.#heap.prof?.sampleEvent(thread, elapsed);
-  }
+    /** arena_bin_slabs_full_insert */
+    fullInsert: (index, bin, slab) => arenaOf(index).bins.full.append(heap.edata.links, bin, slab),
 
-  /** stats_interval_event_handler */
-  statsEvent(thread: number, elapsed: number): void {
-    this.#heap.statsIntervalEvent(this.#tsd(thread), elapsed);
-  }
+    /** arena_bin_slabs_full_remove */
+    fullRemove: (index, bin, slab) => arenaOf(index).bins.full.remove(heap.edata.links, bin, slab),
 
-  /** arena_bin_slabs_full_insert */
-  fullInsert(index: number, bin: number, slab: number): void {
-    this.#arena(index).bins.full.append(this.#heap.edata.links, bin, slab);
-  }
-
-  /** arena_bin_slabs_full_remove */
-  fullRemove(index: number, bin: number, slab: number): void {
-    this.#arena(index).bins.full.remove(this.#heap.edata.links, bin, slab);
-  }
-
-  notePeak(): void {
-    this.#heap.notePeak();
-  }
+    notePeak: () => heap.notePeak(),
+  };
 }

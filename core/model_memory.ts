@@ -10,7 +10,7 @@ import { FIRST_COLUMN, MODEL } from './assembly/places.ts';
 import type { ColumnKind } from './columns.ts';
 import { ARENA_LIMIT } from './conf/boot.ts';
 import { ColumnMemory, SharedCode } from './memory.ts';
-import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS } from './sizes/sc.ts';
+import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS, TINY_MIN } from './sizes/sc.ts';
 
 /**
  * What the compiled part does. Arenas, threads, caches, heaps and esets are named by their places in the memory; a region is -1 if there is no memory for it.
@@ -56,7 +56,7 @@ interface SmallPathConf {
   readonly samples: boolean;
 }
 
-/** What the compiled part calls: see assembly/calls.ts. Threads and arenas are named by their numbers. */
+/** What the compiled part calls, functions that need no `this`: see assembly/calls.ts. Threads and arenas are named by their numbers. */
 export interface ModelCalls {
   enter(thread: number): void;
   slabAlloc(thread: number, arena: number, szind: number): number;
@@ -83,15 +83,18 @@ const REGIONS = 9;
 const ARENAS = 11;
 const FLUSH_DIV = 12;
 
+/** Threads that there is room for at first. */
+const FIRST_TSDS = 16;
 /** Room for arenas: those that an application can name, and one more, a power of two. */
 const MOST_ARENAS = ARENA_LIMIT + 1;
 
 /** The memory of one heap. */
 export class ModelMemory extends ColumnMemory {
-  /** What is called back: a heap sets it before anything is allocated. */
-  calls: ModelCalls | undefined;
-  readonly code: ModelCode;
+  /** The compiled part, once it is joined to what it calls. */
+  code!: ModelCode;
+  /** Index -> place of an arena. */
   readonly #arenas: Uint32Array;
+  /** The struct Model: its doubles, and the word that names the thread. */
   readonly #doubles: Float64Array;
   readonly #thread: Int32Array;
   #tsds: Uint32Array;
@@ -99,34 +102,21 @@ export class ModelMemory extends ColumnMemory {
   /** @throws InputError as ColumnMemory does */
   constructor() {
     super(FIRST_COLUMN);
-    const called = (): ModelCalls => {
-      if (this.calls === undefined) throw new Error('a memory without a heap has no pages');
-      return this.calls;
-    };
-    const calls: ModelCalls = {
-      enter: (thread) => called().enter(thread),
-      slabAlloc: (thread, arena, szind) => called().slabAlloc(thread, arena, szind),
-      slabDalloc: (arena, slab) => called().slabDalloc(arena, slab),
-      decay: (thread, arena) => called().decay(thread, arena),
-      flushLarge: (thread, szind, remaining) => called().flushLarge(thread, szind, remaining),
-      sampleWait: (thread) => called().sampleWait(thread),
-      sampleEvent: (thread, elapsed) => called().sampleEvent(thread, elapsed),
-      statsEvent: (thread, elapsed) => called().statsEvent(thread, elapsed),
-      fullInsert: (arena, bin, slab) => called().fullInsert(arena, bin, slab),
-      fullRemove: (arena, bin, slab) => called().fullRemove(arena, bin, slab),
-      notePeak: () => called().notePeak(),
-    };
-    this.code = code.on(this.memory, { calls: { ...calls } }) as ModelCode;
-    const classOf = this.uint8(SMALL_MAXCLASS / 8 + 1);
-    for (let eighth = 0; eighth < classOf.length; eighth++) classOf[eighth] = sizeToIndex(eighth * 8);
+    const classOf = this.uint8(SMALL_MAXCLASS / TINY_MIN + 1);
+    for (let eighth = 0; eighth < classOf.length; eighth++) classOf[eighth] = sizeToIndex(eighth * TINY_MIN);
     const usableSize = this.float64(NBINS);
     usableSize.set(indexToSize.subarray(0, NBINS));
     this.#arenas = this.uint32(MOST_ARENAS);
     this.#doubles = new Float64Array(this.buffer, MODEL, THREAD / 2);
     this.#thread = new Int32Array(this.buffer, MODEL + THREAD * 4, 1);
-    this.#tsds = this.uint32(16);
+    this.#tsds = this.uint32(FIRST_TSDS);
     this.writePlaces(MODEL, CLASS_OF, [classOf, usableSize]);
     this.writePlaces(MODEL, ARENAS, [this.#arenas]);
+  }
+
+  /** Joins the compiled part to the functions that it calls: before any table of the memory is worked on. */
+  join(calls: ModelCalls): void {
+    this.code = code.on(this.memory, { calls: { ...calls } }) as ModelCode;
   }
 
   /** Time of the event in progress, ns since start_ts. */
@@ -168,7 +158,7 @@ export class ModelMemory extends ColumnMemory {
     );
   }
 
-  /** Lays down what the compiled part has to know of the options. */
+  /** Lays down what the compiled part has to know of the options. Once, before anything is allocated. */
   configure({ regions, firstBin, flushDiv, cachedClasses, delayItems, gcIncrement, statsBatch, samples }: SmallPathConf): void {
     const own = this.uint16(NBINS);
     own.set(regions);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Program } from '../../fixtures/program.ts';
 import { ARENA_MUTEXES, MutexTable } from '../mutex.ts';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { pagesToPind, pindToPages, sizeToIndex } from '../sizes/sc.ts';
 import { Base, checkBase, OutOfMemory } from './base.ts';
 import { AddressSpace, DEFAULT_ADDRESS_SPACE, pagesMap } from './pages.ts';
@@ -11,7 +11,7 @@ const MIB = 1 << 20;
 const B0 = DEFAULT_ADDRESS_SPACE.top - 2 * MIB;
 
 function newBase(limit = Infinity): Base {
-  const mutexes = new MutexTable(new ModelMemory());
+  const mutexes = new MutexTable(detachedMemory());
   const space = new AddressSpace({ ...DEFAULT_ADDRESS_SPACE, limit });
   return new Base({ space, mutexes, metadataThp: 'disabled', thpOnMadvise: true }, mutexes.add(ARENA_MUTEXES), false);
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Program } from '../../fixtures/program.ts';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { EdataTable } from './edata.ts';
 import { checkHeap, heapFirst, heapInsert, heapRemove, heapRemoveFirst, HeapTable } from './ph.ts';
 
@@ -121,7 +121,7 @@ test('every operation leaves the shape that the description gives', () => {
   );
   fc.assert(
     fc.property(operations, (list) => {
-      const memory = new ModelMemory();
+      const memory = detachedMemory();
       const edata = new EdataTable(memory);
       const heaps = new HeapTable(memory, 1);
       const twin = new Twin();

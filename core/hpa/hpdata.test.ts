@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { SLAB_PAGES } from './fb.ts';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { checkHpdata, HpdataTable, hugify, purgeDirty, reserveAlloc, unreserve } from './hpdata.ts';
 
 /** A page slab as its definition has it: a page is free, or active, and touched or not. */
@@ -50,7 +50,7 @@ const step = fc.record({
 test('a page slab is what its definition says, whatever is taken and given back', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 50, maxLength: 200 }), (steps) => {
-      const table = new HpdataTable(new ModelMemory());
+      const table = new HpdataTable(detachedMemory());
       const slab = table.add(7 * HUGEPAGE, 0);
       const slow = new SlowSlab();
       const taken: { from: number; pages: number }[] = [];
@@ -80,7 +80,7 @@ test('a page slab is what its definition says, whatever is taken and given back'
 });
 
 test('more slabs than the table began with', () => {
-  const table = new HpdataTable(new ModelMemory());
+  const table = new HpdataTable(detachedMemory());
   const slabs = Array.from({ length: 100 }, (_, i) => table.add(i * HUGEPAGE, i));
   for (const slab of slabs) reserveAlloc(table, slab, 1 + (slab % SLAB_PAGES));
   for (const slab of slabs) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { getU64 } from '../u64.ts';
 import { Ckh } from './ckh.ts';
 import type { KeyHashes } from './ckh.ts';
@@ -29,7 +29,7 @@ function threeFrameKeys(count: number): KeyHashes {
     framesOf: (stack: number) => [3 * stack, 3 * stack + 1, 3 * stack + 2],
     frames: { addressOf: (frame: number) => BigInt(0x400000 + 0x1000 * Math.floor(frame / 3) + 0x10 * (frame % 3)) },
   };
-  const backtraces = new BacktraceTable(stacks, new ModelMemory());
+  const backtraces = new BacktraceTable(stacks, detachedMemory());
   for (let i = 0; i < count; i++) expect(backtraces.rowOf(i)).toBe(i);
   return backtraces;
 }

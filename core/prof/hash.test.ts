@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { BACKTRACE_SEED, Hash128, LOG_THREAD_SEED } from './hash.ts';
 
-const hash = new Hash128(new ModelMemory(), 130);
+const hash = new Hash128(detachedMemory(), 130);
 
 function hashOf(values: readonly bigint[], seed = BACKTRACE_SEED): string[] {
   const { words, result } = hash;

@@ -1,12 +1,12 @@
 import { bench, describe } from 'vitest';
 import { DEFAULT_OPTIONS } from '../../fixtures/prof/engine.ts';
-import { ModelMemory } from '../model_memory.ts';
+import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import type { ProfHost } from './host.ts';
 import { Prof } from './prof.ts';
 
 /** Memory that costs nothing: what is measured is profiling alone. */
 const host: ProfHost = {
-  memory: new ModelMemory(),
+  memory: detachedMemory(),
   iallocztm: () => 0,
   idalloctm: () => {},
   arenaIchoose: () => 0,

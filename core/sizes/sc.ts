@@ -15,7 +15,7 @@ export const QUANTUM = 16;
 export const LG_CACHELINE = 6;
 export const CACHELINE = 64;
 /** 2^SC_LG_TINY_MIN: the least class, and the steps of the lookup table, bytes. */
-const TINY_MIN = 8;
+export const TINY_MIN = 8;
 /** SC_LOOKUP_MAXCLASS: the largest request whose class is looked up in a table, bytes. */
 const LOOKUP_MAXCLASS = 4096;
 /** SC_LG_NGROUP and SC_NGROUP: classes of a group, that is, per doubling of the size. */
