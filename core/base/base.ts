@@ -6,18 +6,20 @@
  */
 import type { AddressSpace } from './pages.ts';
 import { pagesMap } from './pages.ts';
-import { HUGEPAGE, indexToSize, NPSIZES, NSIZES, PAGE, pagesToPind, pindToPages, sizeToIndex } from '../sizes/sc.ts';
+import { CACHELINE, HUGEPAGE, indexToSize, NPSIZES, NSIZES, PAGE, pagesToPind, pindToPages, QUANTUM, sizeToIndex } from '../sizes/sc.ts';
 import type { MutexTable } from '../mutex.ts';
 import { lock } from '../mutex.ts';
 import type { MetadataThp } from '../conf/options.ts';
 import { InputError } from '../trace/input_error.ts';
 
-/** sizeof(base_block_t). */
+/** sizeof(base_block_t) and sizeof(base_t) (base.h), bytes; a base_t is carved from the first block. */
 const BLOCK_HEADER = 144;
-/** sizeof(base_t), as it is carved from the first block. */
 const BASE_T = 3968;
+/** Blocks from which on metadata_thp:auto asks for huge pages: of arena 0 and of others (BASE_AUTO_THP_THRESHOLD_A0, BASE_AUTO_THP_THRESHOLD, base.h). */
+const AUTO_THP_THRESHOLD_A0 = 5;
+const AUTO_THP_THRESHOLD = 2;
 
-/** What base memory needs of the heap. */
+/** What base memory needs of the heap, the same for all arenas. */
 export interface BaseSurroundings {
   readonly space: AddressSpace;
   readonly mutexes: MutexTable;
@@ -29,9 +31,10 @@ export interface BaseSurroundings {
 /** The base of one arena. */
 export class Base {
   readonly surroundings: BaseSurroundings;
+  /** Row of its mutex. */
   readonly mutex: number;
   readonly isArena0: boolean;
-  /** Block -> address, size and used bytes. The row is the block's serial number. */
+  /** Block -> address, bytes, and bytes used from its start, header included. The row is the block's serial number. */
   readonly addresses: number[] = [];
   readonly sizes: number[] = [];
   readonly used: number[] = [];
@@ -39,11 +42,11 @@ export class Base {
   readonly leftover: number[] = [];
   #pindLast = 0;
   #autoThpSwitched = false;
-  /** Bytes carved, headers included. */
+  /** Bytes carved, headers included; bytes of pages that hold any of it; bytes of the blocks. */
   allocated = 0;
   resident = 0;
   mapped = 0;
-  /** Huge pages touched (n_thp). */
+  /** Huge pages touched (n_thp), once it asks for such. */
   thpPages = 0;
 
   /** base_new. @throws OutOfMemory if the first block cannot be mapped. */
@@ -51,20 +54,23 @@ export class Base {
     this.surroundings = surroundings;
     this.mutex = mutex;
     this.isArena0 = isArena0;
-    if (!this.#map(BASE_T, 64)) throw new OutOfMemory();
-    this.#carve(0, BASE_T, 64);
+    if (!this.#map(BASE_T, CACHELINE)) throw new OutOfMemory();
+    this.#carve(0, BASE_T, CACHELINE);
   }
 
-  /** Address of the first block; the arena's address hangs on it. */
+  /** Address of the first block, which the base_t itself lies in. */
   get firstBlock(): number {
     return this.addresses[0];
   }
 
-  /** base_alloc: `size` bytes at a multiple of `alignment`. Gives the address, 0 if out of memory. */
+  /**
+   * base_alloc: `size` bytes at a multiple of `alignment` bytes, from the smallest leftover that surely holds them, the oldest block's first; else from a
+   * new block. Gives the address, 0 if out of memory.
+   */
   alloc(size: number, alignment: number): number {
-    const align = Math.ceil(alignment / 16) * 16;
+    const align = Math.ceil(alignment / QUANTUM) * QUANTUM;
     const usize = Math.ceil(size / align) * align;
-    const wanted = sizeToIndex(usize + align - 16);
+    const wanted = sizeToIndex(usize + align - QUANTUM);
     lock(this.surroundings.mutexes, this.mutex);
     let block = -1;
     let best: number = NSIZES;
@@ -83,6 +89,7 @@ export class Base {
     return this.#carve(block, usize, align);
   }
 
+  /** base_extent_bump_alloc */
   #carve(block: number, usize: number, align: number): number {
     const start = this.used[block];
     const address = Math.ceil((this.addresses[block] + start) / align) * align;
@@ -96,12 +103,13 @@ export class Base {
     return address;
   }
 
+  /** Whether blocks are made of huge pages now (metadata_thp_madvise, and the switch of `auto`). */
   #thpActive(): boolean {
     const { metadataThp, thpOnMadvise } = this.surroundings;
     return thpOnMadvise && metadataThp !== 'disabled' && (metadataThp === 'always' || this.#autoThpSwitched);
   }
 
-  /** base_block_alloc: maps a block large enough for `usize` at `align`. */
+  /** base_block_alloc and the rest of base_extent_alloc: maps a block large enough for `usize` bytes at a multiple of `align`. False if out of memory. */
   #map(usize: number, align: number): boolean {
     const { space, mutexes } = this.surroundings;
     const gap = Math.ceil(BLOCK_HEADER / align) * align - BLOCK_HEADER;
@@ -122,8 +130,8 @@ export class Base {
       lock(mutexes, this.mutex);
       if (this.#autoThpSwitched) {
         this.thpPages++;
-      } else if (this.addresses.length === (this.isArena0 ? 5 : 2)) {
-        // base_auto_thp_switch: the blocks there are become huge, the new one (of which the header is used) included
+      } else if (this.addresses.length === (this.isArena0 ? AUTO_THP_THRESHOLD_A0 : AUTO_THP_THRESHOLD)) {
+        // base_auto_thp_switch: all blocks become huge, the new one (of which the header is used) included
         this.#autoThpSwitched = true;
         for (const used of this.used) this.thpPages += Math.ceil(used / HUGEPAGE);
       }

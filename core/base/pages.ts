@@ -6,14 +6,17 @@
  */
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 
-/** Which lengths of anonymous mapping the kernel aligns to 2 MiB: multiples of 2 MiB (Linux 6.13 and later), all from 2 MiB on (6.7 to 6.12), none. */
+/**
+ * Which lengths of anonymous mapping the kernel aligns to 2 MiB (__get_unmapped_area, thp_get_unmapped_area): multiples of 2 MiB (Linux 6.13 and later), all
+ * from 2 MiB on (6.7 to 6.12), none.
+ */
 export type ThpAlignment = 'multiples' | 'all' | 'none';
 
 /** How the address space looks before the allocator starts. */
 export interface AddressSpaceOptions {
   /** Address just above the highest free page. */
   readonly top: number;
-  /** Lowest address that a mapping may have. */
+  /** Lowest address that a mapping may have (vm.mmap_min_addr). */
   readonly bottom: number;
   readonly thpAlignment: ThpAlignment;
   /** Program break, bytes; the dss grows from here. */
@@ -22,6 +25,7 @@ export interface AddressSpaceOptions {
   readonly limit: number;
 }
 
+/** A process without address randomness: what lies above `top` are its libraries and its stack, below the program break its binary. */
 export const DEFAULT_ADDRESS_SPACE: AddressSpaceOptions = {
   top: 0x7ffff7c00000,
   bottom: 0x10000,
@@ -36,7 +40,9 @@ export class AddressSpace {
   /** Starts and ends of the gaps, highest gap first. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
+  /** Bytes in no gap. */
   #mapped = 0;
+  /** Where the dss ends now; sbrk moves it. */
   programBreak: number;
 
   constructor(options: AddressSpaceOptions) {
@@ -46,7 +52,7 @@ export class AddressSpace {
     this.programBreak = options.programBreak;
   }
 
-  /** mmap(NULL, bytes): the address, or 0 if there is no room. */
+  /** mmap(NULL, bytes), a whole number of pages: the address, or 0 if there is no room. */
   mmap(bytes: number): number {
     if (this.#mapped + bytes > this.options.limit) return 0;
     const { thpAlignment } = this.options;
@@ -72,6 +78,7 @@ export class AddressSpace {
     return this.#mapped + bytes <= this.options.limit && this.#takeAt(address, bytes);
   }
 
+  /** munmap of what is mapped, whole pages: the range is a gap again, one with those that it touches. */
   munmap(address: number, bytes: number): void {
     const starts = this.#starts;
     const ends = this.#ends;
@@ -96,7 +103,7 @@ export class AddressSpace {
     }
   }
 
-  /** sbrk(bytes): moves the break up; false if the heap cannot grow so far. */
+  /** sbrk(bytes), which need not be whole pages: moves the break up; false if what lies above it is taken. */
   sbrk(bytes: number): boolean {
     const from = Math.ceil(this.programBreak / PAGE) * PAGE;
     const to = Math.ceil((this.programBreak + bytes) / PAGE) * PAGE;
@@ -130,11 +137,13 @@ export class AddressSpace {
     return false;
   }
 
+  /** The highest gap of at least so many bytes; -1 if there is none (vm_unmapped_area, top-down). */
   #highestGap(bytes: number): number {
     for (let gap = 0; gap < this.#starts.length; gap++) if (this.#ends[gap] - this.#starts[gap] >= bytes) return gap;
     return -1;
   }
 
+  /** Takes a range out of a gap that holds it. */
   #take(gap: number, address: number, bytes: number): void {
     const start = this.#starts[gap];
     const end = this.#ends[gap];
@@ -156,7 +165,10 @@ export class AddressSpace {
   }
 }
 
-/** A new mapping of `bytes` at a multiple of `alignment` (pages_map): maps, and if it came out askew maps again with slack and trims. 0 if out of memory. */
+/**
+ * A new mapping of `bytes`, whole pages, at a multiple of `alignment` bytes (pages_map): maps, and if it came out askew maps again with slack and trims
+ * (pages_map_slow). Gives the address, 0 if out of memory.
+ */
 export function pagesMap(space: AddressSpace, bytes: number, alignment: number): number {
   const address = space.mmap(bytes);
   if (address === 0 || address % alignment === 0) return address;

@@ -1,7 +1,7 @@
 /**
  * When unused pages are given back: the smoothstep decay of one page cache (jemalloc 5.3.0, src/decay.c, include/jemalloc/internal/smoothstep.h).
  * Invariant: epoch <= deadline; backlog[199] holds the pages first seen in the latest epoch.
- * Differs: times are ns since start_ts, and the caller reads the clock.
+ * Differs: times are ns since start_ts, as doubles, and the caller reads the clock; what background threads ask for is exact for any time (bigint).
  */
 import { prngRange, setU64, UINT64_MAX } from '../u64.ts';
 
@@ -10,11 +10,17 @@ const DECAY_MS_MAX = 18446744072000;
 /** Epochs over which pages decay (SMOOTHSTEP_NSTEPS). */
 const STEPS = 200;
 
+/** Bits behind the point of shares of pages (SMOOTHSTEP_BFP), and what one whole is. */
+const SHARE_BITS = 24n;
+const WHOLE: number = 2 ** Number(SHARE_BITS);
+/** Nanoseconds of a millisecond. */
+const MS = 1_000_000;
+
 /** Step -> share of pages that may stay, times 2^24: 6x^5 - 15x^4 + 10x^3 at x = (step + 1) / 200, rounded down (h_steps). */
 const smoothstep: Float64Array = new Float64Array(STEPS);
-for (let step = 1n; step <= 200n; step++) {
-  const n = 200n;
-  smoothstep[Number(step) - 1] = Number(((6n * step ** 5n - 15n * n * step ** 4n + 10n * n * n * step ** 3n) << 24n) / n ** 5n);
+for (let step = 1n; step <= STEPS; step++) {
+  const n = BigInt(STEPS);
+  smoothstep[Number(step) - 1] = Number(((6n * step ** 5n - 15n * n * step ** 4n + 10n * n * n * step ** 3n) << SHARE_BITS) / n ** 5n);
 }
 
 /** Whether a decay time, milliseconds, is one: -1 (never), 0 (at once) up to the longest (decay_ms_valid). */
@@ -28,10 +34,12 @@ export class Decay {
   readonly address: number;
   /** Milliseconds; 0: at once, -1: never. */
   ms = 0;
+  /** Length of an epoch, ns; when the latest one began and when the next is due, ns since start_ts. */
   interval = 0;
   epoch = 0;
   deadline = 0;
   readonly #jitter = new Uint32Array(2);
+  /** Epoch, the latest last -> pages that became unused in it. */
   readonly #backlog = new Float64Array(STEPS);
   /** Pages that may stay unpurged, and the pages there were after the latest epoch's purge was decided. */
   pagesLimit = 0;
@@ -41,15 +49,16 @@ export class Decay {
   nmadvise = 0;
   purged = 0;
 
+  /** decay_init. `now` in ns since start_ts, `ms` a decay time. */
   constructor(address: number, now: number, ms: number) {
     this.address = address;
     this.reinit(now, ms);
   }
 
-  /** decay_reinit */
+  /** decay_reinit: as new, with another decay time. */
   reinit(now: number, ms: number): void {
     this.ms = ms;
-    if (ms > 0) this.interval = Math.floor((ms * 1_000_000) / STEPS);
+    if (ms > 0) this.interval = Math.floor((ms * MS) / STEPS);
     this.epoch = now;
     setU64(this.#jitter, 0, BigInt(this.address));
     this.#initDeadline();
@@ -57,12 +66,13 @@ export class Decay {
     this.#backlog.fill(0);
   }
 
+  /** decay_deadline_init: a random time within the epoch after this one. */
   #initDeadline(): void {
     this.deadline = this.epoch + this.interval;
     if (this.ms > 0) this.deadline += prngRange(this.#jitter, 0, this.interval);
   }
 
-  /** decay_maybe_advance_epoch: true if the deadline has passed; then `pagesLimit` is up to date. */
+  /** decay_maybe_advance_epoch, with so many unused `pages`: true if the deadline has passed; then `pagesLimit` is up to date. */
   maybeAdvanceEpoch(now: number, pages: number): boolean {
     if (this.deadline > now) return false;
     const epochs = Math.floor((now - this.epoch) / this.interval);
@@ -78,7 +88,7 @@ export class Decay {
     backlog[STEPS - 1] = Math.max(0, pages - this.pagesUnpurged);
     let sum = 0;
     for (let step = 0; step < STEPS; step++) sum += backlog[step] * smoothstep[step];
-    this.pagesLimit = Math.floor(sum / 0x1000000);
+    this.pagesLimit = Math.floor(sum / WHOLE);
     this.pagesUnpurged = Math.max(this.pagesLimit, pages);
     return true;
   }
@@ -90,14 +100,14 @@ export class Decay {
 
   /** decay_epoch_duration_ns, in whole numbers: the longest has 57 bits. */
   get #epochLength(): bigint {
-    return (BigInt(this.ms) * 1_000_000n) / BigInt(STEPS);
+    return (BigInt(this.ms) * BigInt(MS)) / BigInt(STEPS);
   }
 
-  /** decay_npages_purge_in: how many of `pages` that are new will have been purged after `time` ns. */
+  /** decay_npages_purge_in: how many of `pages` that are new will have been purged after `time` ns. The decay time is above 0. */
   pagesPurgedIn(time: bigint, pages: number): number {
     const epochs = Number(time / this.#epochLength);
     if (epochs >= STEPS) return pages;
-    return Math.floor((pages * (smoothstep[STEPS - 1] - smoothstep[STEPS - 1 - epochs])) / 0x1000000);
+    return Math.floor((pages * (smoothstep[STEPS - 1] - smoothstep[STEPS - 1 - epochs])) / WHOLE);
   }
 
   /** decay_npurge_after_interval: pages to purge over so many epochs. */
@@ -106,7 +116,7 @@ export class Decay {
     for (let step = 0; step < STEPS; step++) {
       sum += this.#backlog[step] * (smoothstep[step] - (step < epochs ? 0 : smoothstep[step - epochs]));
     }
-    return Math.floor(sum / 0x1000000);
+    return Math.floor(sum / WHOLE);
   }
 
   /** decay_ns_until_purge: nanoseconds until about `threshold` of the `pages` there are have to be purged; UINT64_MAX if none ever will. */

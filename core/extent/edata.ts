@@ -15,7 +15,7 @@ import type { Extent } from './types.ts';
 
 export const NO_EXTENT = 0 as Extent;
 
-/** extent_state_t */
+/** extent_state_t: in use, or in which of an arena's caches. */
 export const State = { active: 0, dirty: 1, muzzy: 2, retained: 3 } as const;
 
 /** Bits of the `flags` column. */
@@ -35,32 +35,36 @@ export const Flag = {
   cached: 64,
 } as const;
 
+const FIRST_CAPACITY = 512;
+
 /** No size class of slabs (slabClass). */
 export const NOT_A_SLAB = 255;
 
 /** All extents of a heap as columns. Those that the small path works on lie in the memory of the model (assembly/tables.ts, Extents). */
 export class EdataTable {
   readonly memory: ModelMemory;
+  /** Where the places of the columns are that the small path works on. */
   readonly place: number = EXTENTS;
   /** Rows in use or on the free list, row 0 included. */
   length = 1;
-  capacity = 512;
+  capacity: number = FIRST_CAPACITY;
   /** Address of the first page. (base, pages, sn: whole numbers, as doubles because addresses and huge mappings pass 2^32.) */
   base: Float64Array;
   pages: Float64Array;
   /** Serial number: the age of the mapping in its arena. */
   sn: Float64Array;
+  /** Arena index */
   arena: Uint16Array;
   /** State */
-  state = new Uint8Array(512);
+  state = new Uint8Array(FIRST_CAPACITY);
   /** Bits of Flag */
-  flags = new Uint8Array(512);
+  flags = new Uint8Array(FIRST_CAPACITY);
   /** SizeClass of the object or of the slab's regions; meaningless unless active. */
-  szind = new Uint8Array(512);
+  szind = new Uint8Array(FIRST_CAPACITY);
   /** SizeClass of the regions of an active slab; NOT_A_SLAB for any other extent. */
   slabClass: Uint8Array;
   /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */
-  offset = new Uint16Array(512);
+  offset = new Uint16Array(FIRST_CAPACITY);
   /** Slab -> shard of its bin. */
   shard: Uint8Array;
   /** Slab -> free regions, 0..512. */
@@ -68,10 +72,10 @@ export class EdataTable {
   /** Slab -> SLAB_WORDS words; a set bit is a free region. Words beyond the slab's last region hold what they held. */
   freeBits: Uint32Array;
   /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
-  sample = new Int32Array(512);
+  sample = new Int32Array(FIRST_CAPACITY);
   /** Extents that touch this one in memory, NO_EXTENT for none. */
-  below = new Int32Array(512);
-  above = new Int32Array(512);
+  below = new Int32Array(FIRST_CAPACITY);
+  above = new Int32Array(FIRST_CAPACITY);
   /** Links of the heap that holds this extent (ph.ts). */
   prev: Int32Array;
   next: Int32Array;
@@ -79,24 +83,24 @@ export class EdataTable {
   /** Links of the list that an extent is in: by age, of full slabs or large objects of a manual arena, or in the small extent cache. */
   readonly links: ListLinks;
   /** Page slab that an extent with Flag.hpa is cut from (e_ps). */
-  pageSlab = new Int32Array(512);
+  pageSlab = new Int32Array(FIRST_CAPACITY);
   /** First row of the free list, chained through `next`. */
   #free = 0;
 
   constructor(memory: ModelMemory) {
     this.memory = memory;
-    this.base = memory.float64(512);
-    this.pages = memory.float64(512);
-    this.links = new ListLinks(512, memory);
-    this.sn = memory.float64(512);
-    this.arena = memory.uint16(512);
-    this.slabClass = memory.uint8(512);
-    this.shard = memory.uint8(512);
-    this.freeCount = memory.uint16(512);
-    this.freeBits = memory.uint32(512 * SLAB_WORDS);
-    this.prev = memory.int32(512);
-    this.next = memory.int32(512);
-    this.child = memory.int32(512);
+    this.base = memory.float64(FIRST_CAPACITY);
+    this.pages = memory.float64(FIRST_CAPACITY);
+    this.links = new ListLinks(FIRST_CAPACITY, memory);
+    this.sn = memory.float64(FIRST_CAPACITY);
+    this.arena = memory.uint16(FIRST_CAPACITY);
+    this.slabClass = memory.uint8(FIRST_CAPACITY);
+    this.shard = memory.uint8(FIRST_CAPACITY);
+    this.freeCount = memory.uint16(FIRST_CAPACITY);
+    this.freeBits = memory.uint32(FIRST_CAPACITY * SLAB_WORDS);
+    this.prev = memory.int32(FIRST_CAPACITY);
+    this.next = memory.int32(FIRST_CAPACITY);
+    this.child = memory.int32(FIRST_CAPACITY);
     // compiled code takes a column that was never replaced for a constant, and is thrown away when it is: so it happens once before
     this.#grow();
   }

@@ -8,7 +8,7 @@ import { pagesMap } from '../base/pages.ts';
 import { UnsupportedOption } from '../conf/boot.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
-import { NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
+import { LARGE_MINCLASS, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT, State } from './edata.ts';
 import { neighbor, registerBoundary, registerRange } from './emap.ts';
 import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
@@ -18,8 +18,10 @@ import type { Extent } from './types.ts';
 export const EDATA_BYTES = 128;
 /** Bits of a pointer: a limit that limits nothing (SC_PTR_BITS, sc.h). */
 const SC_PTR_BITS = 64;
+/** Bytes from which on sbrk would take a size for a step back: its argument is a signed one. */
+const SBRK_END = 2 ** 63;
 
-/** edata_cache_get: a struct for a new extent; false if out of memory. */
+/** edata_cache_get: takes a struct for a new extent, from the arena's free ones or from base memory; false if out of memory. */
 export function edataGet(heap: Heap, arena: Arena): boolean {
   lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
   if (arena.edataAvailable > 0) {
@@ -29,13 +31,13 @@ export function edataGet(heap: Heap, arena: Arena): boolean {
   return arena.base.alloc(EDATA_BYTES, EDATA_BYTES) !== 0;
 }
 
-/** edata_cache_put */
+/** edata_cache_put: a struct is free again. */
 export function edataPut(heap: Heap, arena: Arena): void {
   lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
   arena.edataAvailable++;
 }
 
-/** A new active extent over fresh address space. The struct has been taken from the cache. */
+/** edata_init of a new active extent over fresh address space, `flags` bits of Flag. The struct has been taken from the cache. */
 function newMapping(heap: Heap, arena: Arena, address: number, pages: number, flags: number, sn: number): Extent {
   const { edata } = heap;
   const extent = edata.take();
@@ -55,7 +57,7 @@ function newMapping(heap: Heap, arena: Arena, address: number, pages: number, fl
   return extent;
 }
 
-/** extent_split_impl: cuts the extent to `pages` pages and gives the rest as a new one; NO_EXTENT if out of memory. */
+/** extent_split_impl: cuts the extent to `pages` pages and gives the rest as a new one, in the same state; NO_EXTENT if out of memory. */
 export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: number): Extent {
   const { edata } = heap;
   if (!edataGet(heap, arena)) return NO_EXTENT;
@@ -141,7 +143,7 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
   return extent;
 }
 
-/** Takes an extent out of the page map, and gives its struct back; the address space is nobody's from here on. */
+/** Takes an extent out of the page map, and gives its struct back; its address space belongs to no arena from here on. */
 function forget(heap: Heap, arena: Arena, extent: Extent): void {
   deregister(heap, extent);
   heap.edata.release(extent);
@@ -164,6 +166,7 @@ function abandon(heap: Heap, arena: Arena, extent: Extent): void {
   forget(heap, arena, extent);
 }
 
+/** extent_deactivate_locked: an active extent goes into a cache, as the youngest. */
 function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
   const { edata } = heap;
   edata.state[extent] = ecache.state;
@@ -171,14 +174,17 @@ function deactivate(heap: Heap, ecache: Ecache, extent: Extent): void {
   eset.insert(extent);
 }
 
-/** extent_record: puts an active extent into a cache, merged with its neighbours as the cache does it. */
+/**
+ * extent_record: puts an active extent into a cache, merged with its neighbours as the cache does it. What is then as large as the arena's
+ * oversize threshold does not stay among the dirty ones, unless those are never purged.
+ */
 export function extentRecord(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): void {
   const { edata } = heap;
   lock(heap.mutexes, ecache.mutex);
   if ((edata.flags[extent] & Flag.guarded) === 0) {
     if (!ecache.delayCoalesce) {
       extent = tryCoalesce(heap, arena, ecache, extent);
-    } else if (edata.pages[extent] >= 4) {
+    } else if (edata.pages[extent] * PAGE >= LARGE_MINCLASS) {
       do extent = tryCoalesce(heap, arena, ecache, extent);
       while (heap.coalesced);
       if (edata.pages[extent] * PAGE >= arena.oversizeThreshold && arena.decayDirty.ms !== -1 && arena.decayMuzzy.ms !== -1) {
@@ -190,7 +196,7 @@ export function extentRecord(heap: Heap, arena: Arena, ecache: Ecache, extent: E
   deactivate(heap, ecache, extent);
 }
 
-/** extent_maximally_purge */
+/** extent_maximally_purge: purges an extent at once, past decay. */
 function maximallyPurge(heap: Heap, arena: Arena, extent: Extent): void {
   const pages = heap.edata.pages[extent];
   extentDallocWrapper(heap, arena, extent);
@@ -214,6 +220,7 @@ export function extentDallocWrapper(heap: Heap, arena: Arena, extent: Extent): v
   extentRecord(heap, arena, arena.retained, extent);
 }
 
+/** ehooks_default_destroy_impl and extent_deregister: unmaps what is not in the dss, and forgets the extent. */
 function unmap(heap: Heap, arena: Arena, extent: Extent): void {
   const { edata } = heap;
   if ((edata.flags[extent] & Flag.dss) === 0) {
@@ -337,7 +344,10 @@ export function extentRecycle(
   return extent === 0 ? NO_EXTENT : recycleSplit(heap, arena, ecache, extent, pages, alignment);
 }
 
-/** ehooks_alloc (extent_alloc_core): new address space by mmap and sbrk, as the arena's dss precedence says. 0 if out of memory; `heap.mappedDss` says where it lies. */
+/**
+ * ehooks_alloc (extent_alloc_core): `bytes` of new address space by mmap and sbrk, as the arena's dss precedence says, at a multiple of `alignment` bytes, and
+ * just at `at` unless that is 0. Gives the address, 0 if out of memory; `heap.mappedDss` says where it lies.
+ */
 function mapNew(heap: Heap, arena: Arena, at: number, bytes: number, alignment: number): number {
   heap.mappedDss = false;
   if (arena.dss === 'primary') {
@@ -353,10 +363,10 @@ function mapNew(heap: Heap, arena: Arena, at: number, bytes: number, alignment: 
   return arena.dss === 'secondary' ? dssAlloc(heap, arena, at, bytes, alignment) : 0;
 }
 
-/** extent_alloc_dss */
+/** extent_alloc_dss: address space at the program break, what was skipped for the alignment retained. 0 if there is none, or not at `at`. */
 function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment: number): number {
   const { space } = heap;
-  if (bytes >= 2 ** 63) return 0;
+  if (bytes >= SBRK_END) return 0;
   if (!edataGet(heap, arena)) return 0;
   if (!heap.dssExhausted) {
     const end = space.programBreak;
@@ -389,7 +399,10 @@ function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment
   return 0;
 }
 
-/** extent_grow_retained: maps the next size of the growth series that serves the request, cuts the request out and retains the rest. */
+/**
+ * extent_grow_retained: maps the next size of the growth series (exp_grow.h) that serves `pages` pages at a multiple of `alignment` bytes, cuts them out and
+ * retains the rest. NO_EXTENT if out of memory.
+ */
 function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number): Extent {
   const { edata } = heap;
   const most = pages + Math.ceil(alignment / PAGE) - 1;
@@ -424,7 +437,10 @@ function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number
   return interior;
 }
 
-/** extent_alloc_wrapper: a mapping of just the size asked for. With `retained` set it is not in use yet, and a new high is no matter. */
+/**
+ * extent_alloc_wrapper: an active extent that is a mapping of just the size asked for, at `at` unless that is 0. With `retained` set it is not in use yet,
+ * and a new high is no matter (growing_retained). NO_EXTENT if out of memory.
+ */
 export function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: number, alignment: number, retained: boolean): Extent {
   if (!edataGet(heap, arena)) return NO_EXTENT;
   const address = mapNew(heap, arena, at, pages * PAGE, Math.ceil(alignment / PAGE) * PAGE);
@@ -448,7 +464,7 @@ export function extentAllocWrapper(heap: Heap, arena: Arena, at: number, pages: 
   return extent;
 }
 
-/** ecache_alloc_grow: from the retained cache, else from the system. NO_EXTENT if out of memory. */
+/** ecache_alloc_grow: from the retained cache, else from the system; arguments and result as of extentRecycle. NO_EXTENT also if out of memory. */
 export function ecacheAllocGrow(heap: Heap, arena: Arena, expand: Extent, pages: number, alignment: number, guarded: boolean): Extent {
   const { edata, options } = heap;
   let extent = extentRecycle(heap, arena, arena.retained, expand, pages, alignment, guarded);

@@ -8,7 +8,7 @@ import type { Heap } from '../heap.ts';
 import { HpaShard } from '../hpa/hpa.ts';
 import { Sec, secAlloc, secDalloc, secFlush } from '../hpa/sec.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
-import { PAGE } from '../sizes/sc.ts';
+import { CACHELINE, PAGE } from '../sizes/sc.ts';
 import type { Decay } from './decay.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from './edata.ts';
 import { ecacheAllocGrow, ecacheEvict, extentDallocWrapper, extentMerge, extentRecord, extentRecycle, extentSplit } from './extent.ts';
@@ -16,7 +16,7 @@ import { GUARDS_PAGES, guardPagesTwoSided, unguardPagesTwoSided } from './san.ts
 import { sanBumpAlloc } from './san_bump.ts';
 import type { Extent } from './types.ts';
 
-/** pac_alloc_real */
+/** pac_alloc_real: from the dirty cache, the muzzy one if there may be such pages, or new. NO_EXTENT if out of memory. */
 function pacAllocReal(heap: Heap, arena: Arena, pages: number, alignment: number, guarded: boolean): Extent {
   let extent = extentRecycle(heap, arena, arena.dirty, NO_EXTENT, pages, alignment, guarded);
   if (extent === 0 && arena.decayMuzzy.ms !== 0) extent = extentRecycle(heap, arena, arena.muzzy, NO_EXTENT, pages, alignment, guarded);
@@ -38,14 +38,14 @@ function pacAllocNewGuarded(heap: Heap, arena: Arena, pages: number, slab: boole
 /** pa_shard_enable_hpa: from here on page slabs serve what they can. Those of arena 0, made before there are background threads, leave nothing to these. */
 export function paShardEnableHpa(heap: Heap, arena: Arena): void {
   const sec = new Sec(heap.options, heap.mutexes);
-  arena.base.alloc(sec.metadataBytes, 64);
+  arena.base.alloc(sec.metadataBytes, CACHELINE);
   arena.hpaSec = sec;
   arena.hpaShard = new HpaShard(heap.memory, heap.options, arena.index !== 0 && heap.background !== null);
 }
 
 /**
- * pa_alloc: an active extent of `pages` pages; NO_EXTENT if out of memory. `szind` and `slab` say what it is for. Page slabs serve nothing
- * that has to be `zero`; whether they leave work is in `heap.deferredWork`.
+ * pa_alloc: an active extent of `pages` pages at a multiple of `alignment` bytes; NO_EXTENT if out of memory. `szind` and `slab` say what it is for; with
+ * `guarded` there are guard pages around it, and the alignment is a page at most. Page slabs serve nothing that has to be `zero`; whether they leave work is in `heap.deferredWork`.
  */
 export function paAlloc(
   heap: Heap,
@@ -74,7 +74,7 @@ export function paAlloc(
   return extent;
 }
 
-/** pa_expand: grows an extent in place to `pages`; false if what lies above will not do. */
+/** pa_expand: grows a large extent in place to `pages` pages, of class `szind` then; false if what lies above will not do. */
 export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
   const { edata } = heap;
   if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
@@ -97,7 +97,7 @@ export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number
   return true;
 }
 
-/** pa_shrink: cuts an extent to `pages` in place; the rest is dirty. False if out of memory. */
+/** pa_shrink: cuts a large extent to `pages` pages in place, of class `szind` then; the rest is dirty. False if it has to move, or out of memory. */
 export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
   const { edata } = heap;
   if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
@@ -130,7 +130,7 @@ export function paDalloc(heap: Heap, arena: Arena, extent: Extent): void {
   handleDeferredWork(heap, arena);
 }
 
-/** arena_handle_deferred_work */
+/** arena_handle_deferred_work: what is to be done after pages have become dirty. */
 export function handleDeferredWork(heap: Heap, arena: Arena): void {
   if (arena.decayDirty.ms === 0) decayCache(heap, arena, arena.decayDirty, arena.dirty, ArenaMutex.decay_dirty, true);
   heap.background?.checkInactivity(arena);
@@ -145,7 +145,7 @@ export function arenaDecay(heap: Heap, arena: Arena, all: boolean): void {
   decayCache(heap, arena, arena.decayMuzzy, arena.muzzy, ArenaMutex.decay_muzzy, all);
 }
 
-/** arena_decay_impl */
+/** arena_decay_impl for one cache; `mutex` is that of its decay (ArenaMutex). */
 function decayCache(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache, mutex: number, all: boolean): void {
   lock(heap.mutexes, arena.mutexes + mutex);
   if (all) {
@@ -174,7 +174,10 @@ function maybeDecayPurge(heap: Heap, arena: Arena, decay: Decay, ecache: Ecache,
   return advanced;
 }
 
-/** pac_decay_to_limit: evicts up to `most` pages while more than `limit` are there, and gives them back. */
+/**
+ * pac_decay_to_limit: evicts up to `most` pages, or one extent's more, while more than `limit` are there (pac_stash_decayed), and gives them back: dirty ones
+ * as muzzy unless `fully`, others to the system (pac_decay_stashed).
+ */
 function decayToLimit(
   heap: Heap,
   arena: Arena,
@@ -217,7 +220,7 @@ function decayToLimit(
   lock(heap.mutexes, arena.mutexes + mutex);
 }
 
-/** arena_decay_ms_set: restarts the decay of dirty or muzzy pages with another time. */
+/** arena_decay_ms_set (pac_decay_ms_set): restarts the decay of dirty or muzzy pages with another time, `ms` as decayMsValid has it. */
 export function decayMsSet(heap: Heap, arena: Arena, state: typeof State.dirty | typeof State.muzzy, ms: number): void {
   const dirty = state === State.dirty;
   const decay = dirty ? arena.decayDirty : arena.decayMuzzy;

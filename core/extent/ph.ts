@@ -1,5 +1,6 @@
 /**
- * Pairing heaps of extents and of page slabs, as TypeScript reaches them: what they do is compiled (assembly/ph.ts).
+ * Pairing heaps of extents and of page slabs, as TypeScript reaches them: what they do is compiled (assembly/ph.ts; jemalloc 5.3.0,
+ * include/jemalloc/internal/ph.h).
  * Invariant: the auxiliary list hangs on the root's `next`; a first child's `prev` is its parent.
  */
 import { HEAP_BYTES } from '../assembly/places.ts';

@@ -14,13 +14,13 @@ import type { Extent } from './types.ts';
 /** Pages of both guards (SAN_PAGE_GUARDS_SIZE). */
 export const GUARDS_PAGES = 2;
 
-/** tsd_san_init */
+/** tsd_san_init: a new thread counts from the start. */
 export function tsdSanInit(heap: Heap, tsd: Tsd): void {
   tsd.guardSmall = heap.conf.sanGuardSmall;
   tsd.guardLarge = heap.conf.sanGuardLarge;
 }
 
-/** san_slab_extent_decide_guard: whether the next slab of a thread is a guarded one. */
+/** san_slab_extent_decide_guard: whether the next slab of a thread is a guarded one, each `san_guard_small`th; it counts as taken. */
 export function slabExtentDecideGuard(heap: Heap, tsd: Tsd): boolean {
   const every = heap.conf.sanGuardSmall;
   if (every === 0) return false;
@@ -32,7 +32,10 @@ export function slabExtentDecideGuard(heap: Heap, tsd: Tsd): boolean {
   return false;
 }
 
-/** san_large_extent_decide_guard: the same for a large extent. One whose turn it is but that cannot be guarded leaves it to the next. */
+/**
+ * san_large_extent_decide_guard: the same for a large extent of `pages` pages at a multiple of `alignment` bytes (san_guard_large). One whose turn it is but
+ * that cannot be guarded leaves it to the next.
+ */
 export function largeExtentDecideGuard(heap: Heap, tsd: Tsd, pages: number, alignment: number): boolean {
   const every = heap.conf.sanGuardLarge;
   if (every === 0) return false;

@@ -12,8 +12,8 @@ import { extentAllocWrapper, extentDestroyWrapper, extentSplit } from './extent.
 import { guardPagesRight } from './san.ts';
 import type { Extent } from './types.ts';
 
-/** Pages of a region (SBA_RETAINED_ALLOC_SIZE). */
-const REGION_PAGES = 1024;
+/** Pages of a region (SBA_RETAINED_ALLOC_SIZE, san_bump.h: 4 MiB). */
+const REGION_PAGES: number = (4 << 20) / PAGE;
 
 /** san_bump_alloc: an extent of `pages` pages with a guard behind it; NO_EXTENT if out of memory. A region too small for it is unmapped. */
 export function sanBumpAlloc(heap: Heap, arena: Arena, pages: number): Extent {
