@@ -18,19 +18,21 @@ import { Tsd, TsdState } from '../thread/tsd.ts';
 import { UINT64_MAX } from '../u64.ts';
 import { NO_STACK } from '../units.ts';
 
-/** BACKGROUND_THREAD_MIN_INTERVAL_NS */
+/** The shortest sleep, ns (BACKGROUND_THREAD_MIN_INTERVAL_NS). */
 const MIN_INTERVAL = 100_000_000n;
-/** ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD: fewer pages are not worth waking up for. */
+/** Fewer pages are not worth waking up for (ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD, arena_types.h). */
 const PAGES_THRESHOLD = 1024;
 /** Times that a thread may be woken while no time goes by: each time it works, and what it works on has an end. */
 const MOST_AT_ONCE = 100_000;
-/** Elements and bytes of each that the C library callocs for a thread: its table of thread-local storage (glibc's dtv). */
+/** Elements and bytes of each that the C library callocs for a thread: its table of thread-local storage (glibc, elf/dl-tls.c allocate_dtv). */
 const DTV = [17, 16] as const;
 
 /** background_thread_info_t, and what the system knows of the thread. */
 class BackgroundThread {
   readonly index: number;
+  /** Row of its mutex. */
   readonly mutex: number;
+  /** Its thread data: numbers below 0 tell it from threads of the program. */
   readonly tsd: Tsd;
   /** Asked for (background_thread_started). */
   started = false;
@@ -49,7 +51,7 @@ class BackgroundThread {
   /** It sleeps, and since when. One that does not is new: none is ever seen at work. */
   asleep = false;
   asleepSince = 0;
-  /** npages_to_purge_new */
+  /** Pages that will have to be purged by the time it wakes up, those that came since it fell asleep (npages_to_purge_new). */
   pagesToPurge = 0;
   /** When it was last woken by a time that had passed already, ns since start_ts, and how often just then. */
   wokenAt = -1;
@@ -64,7 +66,7 @@ class BackgroundThread {
     this.tsd = new Tsd(memory, -1 - index, 0n, -1 - index);
   }
 
-  /** background_thread_wakeup_time_set */
+  /** background_thread_wakeup_time_set: `time` by the clock, ns; UINT64_MAX for never. */
   setWakeup(time: bigint): void {
     this.nextWakeup = time;
     this.indefiniteSleep = time === UINT64_MAX;
@@ -110,6 +112,7 @@ export class BackgroundThreads {
     for (const thread of this.#threads) lock(heap.mutexes, thread.mutex);
   }
 
+  /** arena_background_thread_info_get */
   #of(arena: Arena): BackgroundThread {
     return this.#threads[arena.index % this.#threads.length];
   }
@@ -281,7 +284,10 @@ export class BackgroundThreads {
     if (this.#of(arena).indefiniteSleep) this.maybeWake(arena, arena.decayDirty, ArenaMutex.decay_dirty, 0);
   }
 
-  /** arena_maybe_do_deferred_work: wakes the arena's thread if the `pages` that the latest epoch brought are many by the time it would wake up. */
+  /**
+   * arena_maybe_do_deferred_work: wakes the arena's thread if the `pages` that the latest epoch of a decay brought are many by the time it would wake up.
+   * `mutex` is that of the decay (ArenaMutex).
+   */
   maybeWake(arena: Arena, decay: Decay, mutex: number, pages: number): void {
     const thread = this.#of(arena);
     const { mutexes } = this.#heap;

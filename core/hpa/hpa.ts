@@ -10,28 +10,30 @@ import type { Options } from '../conf/options.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from '../extent/edata.ts';
 import { registerBoundary } from '../extent/emap.ts';
 import { EDATA_BYTES } from '../extent/extent.ts';
-import type { Extent } from '../extent/types.ts';
+import type { Extent, PageSlab } from '../extent/types.ts';
 import { HangError } from '../hang_error.ts';
 import type { Heap } from '../heap.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
-import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
+import { CACHELINE, HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { UINT64_MAX } from '../u64.ts';
 import { SLAB_PAGES } from './fb.ts';
-import { HpdataTable, hugify, ndirty, PageSlabFlag, purgeDirty, reserveAlloc, unreserve } from './hpdata.ts';
+import { HpdataTable, hugify, ndirty, NO_PAGE_SLAB, PageSlabFlag, purgeDirty, reserveAlloc, unreserve } from './hpdata.ts';
 import { pickAlloc, pickHugify, pickPurge, Psset, pssetInsert, updateBegin, updateEnd } from './psset.ts';
 
-const EDEN_BYTES = 128 * HUGEPAGE;
-/** sizeof(hpdata_t) */
+/** Bytes that are mapped at once (HPA_EDEN_SIZE). */
+const EDEN_BYTES: number = 128 * HUGEPAGE;
+/** sizeof(hpdata_t) (hpdata.h), bytes. */
 const HPDATA_BYTES = 248;
-/** Structs that an edata_cache_fast_t takes at once (EDATA_CACHE_FAST_FILL). */
+/** Structs that an edata_cache_fast_t takes at once (edata_cache.h). */
 const EDATA_CACHE_FAST_FILL = 4;
-/** Purges and hugifications that one call does, at most; a background thread does all. */
+/** Purges and hugifications that one call does, at most; a background thread does all (hpa_shard_maybe_do_deferred_work). */
 const MAX_OPS = 16;
+/** Nanoseconds of a millisecond. */
 const MS = 1_000_000;
 /** What stands for no extent for want of memory. */
 const OUT_OF_MEMORY = -1 as Extent;
-/** dirty_mult that stands for no limit. */
+/** hpa_dirty_mult that stands for no limit, (fxp_t)-1: hpa_dirty_mult:-1. */
 const NO_LIMIT = 2 ** 32 - 1;
 
 /** Where all arenas have their page slabs from (hpa_central_t). */
@@ -40,7 +42,7 @@ export class HpaCentral {
   /** Address of the huge pages that are mapped and not handed out yet, and their bytes. */
   eden = 0;
   edenBytes = 0;
-  /** Page slabs handed out. */
+  /** Page slabs handed out (age_counter). */
   age = 0;
 
   constructor(memory: ModelMemory) {
@@ -52,25 +54,28 @@ export class HpaCentral {
 export class HpaShard {
   readonly psset: Psset;
   /** All its page slabs. */
-  readonly slabs: number[] = [];
+  readonly slabs: PageSlab[] = [];
   /** Free edata structs that it keeps (edata_cache_fast_t). */
   edataKept = 0;
-  /** Extents that were the first of their slab. */
+  /** Extents that were the first of their slab (age_counter). */
   age = 0;
   /** Pages of extents that it serves, at most; of active ones in a slab that is worth being huge, at least. */
   readonly slabMaxAlloc: number;
   readonly hugifyThresholdPages: number;
+  /** Milliseconds that a slab waits to be made huge. */
   readonly hugifyDelayMs: number;
   /** Purges and hugifications are left to a background thread (deferral_allowed). */
   readonly deferralAllowed: boolean;
   /** Time of the latest purge, ns since start_ts. */
   lastPurge = 0;
   readonly #dirtyMult: number;
+  /** Slabs purged, ranges purged in them, slabs made huge, and huge ones that purging broke up (hpa_shard_nonderived_stats_t). */
   npurge_passes = 0;
   npurges = 0;
   nhugifies = 0;
   ndehugifies = 0;
 
+  /** hpa_shard_init */
   constructor(memory: ModelMemory, options: Readonly<Options>, deferralAllowed: boolean) {
     this.psset = new Psset(memory);
     this.deferralAllowed = deferralAllowed;
@@ -89,19 +94,19 @@ export class HpaShard {
 }
 
 /** hpa_central_extract: a page slab that nobody has touched; 0 if out of memory. */
-function centralExtract(heap: Heap, central: HpaCentral): number {
+function centralExtract(heap: Heap, central: HpaCentral): PageSlab {
   if (central.edenBytes === 0) {
     const address = pagesMap(heap.space, EDEN_BYTES, HUGEPAGE);
-    if (address === 0) return 0;
-    if (heap.base0.alloc(HPDATA_BYTES, 64) === 0) {
+    if (address === 0) return NO_PAGE_SLAB;
+    if (heap.base0.alloc(HPDATA_BYTES, CACHELINE) === 0) {
       heap.space.munmap(address, EDEN_BYTES);
-      return 0;
+      return NO_PAGE_SLAB;
     }
     heap.mappings.add(address, EDEN_BYTES);
     central.eden = address;
     central.edenBytes = EDEN_BYTES;
-  } else if (heap.base0.alloc(HPDATA_BYTES, 64) === 0) {
-    return 0;
+  } else if (heap.base0.alloc(HPDATA_BYTES, CACHELINE) === 0) {
+    return NO_PAGE_SLAB;
   }
   const slab = central.hpdata.add(central.eden, central.age++);
   central.eden += HUGEPAGE;
@@ -122,6 +127,7 @@ function edataFastGet(heap: Heap, arena: Arena, shard: HpaShard): boolean {
   return true;
 }
 
+/** The part of hpa_should_purge that goes by the dirty pages alone. */
 function shouldPurge(shard: HpaShard): boolean {
   return shard.psset.ndirty > shard.ndirtyMax;
 }
@@ -133,7 +139,7 @@ function hugifyBlocked(shard: HpaShard, table: HpdataTable): boolean {
 }
 
 /** hpa_update_purge_hugify_eligibility. A slab once worth being huge stays so until it is empty, purged or huge. */
-function updateEligibility(heap: Heap, shard: HpaShard, table: HpdataTable, slab: number): void {
+function updateEligibility(heap: Heap, shard: HpaShard, table: HpdataTable, slab: PageSlab): void {
   const { flags, nactive } = table;
   if (ndirty(table, slab) > 0) flags[slab] |= PageSlabFlag.purgeAllowed;
   else flags[slab] &= ~PageSlabFlag.purgeAllowed;
@@ -145,7 +151,7 @@ function updateEligibility(heap: Heap, shard: HpaShard, table: HpdataTable, slab
 }
 
 /** The part before the lock is dropped of a purge or a hugification. */
-function beginChange(shard: HpaShard, table: HpdataTable, slab: number, allocAllowed: boolean): void {
+function beginChange(shard: HpaShard, table: HpdataTable, slab: PageSlab, allocAllowed: boolean): void {
   updateBegin(shard.psset, table, slab);
   table.flags[slab] &= ~(PageSlabFlag.purgeAllowed | PageSlabFlag.hugifyAllowed);
   if (!allocAllowed) table.flags[slab] &= ~PageSlabFlag.allocAllowed;
@@ -174,7 +180,7 @@ function tryPurge(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable)
 }
 
 /** hpa_hugify_delay_ms have passed since the slab was first worth being huge. */
-function isHugifyDue(heap: Heap, shard: HpaShard, table: HpdataTable, slab: number): boolean {
+function isHugifyDue(heap: Heap, shard: HpaShard, table: HpdataTable, slab: PageSlab): boolean {
   return Math.floor((heap.now - table.hugifyAllowedTime[slab]) / MS) >= shard.hugifyDelayMs;
 }
 
@@ -329,14 +335,14 @@ export function hpaAllocBatch(heap: Heap, arena: Arena, pages: number, count: nu
   return results;
 }
 
-/** hpa_alloc: NO_EXTENT for what it does not serve. */
+/** hpa_alloc: an extent of `pages` pages; NO_EXTENT for what it does not serve (an `alignment` above a page, memory that has to be `zero`), or out of memory. */
 export function hpaAlloc(heap: Heap, arena: Arena, pages: number, alignment: number, zero: boolean): Extent {
   if (alignment > PAGE || zero) return NO_EXTENT;
   const results = hpaAllocBatch(heap, arena, pages, 1);
   return results.length === 0 ? NO_EXTENT : results[0];
 }
 
-/** hpa_dalloc_batch. `heap.deferredWork` says whether there is work left. */
+/** hpa_dalloc_batch: extents of an arena go back to their page slabs. `heap.deferredWork` says whether there is work left. */
 export function hpaDallocBatch(heap: Heap, arena: Arena, extents: readonly Extent[]): void {
   const shard = arena.hpaShard as HpaShard;
   const table = (heap.hpaCentral as HpaCentral).hpdata;
@@ -348,7 +354,7 @@ export function hpaDallocBatch(heap: Heap, arena: Arena, extents: readonly Exten
 /** hpa_dalloc_locked */
 function dallocOne(heap: Heap, shard: HpaShard, table: HpdataTable, extent: Extent): void {
   const { edata } = heap;
-  const slab = edata.pageSlab[extent];
+  const slab = edata.pageSlab[extent] as PageSlab;
   shard.edataKept++;
   updateBegin(shard.psset, table, slab);
   unreserve(table, slab, edata.base[extent], edata.pages[extent]);

@@ -9,19 +9,22 @@ import { HEAP_NODES_BYTES } from '../assembly/places.ts';
 import { grown } from '../columns.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ListLinks } from '../extent/ql.ts';
+import type { PageSlab } from '../extent/types.ts';
 import { HUGEPAGE, PAGE } from '../sizes/sc.ts';
 import { clearRange, countSet, FB_WORDS, firstClear, firstSet, lastSet, setRange, SLAB_PAGES } from './fb.ts';
 
-/** Bits of the `flags` column. */
+/** Bits of the `flags` column (h_huge and what follows it in hpdata_t). */
 export const PageSlabFlag = {
   huge: 1,
   allocAllowed: 2,
   purgeAllowed: 4,
   hugifyAllowed: 8,
-  /** In the collection of slabs that can serve, and in the list of those to make huge. */
+  /** In the collection of slabs that can serve, and in the list of those to make huge (psset.ts). */
   inAllocContainer: 16,
   inHugifyContainer: 32,
 } as const;
+
+export const NO_PAGE_SLAB = 0 as PageSlab;
 
 const FIRST_CAPACITY = 16;
 
@@ -72,10 +75,10 @@ export class HpdataTable {
     this.memory.writePlaces(this.place, 0, [base, sn, prev, next, child]);
   }
 
-  /** hpdata_init: a slab of pages that nobody has touched. */
-  add(address: number, age: number): number {
+  /** hpdata_init: a slab of pages that nobody has touched, at an address. */
+  add(address: number, age: number): PageSlab {
     if (this.length === this.#capacity) this.#grow();
-    const slab = this.length++;
+    const slab = this.length++ as PageSlab;
     this.base[slab] = address;
     this.sn[slab] = age;
     this.flags[slab] = PageSlabFlag.allocAllowed;
@@ -104,12 +107,12 @@ export class HpdataTable {
 }
 
 /** Dirty pages: touched and not active (hpdata_ndirty_get). */
-export function ndirty(table: HpdataTable, slab: number): number {
+export function ndirty(table: HpdataTable, slab: PageSlab): number {
   return table.ntouched[slab] - table.nactive[slab];
 }
 
-/** Takes the first run of `pages` free pages; the slab has one. Gives its address (hpdata_reserve_alloc). */
-export function reserveAlloc(table: HpdataTable, slab: number, pages: number): number {
+/** Takes `pages` pages at the start of the first run of free ones that holds them; the slab has one. Gives their address (hpdata_reserve_alloc). */
+export function reserveAlloc(table: HpdataTable, slab: PageSlab, pages: number): number {
   const { active, touched } = table;
   const at = slab * FB_WORDS;
   const longest = table.longestFree[slab];
@@ -142,7 +145,7 @@ function longestFreeFrom(active: Uint32Array, at: number, from: number, most: nu
 }
 
 /** Gives `pages` pages at `address` back; they stay touched (hpdata_unreserve). */
-export function unreserve(table: HpdataTable, slab: number, address: number, pages: number): void {
+export function unreserve(table: HpdataTable, slab: PageSlab, address: number, pages: number): void {
   const { active } = table;
   const at = slab * FB_WORDS;
   const begin = (address - table.base[slab]) / PAGE;
@@ -156,7 +159,7 @@ export function unreserve(table: HpdataTable, slab: number, address: number, pag
  * hpdata_purge_begin to hpdata_purge_end: dirty pages are untouched again, with whatever free pages lie between them. Gives how many ranges
  * that took.
  */
-export function purgeDirty(table: HpdataTable, slab: number): number {
+export function purgeDirty(table: HpdataTable, slab: PageSlab): number {
   const { active, touched } = table;
   const at = slab * FB_WORDS;
   let ranges = 0;
@@ -175,14 +178,14 @@ export function purgeDirty(table: HpdataTable, slab: number): number {
 }
 
 /** hpdata_hugify: one huge page, all of it touched. */
-export function hugify(table: HpdataTable, slab: number): void {
+export function hugify(table: HpdataTable, slab: PageSlab): void {
   table.flags[slab] |= PageSlabFlag.huge;
   setRange(table.touched, slab * FB_WORDS, 0, SLAB_PAGES);
   table.ntouched[slab] = SLAB_PAGES;
 }
 
 /** Checks a page slab's counts against its bitmaps (hpdata_consistent). @throws Error naming what does not hold. */
-export function checkHpdata(table: HpdataTable, slab: number): void {
+export function checkHpdata(table: HpdataTable, slab: PageSlab): void {
   const { active, touched, flags } = table;
   const at = slab * FB_WORDS;
   const longest = longestFreeFrom(active, at, 0, SLAB_PAGES, 0);

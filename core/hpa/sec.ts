@@ -15,13 +15,13 @@ import { PAGE, pagesToPind } from '../sizes/sc.ts';
 import { prngLgRange } from '../u64.ts';
 import { hpaAlloc, hpaAllocBatch, hpaDalloc, hpaDallocBatch } from './hpa.ts';
 
-/** sizeof(sec_shard_t) and sizeof(sec_bin_t). */
+/** sizeof(sec_shard_t) and sizeof(sec_bin_t) (sec.h), bytes. */
 const SHARD_BYTES = 144;
 const BIN_BYTES = 24;
-/** Shard number of a thread that has not drawn one. */
+/** Shard number of a thread that has not drawn one, (uint8_t)-1 (tsd_sec_shardp_get). */
 export const NO_SHARD = 255;
 
-/** sec_t */
+/** sec_t, of one arena. Bytes are whole pages. */
 export class Sec {
   readonly nshards: number;
   /** Bytes of an extent that is kept, and of all extents of a shard, at most; bytes of a shard that a flush leaves. */
@@ -41,6 +41,7 @@ export class Sec {
   readonly binBytes: Float64Array;
   readonly lists: ListTable;
 
+  /** sec_init */
   constructor(options: Readonly<Options>, mutexes: MutexTable) {
     const nshards = Number(options.hpa_sec_nshards);
     this.nshards = nshards;
@@ -154,7 +155,7 @@ export function secAlloc(heap: Heap, arena: Arena, sec: Sec, pages: number, alig
   return hpaAlloc(heap, arena, pages, alignment, zero);
 }
 
-/** sec_dalloc */
+/** sec_dalloc: an extent becomes the first of its bin; one that is too large goes to the page slabs. `heap.deferredWork` as of hpaDalloc. */
 export function secDalloc(heap: Heap, arena: Arena, sec: Sec, extent: Extent): void {
   const { edata } = heap;
   const pages = edata.pages[extent];

@@ -2,6 +2,7 @@
  * Emptying and destroying arenas that arenas.create made; only the control interface does that (jemalloc 5.3.0, src/arena.c arena_reset,
  * arena_bin_reset, arena_destroy; src/pac.c pac_destroy; src/base.c base_delete).
  * Invariant: an emptied arena has no active extents.
+ * Differs: nothing but that the profiler is told of sampled objects by their rows.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { largeDalloc } from '../arena/large.ts';
@@ -16,7 +17,7 @@ import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { NO_STACK } from '../units.ts';
 import type { Tsd } from '../thread/tsd.ts';
 
-/** Frees everything in an arena. Small objects do not count as deallocated; slabs that had free regions stay in that count. */
+/** arena_reset: frees everything in an arena. Small objects do not count as deallocated; slabs that had free regions stay in that count. */
 export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
   const { edata, mutexes } = heap;
   const largeMutex = arena.mutexes + ArenaMutex.large;
@@ -40,6 +41,7 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
   if (arena.hpaSec !== null) secFlush(heap, arena, arena.hpaSec);
 }
 
+/** arena_bin_reset: `bin` is a shard of class `szind`. */
 function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
   const { edata, mutexes } = heap;
   const { bins } = arena;
@@ -66,7 +68,7 @@ function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
 }
 
 /**
- * Unmaps what an emptied and purged arena retains, and takes it out of the heap. Its base memory is unmapped only with retain:false, its page
+ * arena_destroy: unmaps what an emptied and purged arena retains (pac_destroy), and takes it out of the heap. Its base memory is unmapped only with retain:false, its page
  * slabs never.
  */
 export function arenaDestroy(heap: Heap, arena: Arena): void {

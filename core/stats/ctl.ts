@@ -1,7 +1,8 @@
 /**
  * The control interface's state and what its calls do to the heap they look at (jemalloc 5.3.0, src/ctl.c ctl_init, epoch_ctl;
  * src/jemalloc.c malloc_stats_print, stats_print_atexit; src/stats.c stats_interval_event_handler; src/buf_writer.c).
- * Invariant: before the first call nothing of it exists in base memory; `stats` changes only by a refresh.
+ * Invariant: before the first call nothing of it exists in base memory; `stats` changes only by a refresh and by an arena's making or destruction.
+ * Differs: a process that has no memory for the records ends with OutOfMemory; jemalloc's calls say EAGAIN, or a line on stderr.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { internalAlloc, internalFree } from '../arena/internal.ts';
@@ -18,7 +19,7 @@ import { BUFFER_BYTES, type StatsWrite } from './emitter.ts';
 import type { LiveSettings } from './print/print.ts';
 import { statsPrint } from './stats_print.ts';
 
-/** sizeof(ctl_arenas_t), sizeof(ctl_stats_t), and of an arena's record with its counters. */
+/** sizeof(ctl_arenas_t), sizeof(ctl_stats_t), and of an arena's record with its counters (ctl.h; struct container_s of arenas_i_impl), bytes. */
 const CTL_ARENAS_BYTES = 32800;
 const CTL_STATS_BYTES = 720;
 const RECORD_BYTES = 37856;
@@ -27,6 +28,7 @@ const RECORD_BYTES = 37856;
 export class Ctl {
   readonly heap: Heap;
   readonly stats: CtlStats = new CtlStats();
+  /** True once a call has been made (ctl_initialized). */
   initialized = false;
   /** Indices of destroyed arenas, to be used again from the end. */
   readonly destroyedIndices: number[] = [];
@@ -61,7 +63,7 @@ export class Ctl {
     for (; times > 0; times--) lock(mutexes, GlobalMutex.ctl);
   }
 
-  /** Makes the record of one more arena index. */
+  /** Makes the record of one more arena index (arenas_i_impl with init). @throws OutOfMemory */
   addRecord(): void {
     this.#baseAlloc(RECORD_BYTES);
     this.stats.arenas.push(undefined);
@@ -71,7 +73,7 @@ export class Ctl {
     if (this.heap.base0.alloc(bytes, QUANTUM) === 0) throw new OutOfMemory();
   }
 
-  /** Writes to `epoch`: refreshes all records. @returns the number of refreshes so far. */
+  /** A write to `epoch` by a thread: refreshes all records. @returns the number of refreshes so far. @throws OutOfMemory */
   refresh(tsd: Tsd): number {
     this.enter(tsd);
     this.lock();
@@ -110,6 +112,7 @@ export class Ctl {
    * and the ctl mutex taken for every number, which shows in the next print.
    * @param letters parts to leave out, J for JSON.
    * @param write takes chunks of 65535 bytes and a last one.
+   * @throws OutOfMemory if it is the first call, and there is no memory for the records.
    */
   statsPrint(tsd: Tsd, letters: string, write: StatsWrite): void {
     const { heap } = this;
@@ -122,7 +125,7 @@ export class Ctl {
     if (buffer >= 0) internalFree(heap, tsd, buffer);
   }
 
-  /** The print at exit that stats_print:true asks for: first the requests that thread caches have not reported are booked. */
+  /** The print at exit that stats_print:true asks for (stats_print_atexit): first the requests that thread caches have not reported are booked. */
   statsPrintAtExit(tsd: Tsd, write: StatsWrite): void {
     const { heap } = this;
     tsdFetch(heap, tsd);

@@ -20,7 +20,10 @@ function lockAndRead(mutexes: MutexTable, m: number, out: MutexStats, row: numbe
   out.num_owner_switch[row] += mutexes.ownerSwitches[m];
 }
 
-/** Fills `out`, which is clear, with an arena's counters (arena_stats_merge). */
+/**
+ * Fills `out`, which is clear, with an arena's counters (arena_stats_merge).
+ * @throws InputError where jemalloc's count of active pages would have wrapped around below 0.
+ */
 export function arenaStatsMerge(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { mutexes } = heap;
   out.nthreads = arena.applicationThreads;
@@ -60,6 +63,7 @@ export function arenaStatsMerge(heap: Heap, arena: Arena, out: ArenaStats): void
   mergeBins(heap, arena, out);
 }
 
+/** The mutexes that arena_stats_merge and pa_shard_mtx_stats_read take after that of the caches, in this order. */
 const READ_IN_ORDER = [
   'large',
   'base',
@@ -71,12 +75,13 @@ const READ_IN_ORDER = [
   'decay_muzzy',
 ] as const;
 
+/** The part of arena_stats_merge for large objects. */
 function mergeLarge(arena: Arena, out: ArenaStats): void {
   const { lextents, large } = out;
   for (let i = 0; i < NLEXTENTS; i++) {
     const nmalloc = arena.large.nmalloc[i];
     const ndalloc = arena.large.ndalloc[i];
-    // What no thread cache served went straight to the arena, so each allocation is a request too.
+    // what no thread cache served went straight to the arena, so each allocation is a request too.
     const nrequests = nmalloc + arena.large.nrequests[i];
     lextents.nmalloc[i] = nmalloc;
     lextents.ndalloc[i] = ndalloc;
@@ -91,6 +96,7 @@ function mergeLarge(arena: Arena, out: ArenaStats): void {
   }
 }
 
+/** The part of pa_shard_stats_merge for the page caches. */
 function mergePages(arena: Arena, out: ArenaStats): void {
   out.retained = arena.retained.pages * PAGE;
   out.extent_avail = arena.edataAvailable;
@@ -139,6 +145,7 @@ function countExtents(ecache: Ecache, extents: Float64Array, bytes: Float64Array
   }
 }
 
+/** Bytes in the caches that are linked to the arena (cache_bin_nitems_get_remote). */
 function mergeTcaches(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { classes } = heap.tcacheInfo;
   for (const tcache of arena.tcaches) {
@@ -146,6 +153,7 @@ function mergeTcaches(heap: Heap, arena: Arena, out: ArenaStats): void {
   }
 }
 
+/** bin_stats_merge over all shards, and the sums over small classes (ctl_arena_stats_amerge). */
 function mergeBins(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { firstBin, shards } = heap.binInfo;
   const { bins, small } = out;

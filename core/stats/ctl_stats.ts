@@ -10,9 +10,9 @@ import { NBINS, NPSIZES, NSIZES } from '../sizes/sc.ts';
 
 /** Large size classes. */
 export const NLEXTENTS = NSIZES - NBINS;
-/** Index that stands for the sum of all arenas. */
+/** Index that stands for the sum of all arenas (MALLCTL_ARENAS_ALL, jemalloc_macros.h). */
 export const ARENAS_ALL = 4096;
-/** Index that stands for the sum of all destroyed arenas. */
+/** Index that stands for the sum of all destroyed arenas (MALLCTL_ARENAS_DESTROYED). */
 export const ARENAS_DESTROYED = 4097;
 
 /** Lock counters of a row of mutexes. Waits and spins need contention, which a replay has not; they are 0 in its results. */
@@ -185,6 +185,7 @@ export class CtlStats {
   arenas: (ArenaStats | undefined)[] = [];
 }
 
+/** What an arena has now: a destroyed one has none of it. */
 const PRESENT_SUMS = [
   'nthreads',
   'pactive',
@@ -198,6 +199,7 @@ const PRESENT_SUMS = [
   'metadata_thp',
   'internal',
 ] as const;
+/** What an arena has done: it outlives the arena. */
 const HISTORY_SUMS = [
   'dirty_npurge',
   'dirty_nmadvise',

@@ -4,6 +4,7 @@
  * Differs: a node is one of three objects; index checks get doubles, with Infinity for what is beyond them.
  */
 import { strtoumax } from '../conf/strtoumax.ts';
+import { UINT64_MAX } from '../u64.ts';
 
 /** Requested bytes and count of prof.stats.*. */
 export interface CtlPair {
@@ -56,32 +57,38 @@ export class UnsupportedName extends Error {
 /** A name that can be read, written or called. `mib` holds its indices; `value` is undefined if nothing is written. */
 export type CtlLeaf<C> = (call: C, mib: readonly number[], value: CtlValue | undefined) => CtlValue | undefined;
 
+/** An inner node whose children have names, in jemalloc's order (ctl_named_node_t). */
 export interface CtlNamed<C> {
   kind: 'named';
   children: ReadonlyMap<string, CtlNode<C>>;
 }
 
+/** An inner node whose children have numbers (ctl_indexed_node_t). */
 export interface CtlIndexed<C> {
   kind: 'indexed';
   /** What stands at an index, null if nothing does. */
   at: (call: C, index: number) => CtlNode<C> | null;
 }
 
+/** A node of the tree; `C` is what a call carries to the leaves. */
 export type CtlNode<C> = CtlNamed<C> | CtlIndexed<C> | { kind: 'leaf'; leaf: CtlLeaf<C> };
 
+/** A node by the names of its children, in their order. */
 export function named<C>(children: Record<string, CtlNode<C>>): CtlNode<C> {
   return { kind: 'named', children: new Map(Object.entries(children)) };
 }
 
+/** A node that is a leaf. */
 export function leaf<C>(run: CtlLeaf<C>): CtlNode<C> {
   return { kind: 'leaf', leaf: run };
 }
 
+/** A node whose children `at` finds by number. */
 export function indexed<C>(at: CtlIndexed<C>['at']): CtlNode<C> {
   return { kind: 'indexed', at };
 }
 
-/** Finds a name, which may stop at an inner node. @throws CtlFailure ENOENT. */
+/** ctl_lookup: the node of a name, which may be an inner one, and its numbers. @throws CtlFailure ENOENT. */
 export function lookupName<C>(root: CtlNode<C>, call: C, name: string): { node: CtlNode<C>; mib: number[] } {
   let node = root;
   const mib: number[] = [];
@@ -94,9 +101,9 @@ export function lookupName<C>(root: CtlNode<C>, call: C, name: string): { node: 
       mib.push([...node.children.keys()].indexOf(part));
       node = child;
     } else {
-      // The number is read from here to the end of the name, whatever follows it.
+      // the number is read from here to the end of the name, whatever follows it
       const number = strtoumax(parts.slice(i).join('.'), 0, 10);
-      if (number === null || number.value === (1n << 64n) - 1n) throw new CtlFailure('ENOENT');
+      if (number === null || number.value === UINT64_MAX) throw new CtlFailure('ENOENT');
       const index = number.value > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(number.value);
       node = node.at(call, index) ?? fail('ENOENT');
       mib.push(index);
@@ -105,7 +112,7 @@ export function lookupName<C>(root: CtlNode<C>, call: C, name: string): { node: 
   return { node, mib };
 }
 
-/** Finds the node of a mib. @throws CtlFailure ENOENT. */
+/** ctl_lookupbymib: the node of a mib, which may be an inner one. @throws CtlFailure ENOENT. */
 export function lookupMib<C>(root: CtlNode<C>, call: C, mib: readonly number[]): CtlNode<C> {
   let node = root;
   for (const part of mib) {
@@ -116,6 +123,7 @@ export function lookupMib<C>(root: CtlNode<C>, call: C, mib: readonly number[]):
   return node;
 }
 
+/** Ends a call with an error. @throws CtlFailure always. */
 export function fail(code: CtlErrno): never {
   throw new CtlFailure(code);
 }

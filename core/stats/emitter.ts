@@ -17,10 +17,10 @@ export interface Column {
   left?: boolean;
 }
 
-/** Bytes of the buffer that a print allocates, and how many of them it fills before it hands them over. */
+/** Bytes of the buffer that a print allocates (STATS_PRINT_BUFSIZE, jemalloc.c), and how many of them it fills before it hands them over. */
 export const BUFFER_BYTES = 65536;
 const CHUNK_BYTES = BUFFER_BYTES - 1;
-/** Characters of a quoted string that are printed; the closing quote may be among those that are not. */
+/** Characters of a quoted string that are printed (BUF_SIZE of emitter_print_value, less the NUL); the closing quote may be among those that are not. */
 const STRING_MAX = 255;
 
 /** The decimal digits of a counter, also above 2^53. */
@@ -76,6 +76,7 @@ export class Emitter {
     }
   }
 
+  /** Ends what dictBegin began. */
   dictEnd(): void {
     if (this.json) this.jsonObjectEnd();
     else this.#depth--;
@@ -98,6 +99,7 @@ export class Emitter {
     this.#open('{');
   }
 
+  /** Ends what jsonObjectBegin began. */
   jsonObjectEnd(): void {
     if (this.json) this.#close('}');
   }
@@ -110,6 +112,7 @@ export class Emitter {
     this.#open('[');
   }
 
+  /** Ends what jsonArrayBegin began. */
   jsonArrayEnd(): void {
     if (this.json) this.#close(']');
   }
