@@ -39,6 +39,7 @@ fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 .metrics { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 8px; margin: 16px 0 14px; }
 .metrics label { position: relative; display: block; padding: 8px 12px 9px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); cursor: pointer; }
 .metrics label:hover { border-color: var(--soft); }
+.metrics label:only-child { max-width: 320px; }
 .metrics input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
 .metrics span { display: block; color: var(--soft); font-size: 12px; }
 .metrics b { display: block; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: -0.01em; }
@@ -77,7 +78,7 @@ input[aria-invalid] { border-color: var(--grown); }
 #graph [data-focus] rect { stroke: var(--ink); stroke-width: 2.5; }
 .d3-flame-graph-label { color: var(--label); font-size: 12px; line-height: 20px; padding: 0 5px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; user-select: none; }
 .unrun { padding: 24px 0; max-width: 72ch; }
-@media (scripting: none) { .tools, .legend, .keys, #details, #graph { display: none; } .metrics label { cursor: default; } }
+@media (scripting: none) { .tools, .legend, .keys, section, #details, #graph { display: none; } .metrics label { cursor: default; } }
 #empty { padding: 40px 0; color: var(--soft); text-align: center; }
 
 #tip { position: fixed; z-index: 10; pointer-events: none; max-width: min(560px, calc(100vw - 16px)); padding: 9px 12px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); color: var(--ink); box-shadow: 0 6px 24px rgb(0 0 0 / 0.18); font-size: 12.5px; }

@@ -18,6 +18,15 @@ describe('drawings', () => {
     expect(svg).toContain('4096');
   });
 
+  test('letters have the width that boxes are made for, and every line can be seen', async () => {
+    const thin =
+      'digraph { a [label="worker\\n0.1 (30.5%)\\r"]; a -> b [label=0.0, style="setlinewidth(0.035808),dashed"]; a -> c [style="setlinewidth(2.000000)"]; }';
+    const svg = await svgOfDot(thin);
+    expect(new Set(svg.match(/font-family="[^"]*"/g))).toEqual(new Set(['font-family="Courier,monospace"']));
+    expect(svg.match(/stroke-width="[^"]*"/g)).toEqual(expect.arrayContaining(['stroke-width="0.5"', 'stroke-width="2"']));
+    expect(svg).not.toMatch(/stroke-width="0\.0/);
+  });
+
   test('names are text', async () => {
     const { profile } = readHeap(new TextEncoder().encode(dump('<script>alert(1)</script>"&amp;\\N')), 'a');
     const svg = await svgOfDot(renderReport('dot', profile));
