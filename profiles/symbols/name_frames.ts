@@ -1,6 +1,7 @@
 /**
  * Names for the bare addresses of a profile's or trace's stacks, where they stand.
  * Invariant: frames keep their numbers and addresses; one that has a name keeps it. `libfoo.so.1+0x1234` is none, but a place in a file.
+ * A frame with a name and an address, as bpftrace gives them, gets its line if the file here calls what is there by that name.
  */
 import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
@@ -56,20 +57,28 @@ function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer)
     const path = stacks.framesOf(stack as StackIndex);
     for (let i = 1; i < path.length; i++) isCaller[path[i]] = 1;
   }
-  const rows: number[] = [];
-  const addresses: bigint[] = [];
-  frames.forEach(({ pc, fn }, row) => {
-    if (fn !== undefined || pc === undefined || pc === 0n) return;
-    rows.push(row);
-    addresses.push(pc - BigInt(isCaller[row]));
+  const bare: number[] = [];
+  const withoutLine: number[] = [];
+  frames.forEach(({ pc, fn, file }, row) => {
+    if (pc === undefined || pc === 0n) return;
+    if (fn === undefined) bare.push(row);
+    else if (file === undefined) withoutLine.push(row);
   });
-  if (rows.length === 0) return 0;
+  const places = (rows: readonly number[]) => rows.map((row) => (frames[row].pc as bigint) - BigInt(isCaller[row]));
   let named = 0;
-  symbolizer.names([maps], addresses).forEach((found, i) => {
-    if (found === undefined) return;
-    frames[rows[i]] = withNames(frames[rows[i]], found);
-    named++;
-  });
+  if (bare.length > 0) {
+    for (const [i, found] of symbolizer.names([maps], places(bare)).entries()) {
+      if (found === undefined) continue;
+      frames[bare[i]] = withNames(frames[bare[i]], found);
+      named++;
+    }
+  }
+  if (withoutLine.length > 0) {
+    for (const [i, found] of symbolizer.known([maps], places(withoutLine)).entries()) {
+      const frame = frames[withoutLine[i]];
+      if (found !== undefined && found.names[0].fn === frame.fn) frames[withoutLine[i]] = withNames(frame, found);
+    }
+  }
   return named;
 }
 

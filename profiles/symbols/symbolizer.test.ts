@@ -474,6 +474,27 @@ int main() { first(1000); second(100000); }
     expect(stacks.frames.frames[leaf]).toMatchObject({ line: expect.any(Number), module: pie });
   });
 
+  test('frames that have a name get the line, if that is what the file calls it', () => {
+    const [main] = nm(pie).filter(({ name }) => name === 'main');
+    const [exported] = nm(pie).filter(({ name }) => name === 'exported');
+    const stacks = new StackTable();
+    const leaf = stacks.frames.intern({ pc: BigInt(BASE + exported.start), fn: 'exported', offset: 0 });
+    const caller = stacks.frames.intern({ pc: BigInt(BASE + main.start + main.size), fn: 'main', offset: main.size });
+    const other = stacks.frames.intern({ pc: BigInt(BASE + main.start), fn: 'as recorded' });
+    const placed = stacks.frames.intern({ pc: BigInt(BASE + main.start), fn: 'main', file: 'other.c', line: 7 });
+    const nowhere = stacks.frames.intern({ pc: 0x1234n, fn: 'main' });
+    stacks.intern([leaf, caller, other, placed, nowhere]);
+    const symbolizer = new Symbolizer(machine(['addr2line']));
+    expect(nameFrames(stacks, mapLine(pie, BASE), symbolizer)).toBe(0);
+    const { frames } = stacks.frames;
+    expect([frames[leaf], frames[caller]]).toEqual([
+      expect.objectContaining({ fn: 'exported', line: expect.any(Number) }),
+      expect.objectContaining({ fn: 'main', line: expect.any(Number) }),
+    ]);
+    expect([frames[other].line, frames[placed].line, frames[nowhere].line]).toEqual([undefined, 7, undefined]);
+    expect(symbolizer.notes()).toEqual([]);
+  });
+
   test('two processes with the program at two places', () => {
     const [{ start }] = nm(split.program).filter(({ name }) => name === 'exported');
     const maps = [mapLine(split.program, BASE), mapLine(split.program, LIBRARY_BASE)];

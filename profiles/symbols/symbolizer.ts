@@ -145,9 +145,7 @@ export class Symbolizer {
    */
   names(maps: readonly string[], addresses: readonly bigint[]): (AddressNames | undefined)[] {
     const processes = this.#processes(maps);
-    const places = addresses.map((address) => this.#place(processes, address));
-    for (const place of places) if (place !== undefined) this.#ask(place);
-    this.#answer();
+    const places = this.#asked(processes, addresses);
     return places.map((place, i) => {
       if (place === undefined) {
         this.#count(nowhere(processes, addresses[i]), 'nowhere', addresses[i]);
@@ -165,6 +163,22 @@ export class Symbolizer {
         read: binary !== undefined,
       };
     });
+  }
+
+  /** As `names`, of addresses that need no name: undefined where no function is known, which counts nowhere. */
+  known(maps: readonly string[], addresses: readonly bigint[]): (AddressNames | undefined)[] {
+    return this.#asked(this.#processes(maps), addresses).map((place) => {
+      const names = place?.binary === undefined ? undefined : this.#workOf(place.binary).known.get(place.at);
+      return place && names && { names, module: place.path, resolved: true, read: true };
+    });
+  }
+
+  /** The places of addresses, with all known that there is to know of them. */
+  #asked(processes: readonly Process[], addresses: readonly bigint[]): (Place | undefined)[] {
+    const places = addresses.map((address) => this.#place(processes, address));
+    for (const place of places) if (place !== undefined) this.#ask(place);
+    this.#answer();
+    return places;
   }
 
   /**
