@@ -15,8 +15,8 @@ import { checkHpdata, type HpdataTable, ndirty, NO_PAGE_SLAB, PageSlabFlag } fro
 /** Page size classes that slabs are counted by (psset.h). */
 export const PSSET_NPSIZES = 64;
 /** Rows of HpaSlabStats after those of the nonfull slabs. */
-export const HPA_FULL: number = PSSET_NPSIZES;
 export const HPA_EMPTY: number = PSSET_NPSIZES + 1;
+export const HPA_FULL: number = HPA_EMPTY - 1;
 /** Two lists a page size class, huge slabs before others, and the last two for empty slabs (PSSET_NPURGE_LISTS). */
 const PURGE_LISTS = 2 * PSSET_NPSIZES;
 
