@@ -58,6 +58,9 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
 /** How bpftrace begins, whatever the script prints. */
 export const BPFTRACE = /^Attach(?:ing|ed) \d+ probes?\b/;
 
+/** Its log, or its XML. */
+const MEMCHECK = /^==(?:[\d:.]+ )?\d+== Memcheck, |<protocoltool>memcheck</m;
+
 /** Tells what `head` is, if it is a known kind of file that holds no trace. */
 export function nameOther(head: Uint8Array): Other | undefined {
   const hex = Buffer.from(head.subarray(0, 16)).toString('hex');
@@ -67,8 +70,9 @@ export function nameOther(head: Uint8Array): Other | undefined {
   if (hasWord(head, 257, head.length, ascii('ustar'))) return other('a tar archive', 'unpack it first');
   let start = 0;
   while (start < head.length && head[start] <= 0x20) start++;
-  for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   const text = textOf(head, start, Math.min(head.length, start + 4096));
+  if (MEMCHECK.test(text)) return other("Memcheck's output", 'see its leak records with jereplay leaks FILE');
+  for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   if (BPFTRACE.test(text)) {
     return other(
       'output of a bpftrace script whose lines are none of those that are read',
@@ -89,7 +93,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print what a replay needs: perf script -F comm,pid,tid,cpu,time,event,trace (with -g, also ip,sym,symoff,dso)',
     );
   }
-  if (/^==\d+== (Memcheck|Massif|DHAT|Callgrind)/m.test(text))
+  if (/^==\d+== (Massif|DHAT|Callgrind)/m.test(text))
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
   if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))
     return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');

@@ -11,6 +11,7 @@ import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
 import { isDhat, readDhat } from './valgrind/dhat.ts';
 import { isMassif, readMassif } from './valgrind/massif.ts';
+import { isMemcheck, readMemcheck } from './valgrind/memcheck.ts';
 
 /** A profile and, of a heap dump, its own text without symbol section, for `report --raw`. */
 export interface OpenedProfile {
@@ -48,10 +49,11 @@ const FORMATS: readonly ProfileFormat[] = [
   { name: 'pprof', is: isPprof, read: (bytes, name) => ({ profile: readPprof(bytes, name) }) },
   { name: 'dhat', is: isDhat, read: (bytes, name) => ({ profile: readDhat(bytes, name).profile }) },
   { name: 'massif', is: isMassif, read: (bytes, name) => ({ profile: readMassif(bytes, name).profile }) },
+  { name: 'memcheck', is: isMemcheck, read: (bytes, name) => ({ profile: readMemcheck(bytes, name) }) },
   COLLAPSED,
 ];
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif or Memcheck, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
   return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
@@ -60,7 +62,7 @@ export function isProfile(head: Uint8Array): boolean {
 export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /**
- * Reads a heap dump, a Java heap profile, a pprof profile, DHAT's or Massif's output, or folded stacks.
+ * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif or Memcheck, or folded stacks.
  * @param name what errors call it
  * @param from one of `PROFILE_FORMATS`, if the content is not to say which it is
  * @returns undefined if the file is none of them
