@@ -168,7 +168,9 @@ function questions({ namedTools = [] }: SymbolHost, debug: DebugBinary | undefin
   const binutils: Question = { tool: 'addr2line', args: ['-a', '-f', '-i', '-e', path], read: readBinutils };
   const options = [`--obj=${path}`, '--output-style=JSON', '--no-demangle', '--inlines', '--functions=linkage'];
   const llvm: Question = { tool: 'llvm-symbolizer', args: options, read: readLlvm };
-  const all = image.file.size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
+  // Of split units addr2line (2.40) knows no function, inlined ones least of all, and of DWARF 5's no line: what it says is no answer to stop at.
+  const isSplit = image.sections.some(({ name }) => name === '.debug_addr');
+  const all = isSplit || image.file.size > LARGE_BYTES ? [llvm, binutils] : [binutils, llvm];
   const isNamed = ({ tool }: Question) => namedTools.includes(tool);
   return [...all.filter(isNamed), ...all.filter((question) => !isNamed(question))];
 }
