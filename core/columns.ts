@@ -1,5 +1,9 @@
-/** Columns: typed arrays with a row for each thing of a kind, which grow as rows are added. */
+/**
+ * Columns: typed arrays with a row for each thing of a kind, which grow as rows are added.
+ * Invariant: growing keeps all elements, and adds elements of 0.
+ */
 
+/** What a column can be. */
 export type ColumnKind = Float64Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Uint8Array;
 
 /** Where columns come from. All their elements are 0. */

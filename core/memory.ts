@@ -130,6 +130,7 @@ export class ColumnMemory implements Columns {
     else places.push(start);
   }
 
+  /** Columns of `length` elements, all 0. @throws InputError if there is no more memory. */
   float64(length: number): Shared<Float64Array> {
     const start = this.take(length * 8);
     return new Float64Array(this.buffer, start, length);

@@ -22,6 +22,7 @@ export const ArenaMutex = {
   hpa_shard_grow: 10,
   hpa_sec: 11,
 } as const;
+/** How many those are; bins come after them. */
 export const ARENA_MUTEXES = 12;
 
 /** The process-wide mutexes, in the order in which statistics print them; they are the first rows of the table. */
@@ -36,6 +37,7 @@ export const GlobalMutex = {
   prof_recent_dump: 7,
   prof_stats: 8,
 } as const;
+/** How many those are. */
 export const GLOBAL_MUTEXES = 9;
 
 /** All mutexes of a heap as columns, in the memory of the model (assembly/tables.ts, Mutexes). */

@@ -7,7 +7,7 @@
  */
 import { indexToSize, LARGE_MAXCLASS, LARGE_MINCLASS, NBINS, PAGE, sizeToIndex } from '../sizes/sc.ts';
 import { toByteString, fromByteString } from './byte_string.ts';
-import { mulFxp, roundFxp } from './fxp.ts';
+import { type Fxp, FXP_ONE, mulFxp, roundFxp } from './fxp.ts';
 import type { ConfMessage } from './malloc_conf.ts';
 import type { Options, PercpuArena } from './options.ts';
 import { profBoot1 } from './prof_boot.ts';
@@ -16,7 +16,15 @@ import { profBoot1 } from './prof_boot.ts';
 export const ARENA_LIMIT = 4095;
 /** Shards of an arena's small extent cache that are modelled, at most. */
 const SEC_SHARDS_MAX = 65536n;
+/** STATS_INTERVAL_ACCUM_LG_BATCH_SIZE and STATS_INTERVAL_ACCUM_BATCH_MAX (stats.h): a thread adds to the account after so little of the interval, and so many bytes at most. */
+const STATS_INTERVAL_BATCHES = 2 ** 6;
 const STATS_INTERVAL_BATCH_MAX = 4 << 20;
+/** DEFAULT_NUM_BACKGROUND_THREAD (background_thread_structs.h). */
+const DEFAULT_BACKGROUND_THREADS = 4;
+/** OVERSIZE_THRESHOLD_DEFAULT (arena_types.h), bytes. */
+const OVERSIZE_THRESHOLD_DEFAULT = 8 << 20;
+/** Fewest slots of a cached small class: a fill takes half of them. */
+const SLOTS_MIN = 2;
 
 /** An option that jemalloc accepts and that a replay cannot follow. */
 export class UnsupportedOption extends Error {
@@ -35,7 +43,7 @@ export class UnsupportedOption extends Error {
 
 /** What the boot takes from its surroundings. */
 export interface BootSurroundings {
-  /** CPUs in the affinity mask, at least 1. */
+  /** CPUs in the affinity mask (malloc_ncpus), at least 1. */
   ncpus: number;
   /** What the kernel's transparent huge page switch says; `unknown` if it cannot be read. Default: madvise. */
   systemThp?: 'always' | 'madvise' | 'never' | 'unknown';
@@ -89,23 +97,24 @@ function saturate(value: bigint): number {
 }
 
 /** Automatic arenas for a number of CPUs when `narenas` does not say (malloc_narenas_default). */
-function defaultArenas(ncpus: number, ratio: number): number {
+function defaultArenas(ncpus: number, ratio: Fxp): number {
   if (ncpus <= 1) return 1;
-  const goal = roundFxp(mulFxp((ncpus * 65536) % 2 ** 32, ratio));
+  const goal = roundFxp(mulFxp((ncpus * FXP_ONE) % 2 ** 32, ratio));
   return goal === 0 ? 1 : goal;
 }
 
 /** Slots of a cached class (tcache_ncached_max_compute). */
 function slotsOf(options: Options, index: number, regions: number): number {
   if (index >= NBINS) return options.tcache_nslots_large;
-  const most = Math.max(2, options.tcache_nslots_small_max & ~1);
-  const least = Math.min(most, Math.max(2, (options.tcache_nslots_small_min + 1) & ~1));
+  const most = Math.max(SLOTS_MIN, options.tcache_nslots_small_max & ~1);
+  const least = Math.min(most, Math.max(SLOTS_MIN, (options.tcache_nslots_small_min + 1) & ~1));
   const lg = options.lg_tcache_nslots_mul;
   const candidate = lg < 0 ? regions >>> -lg : regions * 2 ** lg;
   const even = candidate + (candidate % 2);
   return even <= least ? least : Math.min(even, most);
 }
 
+/** @throws UnsupportedOption for what a replay cannot follow. */
 function refuseUnsupported(options: Options): void {
   if (options.hpa && options.hpa_sec_nshards > SEC_SHARDS_MAX) {
     throw new UnsupportedOption(
@@ -149,7 +158,8 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
   const binShards = Uint8Array.from(options.bin_shards);
 
   const statsInterval = options.stats_interval < 0n ? 0 : Math.max(1, saturate(options.stats_interval));
-  const statsIntervalBatch = statsInterval === 0 ? 0 : Math.min(STATS_INTERVAL_BATCH_MAX, Math.max(1, Math.floor(statsInterval / 64)));
+  const statsIntervalBatch =
+    statsInterval === 0 ? 0 : Math.min(STATS_INTERVAL_BATCH_MAX, Math.max(1, Math.floor(statsInterval / STATS_INTERVAL_BATCHES)));
 
   if (systemThp === 'unknown') options.thp = 'not supported';
 
@@ -171,7 +181,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
   }
   const huge = options.oversize_threshold >= BigInt(LARGE_MINCLASS) && options.oversize_threshold <= BigInt(LARGE_MAXCLASS);
   if (!huge) options.oversize_threshold = 0n;
-  if (options.max_background_threads > ARENA_LIMIT) options.max_background_threads = 4;
+  if (options.max_background_threads > ARENA_LIMIT) options.max_background_threads = DEFAULT_BACKGROUND_THREADS;
 
   return {
     options,
@@ -182,7 +192,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
     hugeArenaIndex: huge ? narenasAuto : -1,
     narenasTotal: narenasAuto + (huge ? 1 : 0),
     oversizeThreshold: huge ? saturate(options.oversize_threshold) : LARGE_MAXCLASS + PAGE,
-    arena0OversizeThreshold: 8388608,
+    arena0OversizeThreshold: OVERSIZE_THRESHOLD_DEFAULT,
     slabPages,
     slabRegions,
     binShards,

@@ -1,6 +1,8 @@
 /**
  * Byte strings: one character a byte, 0..255. Option strings and what is printed about them are bytes, and limits such as 4095 are in bytes.
- * Differs: UTF-8 by hand, because the core knows only the language, not the encoders of its surroundings.
+ * Source: none in jemalloc, to which strings are bytes; UTF-8 is RFC 3629.
+ * Invariant: a byte string has no character above 255.
+ * Differs from TextEncoder and TextDecoder: UTF-8 by hand, because the core knows only the language, not the encoders of its surroundings.
  */
 
 /** The UTF-8 bytes of `text`, one character a byte, up to the first NUL as C sees it. Lone surrogates become U+FFFD. */

@@ -5,8 +5,8 @@
  * Differs: one table of handlers in parse order for a chain of macros.
  */
 import { bytesToByteString, fromByteString, textOfByteString, toByteString } from './byte_string.ts';
-import { parseFxp } from './fxp.ts';
-import { defaultOptions, type Options } from './options.ts';
+import { FXP_ONE, parseFxp } from './fxp.ts';
+import { defaultOptions, NO_DIRTY_LIMIT, type Options } from './options.ts';
 import { HUGEPAGE, LARGE_MAXCLASS, PAGE } from '../sizes/sc.ts';
 import { UINT64_MAX } from '../u64.ts';
 import { defaultSlabPages, updateBinShards, updateSlabPages } from './slab_sizes.ts';
@@ -46,7 +46,23 @@ const EXPLAIN = [
 /** Bytes of one message that reach stderr (MALLOC_PRINTF_BUFSIZE less the NUL). */
 const MESSAGE_MAX_BYTES = 4095;
 const INT64_MAX = (1n << 63n) - 1n;
+/** Longest decay time, ms: as many seconds as 64 bits of nanoseconds hold (NSTIME_SEC_MAX * KQU(1000)). */
 const DECAY_MS_MAX = 18446744072000n;
+/** TCACHE_LG_MAXCLASS_LIMIT and TCACHE_MAXCLASS_LIMIT (tcache_types.h): the largest size that a thread cache can be told to hold, bytes. */
+const LG_TCACHE_MAX_LIMIT = 23n;
+const TCACHE_MAX_LIMIT = 8 << 20;
+/** Slots of a cached class, at most, and lg of the factor between a slab's regions and them: limits that the parser alone knows. */
+const TCACHE_SLOTS_MAX = 2048;
+const LG_TCACHE_SLOTS_MUL_MAX = 16;
+const LG_FLUSH_DIV_MAX = 16;
+/** Fewest bytes between two collections of a thread cache. */
+const TCACHE_GC_INCR_MIN = 1024n;
+/** Bytes of prof_prefix that are kept (PROF_DUMP_FILENAME_LEN less the closing zero). */
+const PROF_PREFIX_MAX = 4096;
+/** lg of the longest intervals of sampling and of dumps: those of 64 bits (sizeof(uint64_t) << 3, less one). */
+const LG_INTERVAL_MAX = 63;
+/** lg_extent_max_active_fit, at most (sizeof(size_t) << 3). */
+const LG_ACTIVE_FIT_MAX = 64;
 const INVALID = 'Invalid conf value';
 const OUT_OF_RANGE = 'Out-of-range conf value';
 
@@ -205,23 +221,23 @@ const HANDLERS: readonly Handler[] = [
   bool('zero'),
   bool('experimental_infallible_new'),
   bool('tcache'),
-  numeric('tcache_max', 0, 8388608, CLIP),
+  numeric('tcache_max', 0, TCACHE_MAX_LIMIT, CLIP),
   option('lg_tcache_max', (options, value) => {
     const lg = wholeNumber(value);
     if (lg === null) return INVALID;
-    options.tcache_max = 2 ** Number(lg > 23n ? 23n : lg);
+    options.tcache_max = 2 ** Number(lg > LG_TCACHE_MAX_LIMIT ? LG_TCACHE_MAX_LIMIT : lg);
     return null;
   }),
-  numeric('lg_tcache_nslots_mul', -16, 16, CHECK_SIGNED),
-  numeric('tcache_nslots_small_min', 1, 2048, CLIP),
-  numeric('tcache_nslots_small_max', 1, 2048, CLIP),
-  numeric('tcache_nslots_large', 1, 2048, CLIP),
-  wide('tcache_gc_incr_bytes', 1024n, UINT64_MAX, CLIP),
+  numeric('lg_tcache_nslots_mul', -LG_TCACHE_SLOTS_MUL_MAX, LG_TCACHE_SLOTS_MUL_MAX, CHECK_SIGNED),
+  numeric('tcache_nslots_small_min', 1, TCACHE_SLOTS_MAX, CLIP),
+  numeric('tcache_nslots_small_max', 1, TCACHE_SLOTS_MAX, CLIP),
+  numeric('tcache_nslots_large', 1, TCACHE_SLOTS_MAX, CLIP),
+  wide('tcache_gc_incr_bytes', TCACHE_GC_INCR_MIN, UINT64_MAX, CLIP),
   wide('tcache_gc_delay_bytes', 0n, UINT64_MAX, CHECK),
-  numeric('lg_tcache_flush_small_div', 1, 16, CLIP),
-  numeric('lg_tcache_flush_large_div', 1, 16, CLIP),
+  numeric('lg_tcache_flush_small_div', 1, LG_FLUSH_DIV_MAX, CLIP),
+  numeric('lg_tcache_flush_large_div', 1, LG_FLUSH_DIV_MAX, CLIP),
   wide('oversize_threshold', 0n, BigInt(LARGE_MAXCLASS), CHECK),
-  numeric('lg_extent_max_active_fit', 0, 64, CHECK),
+  numeric('lg_extent_max_active_fit', 0, LG_ACTIVE_FIT_MAX, CHECK),
   oneOf('percpu_arena', ['percpu', 'phycpu', 'disabled'], PREFIXES),
   bool('background_thread'),
   option('max_background_threads', (options, value) => {
@@ -236,15 +252,15 @@ const HANDLERS: readonly Handler[] = [
   numeric('hpa_hugification_threshold', PAGE, HUGEPAGE, CLIP),
   option('hpa_hugification_threshold_ratio', (options, value) => {
     const ratio = parseFxp(value);
-    if (ratio === null || ratio.end !== value.length || ratio.value > 65536) return INVALID;
-    options.hpa_hugification_threshold = (HUGEPAGE / 65536) * ratio.value;
+    if (ratio === null || ratio.end !== value.length || ratio.value > FXP_ONE) return INVALID;
+    options.hpa_hugification_threshold = (HUGEPAGE / FXP_ONE) * ratio.value;
     return null;
   }),
   wide('hpa_hugify_delay_ms', 0n, UINT64_MAX, CHECK),
   wide('hpa_min_purge_interval_ms', 0n, UINT64_MAX, CHECK),
   option('hpa_dirty_mult', (options, value) => {
     if (value === '-1') {
-      options.hpa_dirty_mult = 2 ** 32 - 1;
+      options.hpa_dirty_mult = NO_DIRTY_LIMIT;
       return null;
     }
     const ratio = parseFxp(value);
@@ -271,14 +287,14 @@ const HANDLERS: readonly Handler[] = [
   }),
   bool('prof'),
   option('prof_prefix', (options, value) => {
-    options.prof_prefix = value.slice(0, 4096);
+    options.prof_prefix = value.slice(0, PROF_PREFIX_MAX);
     return null;
   }),
   bool('prof_active'),
   bool('prof_thread_active_init'),
-  numeric('lg_prof_sample', 0, 63, CLIP),
+  numeric('lg_prof_sample', 0, LG_INTERVAL_MAX, CLIP),
   bool('prof_accum'),
-  numeric('lg_prof_interval', -1, 63, CHECK_SIGNED),
+  numeric('lg_prof_interval', -1, LG_INTERVAL_MAX, CHECK_SIGNED),
   bool('prof_gdump'),
   bool('prof_final'),
   bool('prof_leak'),
@@ -316,6 +332,7 @@ class ConfParser {
     this.#message = message;
   }
 
+  /** Hands over a line as malloc_printf writes it (malloc_conf_error and its siblings). */
   say(line: string): void {
     const cut = `<jemalloc>: ${line}\n`.slice(0, MESSAGE_MAX_BYTES);
     this.#message(textOfByteString(cut), fromByteString(cut));
@@ -345,6 +362,7 @@ class ConfParser {
     }
   }
 
+  /** Hands a pair to its option, and says what is wrong with it. */
   #takePair(key: string, value: string): void {
     const handler = handlerFor(key);
     const fault = handler === undefined ? 'Invalid conf pair' : handler.take(this.options, value);

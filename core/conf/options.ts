@@ -4,9 +4,9 @@
  * Invariant: names are jemalloc's without `opt_`; a value is what the parser leaves behind, before the adjustments of the boot (boot.ts).
  * Differs: an option whose whole range is exact as a double is a number; one that can hold any 64-bit value is a bigint.
  */
-import { NBINS } from '../sizes/sc.ts';
+import { HUGEPAGE, NBINS } from '../sizes/sc.ts';
 import { defaultSlabPages } from './slab_sizes.ts';
-import type { Fxp } from './fxp.ts';
+import { type Fxp, FXP_ONE } from './fxp.ts';
 
 export type MetadataThp = 'disabled' | 'auto' | 'always';
 export type DssPrecedence = 'disabled' | 'primary' | 'secondary';
@@ -16,6 +16,9 @@ export type ThpMode = 'default' | 'always' | 'never' | 'not supported';
 export type Junk = 'true' | 'false' | 'alloc' | 'free';
 export type ZeroRealloc = 'alloc' | 'free' | 'abort';
 export type ProfTimeResolution = 'default' | 'high';
+
+/** (fxp_t)-1 as hpa_dirty_mult: page slabs may be dirty without limit, and are never purged. */
+export const NO_DIRTY_LIMIT: Fxp = 2 ** 32 - 1;
 
 /** The options. Sizes are bytes, names ending in _ms milliseconds. */
 export interface Options {
@@ -72,7 +75,7 @@ export interface Options {
   hpa_hugification_threshold: number;
   hpa_hugify_delay_ms: bigint;
   hpa_min_purge_interval_ms: bigint;
-  /** 4294967295 stands for -1: purge without limit. */
+  /** NO_DIRTY_LIMIT for -1. */
   hpa_dirty_mult: Fxp;
   hpa_sec_nshards: bigint;
   hpa_sec_max_alloc: bigint;
@@ -148,7 +151,7 @@ export function defaultOptions(): Options {
     retain: true,
     dss: 'secondary',
     narenas: 0,
-    narenas_ratio: 4 * 65536,
+    narenas_ratio: 4 * FXP_ONE,
     bin_shards: new Uint8Array(NBINS).fill(1),
     mutex_max_spin: 600n,
     dirty_decay_ms: 10000,
@@ -177,10 +180,10 @@ export function defaultOptions(): Options {
     max_background_threads: 4096,
     hpa: false,
     hpa_slab_max_alloc: 65536,
-    hpa_hugification_threshold: 1992294,
+    hpa_hugification_threshold: Math.floor((HUGEPAGE * 95) / 100),
     hpa_hugify_delay_ms: 10000n,
     hpa_min_purge_interval_ms: 5000n,
-    hpa_dirty_mult: 16384,
+    hpa_dirty_mult: FXP_ONE / 4,
     hpa_sec_nshards: 4n,
     hpa_sec_max_alloc: 32768n,
     hpa_sec_max_bytes: 262144n,

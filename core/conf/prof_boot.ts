@@ -1,4 +1,8 @@
-/** Options of profiling that decide over each other (jemalloc 5.3.0, src/prof.c, prof_boot1). */
+/**
+ * Options of profiling that decide over each other (jemalloc 5.3.0, src/prof.c, prof_boot1).
+ * Invariant: afterwards prof_leak means prof, and prof_leak_error means prof_leak.
+ * Differs: the interval is given, not kept.
+ */
 import type { ProfOptions } from '../prof/host.ts';
 
 /**

@@ -1,13 +1,14 @@
 /**
  * Pages and shards of the small classes, as options can change them (jemalloc 5.3.0, src/sc.c: slab_size, sc_data_update_slab_size;
  * src/bin.c: bin_update_shard_size).
- * Invariant: a slab holds at least one region and at most 512.
+ * Invariant: a slab holds at least one region and at most BITMAP_MAXBITS.
+ * Differs: pages and shards are columns of the options from the start, where jemalloc makes them when it boots.
  */
 import { indexToSize, NBINS, PAGE, SMALL_MAXCLASS, sizeToIndex } from '../sizes/sc.ts';
 
-/** Regions of the fullest slab: one page of the least class. */
+/** Regions of the fullest slab (BITMAP_MAXBITS, bitmap.h): one page of the least class. */
 const BITMAP_MAXBITS = 512;
-/** Most shards of a bin. */
+/** Most shards of a bin (BIN_SHARDS_MAX, bin_types.h). */
 const BIN_SHARDS_MAX = 64n;
 
 /** Slab pages of each small class as built: the fewest pages that its regions fill without a rest. */

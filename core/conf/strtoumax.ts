@@ -1,20 +1,36 @@
 /**
  * Numbers as jemalloc reads them (jemalloc 5.3.0, src/malloc_io.c, malloc_strtoumax).
  * Invariant: a value is an unsigned 64-bit bigint.
+ * Differs: not at all. The bases are those that its callers ask for.
  */
+import { UINT64_MAX } from '../u64.ts';
 
-const MASK = (1n << 64n) - 1n;
+/** Codes of the characters that numbers are made of. */
+export const ZERO = 48;
+export const NINE = 57;
+const UPPER_A = 65;
+const UPPER_X = 88;
+const UPPER_Z = 90;
+const LOWER_A = 97;
+const LOWER_X = 120;
+const LOWER_Z = 122;
+const SEVEN = 55;
+const TAB = 9;
+const CARRIAGE_RETURN = 13;
+const SPACE = 32;
+/** What is no digit in any base. */
+const NO_DIGIT = 36;
 
 function digitOf(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  if (code >= 65 && code <= 90) return code - 55;
-  if (code >= 97 && code <= 122) return code - 87;
-  return 99;
+  if (code >= ZERO && code <= NINE) return code - ZERO;
+  if (code >= UPPER_A && code <= UPPER_Z) return code - UPPER_A + 10;
+  if (code >= LOWER_A && code <= LOWER_Z) return code - LOWER_A + 10;
+  return NO_DIGIT;
 }
 
 /** Whether `code` is one of the blanks that are skipped before a number. */
 function isBlank(code: number): boolean {
-  return code === 32 || (code >= 9 && code <= 13);
+  return code === SPACE || (code >= TAB && code <= CARRIAGE_RETURN);
 }
 
 /**
@@ -31,10 +47,10 @@ export function strtoumax(text: string, start = 0, base: 0 | 10 = 0): { value: b
   let radix: number = base;
   if (text[at] === '0') {
     const next = text.charCodeAt(at + 1);
-    if (next >= 48 && next <= 55) {
+    if (next >= ZERO && next <= SEVEN) {
       if (radix === 0) radix = 8;
       if (radix === 8) at++;
-    } else if (next === 88 || next === 120) {
+    } else if (next === UPPER_X || next === LOWER_X) {
       if (digitOf(text.charCodeAt(at + 2)) < 16 && radix === 0) {
         radix = 16;
         at += 2;
@@ -49,10 +65,10 @@ export function strtoumax(text: string, start = 0, base: 0 | 10 = 0): { value: b
   for (; ; at++) {
     const digit = digitOf(text.charCodeAt(at));
     if (digit >= radix) break;
-    const next = (value * factor + BigInt(digit)) & MASK;
+    const next = (value * factor + BigInt(digit)) & UINT64_MAX;
     if (next < value) return null;
     value = next;
   }
   if (at === first) return null;
-  return { value: negative ? -value & MASK : value, end: at };
+  return { value: negative ? -value & UINT64_MAX : value, end: at };
 }

@@ -6,7 +6,7 @@
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { pagesMap } from '../base/pages.ts';
-import type { Options } from '../conf/options.ts';
+import { NO_DIRTY_LIMIT, type Options } from '../conf/options.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from '../extent/edata.ts';
 import { registerBoundary } from '../extent/emap.ts';
 import { EDATA_BYTES } from '../extent/extent.ts';
@@ -33,8 +33,6 @@ const MAX_OPS = 16;
 const MS = 1_000_000;
 /** What stands for no extent for want of memory. */
 const OUT_OF_MEMORY = -1 as Extent;
-/** hpa_dirty_mult that stands for no limit, (fxp_t)-1: hpa_dirty_mult:-1. */
-const NO_LIMIT = 2 ** 32 - 1;
 
 /** Where all arenas have their page slabs from (hpa_central_t). */
 export class HpaCentral {
@@ -87,7 +85,7 @@ export class HpaShard {
 
   /** Dirty pages that may stay (hpa_ndirty_max, fxp_mul_frac). */
   get ndirtyMax(): number {
-    if (this.#dirtyMult === NO_LIMIT) return Infinity;
+    if (this.#dirtyMult === NO_DIRTY_LIMIT) return Infinity;
     const { nactive } = this.psset;
     return nactive * (this.#dirtyMult >>> 16) + Math.floor((nactive * (this.#dirtyMult & 0xffff)) / 65536);
   }

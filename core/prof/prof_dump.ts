@@ -17,7 +17,7 @@ export interface DumpTotals {
   readonly leakContexts: number;
 }
 
-/** Characters that one write of the library takes (PROF_DUMP_BUFSIZE less the closing zero). */
+/** Characters that one write of the library takes (PROF_DUMP_BUFSIZE of prof_types.h less the closing zero). */
 const WRITE_CHARACTERS = 65535;
 
 /** The library's static buffer: it is written out only when more follows, so what stays in it is lost if the process ends here. */
@@ -29,6 +29,7 @@ export class DumpBuffer {
     this.#file = file;
   }
 
+  /** Adds text (buf_writer_cb). */
   write(text: string): void {
     this.#pending += text;
     while (this.#pending.length > WRITE_CHARACTERS) {
@@ -37,19 +38,42 @@ export class DumpBuffer {
     }
   }
 
+  /** Writes out what is left (buf_writer_terminate). */
   terminate(): void {
     if (this.#pending !== '') this.#file.write(this.#pending);
     this.#pending = '';
   }
 }
 
+/** Sums of the counters of records that have not expired. */
+interface ThreadSums {
+  /** Row of the record -> its contexts together. */
+  readonly perThread: CntTable;
+  /** One row: all of them. */
+  readonly all: CntTable;
+}
+
+/** Prints a row of counters as "objects: bytes [objects: bytes]", those that are live and those that ever were. */
+type PrintCounts = (table: CntTable, row: number) => string;
+
 /**
  * Writes all but the maps of a dump by a thread whose record is `tdata` (prof_dump_impl).
  * @param unbias False for the raw counts (prof_unbias:false).
+ * @throws ProfDeadlockError if the thread holds a lock that the dump wants.
  */
 export function writeDump(data: ProfData, thread: number, tdata: number, unbias: boolean, buffer: DumpBuffer): DumpTotals {
-  const { tdatas, tctxs, gctxs, backtraces, map, accum, locks } = data;
   data.assertDumpable();
+  const sums = mergeThreads(data, thread, tdata);
+  const print = printCounts(data, unbias);
+  writeHeader(data, sums, print, buffer);
+  const leakContexts = writeContexts(data, print, buffer);
+  const { all } = sums;
+  return { curBytes: all.number(0, Cnt.curBytes), curObjs: all.number(0, Cnt.curObjs), leakContexts };
+}
+
+/** prof_dump_prep: sums up the contexts of each record while the tables of contexts and of records are locked. */
+function mergeThreads(data: ProfData, thread: number, tdata: number): ThreadSums {
+  const { tdatas, tctxs, locks } = data;
   data.enter(tdata);
   locks.prof_thds_data++;
   const perThread = new CntTable(tdatas.length);
@@ -59,32 +83,42 @@ export function writeDump(data: ProfData, thread: number, tdata: number, unbias:
   }
   for (let row = tdatas.first; row >= 0; row = tdatas.next[row]) if (tdatas.expired[row] === 0) all.addRow(0, perThread, row);
   data.leave(thread, tdata);
+  return { perThread, all };
+}
 
-  const counts = (table: CntTable, row: number): string => {
-    if (unbias) {
-      const current = map.dumpText(table.number(row, Cnt.curObjsShiftedUnbiased), table.number(row, Cnt.curBytesUnbiased));
-      if (!accum) return `${current} [0: 0]`;
-      return `${current} [${map.dumpText(table.number(row, Cnt.accumObjsShiftedUnbiased), table.number(row, Cnt.accumBytesUnbiased))}]`;
-    }
-    return `${table.text(row, Cnt.curObjs)}: ${table.text(row, Cnt.curBytes)} [${table.text(row, Cnt.accumObjs)}: ${table.text(row, Cnt.accumBytes)}]`;
+/** prof_dump_print_cnts */
+function printCounts({ map, accum }: ProfData, unbias: boolean): PrintCounts {
+  if (!unbias) {
+    return (table, row) =>
+      `${table.text(row, Cnt.curObjs)}: ${table.text(row, Cnt.curBytes)} [${table.text(row, Cnt.accumObjs)}: ${table.text(row, Cnt.accumBytes)}]`;
+  }
+  return (table, row) => {
+    const current = map.dumpText(table.number(row, Cnt.curObjsShiftedUnbiased), table.number(row, Cnt.curBytesUnbiased));
+    if (!accum) return `${current} [0: 0]`;
+    return `${current} [${map.dumpText(table.number(row, Cnt.accumObjsShiftedUnbiased), table.number(row, Cnt.accumBytesUnbiased))}]`;
   };
+}
 
-  let text = `heap_v2/${1n << BigInt(map.lgSample)}\n  t*: ${counts(all, 0)}\n`;
+/** prof_dump_header: the rate, what all threads come to, and a line for each. */
+function writeHeader({ tdatas, map, locks }: ProfData, { perThread, all }: ThreadSums, print: PrintCounts, buffer: DumpBuffer): void {
+  buffer.write(`heap_v2/${1n << BigInt(map.lgSample)}\n  t*: ${print(all, 0)}\n`);
   locks.prof_thds_data++;
   for (let row = tdatas.first; row >= 0; row = tdatas.next[row]) {
     if (tdatas.expired[row] !== 0) continue;
     const name = tdatas.name[row];
-    text += `  t${tdatas.thrUid[row]}: ${counts(perThread, row)}${name === null ? '' : ` ${name}`}\n`;
+    buffer.write(`  t${tdatas.thrUid[row]}: ${print(perThread, row)}${name === null ? '' : ` ${name}`}\n`);
   }
+}
 
+/** prof_dump_gctx, for every context in its order: its backtrace, what it comes to, and a line for each of its threads. Gives how many have live objects. */
+function writeContexts({ tdatas, tctxs, gctxs, backtraces, accum }: ProfData, print: PrintCounts, buffer: DumpBuffer): number {
   const contextOf = new Int32Array(backtraces.length).fill(-1);
   for (let gctx = 0; gctx < gctxs.length; gctx++) if (gctxs.bt[gctx] >= 0) contextOf[gctxs.bt[gctx]] = gctx;
-  const order = backtraces.inDumpOrder();
   const sum = new CntTable(1);
   const shown = accum ? Cnt.accumObjs : Cnt.curObjs;
   let leakContexts = 0;
-  for (let i = 0; i < order.length; i++) {
-    const gctx = contextOf[order[i]];
+  for (const bt of backtraces.inDumpOrder()) {
+    const gctx = contextOf[bt];
     if (gctx < 0) continue;
     sum.clear(0);
     let rows = 0;
@@ -95,19 +129,15 @@ export function writeDump(data: ProfData, thread: number, tdata: number, unbias:
     }
     if (!sum.isZero(0, Cnt.curObjs)) leakContexts++;
     if (sum.isZero(0, shown)) continue;
-    const sumText = counts(sum, 0);
-    text += `@${backtraces.text(order[i])}\n  t*: ${sumText}\n`;
+    const sumText = print(sum, 0);
+    let text = `@${backtraces.text(bt)}\n  t*: ${sumText}\n`;
     for (let row = gctxs.first[gctx]; row >= 0; row = tctxs.next[row]) {
       if (tdatas.expired[tctxs.tdata[row]] !== 0) continue;
-      text += `  t${tctxs.thrUid[row]}: ${rows === 1 ? sumText : counts(tctxs.cnts, row)}\n`;
+      text += `  t${tctxs.thrUid[row]}: ${rows === 1 ? sumText : print(tctxs.cnts, row)}\n`;
     }
-    if (text.length > WRITE_CHARACTERS) {
-      buffer.write(text);
-      text = '';
-    }
+    buffer.write(text);
   }
-  buffer.write(text);
-  return { curBytes: all.number(0, Cnt.curBytes), curObjs: all.number(0, Cnt.curObjs), leakContexts };
+  return leakContexts;
 }
 
 /** The two lines about leaked memory, or nothing if no sampled byte is live (prof_leakcheck). */

@@ -1,6 +1,6 @@
 /**
  * The fast lane of accounts without a model: calls that allocate, move or free what lives, which are nearly all.
- * Invariant: what a row does here is what `#accountOne` of replay.ts does; a row that is to be counted as anything else ends the stretch untouched.
+ * Invariant: what a row does here is what `#accountOne` of accounts.ts does; a row that is to be counted as anything else ends the stretch untouched.
  * Differs: one loop over many calls, with the totals in locals, written back at the end of the stretch.
  */
 import type { EventBatch } from '../trace/events.ts';

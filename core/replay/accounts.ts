@@ -127,6 +127,7 @@ export class AccountReplay {
     }
   }
 
+  /** Books one row of any kind. */
   #accountOne({ batch, object, old }: NumberedBatch, row: number): void {
     const { op, size, extra, stack } = batch;
     const number = object[row];
@@ -159,6 +160,7 @@ export class AccountReplay {
     return true;
   }
 
+  /** Books a new object. What was live at its address has lost its free: that object ends here. */
   #book(number: number, requested: number, stack: StackIndex): void {
     const live = this.live;
     if (live.has(number)) {
@@ -182,6 +184,7 @@ export class AccountReplay {
     return region;
   }
 
+  /** Counts a free of an address where nothing lives. @throws InputError if that is asked for. */
   protected unknown(ptr: number): void {
     this.skip('free_unknown');
     if (this.#options.unmatched !== 'error') return;
@@ -192,10 +195,12 @@ export class AccountReplay {
     );
   }
 
+  /** The event in progress, as a place of errors. */
   protected get eventPlace(): string {
     return `${this.#options.name ?? 'trace'}: event ${this.eventCount}`;
   }
 
+  /** Counts an event that was not taken. */
   protected skip(reason: keyof Skipped): void {
     this.skipped[reason] = (this.skipped[reason] ?? 0) + 1;
   }

@@ -229,6 +229,7 @@ export class Replay extends AccountReplay {
     return heap.tsds[thread];
   }
 
+  /** Runs the first `rows` events of a batch through the model, or only books them. @throws InputError where the real library would never return. */
   protected override runRows(numbers: NumberedBatch, rows: number): void {
     if (this.#options.model === false) {
       super.runRows(numbers, rows);
@@ -499,6 +500,7 @@ export class Replay extends AccountReplay {
     this.#peak = modelBytes(this.heap);
   }
 
+  /** Ends the replay. @throws Error, with `audit`, if the stacks of the trace are not sound. */
   override finish(partial: boolean): void {
     if (this.ledger.newPeak && this.#options.model !== false) this.#takePeak();
     super.finish(partial);
@@ -510,6 +512,7 @@ export class Replay extends AccountReplay {
     }
   }
 
+  /** What the replay comes to, as it stands now. */
   summary(): ReplaySummary {
     const { ledger, trace } = this;
     const end = modelBytes(this.heap);

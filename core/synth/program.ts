@@ -56,11 +56,13 @@ class AddressStack {
   #items = new Float64Array(16);
   length = 0;
 
+  /** Puts an address on top. */
   push(address: number): void {
     if (this.length === this.#items.length) this.#items = grown(this.#items, this.length + 1);
     this.#items[this.length++] = address;
   }
 
+  /** Takes the top address, of a stack that is not empty. */
   pop(): number {
     return this.#items[--this.length];
   }
@@ -136,6 +138,8 @@ export class Program {
     this.#now += nanoseconds;
   }
 
+  // calls of a thread of the program, each an event: sizes are bytes, and what they give is the row of a live block
+
   malloc(thread: number, size: number, site: Site): Block {
     return this.#allocate(Op.malloc, thread, size, 0, size, site);
   }
@@ -199,6 +203,7 @@ export class Program {
     this.#batch.length = 0;
   }
 
+  /** What the program has done so far. */
   truth(): ProgramTruth {
     const leaks = this.#sites
       .map(({ name, functions }, site) => ({

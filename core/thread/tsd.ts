@@ -66,6 +66,7 @@ export class Tsd {
   /** State of the thread's PRNG, low word first. */
   readonly prng: Uint32Array = new Uint32Array(2);
   #tcache: Tcache | null = null;
+  /** thread.tcache.enabled */
   tcacheEnabled = false;
   #arena: Arena | null = null;
   /** Arena for the library's own allocations. */
@@ -126,6 +127,7 @@ export class Tsd {
     this.#words[STATE] = state;
   }
 
+  /** How deep the thread is within the library (reentrancy_level): above 0 it has no cache, no samples, and arena 0. */
   get reentrancy(): number {
     return this.#words[REENTRANCY];
   }
@@ -143,6 +145,7 @@ export class Tsd {
     this.#words[TICK] = ticks;
   }
 
+  /** Its thread cache; null if it has none. */
   get tcache(): Tcache | null {
     return this.#tcache;
   }

@@ -3,7 +3,7 @@
  * Invariant: options in jemalloc's order, stats_print and stats_print_opts twice, as there.
  */
 import { formatFxp } from '../../conf/fxp.ts';
-import { HPA_OPTION_NAMES, type Options, TCACHE_OPTION_NAMES } from '../../conf/options.ts';
+import { HPA_OPTION_NAMES, NO_DIRTY_LIMIT, type Options, TCACHE_OPTION_NAMES } from '../../conf/options.ts';
 import { indexToSize, NBINS, PAGE, QUANTUM } from '../../sizes/sc.ts';
 import { VERSION } from '../../version.ts';
 import { CONFIG } from '../config.ts';
@@ -123,6 +123,6 @@ export function printGeneral(print: Print, narenas: number): void {
 }
 
 function optionValue(options: Readonly<Options>, key: keyof Options): EmitValue {
-  if (key === 'hpa_dirty_mult') return options.hpa_dirty_mult === 2 ** 32 - 1 ? '-1' : formatFxp(options.hpa_dirty_mult);
+  if (key === 'hpa_dirty_mult') return options.hpa_dirty_mult === NO_DIRTY_LIMIT ? '-1' : formatFxp(options.hpa_dirty_mult);
   return options[key] as EmitValue;
 }
