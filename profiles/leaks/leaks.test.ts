@@ -217,6 +217,11 @@ describe('text', () => {
     expect(leaksToJson(report)).not.toHaveProperty('requested');
   });
 
+  test('has a line for a frame without a name', () => {
+    const text = formatLeaks(leaksFromProfile(readCollapsed('main;;leak 8\n', 'a.folded')));
+    expect(text).toContain('\n     leak\n     (no name)\n     main\n');
+  });
+
   test('cuts nothing of what it says of all sizes', () => {
     const recording = new Recording();
     recording.malloc(recording.stack('leak'), 3000);

@@ -127,7 +127,8 @@ function when(first: number, last: number, { timed, endTime }: LeakReport): stri
 function frameText({ name, file, line, module, offset }: PathFrame, width: number, style: Style): string {
   const place = file === undefined ? module : line === undefined ? file : `${file}:${line}`;
   // A frame's name comes first; where it is from takes what is left of the line.
-  const shown = truncate(offset === undefined ? printable(name) : `${printable(name)}+0x${offset.toString(16)}`, width);
+  const known = printable(name) || '(no name)';
+  const shown = truncate(offset === undefined ? known : `${known}+0x${offset.toString(16)}`, width);
   const left = width - columnsOf(shown) - 2;
   if (place === undefined || left < 8) return shown;
   return `${shown}  ${style.dim}${truncate(printable(tail(place)), left)}${style.off}`;

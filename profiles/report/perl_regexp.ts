@@ -4,6 +4,19 @@
  * Differs: names are characters, which jeprof has as bytes of UTF-8; `\w`, `\d`, `\s` and case are those of ASCII, as they are of bytes.
  * Every literal, class and group is written anew, so that nothing depends on how the engine would have read it.
  */
+import {
+  CASED,
+  CATEGORIES,
+  type CharacterSet,
+  complement,
+  LAST,
+  POSIX,
+  type Range,
+  SETS,
+  setSource,
+  setText,
+  withBothCases,
+} from './character_sets.ts';
 
 /** A pattern that is none, or has what this engine lacks: what is wrong, and what helps. */
 export class PatternError extends Error {
@@ -26,53 +39,7 @@ export function perlRegExp(text: string): RegExp {
   }
 }
 
-/** Code points, both ends included. */
-type Range = readonly [first: number, last: number];
-
-/** Characters by ranges, and by classes of the engine. */
-interface CharacterSet {
-  readonly ranges: readonly Range[];
-  readonly properties: readonly string[];
-}
-
-const LAST = 0x10ffff;
-
-/** Ranges by their ends: `09AZ`. */
-function rangesOf(ends: string): Range[] {
-  const points = Array.from(ends, (character) => character.codePointAt(0) ?? 0);
-  return Array.from({ length: points.length / 2 }, (_, i): Range => [points[2 * i], points[2 * i + 1]]);
-}
-
-const POSIX = new Map(
-  Object.entries({
-    alnum: '09AZaz',
-    alpha: 'AZaz',
-    ascii: '\0\x7f',
-    blank: '\t\t  ',
-    cntrl: '\0\x1f\x7f\x7f',
-    digit: '09',
-    graph: '!~',
-    lower: 'az',
-    print: ' ~',
-    punct: '!/:@[`{~',
-    space: '\t\r  ',
-    upper: 'AZ',
-    word: '09AZ__az',
-    xdigit: '09AFaf',
-  }).map(([name, ends]) => [name, rangesOf(ends)]),
-);
-/** Escapes that stand for one of several characters; the capital letter for any other. */
-const SETS = new Map<string, readonly Range[]>([
-  ['d', POSIX.get('digit') ?? []],
-  ['s', POSIX.get('space') ?? []],
-  ['w', POSIX.get('word') ?? []],
-  ['h', rangesOf('\t\t  \u00a0\u00a0\u1680\u1680\u2000\u200a\u202f\u202f\u205f\u205f\u3000\u3000')],
-  ['v', rangesOf('\n\r\x85\x85\u2028\u2029')],
-]);
 const ESCAPES: ReadonlyMap<string, number> = new Map(Object.entries({ t: 9, n: 10, f: 12, r: 13, e: 27, a: 7 }));
-/** General categories of Unicode that both engines know by these names; of the cased ones any is meant where case does not count. */
-const CATEGORIES = /^(?:C[cfno]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?)$/;
-const CASED = /^L[ltu]$/;
 const START = '(?<![^])';
 const END = '(?![^])';
 
@@ -451,16 +418,9 @@ class Translation {
     return this.#point();
   }
 
-  /** The same with the other case of each letter, where case does not count. */
-  #cased({ ranges, properties }: CharacterSet): CharacterSet {
-    if (!this.#flags.i) return { ranges, properties };
-    const other = (from: number, to: number, change: number) =>
-      ranges.flatMap(([first, last]): Range[] => {
-        const least = Math.max(first, from);
-        const most = Math.min(last, to);
-        return least > most ? [] : [[least + change, most + change]];
-      });
-    return { ranges: [...ranges, ...other(0x41, 0x5a, 32), ...other(0x61, 0x7a, -32)], properties };
+  /** The same, and where case does not count with the other case of each letter. */
+  #cased(set: CharacterSet): CharacterSet {
+    return this.#flags.i ? withBothCases(set) : set;
   }
 }
 
@@ -475,30 +435,6 @@ function pointOf(digits: string, base: number): number {
   const point = digits === '' ? 0 : Number.parseInt(digits, base);
   if (point > LAST) throw new PatternError(`${digits} is no character`);
   return point;
-}
-
-function complement(ranges: readonly Range[]): Range[] {
-  const result: Range[] = [];
-  let next = 0;
-  for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
-    if (first > next) result.push([next, first - 1]);
-    next = Math.max(next, last + 1);
-  }
-  if (next <= LAST) result.push([next, LAST]);
-  return result;
-}
-
-const pointText = (point: number) => {
-  const character = String.fromCodePoint(point);
-  return /^[0-9A-Za-z_]$/.test(character) ? character : `\\u{${point.toString(16)}}`;
-};
-const setText = ({ ranges, properties }: CharacterSet) =>
-  ranges.map(([first, last]) => (first === last ? pointText(first) : `${pointText(first)}-${pointText(last)}`)).join('') +
-  properties.join('');
-
-function setSource(set: CharacterSet): string {
-  const [[first, last] = [0, 1]] = set.ranges;
-  return set.ranges.length === 1 && set.properties.length === 0 && first === last ? pointText(first) : `[${setText(set)}]`;
 }
 
 function unknown(
