@@ -332,6 +332,16 @@ test('ltrace: scripts and static programs, which it does not start, and a progra
   expect(stderr).not.toContain('see it with');
 });
 
+test('heaptrack: a script that executes a program, of which nothing is recorded, is no recording', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const script = join(folder, 'wrapper.sh');
+  writeFileSync(script, '#!/bin/sh\nexec ls /\n', { mode: 0o755 });
+  expect(await run(['record', '--with', 'heaptrack', '-o', join(folder, 'wrapped.trace'), '--', script])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('heaptrack: recorded no call of the allocator\nhint: does the process itself allocate'),
+  });
+});
+
 test('heaptrack: a static program, for which it would wait for ever', async ({ skip }) => {
   skip(!needsTool('heaptrack', 'gcc'));
   const program = join(folder, 'unseen');

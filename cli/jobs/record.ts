@@ -125,7 +125,7 @@ async function recordWithin(
     watch?.cut();
     if (recorded.header !== undefined) addTo(file, recordingFacts(recorded.header, recorded.threads));
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
-    return { ...recorded, notes: [...recorded.notes, ...lost], events: watch?.events };
+    return { ...recorded, notes: [...recorded.notes, ...lost], events: recorded.sawNone === true ? 0 : watch?.events };
   } finally {
     progress.done();
     clearInterval(looker);

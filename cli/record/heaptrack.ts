@@ -62,6 +62,8 @@ export const heaptrack: Recorder = {
       const said = linesOf(counts).filter((line) => line !== 'heaptrack stats:');
       return {
         exitCode,
+        // A program that executes another one before heaptrack has written anything leaves nothing.
+        sawNone: said.includes('allocations: 0'),
         notes: [
           'heaptrack does not tell threads apart: all calls are in one',
           ...(said.length === 0 ? [] : [`heaptrack counts ${said.join(', ')}`]),

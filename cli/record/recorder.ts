@@ -14,6 +14,8 @@ export interface Recorded {
   readonly exitCode: number;
   /** Messages for the user, one sentence each. */
   readonly notes: readonly string[];
+  /** True if the recorder says that it saw no call. */
+  readonly sawNone?: boolean;
   /** What there is to know of the process, for a recorder that does not write it down itself. */
   readonly header?: TraceHeader;
   /** Thread id -> name, where the recorder does not write them down. */
