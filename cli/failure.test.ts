@@ -10,6 +10,13 @@ test('bad input is a line with place and fact, and one with the remedy', () => {
   });
 });
 
+test('the command line adds the remedy where the library has none', () => {
+  const hintOf = (place: string) => explain(new InputError(place, 'is wrong'), 'replay').text.split('\n')[1];
+  expect(hintOf('a.ndjson:3')).toBe('hint: mend that line, or leave it out');
+  expect(hintOf('--ncpus')).toBe('hint: jereplay replay --help says what it takes');
+  expect(hintOf('a.ndjson')).toBe('');
+});
+
 test("a file's error is bad input", () => {
   const read = (path: string) => {
     try {

@@ -29,15 +29,23 @@ function isRefusedMemory(error: unknown): boolean {
   return error instanceof RangeError && /^WebAssembly\b.*\b(?:memory|Memory)\b/.test(error.message);
 }
 
-/** What a failed command prints on stderr and how it exits. */
-export function explain(error: unknown): { text: string; code: number } {
+/** The remedy where the library has none: for a line of a recording, and for a flag. */
+function remedyFor(place: string, command: string | undefined): string | undefined {
+  if (/:\d+$/.test(place)) return 'mend that line, or leave it out';
+  if (place.startsWith('--') && command !== undefined) return `jereplay ${command} --help says what it takes`;
+  return undefined;
+}
+
+/** What a failed command prints on stderr and how it exits. @param command its name, where it has one */
+export function explain(error: unknown, command?: string): { text: string; code: number } {
   const known = isRefusedMemory(error)
     ? outOfAddressSpace()
     : isSystemError(error) && error.path !== undefined
       ? ofFile(error, error.path)
       : error;
   if (known instanceof InputError) {
-    const hint = known.hint === undefined ? '' : `hint: ${oneLine(known.hint)}\n`;
+    const remedy = known.hint ?? remedyFor(known.place, command);
+    const hint = remedy === undefined ? '' : `hint: ${oneLine(remedy)}\n`;
     return { text: `${oneLine(known.place)}: ${oneLine(known.fact)}\n${hint}`, code: EXIT_BAD_INPUT };
   }
   const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);

@@ -52,7 +52,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
     else await parser(settled, version).parseAsync();
   } catch (error) {
     if (error instanceof ReaderGone) return;
-    const { text, code } = explain(error);
+    const { text, code } = explain(error, isCommand(args[0]) ? args[0] : undefined);
     process.stderr.write(text);
     process.exitCode = code;
   } finally {

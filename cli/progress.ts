@@ -2,6 +2,7 @@
  * A line on the terminal that says how far a long job is; nothing at all when stderr is not a terminal.
  */
 import { formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
+import { widthOf } from './terminal.ts';
 
 /** Milliseconds between two drawings, and before the first one: a short job draws nothing. */
 const INTERVAL_MS = 150;
@@ -20,11 +21,13 @@ export function progressText(bytes: number, size: number | undefined, events: nu
 export interface Progress {
   /** How far the job is: bytes read of the input's size (undefined for a pipe) and events taken. Cheap enough for every chunk. */
   at(bytes: number, size: number | undefined, events: number): void;
+  /** How far it is, in words of its own. */
+  say(text: string): void;
   /** Clears the line. */
   done(): void;
 }
 
-const SILENT: Progress = { at() {}, done() {} };
+const SILENT: Progress = { at() {}, say() {}, done() {} };
 
 /**
  * Progress under a title such as the input's name.
@@ -36,14 +39,17 @@ export function showProgress(title: string, quiet: boolean): Progress {
   const start = performance.now();
   let next = start + INTERVAL_MS;
   let drawn = false;
+  /** Draws what `text` gives, if it is time to. */
+  const draw = (text: (now: number) => string) => {
+    const now = performance.now();
+    if (now < next) return;
+    next = now + INTERVAL_MS;
+    drawn = true;
+    stderr.write(`\r\u001b[K${`${title}: ${text(now)}`.slice(0, widthOf(stderr))}`);
+  };
   return {
-    at(bytes, size, events) {
-      const now = performance.now();
-      if (now < next) return;
-      next = now + INTERVAL_MS;
-      drawn = true;
-      stderr.write(`\r\u001b[K${`${title}: ${progressText(bytes, size, events, now - start)}`.slice(0, stderr.columns)}`);
-    },
+    at: (bytes, size, events) => draw((now) => progressText(bytes, size, events, now - start)),
+    say: (text) => draw(() => text),
     done() {
       if (drawn) stderr.write('\r\u001b[K');
       drawn = false;

@@ -12,22 +12,26 @@ import type { SweepTask } from './sweep_thread.ts';
 /** Bytes of a recording in the compact form, some 100,000 events, that take longer to replay than a thread takes to start. */
 const LEAST_BYTES = 1 << 20;
 
-/** Rows of the recording at `path` under each option string; if the signal fires, of those that were done by then. */
+/** Rows of the recording at `path` under each option string; if the signal fires, of those that were done by then. `onRow` is called after each. */
 export async function runUnderEach(
   confs: readonly string[],
   path: string,
   options: SweepOptions,
   signal: AbortSignal,
+  onRow: (done: number) => void,
 ): Promise<SweepRun[]> {
   const rows: (SweepRun | undefined)[] = [];
   const threads = Math.min(availableParallelism(), confs.length);
   let next = 0;
+  let done = 0;
   /** Takes strings as long as there are any. What is broken off in the middle says nothing. */
   const work = async (run: (conf: string) => Promise<SweepRun>) => {
     while (next < confs.length && !signal.aborted) {
       const at = next++;
       const row = await run(confs[at]);
-      if (!signal.aborted) rows[at] = row;
+      if (signal.aborted) return;
+      rows[at] = row;
+      onRow(++done);
     }
   };
   if (threads < 2 || statSync(path).size < LEAST_BYTES) await work((conf) => runUnder(conf, path, options));

@@ -28,7 +28,7 @@ export async function runTrace(
   try {
     await feed(replay, path, args, source, false, () => look(replay));
   } catch (error) {
-    if (error instanceof UnsupportedOption) throw new InputError(CONF, error.message);
+    if (error instanceof UnsupportedOption) throw new InputError(CONF, error.message, 'give that option another value, or leave it out');
     throw error;
   }
   return replay;

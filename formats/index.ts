@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { endsEarly, faultOf, HEAD_BYTES, type Input, openInput, peek, type Source } from './input.ts';
+import { endsEarly, faultOf, HEAD_BYTES, type Input, NOTHING_WRITTEN, openInput, peek, type Source } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -82,19 +82,22 @@ function formatAmid(own: TraceFormat, lines: Uint8Array): string | undefined {
   return found !== undefined && found !== own && found.sniff(lines) >= SURE_AMID ? found.name : undefined;
 }
 
+/** Remedy for what is no recording at all. */
+const RECORDING_ITSELF = 'name the recording itself';
+
 /** The error for an input that no format knows: what it is, if that can be told, or its first line. */
 function unknownInput(head: Uint8Array, name: string): InputError {
   const other = nameOther(head);
-  if (other !== undefined) return new InputError(name, `is ${other.what}, not a trace`, other.hint);
+  if (other !== undefined) return new InputError(name, `is ${other.what}, not a trace`, other.hint ?? RECORDING_ITSELF);
   const compared = `compared with ${FORMATS.map((format) => format.name).join(', ')}`;
   const nul = head.indexOf(0);
-  if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`);
+  if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`, RECORDING_ITSELF);
   let line = 1;
   let start = 0;
   while (start < head.length && (head[start] === 0x0a || head[start] === 0x0d)) {
     if (head[start++] === 0x0a) line++;
   }
-  if (start === head.length) return new InputError(name, `holds nothing but line ends (${compared})`);
+  if (start === head.length) return new InputError(name, `holds nothing but line ends (${compared})`, NOTHING_WRITTEN);
   const end = head.indexOf(0x0a, start);
   return new InputError(
     `${name}:${line}`,

@@ -112,16 +112,24 @@ const FAULTS: Readonly<Record<CompressionFault, string>> = {
   trailed: 'something follows the compressed data that is none; it is passed over',
 };
 
+/** Remedy for an input that is there and says nothing. */
+export const NOTHING_WRITTEN = 'see what the recorder said: it has written nothing';
+
 /** What to say of an input that gives no bytes once `layers` of compression are taken off. */
 function noneOf(name: string, layers: number, fault: CompressionFault | undefined): InputError {
-  if (fault === 'cut') return new InputError(name, 'the compressed file breaks off before any of it can be decompressed');
+  if (fault === 'cut')
+    return new InputError(
+      name,
+      'the compressed file breaks off before any of it can be decompressed',
+      'copy it again, or let the recorder end before it is read',
+    );
   if (fault !== undefined)
     return new InputError(
       name,
       'the compressed file is damaged, and nothing could be decompressed',
       'see what gzip -dc or zstd -dc still gives',
     );
-  return new InputError(name, layers === 0 ? 'is empty' : 'is empty once decompressed');
+  return new InputError(name, layers === 0 ? 'is empty' : 'is empty once decompressed', NOTHING_WRITTEN);
 }
 
 const MARK_BYTES = 3;
@@ -159,7 +167,7 @@ export function isZstd(head: Uint8Array): boolean {
 function sizeOf(path: string): number | undefined {
   try {
     const stats = statSync(path);
-    if (stats.isDirectory()) throw new InputError(path, 'is a directory');
+    if (stats.isDirectory()) throw new InputError(path, 'is a directory', 'name a file in it');
     return stats.isFile() ? stats.size : undefined;
   } catch (error) {
     throw asInputError(error, path);
@@ -186,8 +194,16 @@ function asInputError(error: unknown, name: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   // Node itself refuses names that hold NUL.
   const fact = code === 'ERR_INVALID_ARG_VALUE' ? 'is not a file name' : SYSTEM_FACTS.get(code ?? '');
-  return fact === undefined ? error : new InputError(name, fact);
+  return fact === undefined ? error : new InputError(name, fact, INPUT_HINTS.get(code ?? ''));
 }
+
+/** What helps where the system does not give an input. */
+const INPUT_HINTS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'name a file that is there, or - for standard input'],
+  ['ENOTDIR', 'name a file that is there, or - for standard input'],
+  ['EISDIR', 'name a file in it'],
+  ['EACCES', 'ls -l shows who may read it'],
+]);
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, input: { bytesRead: number }): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {

@@ -9,6 +9,7 @@ import { EXIT_BAD_INPUT } from '../failure.ts';
 import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
 import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { showProgress } from '../progress.ts';
 import { parseCount } from '../settings.ts';
 import { standardInputText } from '../standard_input.ts';
 import type { SweepOptions } from '../sweep_run.ts';
@@ -61,15 +62,17 @@ export async function sweep(args: SweepArgs): Promise<void> {
 /** Reads the recording into `trace` and a copy in the compact form, which is read once for each option string. */
 async function runsOf(args: SweepArgs, trace: Trace, confs: readonly string[], options: SweepOptions): Promise<SweepRun[]> {
   const folder = new TemporaryFolder('a copy of the trace is kept there');
+  const progress = showProgress(args.trace, args.quiet === true);
   try {
     const path = folder.file('trace.jrt');
     return await interruptible(async (stop) => {
       await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
-      return runUnderEach(confs, path, options, stop);
+      return runUnderEach(confs, path, options, stop, (done) => progress.say(`${done} of ${confs.length} option strings`));
     });
   } catch (error) {
     throw folder.told(error);
   } finally {
+    progress.done();
     folder.remove();
   }
 }
