@@ -81,6 +81,13 @@ test('standard output by its name in the file system', () => {
   expect(readFileSync(path('named'), 'utf8')).toBe(readFileSync(path('dash'), 'utf8'));
 });
 
+test('--quiet keeps the summary where nothing else is asked for', () => {
+  const summary = shell('jereplay replay trace.ndjson').stdout;
+  expect(summary).toContain('3 allocations');
+  expect(shell('jereplay replay trace.ndjson --quiet').stdout).toBe(summary);
+  expect(shell('jereplay replay trace.ndjson --quiet --heap /dev/null').stdout).toBe('');
+});
+
 describe('where the reader of a result leaves early', () => {
   test('the others are written', () => {
     const { stdout } = shell(`jereplay replay trace.ndjson --quiet --stats - --leaks left.txt | head -c1; echo " \${PIPESTATUS[0]}"`);
@@ -144,7 +151,10 @@ test.each([
 test('Ctrl-C while a further part comes in on standard input', async () => {
   const child = start(['convert', trace, '-', '-o', '-']);
   const done = finished(child);
-  await sleep(500);
+  child.stdin?.on('error', () => {});
+  // More than a pipe holds: once it is written, the program has begun to read.
+  await new Promise((resolve) => child.stdin?.write(allocations(20_000), resolve));
   child.kill('SIGINT');
-  expect((await done).code).toBe(2);
+  const { code, stderr } = await done;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('note: interrupted: this is of the trace up to there\n') });
 });

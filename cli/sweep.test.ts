@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReplaySummary } from '../core/replay/replay.ts';
-import { ResidentBytes } from './resident_bytes.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { finished, run, start } from './testing.ts';
 
@@ -138,19 +137,4 @@ describe('sweep', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/none: cannot be read: .*\nhint: --confs-from takes/);
   });
-});
-
-test('what is resident counts until the next look', () => {
-  const resident = new ResidentBytes();
-  for (const [time, bytes] of [
-    [100, 4096],
-    [200, 8192],
-    [500, 0],
-  ])
-    resident.at(time, bytes);
-  expect(resident.mean).toBe((100 * 4096 + 300 * 8192) / 400);
-  expect(resident.most).toBe(8192);
-  const still = new ResidentBytes();
-  still.at(7, 4096);
-  expect(still.mean).toBe(4096);
 });

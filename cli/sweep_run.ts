@@ -1,10 +1,9 @@
 /**
  * A row of a sweep: one recording under one option string.
  */
+import { purgedByDecay, ResidentBytes } from '../core/replay/residency.ts';
 import { modelBytes, type Replay, type ReplayOptions } from '../core/replay/replay.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import { PAGE } from '../core/sizes/sc.ts';
-import { ResidentBytes } from './resident_bytes.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { CONF, runTrace } from './trace_run.ts';
 
@@ -34,8 +33,7 @@ export async function runUnder(conf: string, path: string, options: SweepOptions
     return { ...row, messages: [error.place === CONF ? error.fact : `${error.place}: ${error.fact}`] };
   }
   const { events, requested_bytes_peak, model } = replay.summary();
-  const purged = replay.heap.arenas.flatMap((arena) => (arena === undefined ? [] : [arena.decayDirty, arena.decayMuzzy]));
-  const sum = (of: (decay: (typeof purged)[number]) => number) => purged.reduce((total, decay) => total + of(decay), 0);
+  const purged = purgedByDecay(replay.heap);
   return {
     ...row,
     messages: replay.confError ? messages.flatMap((text) => text.split('\n').filter((line) => line.startsWith('<jemalloc>'))) : [],
@@ -49,8 +47,8 @@ export async function runUnder(conf: string, path: string, options: SweepOptions
         end: model.end.resident,
       },
       model,
-      purged_bytes: sum((decay) => decay.purged) * PAGE,
-      madvise_calls: sum((decay) => decay.nmadvise),
+      purged_bytes: purged.bytes,
+      madvise_calls: purged.calls,
     },
   };
 }

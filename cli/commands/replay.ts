@@ -29,6 +29,7 @@ export default command(
       json: { type: 'boolean', describe: 'The summary as one JSON object' },
       ...SYMBOL_FLAGS,
       ...INPUT_FLAGS,
+      quiet: { type: 'boolean', describe: 'No progress, no notes on stderr, and no summary beside results' },
     }),
   async (args) => (await import('../jobs/replay.ts')).replay(args),
 );

@@ -115,9 +115,10 @@ function unlessGone(write: () => void): void {
   }
 }
 
-/** Whether the summary for people goes to standard output. */
+/** Whether the summary for people goes to standard output: not where a result does, nor beside results where quiet is asked for. */
 function printsSummary(args: ReplayArgs, paths: ReadonlyMap<Result, string>): boolean {
-  return args.json !== true && args.quiet !== true && !writtenPaths(args, paths).some(isStandardOutput);
+  const written = writtenPaths(args, paths);
+  return args.json !== true && !(args.quiet === true && written.length > 0) && !written.some(isStandardOutput);
 }
 
 /** A configuration that says itself whether profiling is on. */
