@@ -92,6 +92,43 @@ describe('tables', () => {
     expect(names.find(({ pc }) => pc === 0x7f2de18d44a3n)).toEqual({ pc: 0x7f2de18d44a3n, module: 'libstdc++.so.6.0.30' });
   });
 
+  test('libbpf-tools print less indented tables, with numbered frames', () => {
+    const text = [
+      'Attaching to pid 7, Ctrl+C to quit.',
+      '[13:5:9] Top 2 stacks with outstanding allocations:',
+      '312 bytes in 1 allocations from stack',
+      '\taddr = 0x55b85204a2a0 size = 312',
+      '\t0 [<000055b85204324c>] leak_session+0xe [leaky]',
+      '\t1 [<000055b85204360c>] std::vector<int, std::allocator<int> >::f(int)+0xb2 /src/my app/leaky.cc:29',
+      '\t2 [<000055b852043714>] main+0x0 /opt/leaky:0',
+      '\t3 [<00007f155652324a>] [libc.so.6]',
+      '\t4 [<00007f1556523305>] <null sym>',
+      '4096 bytes in 2 allocations from stack',
+      '\t0 [<000055b852043210>] init+0x10\n',
+    ].join('\n');
+    expect(memleak.sniff(utf8.encode(text))).toBeGreaterThan(0.5);
+    expect(summary(utf8.encode(text))).toEqual([
+      { bytes: 4096, objects: 2, stack: [{ pc: 0x55b852043210n, fn: 'init', offset: 0x10 }] },
+      {
+        bytes: 312,
+        objects: 1,
+        stack: [
+          { pc: 0x55b85204324cn, fn: 'leak_session', offset: 0xe, module: 'leaky' },
+          {
+            pc: 0x55b85204360cn,
+            fn: 'std::vector<int, std::allocator<int> >::f(int)',
+            offset: 0xb2,
+            file: '/src/my app/leaky.cc',
+            line: 29,
+          },
+          { pc: 0x55b852043714n, fn: 'main', offset: 0, module: '/opt/leaky' },
+          { pc: 0x7f155652324an, module: 'libc.so.6' },
+          { pc: 0x7f1556523305n },
+        ],
+      },
+    ]);
+  });
+
   test('a table that is cut is not the last', () => {
     const whole = '[1] Top 2 stacks with outstanding allocations:\n\t8 bytes in 1 allocations from stack\n\t\tf+0x1 [a]\n';
     expect(summary(utf8.encode(`${whole}[2] Top 2 stacks with outstanding allocations:\n\t9 bytes in 1 alloca`))[0].bytes).toBe(8);

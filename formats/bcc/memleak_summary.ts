@@ -5,6 +5,13 @@
  *     	21528 bytes in 69 allocations from stack
  *     		0x000055b85204324c	leak_session+0xe [leaky]
  *
+ * The memleak of libbpf-tools (print_stack_frames in its memleak.c) indents less and numbers frames, and names the source where it can:
+ *
+ *     21528 bytes in 69 allocations from stack
+ *     	0 [<000055b85204324c>] leak_session+0xe [leaky]
+ *     	1 [<000055b85204360c>] handle+0xb2 /src/leaky.c:29
+ *     	2 [<00007f155652324a>] <null sym>
+ *
  * Invariant: contexts are those of the last table, largest first; a table that the input's end cuts is dropped for the one before it,
  * unless it is the only one.
  * What the format cannot say: anything below the top of the table, and what was allocated in all.
@@ -19,9 +26,11 @@ import { LineScanner } from '../shared/lines.ts';
 export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
 
 const HEADING = /\bTop (\d+) stacks with outstanding allocations/;
-const CONTEXT = /^\t(\d+) bytes in (\d+) allocations from stack$/;
+const CONTEXT = /^\t?(\d+) bytes in (\d+) allocations from stack$/;
 /** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
 const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/s;
+
+const NUMBERED_FRAME = /^\t\d+ \[<([0-9a-f]{16})>\](?: <null sym>|(?: (.*?)\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\]| (.+):(\d{1,10}))?)$/s;
 
 /** Outstanding allocations of one stack. */
 export interface OutstandingContext {
@@ -79,8 +88,8 @@ export class MemleakSummaryReader {
     if (context !== null) {
       this.#open = { bytes: Number(context[1]), objects: Number(context[2]), stack: [] };
       this.#current.push(this.#open);
-    } else if (line.startsWith('\t\t') && this.#open !== undefined) {
-      const frame = frameOf(line);
+    } else if (line.startsWith('\t') && this.#open !== undefined) {
+      const frame = line.startsWith('\t\t') ? frameOf(line) : numberedFrameOf(line);
       if (frame !== undefined) this.#open.stack.push(frame);
     }
   }
@@ -121,5 +130,20 @@ function frameOf(line: string): Frame | undefined {
     ...(fn === '' || fn === '[unknown]' ? {} : { fn }),
     ...(offset === undefined ? {} : { offset: Number.parseInt(offset, 16) }),
     ...(module === undefined || module === 'unknown' ? {} : { module }),
+  };
+}
+
+function numberedFrameOf(line: string): Frame | undefined {
+  const match = NUMBERED_FRAME.exec(line);
+  if (match === null) return undefined;
+  const [, pc, fn, offset, dso, place, row] = match as (string | undefined)[];
+  // Without a source, the file of the code stands in its place, at line 0.
+  const isSource = place !== undefined && row !== '0';
+  const module = dso ?? (isSource ? undefined : place);
+  return {
+    pc: BigInt(`0x${pc}`),
+    ...(fn === undefined ? {} : { fn, offset: Number.parseInt(offset ?? '0', 16) }),
+    ...(module === undefined ? {} : { module }),
+    ...(isSource ? { file: place, line: Number(row) } : {}),
   };
 }
