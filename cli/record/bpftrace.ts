@@ -142,11 +142,7 @@ async function follow(process: Observed, tracer: ChildProcess, drained: Lines, f
   await until(over, Infinity);
   if (!signal.aborted && isGone(tracer)) {
     process.resume();
-    throw new InputError(
-      'bpftrace',
-      `ended before the program (${tracer.signalCode ?? `exit code ${tracer.exitCode}`})`,
-      `what it wrote until then is in ${file}`,
-    );
+    throw new InputError('bpftrace', `ended before the program (${endOf(tracer)})`, `what it wrote until then is in ${file}`);
   }
 }
 
@@ -154,12 +150,22 @@ async function follow(process: Observed, tracer: ChildProcess, drained: Lines, f
 async function drain(tracer: ChildProcess, drained: Lines, { say }: Window): Promise<readonly string[]> {
   // To be named, with whatever name, is what the script waits for.
   writeFileSync('/proc/self/comm', readFileSync('/proc/self/comm'));
-  const over = () => isGone(tracer) || drained.count() >= cpus().length;
-  if (await until(over, SAID_MS)) return [];
-  say('the recording is over; bpftrace writes out what it holds of it');
-  return (await until(over, DRAIN_MS))
-    ? []
-    : [`bpftrace had not written all calls after ${DRAIN_MS / 1000} seconds: the last ones are missing`];
+  const all = () => drained.count() >= cpus().length;
+  const over = () => isGone(tracer) || all();
+  if (!(await until(over, SAID_MS))) {
+    say('the recording is over; bpftrace writes out what it holds of it');
+    await until(over, DRAIN_MS);
+  }
+  if (all()) return [];
+  const why = isGone(tracer)
+    ? `ended (${endOf(tracer)}) before it had written all calls`
+    : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
+  return [`bpftrace ${why}: the last ones are missing`];
+}
+
+/** How a child ended that is gone. */
+function endOf({ signalCode, exitCode }: ChildProcess): string {
+  return signalCode ?? `exit code ${exitCode}`;
 }
 
 function isGone(child: ChildProcess): boolean {
