@@ -5,7 +5,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Trace } from '../core/trace/trace.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { elfSymbolSource, type Surroundings } from '../profiles/report/elf_symbols.ts';
+import { elfSymbolSource, lastAddress, type Surroundings } from '../profiles/report/elf_symbols.ts';
 import type { SymbolSource } from '../profiles/report/symbols.ts';
 import { nameFrames, reportedAddresses } from '../profiles/symbols/name_frames.ts';
 import { Symbolizer } from '../profiles/symbols/symbolizer.ts';
@@ -85,7 +85,7 @@ export function nearestNames([first]: readonly Profile[], args: SymbolArgs, prog
       return output === undefined ? undefined : Buffer.from(output).toString();
     },
   };
-  return elfSymbolSource(first.maps ?? '', surroundings, program === undefined ? undefined : resolve(program));
+  return elfSymbolSource(first.maps ?? '', surroundings, program === undefined ? undefined : resolve(program), lastAddress(first));
 }
 
 /** True for a program or library. */

@@ -9,7 +9,7 @@ import { readHeap } from '../heap/read.ts';
 import { readElf } from '../symbols/elf.ts';
 import type { SymbolFile } from '../symbols/host.ts';
 import type { Surroundings } from './elf_symbols.ts';
-import { elfSymbolSource } from './elf_symbols.ts';
+import { elfSymbolSource, lastAddress } from './elf_symbols.ts';
 import { findSymbol, nearestSymbols } from './nearest.ts';
 import type { ReportFormat, ReportOptions } from './report.ts';
 import { renderReport } from './report.ts';
@@ -135,6 +135,39 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
     },
     60000,
   );
+
+  test.skipIf(!needsTool('jeprof'))(
+    'takes for the program’s what jeprof does: what lies in no library, up to the last address of the first dump',
+    () => {
+      const program = join(folder, 'debug');
+      const [path, basePath] = [join(folder, 'deleted.heap'), join(folder, 'other.heap')];
+      const text = dumpOf(program).replace(/\n$/, ' (deleted)\n');
+      const baseText =
+        'heap_v2/1\n  t*: 0: 0 [0: 0]\n@ 0x7f0000001001 0x7f0000001002\n  t*: 1: 900 [0: 0]\n@ 0x7f0000000fff\n  t*: 1: 800 [0: 0]\n';
+      writeFileSync(path, text);
+      writeFileSync(basePath, baseText);
+      const [{ profile }, { profile: base }] = [text, baseText].map((dump) => readHeap(new TextEncoder().encode(dump), path));
+      const last = lastAddress(profile);
+      expect(last).toBe(0x7f0000001000n);
+      const theirs = execFileSync('jeprof', ['--text', '--show_bytes', `--base=${basePath}`, program, path], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const symbolSource = elfSymbolSource(profile.maps ?? '', surroundings, program, last);
+      expect(renderReport('text', profile, { base, showBytes: true, symbolSource })).toBe(theirs);
+    },
+  );
+
+  test('addr2line is asked for ascending addresses, as jeprof asks it', () => {
+    const program = join(folder, 'debug');
+    const inputs: string[] = [];
+    const run: Surroundings['run'] = (tool, args, input) => {
+      if (tool === 'addr2line') inputs.push(input);
+      return surroundings.run?.(tool, args, input);
+    };
+    elfSymbolSource('', { ...surroundings, run }, program).lookup([0x1203n, 0x1101n, 0x1103n]);
+    expect(inputs.join('').match(/^0*1[123]0[123]$/gm)).toEqual([0x1101, 0x1103, 0x1203].map((at) => at.toString(16).padStart(16, '0')));
+  });
 
   test('without addr2line there are the names of the symbol table', () => {
     const { profile } = readHeap(new TextEncoder().encode(dumpOf(join(folder, 'debug'))), 'a');

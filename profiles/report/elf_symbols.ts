@@ -1,11 +1,13 @@
 /**
  * Names of bare addresses from the mapped files: their symbol tables and, through addr2line, their debug information
  * (jeprof: ExtractSymbols, MapToSymbols, MapSymbolsWithNM).
- * Invariant: an address has a name only if it lies in a mapping of a file that could be read, or in none and the program could be.
+ * Invariant: an address has a name only if it lies in a mapping of a file that could be read, or in that of no library and the program could be.
  * Differs: the symbol tables are read here, not by nm; addr2line and c++filt are run by the caller, or not at all.
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
+import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { findMapping, parseMaps } from '../heap/maps.ts';
+import type { Profile } from '../profile.ts';
 import { filteredBy } from '../symbols/demangle.ts';
 import type { ElfImage } from '../symbols/elf.ts';
 import { readElf } from '../symbols/elf.ts';
@@ -36,6 +38,11 @@ interface Image {
   readonly addresses: number[];
 }
 
+/** What jeprof takes for a library by its path. What lies in other files that are not there is the program's. */
+const LIBRARY = /^\S+\.(?:so|dll|dylib|bundle)(?:(?:\.\d+)+\w*(?:\.\d+){0,3})?$/i;
+const LAST_ADDRESS = 0xffffffffffffffffn;
+const NOWHERE = { path: '', start: 0n, offset: 0n };
+
 /** Between addresses: addr2line gives any number of lines for an address, and this function's name for this one. */
 const SEPARATOR = '_fini';
 
@@ -43,8 +50,9 @@ const SEPARATOR = '_fini';
  * Names from the files that a profile's maps name, and from their debug files in /usr/lib/debug, by path and by build id.
  * @param maps text of /proc/PID/maps
  * @param program what lies in no mapping is looked up in this file, as if it were not relocated
+ * @param last the greatest address that may be the program's
  */
-export function elfSymbolSource(maps: string, { open, run }: Surroundings, program?: string): SymbolSource {
+export function elfSymbolSource(maps: string, { open, run }: Surroundings, program?: string, last = LAST_ADDRESS): SymbolSource {
   const mappings = parseMaps(maps);
   const images = new Map<string, Image | undefined>();
   /** By path; the program that is not relocated has none. */
@@ -57,22 +65,25 @@ export function elfSymbolSource(maps: string, { open, run }: Surroundings, progr
   return {
     lookup(addresses) {
       const result: (readonly SymbolName[] | undefined)[] = addresses.map(() => undefined);
-      addresses.forEach((address, row) => {
+      // Ascending, as jeprof asks: what addr2line says of an address may depend on those before.
+      const order = [...addresses.keys()].sort((a, b) => (addresses[a] < addresses[b] ? -1 : addresses[a] > addresses[b] ? 1 : 0));
+      for (const row of order) {
+        const address = addresses[row];
         const index = findMapping(mappings, address);
-        if (index < 0 || !mappings[index].path.startsWith('/')) {
-          const image = imageOf(undefined);
-          image?.rows.push(row);
-          image?.addresses.push(Number(address));
-          return;
+        const { path, start, offset } = mappings[index] ?? NOWHERE;
+        const image = path.startsWith('/') ? imageOf(path) : undefined;
+        if (image === undefined && !LIBRARY.test(path)) {
+          const fixed = address > last ? undefined : imageOf(undefined);
+          fixed?.rows.push(row);
+          fixed?.addresses.push(Number(address));
+          continue;
         }
-        const { path, start, offset } = mappings[index];
-        const image = imageOf(path);
         const inFile = Number(address - start + offset);
         const segment = image?.file.segments.find((part) => inFile >= part.offset && inFile < part.offset + part.size);
-        if (image === undefined || segment === undefined) return;
+        if (image === undefined || segment === undefined) continue;
         image.rows.push(row);
         image.addresses.push(inFile - segment.offset + segment.address);
-      });
+      }
       for (const image of images.values()) {
         if (image === undefined) continue;
         const names = tableNames(image, addresses, run);
@@ -86,6 +97,18 @@ export function elfSymbolSource(maps: string, { open, run }: Surroundings, progr
       return result;
     },
   };
+}
+
+/** The greatest address of a profile's calls: jeprof takes the program to end there. */
+export function lastAddress({ stacks }: Profile): bigint {
+  let last = 0n;
+  for (let stack = 0; stack < stacks.length; stack++) {
+    stacks.framesOf(stack as StackIndex).forEach((frame, i) => {
+      const address = stacks.frames.addressOf(frame as FrameIndex) - (i === 0 ? 0n : 1n);
+      if (address > last) last = address;
+    });
+  }
+  return last;
 }
 
 function openImage(path: string, open: Surroundings['open']): Image | undefined {
