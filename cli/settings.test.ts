@@ -10,6 +10,8 @@ describe('--until', () => {
     ['.5 us', { time: 500 }],
     ['7ns', { time: 7 }],
     ['2min', { time: 120_000_000_000 }],
+    ['1.5m', { time: 90_000_000_000 }],
+    ['2h', { time: 7_200_000_000_000 }],
     ['peak', 'peak'],
   ])('%s', (text, expected) => expect(parseUntil(text)).toEqual(expected));
 

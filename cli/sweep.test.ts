@@ -41,7 +41,7 @@ describe('sweep', () => {
     ['side by side', longTrace],
   ])('rows are what replay says, %s', async (_, recording) => {
     const trace = await recording();
-    const confs = ['dirty_decay_ms:0,narenas:1', 'tcache:false'];
+    const confs = ['dirty_decay_ms:0,narenas:1', 'tcache:false', 'dirty_decay_ms:1,muzzy_decay_ms:1'];
     const { code, stdout } = await run(['sweep', trace, ...confs, '--json', '--quiet']);
     expect(code).toBe(0);
     const { runs } = JSON.parse(stdout) as { runs: Required<SweepRun>[] };

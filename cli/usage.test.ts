@@ -2,11 +2,12 @@
  * The command line's own rules: what stands behind `--`, what is named in refusals, and which outputs and inputs are none.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MAIN, run } from './testing.ts';
+import { finished, MAIN, run, start } from './testing.ts';
 
 /** a = malloc 24 in leak <- main */
 const SMALL = `{"op":"stack","id":0,"frames":["leak","main"]}\n{"op":"malloc","ts":10,"size":24,"ptr":"0x7f001000","stack":0}\n`;
@@ -150,4 +151,44 @@ test.each([
   const call = '7 1795218296.000100 p->posix_memalign(0x7ffc1000, 64, 100, 0x10) = 0\n';
   const { stderr } = await run(['leaks', '-'], `7 1795218296.000000 p->malloc(24) = 0x5555\n${call.repeat(count)}`);
   expect(stderr).toContain(`note: ${fact}\n`);
+});
+
+test('the exit code of prof_leak_error is that of a finding', async () => {
+  const ended = (conf: string) => run(['replay', trace, '--quiet', '-o', join(folder, 'leak_error'), '--conf', conf]);
+  const conf = 'lg_prof_sample:0,prof_final:true,prof_leak:true';
+  expect(await ended(`${conf},prof_leak_error:true`)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('memory leaks were detected'),
+  });
+  expect((await ended(conf)).code).toBe(0);
+});
+
+test('allocation functions are in flame graphs where they are asked for', async () => {
+  const lines = '{"op":"stack","id":0,"frames":["malloc","leak"]}\n{"op":"malloc","size":24,"ptr":"0x10","stack":0}\n';
+  const names = async (...flags: string[]) => /"names":\[[^\]]*\]/.exec((await run(['flamegraph', '-', ...flags], lines)).stdout)?.[0];
+  expect(await names('--allocators')).toContain('"malloc"');
+  expect(await names()).not.toContain('"malloc"');
+});
+
+test('an empty dump is remarked on where something is live', async () => {
+  const notes = async (lines: string) => (await run(['replay', '-', '--json', '--heap', join(folder, 'empty.heap')], lines)).stderr;
+  // Of these the first one is sampled.
+  const lines = `${SMALL}{"op":"malloc","ts":11,"size":24,"ptr":"0x7f002000"}\n{"op":"free","ts":12,"ptr":"0x7f001000"}\n`;
+  expect(await notes(SMALL)).toBe('');
+  expect(await notes(lines)).toContain('the heap dump is empty');
+  expect(await notes(`${lines}{"op":"free","ts":13,"ptr":"0x7f002000"}\n`)).toBe('');
+});
+
+test('Ctrl-C ends a synthetic trace, and its truth is of what there is', async () => {
+  const path = join(folder, 'made.jrt');
+  const child = start(['synth', 'churn', '--events', '10G', '-o', path]);
+  const done = finished(child);
+  // Once something is written it is at work.
+  while (!(existsSync(path) && statSync(path).size > 0)) await sleep(20);
+  child.kill('SIGINT');
+  const { code, stderr } = await done;
+  expect(code).toBe(0);
+  const truth = JSON.parse(stderr) as { events: number; partial: boolean };
+  const summary = JSON.parse((await run(['replay', path, '--json'])).stdout) as { events: number };
+  expect({ partial: truth.partial, events: truth.events }).toEqual({ partial: true, events: summary.events });
 });

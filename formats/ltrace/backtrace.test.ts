@@ -21,11 +21,11 @@ function stacks({ trace, live }: Tally): string[][] {
 const OPERATOR = `cpp->_Znwm(4, 0, 0, 0x7ffe89c3caac <unfinished ...>
 libstdc++.so.6->malloc(4)                        = 0x55f130834eb0
  > /lib/x86_64-linux-gnu/libstdc++.so.6(_Znwm+0x1d) [0x7f023f4a958d]
- > /tmp/sample/cpp(main+0x52) [0x55f116924584]
+ > /srv/sample/cpp(main+0x52) [0x55f116924584]
  > /lib64/ld-linux-x86-64.so.2(???) [0x7ffe89c3b640]
 
 <... _Znwm resumed> )                            = 0x55f130834eb0
- > /tmp/sample/cpp(main+0x53) [0x55f116924585]
+ > /srv/sample/cpp(main+0x53) [0x55f116924585]
 
 +++ exited (status 0) +++
 `;
@@ -69,7 +69,7 @@ describe('backtraces (-w)', () => {
     expect(stacks(operator)).toEqual([
       [
         '_Znwm+28 7f023f4a958c /lib/x86_64-linux-gnu/libstdc++.so.6',
-        'main+82 55f116924584 /tmp/sample/cpp',
+        'main+82 55f116924584 /srv/sample/cpp',
         '7ffe89c3b640 /lib64/ld-linux-x86-64.so.2',
       ],
     ]);

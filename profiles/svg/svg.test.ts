@@ -36,7 +36,7 @@ describe('drawings', () => {
 
   test('names that begin with their namespaces’ colons are drawn', async () => {
     // Each `::` ends a line of the label, an empty one here.
-    for (const file of ['/tmp/main.cc', '/src/recurse/main.cc', 'ain.cc', '/a/very/long/folder/of/sources/x.cc']) {
+    for (const file of ['/srv/main.cc', '/src/recurse/main.cc', 'ain.cc', '/a/very/long/folder/of/sources/x.cc']) {
       const { profile } = readHeap(new TextEncoder().encode(dump(`::recurse ${file}:17 (discriminator 1)`)), 'a');
       for (const lines of [1, 2, 3, 5]) {
         const svg = await svgOfDot(renderReport('dot', profile).replace('label="\\n', `label="${'\\n'.repeat(lines)}`));
