@@ -342,6 +342,17 @@ test('heaptrack: a script that executes a program, of which nothing is recorded,
   });
 });
 
+test('heaptrack: of a script whose interpreter env finds, that one is recorded', async ({ skip }) => {
+  skip(!needsTool('heaptrack', 'perl'));
+  const script = join(folder, 'env.pl');
+  writeFileSync(script, '#!/usr/bin/env perl\nprint "@ARGV\\n";\n', { mode: 0o755 });
+  const trace = join(folder, 'env.trace');
+  expect(await run(['record', '--with', 'heaptrack', '-o', trace, '--', script, 'a', 'b c'])).toMatchObject({ code: 0, stdout: 'a b c\n' });
+  expect((await factsOf(trace)).header.command).toMatch(/perl \S+env\.pl a b c$/);
+  const { contexts } = JSON.parse((await run(['leaks', trace, '--json'])).stdout) as { contexts: { stack: string[] }[] };
+  expect(contexts.some(({ stack }) => stack.includes('perl_run') || stack.includes('perl_parse'))).toBe(true);
+});
+
 test('heaptrack: a static program, for which it would wait for ever', async ({ skip }) => {
   skip(!needsTool('heaptrack', 'gcc'));
   const program = join(folder, 'unseen');

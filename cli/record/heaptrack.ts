@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
+import { beginning } from '../unpacking_beside.ts';
 import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts } from './observed.ts';
@@ -40,7 +41,7 @@ export const heaptrack: Recorder = {
       const base = join(folder, 'trace');
       const [own, counts] = [join(folder, 'own'), join(folder, 'counts')];
       const [command, ...args] = apart(findProgram('heaptrack') as string);
-      const tracer = spawn(command as string, [...args, '-o', base, ...target.program], {
+      const tracer = spawn(command as string, [...args, '-o', base, ...startedBy(target.program)], {
         stdio: 'inherit',
         env: { ...process.env, [OWN]: own, [COUNTS]: counts },
       });
@@ -74,6 +75,25 @@ export const heaptrack: Recorder = {
     }
   },
 };
+
+/** Scripts that start one another, at most. */
+const MOST_SCRIPTS = 4;
+
+/**
+ * A command without env(1), which a script may have to find its interpreter (`#!/usr/bin/env perl`): env executes it, and heaptrack records no program that another one
+ * has executed in its place.
+ */
+function startedBy(command: readonly string[]): readonly string[] {
+  let started = command;
+  for (let scripts = 0; scripts < MOST_SCRIPTS; scripts++) {
+    const head = Buffer.from(beginning(started[0] as string)).toString('latin1');
+    const name = /^#![ \t]*\S*\/env[ \t]+([^\s=-][^\s=]*)[ \t]*\n/.exec(head)?.[1];
+    const interpreter = name === undefined ? undefined : findProgram(name);
+    if (interpreter === undefined) break;
+    started = [interpreter, ...started];
+  }
+  return started;
+}
 
 /** Files for what heaptrack's script says, and its reader. */
 const OWN = 'JEREPLAY_HEAPTRACK_OWN';
