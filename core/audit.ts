@@ -5,7 +5,7 @@
 import type { Arena } from './arena/arena_state.ts';
 import { checkBins, checkSlab, type SlabSums } from './arena/bin.ts';
 import { checkThreads } from './arena/choose.ts';
-import { checkLarge, checkLargeObjects } from './arena/large.ts';
+import { checkLarge, checkLargeObjects, largeProfInfo } from './arena/large.ts';
 import { checkBase } from './base/base.ts';
 import { Flag, State } from './extent/edata.ts';
 import { checkEmap } from './extent/emap.ts';
@@ -28,12 +28,20 @@ interface ArenaSums extends SlabSums {
   pages: number;
   /** Large extents in use. */
   large: number;
+  /** Those of them whose object is sampled. */
+  samples: number;
 }
 
 /** Checks all tables. @throws Error naming the table and what does not hold. */
 export function auditHeap(heap: Heap): void {
   const { bins } = heap.binInfo;
-  const sums: ArenaSums[] = heap.arenas.map(() => ({ pages: 0, large: 0, slabs: new Float64Array(bins), taken: new Float64Array(bins) }));
+  const sums: ArenaSums[] = heap.arenas.map(() => ({
+    pages: 0,
+    large: 0,
+    samples: 0,
+    slabs: new Float64Array(bins),
+    taken: new Float64Array(bins),
+  }));
   // page slab -> pages of extents that are cut from it
   const slabPages: number[] = [];
   heap.edata.check();
@@ -52,7 +60,11 @@ export function auditHeap(heap: Heap): void {
   checkThreads(heap);
   for (const tsd of heap.tsds) tsd.check();
   checkTcaches(heap.tcaches);
-  if (heap.prof !== null) checkProf(heap.prof);
+  if (heap.prof === null) return;
+  checkProf(heap.prof);
+  let samples = 0;
+  for (const sum of sums) samples += sum?.samples ?? 0;
+  if (samples !== heap.prof.infos.count) throw new Error('samples: other objects are sampled than the profiler knows');
 }
 
 /** Checks the objects and slabs that extents hold, and sums them up. */
@@ -68,6 +80,7 @@ function checkExtents(heap: Heap, sums: readonly ArenaSums[], slabPages: number[
     if ((flags[row] & Flag.slab) === 0) {
       checkLarge(heap, row as Extent);
       sum.large++;
+      if (largeProfInfo(heap, row as Extent) >= 0) sum.samples++;
       continue;
     }
     checkSlab(heap, row);

@@ -6,6 +6,9 @@
 /** What a column can be. */
 export type ColumnKind = Float64Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Uint8Array;
 
+/** A column of rows of another table: what is read from it is such a row. */
+export type RowColumn<Row extends number> = Int32Array & { [index: number]: Row };
+
 /** Where columns come from. All their elements are 0. */
 export interface Columns {
   float64(length: number): Float64Array;

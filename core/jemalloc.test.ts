@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Program } from '../fixtures/program.ts';
 import { auditHeap } from './audit.ts';
 import { alignedAllocC11, NULL_REGION, valloc } from './jemalloc.ts';
+import type { Prof } from './prof/prof.ts';
 
 const PAGE = 4096;
 
@@ -106,6 +107,24 @@ describe('realloc', () => {
     expect(q.arena().bins.nrequests[0]).toBe(1);
     auditHeap(q.heap);
   });
+});
+
+describe('samples', () => {
+  // the table of extents has room for 1024 rows at first: in one of these programs it grows while the record of a sample takes memory
+  test.each([238, 239, 240, 241, 242, 243])(
+    'none is lost where the table of extents grows as it is recorded, after %d large objects',
+    (before) => {
+      const p = new Program('narenas:1,prof:true,lg_prof_sample:0,prof_recent_alloc_max:-1,tcache:false');
+      const prof = p.heap.prof as Prof;
+      prof.active = false;
+      for (let i = 0; i < before; i++) p.malloc(30_000);
+      prof.active = true;
+      const sampled = Array.from({ length: 900 }, () => p.malloc(100));
+      auditHeap(p.heap);
+      for (const region of sampled) p.free(region);
+      expect(prof.infos.count).toBe(0);
+    },
+  );
 });
 
 describe('what is too large', () => {

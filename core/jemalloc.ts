@@ -7,7 +7,7 @@
 import type { Arena } from './arena/arena_state.ts';
 import { arenaChoose, chooseMaybeHuge } from './arena/choose.ts';
 import { dallocSmall, mallocSmall } from './arena/bin.ts';
-import { largeDalloc, largeMalloc, largePalloc, largeRallocNoMove } from './arena/large.ts';
+import { largeDalloc, largeMalloc, largePalloc, largeProfInfo, largeRallocNoMove, setLargeProfInfo } from './arena/large.ts';
 import { AbortError } from './hang_error.ts';
 import { Flag } from './extent/edata.ts';
 import { REGIONS } from './extent/region.ts';
@@ -27,6 +27,7 @@ import {
   usableSize,
 } from './sizes/sc.ts';
 import { NO_MEMORY } from './prof/prof_data.ts';
+import { NO_INFO, NO_TCTX } from './prof/rows.ts';
 import { decayTick } from './thread/decay_tick.ts';
 import { tsdFetch, tsdFetchMin } from './thread/lifecycle.ts';
 import type { Tcache } from './thread/tcache.ts';
@@ -39,17 +40,22 @@ import { TsdState } from './thread/tsd.ts';
 /** What a failed call gives. */
 export const NULL_REGION = -1;
 
+/** The extent that a region lies in (emap_edata_lookup). */
+function extentOf(region: number): Extent {
+  return ((region / REGIONS) | 0) as Extent;
+}
+
 /** Address of a region. */
 export function addressOf(heap: Heap, region: number): number {
   const { edata } = heap;
-  const extent = (region / REGIONS) | 0;
+  const extent = extentOf(region);
   if ((edata.flags[extent] & Flag.slab) === 0) return edata.base[extent] + edata.offset[extent];
   return edata.base[extent] + (region - extent * REGIONS) * indexToSize[edata.szind[extent]];
 }
 
 /** Usable bytes of a live region (malloc_usable_size). */
 export function usableSizeOf(heap: Heap, region: number): number {
-  return indexToSize[heap.edata.szind[(region / REGIONS) | 0]];
+  return indexToSize[heap.edata.szind[extentOf(region)]];
 }
 
 /**
@@ -120,14 +126,14 @@ function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: n
   if (prof === null) {
     region = allocate(heap, tsd, size, usize, alignment, tcache, arena, zero);
   } else {
-    const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+    const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : NO_TCTX;
     if (context === NO_MEMORY) return NULL_REGION;
     if (context < 0) {
       region = allocate(heap, tsd, usize, usize, alignment, tcache, arena, zero);
     } else {
       region = allocateSampled(heap, tsd, usize, alignment, arena, zero);
       if (region < 0) prof.allocRollback(tsd.index, context);
-      else heap.edata.sample[region / REGIONS] = 1 + prof.mallocSampleObject(tsd.index, context, asked, usize, sizeToIndex(usize));
+      else setLargeProfInfo(heap, extentOf(region), prof.mallocSampleObject(tsd.index, context, asked, usize, sizeToIndex(usize)));
     }
   }
   if (region < 0) return NULL_REGION;
@@ -198,7 +204,7 @@ export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void 
 
 /** ifree */
 function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
-  const extent = ((region / REGIONS) | 0) as Extent;
+  const extent = extentOf(region);
   const usize = indexToSize[heap.edata.szind[extent]];
   forgetSample(heap, tsd, extent, stack);
   release(heap, tsd, region, tsd.reentrancy > 0 ? null : tsd.tcache);
@@ -209,16 +215,16 @@ function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
 function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: number): void {
   const { prof, edata } = heap;
   if (prof === null || (edata.flags[extent] & Flag.slab) !== 0) return;
-  const info = edata.sample[extent] - 1;
+  const info = largeProfInfo(heap, extent);
   if (info < 0) return;
-  edata.sample[extent] = 0;
+  setLargeProfInfo(heap, extent, NO_INFO);
   prof.free(tsd.index, info, stack);
 }
 
 /** arena_dalloc: to the thread cache if there is one for the class, else to the arena. */
 function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): void {
   const { edata, tcacheInfo } = heap;
-  const extent = ((region / REGIONS) | 0) as Extent;
+  const extent = extentOf(region);
   const szind = edata.szind[extent];
   if ((edata.flags[extent] & Flag.slab) !== 0) {
     if (tcache === null || szind >= tcacheInfo.classes) dallocSmall(heap, tsd, region);
@@ -290,14 +296,14 @@ function rallocProf(
 ): number {
   const { prof, edata } = heap;
   if (prof === null) return NULL_REGION;
-  const extent = ((region / REGIONS) | 0) as Extent;
-  const old = (edata.flags[extent] & Flag.slab) !== 0 ? -1 : edata.sample[extent] - 1;
+  const extent = extentOf(region);
+  const old = (edata.flags[extent] & Flag.slab) !== 0 ? NO_INFO : largeProfInfo(heap, extent);
   if (old >= 0) {
     prof.recentReset(tsd.index, old, stack);
     // whoever gets the old extent next must not find this sample there
-    edata.sample[extent] = 0;
+    setLargeProfInfo(heap, extent, NO_INFO);
   }
-  const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : -1;
+  const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : NO_TCTX;
   let result: number;
   if (context === NO_MEMORY) {
     result = NULL_REGION;
@@ -310,12 +316,12 @@ function rallocProf(
   }
   if (result < 0) {
     prof.allocRollback(tsd.index, context);
-    edata.sample[extent] = old + 1;
+    setLargeProfInfo(heap, extent, old);
     return NULL_REGION;
   }
   const info = prof.realloc(tsd.index, context, size, usize, sizeToIndex(usize), old, stack);
-  const extentNow = (result / REGIONS) | 0;
-  if ((edata.flags[extentNow] & Flag.slab) === 0) edata.sample[extentNow] = info + 1;
+  const extentNow = extentOf(result);
+  if ((edata.flags[extentNow] & Flag.slab) === 0) setLargeProfInfo(heap, extentNow, info);
   return result;
 }
 
@@ -342,7 +348,7 @@ function arenaRalloc(
     return moved;
   }
   const { edata } = heap;
-  const extent = ((region / REGIONS) | 0) as Extent;
+  const extent = extentOf(region);
   const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
   if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;
   if (usize <= SMALL_MAXCLASS && oldUsize <= SMALL_MAXCLASS && usize === oldUsize) {

@@ -9,6 +9,7 @@ import { largeExtentDecideGuard } from '../extent/san.ts';
 import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
+import { type InfoRow, NO_INFO } from '../prof/rows.ts';
 import {
   alignedUsableSize,
   CACHELINE,
@@ -47,7 +48,7 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
   // what page slabs leave to do is not looked at here (arena_extent_alloc_large)
   const extent = paAlloc(heap, chosen, pages, alignment, false, szind, largeExtentDecideGuard(heap, tsd, pages, alignment), zero);
   if (extent === 0) return -1;
-  edata.sample[extent] = 0;
+  setLargeProfInfo(heap, extent, NO_INFO);
   chosen.large.nmalloc[largeRow(szind)]++;
   chosen.allocated += usize;
   if (alignment < PAGE) {
@@ -69,6 +70,16 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
 /** large_malloc: an object of `usize` usable bytes at a multiple of a cache line; -1 if out of memory. */
 export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, zero: boolean): number {
   return largePalloc(heap, tsd, arena, usize, CACHELINE, zero);
+}
+
+/** large_prof_info_get: what the profiler keeps of the object in an extent, NO_INFO if it is not sampled. */
+export function largeProfInfo({ edata }: Heap, extent: Extent): InfoRow {
+  return (edata.sample[extent] - 1) as InfoRow;
+}
+
+/** large_prof_info_set, and with NO_INFO large_prof_tctx_reset. */
+export function setLargeProfInfo({ edata }: Heap, extent: Extent, info: InfoRow): void {
+  edata.sample[extent] = info + 1;
 }
 
 /** Books the end of a large object and unlinks it (large_dalloc_prep_locked). The large mutex of a manual arena has been counted. */

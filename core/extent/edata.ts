@@ -71,7 +71,7 @@ export class EdataTable {
   freeCount: Uint16Array;
   /** Slab -> SLAB_WORDS words; a set bit is a free region. Words beyond the slab's last region hold what they held. */
   freeBits: Uint32Array;
-  /** Active large extent -> row of the profiler's records, 0 if it was not sampled. */
+  /** Active large extent -> row of the profiler's records + 1, 0 if it was not sampled. */
   sample = new Int32Array(FIRST_CAPACITY);
   /** Extents that touch this one in memory, NO_EXTENT for none. */
   below = new Int32Array(FIRST_CAPACITY);

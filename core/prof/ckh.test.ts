@@ -21,7 +21,7 @@ function recordingMemory(log: string[]): ProfMemory {
   };
 }
 
-const state = (table: Ckh) => getU64(table.prng, 0).toString(16).padStart(16, '0');
+const state = (table: Ckh<number, number>) => getU64(table.prng, 0).toString(16).padStart(16, '0');
 
 /** Keys i = 0, 1, … of three frames 0x400000 + 0x1000 i + {0, 0x10, 0x20}. */
 function threeFrameKeys(count: number): KeyHashes {

@@ -5,6 +5,7 @@
  * Where each key lies is jemalloc's to the cell, because that decides when the table grows, and growth is memory that can be seen:
  * the table leaves 128 cells at key 48 to 129, depending on the keys.
  */
+import type { RowColumn } from '../columns.ts';
 import { CACHELINE } from '../sizes/sc.ts';
 import { prngLgRange } from '../u64.ts';
 import { astray, type ProfMemory } from './host.ts';
@@ -28,7 +29,7 @@ const CELL_BYTES = 16;
 const SEED = 42;
 
 /** A table of keys, each with a number that it stands for (ckh_t). */
-export class Ckh {
+export class Ckh<Key extends number, Value extends number> {
   readonly #memory: ProfMemory;
   readonly #hashes: KeyHashes;
   /** The table's own generator; it is never seeded again. */
@@ -40,19 +41,19 @@ export class Ckh {
   /** Cell -> key row + 1, 0 if the cell is empty. */
   keys: Int32Array;
   /** Cell -> what the key stands for. */
-  data: Int32Array;
+  data: RowColumn<Value>;
   /** The table's memory; -1 if there was none for it. */
   handle: number;
   /** The item that a failed insertion has left without a cell. */
   #homelessKey = 0;
-  #homelessData = 0;
+  #homelessData = 0 as Value;
 
   /** A table of 128 cells, from the internal arena of `thread` (ckh_new). */
   constructor(memory: ProfMemory, thread: number, hashes: KeyHashes) {
     this.#memory = memory;
     this.#hashes = hashes;
     this.keys = new Int32Array(BUCKET_CELLS << LG_MIN_BUCKETS);
-    this.data = new Int32Array(BUCKET_CELLS << LG_MIN_BUCKETS);
+    this.data = new Int32Array(BUCKET_CELLS << LG_MIN_BUCKETS) as RowColumn<Value>;
     this.handle = this.#allocate(thread, LG_MIN_BUCKETS);
   }
 
@@ -62,16 +63,16 @@ export class Ckh {
   }
 
   /** What `key` stands for, or -1 (ckh_search). */
-  search(key: number): number {
+  search(key: Key): Value {
     const cell = this.#find(key);
-    return cell < 0 ? -1 : this.data[cell];
+    return cell < 0 ? (-1 as Value) : this.data[cell];
   }
 
   /**
    * Adds a key that is not in the table; may grow it (ckh_insert). False if it cannot grow for want of memory.
    * @throws InputError if the key has found a cell by then, and another one is without: jemalloc takes it for the one that was to be added.
    */
-  insert(thread: number, key: number, data: number): boolean {
+  insert(thread: number, key: Key, data: Value): boolean {
     this.#homelessKey = key + 1;
     this.#homelessData = data;
     while (!this.#tryInsert()) {
@@ -83,7 +84,7 @@ export class Ckh {
   }
 
   /** Takes out a key that is in the table; halves the table if less than a quarter of its cells is left in use (ckh_remove). */
-  remove(thread: number, key: number): void {
+  remove(thread: number, key: Key): void {
     const cell = this.#find(key);
     if (cell < 0) throw new Error('a key to be removed is not in its table');
     this.keys[cell] = 0;
@@ -98,7 +99,7 @@ export class Ckh {
   }
 
   /** The cell of a key, -1 if it is in neither of its buckets (ckh_isearch). */
-  #find(key: number): number {
+  #find(key: Key): number {
     const { keys } = this;
     const mask = (1 << this.lgBuckets) - 1;
     const sought = key + 1;
@@ -110,7 +111,7 @@ export class Ckh {
   }
 
   /** Puts an item into the first empty cell of a bucket, from a random one on (ckh_try_bucket_insert). Draws even if the bucket is full. */
-  #tryBucket(bucket: number, key: number, data: number): boolean {
+  #tryBucket(bucket: number, key: number, data: Value): boolean {
     const { keys } = this;
     const offset = prngLgRange(this.prng, 0, LG_BUCKET_CELLS);
     const start = bucket << LG_BUCKET_CELLS;
@@ -158,7 +159,7 @@ export class Ckh {
   }
 
   /** Moves all items of old cells, in cell order, into this table's fresh ones (ckh_rebuild). The homeless item of an insertion under way is kept. */
-  #rebuild(oldKeys: Int32Array, oldData: Int32Array): boolean {
+  #rebuild(oldKeys: Int32Array, oldData: RowColumn<Value>): boolean {
     const { count } = this;
     const homelessKey = this.#homelessKey;
     const homelessData = this.#homelessData;
@@ -187,7 +188,7 @@ export class Ckh {
     const resized = this.#allocate(thread, lgBuckets);
     if (resized < 0) return undefined;
     this.keys = new Int32Array(BUCKET_CELLS * 2 ** lgBuckets);
-    this.data = new Int32Array(BUCKET_CELLS * 2 ** lgBuckets);
+    this.data = new Int32Array(BUCKET_CELLS * 2 ** lgBuckets) as RowColumn<Value>;
     this.handle = resized;
     this.lgBuckets = lgBuckets;
     if (this.#rebuild(keys, data)) {

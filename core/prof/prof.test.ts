@@ -5,6 +5,7 @@ import { prngLgRange, setU64 } from '../u64.ts';
 import { ProfDeadlockError } from './host.ts';
 import type { Prof } from './prof.ts';
 import { Cnt } from './prof_cnt.ts';
+import { NO_TCTX } from './rows.ts';
 import { UnbiasMap } from './unbias.ts';
 import { profBoot1 } from '../conf/prof_boot.ts';
 
@@ -617,7 +618,7 @@ test('what does not hold is named', () => {
   expect(() => broken(({ data }) => data.tctxs.cnts.add(row, Cnt.curObjs, 1, 0))).toThrow("a context's counters");
   expect(() => broken(({ data }) => data.tctxs.recentCount[row]++)).toThrow('a context counts other references');
   expect(() => broken(({ data }) => (data.tctxs.prepared[row] = 1))).toThrow('a thread context is left prepared');
-  expect(() => broken(({ data }) => (data.gctxs.last[row] = -1))).toThrow("a context's last thread context");
+  expect(() => broken(({ data }) => (data.gctxs.last[row] = NO_TCTX))).toThrow("a context's last thread context");
   expect(() => broken(({ data }) => data.gctxs.count++)).toThrow('contexts are lost');
   expect(() => broken(({ data }) => data.bt2gctx.count++)).toThrow("a hash table's count");
   expect(() => broken(({ data }) => data.bt2gctx.keys.fill(0))).toThrow("a hash table's count");

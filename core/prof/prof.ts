@@ -23,6 +23,7 @@ import { RecentList } from './prof_recent.ts';
 import { ProfStats } from './prof_stats.ts';
 import { checkTctx } from './prof_tctx.ts';
 import { checkTdata } from './prof_tdata.ts';
+import { type GctxRow, type InfoRow, NO_INFO, NO_TCTX, type TctxRow } from './rows.ts';
 
 /** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN of prof_types.h less the closing zero). */
 const PATH_MAX = 4096;
@@ -130,18 +131,18 @@ export class Prof {
   // Objects
 
   /**
-   * For an allocation that the look-ahead samples: the thread's context, -1 if it is not to be sampled after all, NO_MEMORY if there is none for the context, and so
+   * For an allocation that the look-ahead samples: the thread's context, NO_TCTX if it is not to be sampled after all, NO_MEMORY if there is none for the context, and so
    * none for the program (prof_alloc_prep). Before the block is placed.
    */
-  allocPrep(thread: number, stack: number): number {
-    if (!this.active) return -1;
+  allocPrep(thread: number, stack: number): TctxRow {
+    if (!this.active) return NO_TCTX;
     const tdata = this.data.tdataGet(thread);
-    if (tdata < 0 || this.data.tdatas.active[tdata] === 0) return -1;
+    if (tdata < 0 || this.data.tdatas.active[tdata] === 0) return NO_TCTX;
     return this.data.tctxCreate(thread, stack);
   }
 
   /** Gives back a context that allocPrep prepared, when the allocation failed (prof_alloc_rollback). */
-  allocRollback(thread: number, tctx: number): void {
+  allocRollback(thread: number, tctx: TctxRow): void {
     if (tctx < 0 || this.#host.reentrancyLevel(thread) > 0) return;
     this.data.tctxs.prepared[tctx] = 0;
     this.data.tctxTryDestroy(thread, tctx);
@@ -152,7 +153,7 @@ export class Prof {
    * @param size Requested bytes; `usize` usable bytes, of size class `szind`.
    * @returns The row that the block's extent keeps.
    */
-  mallocSampleObject(thread: number, tctx: number, size: number, usize: number, szind: number): number {
+  mallocSampleObject(thread: number, tctx: TctxRow, size: number, usize: number, szind: number): InfoRow {
     const { data } = this;
     if (this.#options.prof_sys_thread_name) data.threadNameSet(thread, this.#host.systemThreadName(thread));
     const info = this.infos.take(tctx, this.#host.now(), size, usize, szind);
@@ -179,12 +180,12 @@ export class Prof {
   }
 
   /** Closes the record of a recent allocation whose object is about to be freed or moved; the first thing a free or realloc does (prof_info_get_and_reset_recent). */
-  recentReset(thread: number, info: number, stack: number): void {
+  recentReset(thread: number, info: InfoRow, stack: number): void {
     this.recent.close(thread, info, stack);
   }
 
   /** Forgets a sampled object and gives back its row (prof_free_sampled_object). The log takes the backtrace of `stack`. */
-  freeSampledObject(thread: number, info: number, stack: number): void {
+  freeSampledObject(thread: number, info: InfoRow, stack: number): void {
     const { data, infos } = this;
     const { cnts } = data.tctxs;
     const { shiftedCount, bytes } = data.map;
@@ -207,7 +208,7 @@ export class Prof {
   }
 
   /** A free of a sampled object, before its block is released (prof_free). The row is gone afterwards. */
-  free(thread: number, info: number, stack: number): void {
+  free(thread: number, info: InfoRow, stack: number): void {
     this.recent.close(thread, info, stack);
     this.freeSampledObject(thread, info, stack);
   }
@@ -220,8 +221,8 @@ export class Prof {
    * @param stack The realloc's own stack.
    * @returns The row of the resulting block, -1 if it is not sampled.
    */
-  realloc(thread: number, tctx: number, size: number, usize: number, szind: number, old: number, stack: number): number {
-    const info = tctx >= 0 ? this.mallocSampleObject(thread, tctx, size, usize, szind) : -1;
+  realloc(thread: number, tctx: TctxRow, size: number, usize: number, szind: number, old: InfoRow, stack: number): InfoRow {
+    const info = tctx >= 0 ? this.mallocSampleObject(thread, tctx, size, usize, szind) : NO_INFO;
     if (old >= 0) this.freeSampledObject(thread, old, stack);
     return info;
   }
@@ -462,9 +463,9 @@ function checkContexts({ data, infos, recent }: Prof): void {
     live.add(tctx, Cnt.curObjs, 1, 0);
     live.add(tctx, Cnt.curBytes, infos.usize[info] - high * WORD, high);
   }
-  const references = new Map<number, number>();
+  const references = new Map<TctxRow, number>();
   recent.check(references);
-  for (let gctx = 0; gctx < gctxs.length; gctx++) {
+  for (let gctx = 0 as GctxRow; gctx < gctxs.length; gctx++) {
     if (gctxs.bt[gctx] < 0) continue;
     if (data.bt2gctx.search(gctxs.bt[gctx]) !== gctx) throw new Error('a context is not in the table of contexts');
     for (let tctx = gctxs.first[gctx]; tctx >= 0; tctx = tctxs.next[tctx]) {

@@ -5,11 +5,12 @@
  * Differs: a backtrace is hashed and ordered once in its life, where jemalloc does it at every lookup and every dump. Stacks that name
  * different frames at the same addresses are one backtrace, as they are to jemalloc.
  */
-import { grown } from '../columns.ts';
+import { grown, type RowColumn } from '../columns.ts';
 import type { KeyHashes } from './ckh.ts';
 import { BACKTRACE_SEED, Hash128 } from './hash.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import type { ProfStacks } from './host.ts';
+import type { BacktraceRow } from './rows.ts';
 
 /** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX, prof_types.h); the root side of deeper ones is lost. */
 const PROF_BT_MAX = 128;
@@ -43,7 +44,7 @@ export class BacktraceTable implements KeyHashes {
   /** Open addressing on hash0: slot -> row + 1. */
   #slots = new Int32Array(4 * ROWS);
   /** Rows in dump order, as far as they have been ordered. */
-  #ordered = new Int32Array(0);
+  #ordered = new Int32Array(0) as RowColumn<BacktraceRow>;
   readonly #ids = new Int32Array(PROF_BT_MAX);
   /** Hashes the addresses of a backtrace. */
   readonly #hash: Hash128;
@@ -54,23 +55,23 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** Frames of a row. */
-  depth(row: number): number {
+  depth(row: BacktraceRow): number {
     return this.starts[row + 1] - this.starts[row];
   }
 
   /** The row of a stack's backtrace; stack -1 is the empty one. */
-  rowOf(stack: number): number {
+  rowOf(stack: number): BacktraceRow {
     const at = stack + 1;
     if (at >= this.#rows.length) this.#rows = grown(this.#rows, at + 1);
     const known = this.#rows[at];
-    if (known !== 0) return known - 1;
+    if (known !== 0) return (known - 1) as BacktraceRow;
     const row = this.#intern(stack);
     this.#rows[at] = row + 1;
     return row;
   }
 
   /** The addresses of a row as text, each as " 0x…", leaf first. */
-  text(row: number): string {
+  text(row: BacktraceRow): string {
     let text = '';
     const end = this.starts[row + 1];
     for (let i = this.starts[row]; i < end; i++) text += this.addressTexts[this.entries[i]];
@@ -78,13 +79,13 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** All rows, by the bytes of their addresses in memory (little-endian, leaf first), then by length: the order of a dump. */
-  inDumpOrder(): Int32Array {
+  inDumpOrder(): RowColumn<BacktraceRow> {
     const known = this.#ordered.length;
     if (known === this.length) return this.#ordered;
-    const added = new Int32Array(this.length - known);
-    for (let i = 0; i < added.length; i++) added[i] = known + i;
-    added.sort((a, b) => this.#compare(a, b));
-    const merged = new Int32Array(this.length);
+    const added = new Int32Array(this.length - known) as RowColumn<BacktraceRow>;
+    for (let i = 0; i < added.length; i++) added[i] = (known + i) as BacktraceRow;
+    added.sort((a, b) => this.#compare(a as BacktraceRow, b as BacktraceRow));
+    const merged = new Int32Array(this.length) as RowColumn<BacktraceRow>;
     for (let at = 0, old = 0, fresh = 0; at < merged.length; at++) {
       const takeOld = fresh === added.length || (old < known && this.#compare(this.#ordered[old], added[fresh]) < 0);
       merged[at] = takeOld ? this.#ordered[old++] : added[fresh++];
@@ -94,7 +95,7 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** prof_bt_keycomp's order as prof_gctx_comp has it: memcmp of the common length, then the length. Negative, 0 or positive. */
-  #compare(a: number, b: number): number {
+  #compare(a: BacktraceRow, b: BacktraceRow): number {
     const { starts, entries, addresses } = this;
     let i = starts[a];
     let j = starts[b];
@@ -111,7 +112,7 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** The row of a stack that has not been asked for before; equal addresses give the row that is there. */
-  #intern(stack: number): number {
+  #intern(stack: number): BacktraceRow {
     const ids = this.#ids;
     const { words, result } = this.#hash;
     const frames = this.#stacks.framesOf(stack);
@@ -127,11 +128,12 @@ export class BacktraceTable implements KeyHashes {
     let mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
-      if (this.#equals(found - 1, depth)) return found - 1;
+      const other = (found - 1) as BacktraceRow;
+      if (this.#equals(other, depth)) return other;
       slot = (slot + 1) & mask;
     }
 
-    const row = this.length++;
+    const row = this.length++ as BacktraceRow;
     if (row >= this.hash0.length) {
       this.hash0 = grown(this.hash0, row + 1);
       this.hash1 = grown(this.hash1, row + 1);
@@ -157,7 +159,7 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** Whether a row holds the first `depth` addresses of `#ids`. */
-  #equals(row: number, depth: number): boolean {
+  #equals(row: BacktraceRow, depth: number): boolean {
     const start = this.starts[row];
     if (this.starts[row + 1] - start !== depth) return false;
     for (let i = 0; i < depth; i++) if (this.entries[start + i] !== this.#ids[i]) return false;
@@ -186,7 +188,7 @@ export class BacktraceTable implements KeyHashes {
   /** @throws Error unless each row's hashes fit its addresses, and the dump order is strictly increasing. */
   check(): void {
     const { words, result } = this.#hash;
-    for (let row = 0; row < this.length; row++) {
+    for (let row = 0 as BacktraceRow; row < this.length; row++) {
       const depth = this.depth(row);
       for (let i = 0; i < depth; i++) {
         const id = this.entries[this.starts[row] + i];

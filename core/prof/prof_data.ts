@@ -13,6 +13,7 @@ import { type BacktraceTable, POINTER_BYTES } from './prof_bt.ts';
 import { Cnt } from './prof_cnt.ts';
 import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';
+import { type BacktraceRow, type GctxRow, NO_GCTX, NO_TCTX, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
 import { UnbiasMap } from './unbias.ts';
 
 /** sizeof(prof_tdata_t), sizeof(prof_tctx_t) (prof_structs.h), in this build. */
@@ -29,7 +30,7 @@ const TAB = 0x09;
 const LAST_GRAPHIC = 0x7e;
 
 /** For a context: there is no memory to make it. */
-export const NO_MEMORY = -2;
+export const NO_MEMORY = -2 as TctxRow;
 
 /** What profiling data is made with. */
 export interface ProfDataMaking {
@@ -46,7 +47,7 @@ export interface ProfDataMaking {
   readonly gdump: (thread: number) => void;
 }
 
-/** The records of threads and contexts, and the tables in which they are found. Rows of all of them are named -1 where there is none. */
+/** The records of threads and contexts, and the tables in which they are found. */
 export class ProfData {
   readonly host: ProfHost;
   readonly backtraces: BacktraceTable;
@@ -60,8 +61,8 @@ export class ProfData {
   readonly tdatas = new TdataTable();
   readonly gctxs = new GctxTable();
   readonly tctxs = new TctxTable();
-  /** Row of the backtrace -> gctx. There from the boot on. */
-  bt2gctx!: Ckh;
+  /** Contexts by backtrace. There from the boot on. */
+  bt2gctx!: Ckh<BacktraceRow, GctxRow>;
   /** Thread row -> row of its record + 1, 0 if it has none. */
   #tdataOf = new Int32Array(16);
   #nextThrUid = 0;
@@ -85,37 +86,37 @@ export class ProfData {
 
   /** Allocates the table of contexts (prof_data_init). @throws OutOfMemory if there is none for it: jemalloc does not start. */
   boot(thread: number): void {
-    this.bt2gctx = new Ckh(this.host, thread, this.backtraces);
+    this.bt2gctx = new Ckh<BacktraceRow, GctxRow>(this.host, thread, this.backtraces);
     if (this.bt2gctx.handle < 0) throw new OutOfMemory();
   }
 
   /** The thread's record as it is, -1 if it has none (prof_tdata_get without create). */
-  tdataOf(thread: number): number {
-    return thread < this.#tdataOf.length ? this.#tdataOf[thread] - 1 : -1;
+  tdataOf(thread: number): TdataRow {
+    return thread < this.#tdataOf.length ? ((this.#tdataOf[thread] - 1) as TdataRow) : NO_TDATA;
   }
 
   /** The thread's record, made if missing or expired; -1 if the thread cannot have one (prof_tdata_get with create). */
-  tdataGet(thread: number): number {
+  tdataGet(thread: number): TdataRow {
     const tdata = this.tdataOf(thread);
     if (tdata >= 0) return this.tdatas.expired[tdata] === 0 ? tdata : this.#tdataReinit(thread, tdata);
-    if (!this.host.isNominal(thread)) return -1;
+    if (!this.host.isNominal(thread)) return NO_TDATA;
     return this.#tdataInit(thread, this.#nextThrUid++, 0, null, 0, this.threadActiveInit);
   }
 
-  #setTdata(thread: number, tdata: number): void {
+  #setTdata(thread: number, tdata: TdataRow): void {
     if (thread >= this.#tdataOf.length) this.#tdataOf = grown(this.#tdataOf, thread + 1);
     this.#tdataOf[thread] = tdata + 1;
   }
 
   /** Makes a thread's record, which is its own from then on (prof_tdata_init_impl). @param nameHandle the memory of `name`. @returns -1 if out of memory. */
-  #tdataInit(thread: number, thrUid: number, thrDiscrim: number, name: string | null, nameHandle: number, active: boolean): number {
+  #tdataInit(thread: number, thrUid: number, thrDiscrim: number, name: string | null, nameHandle: number, active: boolean): TdataRow {
     const { tdatas, host } = this;
     const handle = host.iallocztm(thread, TDATA_BYTES, 1, 0);
-    if (handle < 0) return -1;
-    const table = new Ckh(host, thread, this.backtraces);
+    if (handle < 0) return NO_TDATA;
+    const table = new Ckh<BacktraceRow, TctxRow>(host, thread, this.backtraces);
     if (table.handle < 0) {
       host.idalloctm(thread, handle);
-      return -1;
+      return NO_TDATA;
     }
     const tdata = tdatas.take(thrUid, thrDiscrim);
     tdatas.handle[tdata] = handle;
@@ -135,7 +136,7 @@ export class ProfData {
   }
 
   /** Gives a thread whose record has expired a new one, of the same name and activity (prof_tdata_reinit). @returns -1 if out of memory. */
-  #tdataReinit(thread: number, old: number): number {
+  #tdataReinit(thread: number, old: TdataRow): TdataRow {
     const { tdatas } = this;
     const thrUid = tdatas.thrUid[old];
     const thrDiscrim = tdatas.thrDiscrim[old] + 1;
@@ -150,13 +151,13 @@ export class ProfData {
   }
 
   /** Parts a thread from its record, which goes if it is empty (prof_tdata_detach; at thread exit, prof_tdata_cleanup). */
-  tdataDetach(thread: number, tdata: number): void {
+  tdataDetach(thread: number, tdata: TdataRow): void {
     const { tdatas } = this;
     if (this.#heldTdataLock === tdatas.thrUid[tdata] % TDATA_LOCKS) {
       throw new ProfDeadlockError('the thread waits for itself: it renews its record while the log holds the lock of that record');
     }
     if (tdatas.attached[tdata] === 0) return;
-    this.#setTdata(thread, -1);
+    this.#setTdata(thread, NO_TDATA);
     if (tdatas.bt2tctx[tdata].count === 0) {
       this.locks.prof_thds_data++;
       this.#tdataDestroyLocked(thread, tdata);
@@ -166,7 +167,7 @@ export class ProfData {
   }
 
   /** Gives back a record that no context names (prof_tdata_destroy_locked, its lock counted by the caller). */
-  #tdataDestroyLocked(thread: number, tdata: number): void {
+  #tdataDestroyLocked(thread: number, tdata: TdataRow): void {
     const { tdatas, host } = this;
     if (tdatas.name[tdata] !== null) host.idalloctm(thread, tdatas.nameHandle[tdata]);
     tdatas.bt2tctx[tdata].delete(thread);
@@ -180,7 +181,7 @@ export class ProfData {
     this.locks.prof_dump++;
     this.locks.prof_thds_data++;
     this.map = new UnbiasMap(lgSample);
-    for (let tdata = tdatas.first, next = -1; tdata >= 0; tdata = next) {
+    for (let tdata = tdatas.first, next = NO_TDATA; tdata >= 0; tdata = next) {
       next = tdatas.next[tdata];
       if (tdatas.expired[tdata] !== 0) continue;
       tdatas.expired[tdata] = 1;
@@ -217,13 +218,13 @@ export class ProfData {
   }
 
   /** Locks bt2gctx; a gdump of this thread waits until it is unlocked (prof_enter). */
-  enter(tdata: number): void {
+  enter(tdata: TdataRow): void {
     if (tdata >= 0) this.tdatas.enq[tdata] = 1;
     this.locks.prof++;
   }
 
   /** Unlocks bt2gctx, and takes the gdump that has waited for it (prof_leave). */
-  leave(thread: number, tdata: number): void {
+  leave(thread: number, tdata: TdataRow): void {
     const { tdatas } = this;
     if (tdata < 0) return;
     tdatas.enq[tdata] = 0;
@@ -233,21 +234,21 @@ export class ProfData {
   }
 
   /** The context of a backtrace, made if new (prof_lookup_global); -1 if out of memory. */
-  #lookupGlobal(thread: number, bt: number, tdata: number): number {
+  #lookupGlobal(thread: number, bt: BacktraceRow, tdata: TdataRow): GctxRow {
     const { bt2gctx, gctxs } = this;
     this.enter(tdata);
     let gctx = bt2gctx.search(bt);
     if (gctx < 0) {
       this.leave(thread, tdata);
       const handle = this.host.iallocztm(thread, GCTX_BYTES + POINTER_BYTES * this.backtraces.depth(bt), 1, 0);
-      if (handle < 0) return -1;
+      if (handle < 0) return NO_GCTX;
       gctx = gctxs.take(bt, handle, (this.#cumGctxs++ + GCTX_LOCKS - 1) % GCTX_LOCKS);
       this.enter(tdata);
       if (!bt2gctx.insert(thread, bt, gctx)) {
         gctxs.give(gctx);
         this.leave(thread, tdata);
         this.host.idalloctm(thread, handle);
-        return -1;
+        return NO_GCTX;
       }
     }
     this.leave(thread, tdata);
@@ -258,7 +259,7 @@ export class ProfData {
    * The thread's context of a backtrace, made if new, and prepared: it stays until it is recorded to or rolled back (prof_lookup). The thread has a record.
    * NO_MEMORY if there is none for it.
    */
-  lookup(thread: number, bt: number): number {
+  lookup(thread: number, bt: BacktraceRow): TctxRow {
     const { tdatas, tctxs, host } = this;
     const tdata = this.tdataOf(thread);
     const table = tdatas.bt2tctx[tdata];
@@ -288,27 +289,27 @@ export class ProfData {
   }
 
   /** What a look-up without memory for the thread's context leaves: a new context goes, another one stays for good (its nlimbo never sinks to 0 again). */
-  #lookupFailed(thread: number, tdata: number, gctx: number): void {
+  #lookupFailed(thread: number, tdata: TdataRow, gctx: GctxRow): void {
     if (this.gctxs.first[gctx] < 0 && this.gctxs.limbo[gctx] === 0) this.#gctxTryDestroy(thread, tdata, gctx);
     else this.gctxs.limbo[gctx] = 1;
   }
 
   /** Looks up the context of a stack for a thread that may have to get its record first; -1 if it cannot have one, or NO_MEMORY (prof_tctx_create). */
-  tctxCreate(thread: number, stack: number): number {
-    if (!this.host.isNominal(thread) || this.host.reentrancyLevel(thread) > 0) return -1;
-    if (this.tdataGet(thread) < 0) return -1;
+  tctxCreate(thread: number, stack: number): TctxRow {
+    if (!this.host.isNominal(thread) || this.host.reentrancyLevel(thread) > 0) return NO_TCTX;
+    if (this.tdataGet(thread) < 0) return NO_TCTX;
     return this.lookup(thread, this.backtraces.rowOf(stack));
   }
 
   /** Destroys a tctx that nothing needs any more (prof_tctx_try_destroy). */
-  tctxTryDestroy(thread: number, tctx: number): void {
+  tctxTryDestroy(thread: number, tctx: TctxRow): void {
     const { tctxs } = this;
     if (this.accum || tctxs.prepared[tctx] !== 0 || tctxs.recentCount[tctx] !== 0 || !tctxs.cnts.isZero(tctx, Cnt.curObjs)) return;
     this.#tctxDestroy(thread, tctx);
   }
 
   /** Takes a tctx out of both of its tables, and with it a record or a gctx that it was the last of (prof_tctx_destroy). */
-  #tctxDestroy(thread: number, tctx: number): void {
+  #tctxDestroy(thread: number, tctx: TctxRow): void {
     const { tdatas, tctxs, gctxs, host } = this;
     const gctx = tctxs.gctx[tctx];
     const tdata = tctxs.tdata[tctx];
@@ -326,7 +327,7 @@ export class ProfData {
   }
 
   /** prof_gctx_try_destroy of a gctx without tctx. */
-  #gctxTryDestroy(thread: number, tdata: number, gctx: number): void {
+  #gctxTryDestroy(thread: number, tdata: TdataRow, gctx: GctxRow): void {
     const { gctxs } = this;
     const handle = gctxs.handle[gctx];
     this.enter(tdata);
@@ -339,7 +340,7 @@ export class ProfData {
   }
 
   /** From here to dropTdataLock, a dump would wait for the running thread. */
-  holdTdataLock(tdata: number): void {
+  holdTdataLock(tdata: TdataRow): void {
     this.#heldTdataLock = this.tdatas.thrUid[tdata] % TDATA_LOCKS;
   }
 

@@ -7,6 +7,8 @@ import type { ProfFile } from './host.ts';
 import { Cnt, CntTable } from './prof_cnt.ts';
 import type { ProfData } from './prof_data.ts';
 import { exp } from './exp.ts';
+import type { RowColumn } from '../columns.ts';
+import { type GctxRow, NO_GCTX, type TdataRow } from './rows.ts';
 import { round } from './unbias.ts';
 
 /** What the leak report needs to know of a dump, from raw counts: no estimates. */
@@ -61,7 +63,7 @@ type PrintCounts = (table: CntTable, row: number) => string;
  * @param unbias False for the raw counts (prof_unbias:false).
  * @throws ProfDeadlockError if the thread holds a lock that the dump wants.
  */
-export function writeDump(data: ProfData, thread: number, tdata: number, unbias: boolean, buffer: DumpBuffer): DumpTotals {
+export function writeDump(data: ProfData, thread: number, tdata: TdataRow, unbias: boolean, buffer: DumpBuffer): DumpTotals {
   data.assertDumpable();
   const sums = mergeThreads(data, thread, tdata);
   const print = printCounts(data, unbias);
@@ -72,7 +74,7 @@ export function writeDump(data: ProfData, thread: number, tdata: number, unbias:
 }
 
 /** prof_dump_prep: sums up the contexts of each record while the tables of contexts and of records are locked. */
-function mergeThreads(data: ProfData, thread: number, tdata: number): ThreadSums {
+function mergeThreads(data: ProfData, thread: number, tdata: TdataRow): ThreadSums {
   const { tdatas, tctxs, locks } = data;
   data.enter(tdata);
   locks.prof_thds_data++;
@@ -112,12 +114,14 @@ function writeHeader({ tdatas, map, locks }: ProfData, { perThread, all }: Threa
 
 /** prof_dump_gctx, for every context in its order: its backtrace, what it comes to, and a line for each of its threads. Gives how many have live objects. */
 function writeContexts({ tdatas, tctxs, gctxs, backtraces, accum }: ProfData, print: PrintCounts, buffer: DumpBuffer): number {
-  const contextOf = new Int32Array(backtraces.length).fill(-1);
-  for (let gctx = 0; gctx < gctxs.length; gctx++) if (gctxs.bt[gctx] >= 0) contextOf[gctxs.bt[gctx]] = gctx;
+  const contextOf = new Int32Array(backtraces.length).fill(NO_GCTX) as RowColumn<GctxRow>;
+  for (let gctx = 0 as GctxRow; gctx < gctxs.length; gctx++) if (gctxs.bt[gctx] >= 0) contextOf[gctxs.bt[gctx]] = gctx;
   const sum = new CntTable(1);
   const shown = accum ? Cnt.accumObjs : Cnt.curObjs;
   let leakContexts = 0;
-  for (const bt of backtraces.inDumpOrder()) {
+  const order = backtraces.inDumpOrder();
+  for (let at = 0; at < order.length; at++) {
+    const bt = order[at];
     const gctx = contextOf[bt];
     if (gctx < 0) continue;
     sum.clear(0);

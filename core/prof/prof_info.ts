@@ -4,8 +4,9 @@
  * Invariant: a row in use belongs to one live sampled object, or to one whose free or realloc is under way.
  * Differs: the fields are columns of a table, and the extent keeps the row; size and class are stored too, so that a free need not pass them.
  */
-import { grown } from '../columns.ts';
+import { grown, type RowColumn } from '../columns.ts';
 import { indexToSize } from '../sizes/sc.ts';
+import { type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
 
 /** A row for each live sampled object. */
 export class InfoTable {
@@ -13,8 +14,8 @@ export class InfoTable {
   length = 0;
   /** Rows in use. */
   count = 0;
-  /** Row -> tctx, -1 if this row is free. */
-  tctx = new Int32Array(64);
+  /** Row -> tctx, NO_TCTX if this row is free. */
+  tctx = new Int32Array(64) as RowColumn<TctxRow>;
   /** Time of the allocation, ns since start. */
   time = new Float64Array(64);
   /** Requested bytes. */
@@ -23,17 +24,19 @@ export class InfoTable {
   usize = new Float64Array(64);
   /** Size class of usize. */
   szind = new Uint8Array(64);
-  /** Row of the record in the list of recent allocations, -1 if none. */
-  recent = new Int32Array(64);
-  #free = -1;
+  /** Node of the list of recent allocations, NO_RECENT if none. */
+  recent = new Int32Array(64) as RowColumn<RecentRow>;
+  /** Free row -> the next one. */
+  #nextFree = new Int32Array(64) as RowColumn<InfoRow>;
+  #free = NO_INFO;
 
   /** A row for a sample that `tctx` counts (large_prof_info_set): taken at `time`, ns, of `size` requested and `usize` usable bytes, of size class `szind`. */
-  take(tctx: number, time: number, size: number, usize: number, szind: number): number {
+  take(tctx: TctxRow, time: number, size: number, usize: number, szind: number): InfoRow {
     let row = this.#free;
     if (row >= 0) {
-      this.#free = this.recent[row];
+      this.#free = this.#nextFree[row];
     } else {
-      row = this.length++;
+      row = this.length++ as InfoRow;
       if (row >= this.tctx.length) {
         this.tctx = grown(this.tctx, row + 1);
         this.time = grown(this.time, row + 1);
@@ -41,6 +44,7 @@ export class InfoTable {
         this.usize = grown(this.usize, row + 1);
         this.szind = grown(this.szind, row + 1);
         this.recent = grown(this.recent, row + 1);
+        this.#nextFree = grown(this.#nextFree, row + 1);
       }
     }
     this.tctx[row] = tctx;
@@ -48,15 +52,15 @@ export class InfoTable {
     this.size[row] = size;
     this.usize[row] = usize;
     this.szind[row] = szind;
-    this.recent[row] = -1;
+    this.recent[row] = NO_RECENT;
     this.count++;
     return row;
   }
 
   /** Gives back the row of an object that is gone. */
-  give(row: number): void {
-    this.tctx[row] = -1;
-    this.recent[row] = this.#free;
+  give(row: InfoRow): void {
+    this.tctx[row] = NO_TCTX;
+    this.#nextFree[row] = this.#free;
     this.#free = row;
     this.count--;
   }
@@ -70,7 +74,7 @@ export class InfoTable {
       if (this.usize[row] !== indexToSize[this.szind[row]]) throw new Error("a sampled object's usable size is not that of its class");
     }
     let free = 0;
-    for (let row = this.#free; row >= 0; row = this.recent[row]) {
+    for (let row = this.#free; row >= 0; row = this.#nextFree[row]) {
       free++;
       if (free > this.length || this.tctx[row] >= 0) throw new Error('a row of a sampled object is free and in use');
     }

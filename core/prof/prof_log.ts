@@ -10,6 +10,7 @@ import { jsonString } from './json.ts';
 import { astray } from './host.ts';
 import { POINTER_BYTES } from './prof_bt.ts';
 import type { ProfData } from './prof_data.ts';
+import type { BacktraceRow, InfoRow } from './rows.ts';
 import type { InfoTable } from './prof_info.ts';
 import { integerText, traceText } from './prof_recent.ts';
 
@@ -31,7 +32,7 @@ interface LogThread {
 
 /** prof_bt_node_t: a row of the table of backtraces. */
 interface LogBacktrace {
-  readonly bt: number;
+  readonly bt: BacktraceRow;
   readonly handle: number;
 }
 
@@ -56,8 +57,9 @@ export class ProfLog {
   #filename = '';
   #startTime = 0;
   #everStarted = false;
-  #backtraceTable: Ckh | null = null;
-  #threadTable: Ckh | null = null;
+  /** Backtraces that the log has, and threads, by their numbers in it. */
+  #backtraceTable: Ckh<BacktraceRow, number> | null = null;
+  #threadTable: Ckh<number, number> | null = null;
   /** Row of #threads -> low words of the hashes of its id. */
   #threadHashes: { hash0: Uint32Array; hash1: Uint32Array } = { hash0: new Uint32Array(0), hash1: new Uint32Array(0) };
   #threads: LogThread[] = [];
@@ -99,7 +101,7 @@ export class ProfLog {
    * Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log).
    * @throws InputError if there is no memory for it: the library does not look (astray).
    */
-  free(thread: number, info: number, stack: number): void {
+  free(thread: number, info: InfoRow, stack: number): void {
     const data = this.#data;
     if (!this.#started || data.tdataOf(thread) < 0) return;
     const { host, tctxs, tdatas, gctxs } = data;
@@ -162,7 +164,7 @@ export class ProfLog {
   }
 
   /** The number of a backtrace in the log, added if it is new there (prof_log_bt_index). */
-  #traceIndex(thread: number, bt: number): number {
+  #traceIndex(thread: number, bt: BacktraceRow): number {
     const known = this.#backtraceTable!.search(bt);
     if (known >= 0) return known;
     const index = this.#backtraces.length;

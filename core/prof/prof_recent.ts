@@ -5,9 +5,10 @@
  * Differs: the list stays in place during its own dump, since nobody can look meanwhile.
  */
 import { jsonString } from './json.ts';
-import { grown } from '../columns.ts';
+import { grown, type RowColumn } from '../columns.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
+import { type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
 
 /** sizeof(prof_recent_t) (prof_structs.h), in this build. */
 const NODE_BYTES = 72;
@@ -24,21 +25,22 @@ export class RecentList {
   #limit: number;
   /** Nodes in the list. */
   count = 0;
-  #first = -1;
-  #last = -1;
+  #first = NO_RECENT;
+  #last = NO_RECENT;
   #rows = 0;
-  #free = -1;
-  #next = new Int32Array(16);
+  #free = NO_RECENT;
+  /** The node after this one, NO_RECENT at the end; of a free row, the next free one. */
+  #next = new Int32Array(16) as RowColumn<RecentRow>;
   #handle = new Float64Array(16);
   #size = new Float64Array(16);
   #usize = new Float64Array(16);
   #allocTime = new Float64Array(16);
   #dallocTime = new Float64Array(16);
-  #allocTctx = new Int32Array(16);
-  /** -1 while the object is live, or if its free could not be attributed. */
-  #dallocTctx = new Int32Array(16);
-  /** Row of the live object, -1 once it is released. */
-  #info = new Int32Array(16);
+  #allocTctx = new Int32Array(16) as RowColumn<TctxRow>;
+  /** NO_TCTX while the object is live, or if its free could not be attributed. */
+  #dallocTctx = new Int32Array(16) as RowColumn<TctxRow>;
+  /** The live object, NO_INFO once it is released. */
+  #info = new Int32Array(16) as RowColumn<InfoRow>;
 
   /** @param max prof_recent_alloc_max: most nodes, -1 without limit, 0 for none at all */
   constructor(data: ProfData, infos: InfoTable, max: bigint) {
@@ -54,20 +56,20 @@ export class RecentList {
   }
 
   /** Refers to the context of an object that is about to be recorded; false if the list is off (prof_recent_alloc_prepare). */
-  prepare(tctx: number): boolean {
+  prepare(tctx: TctxRow): boolean {
     if (this.#limit === 0) return false;
     this.#data.tctxs.recentCount[tctx]++;
     return true;
   }
 
   /** Records a prepared object (prof_recent_alloc). */
-  record(thread: number, info: number): void {
+  record(thread: number, info: InfoRow): void {
     const data = this.#data;
     const infos = this.#infos;
     data.locks.prof_recent_alloc++;
-    let oldAllocTctx = -1;
-    let oldDallocTctx = -1;
-    let node: number;
+    let oldAllocTctx = NO_TCTX;
+    let oldDallocTctx = NO_TCTX;
+    let node: RecentRow;
     if (this.count < this.#limit) {
       const handle = data.host.iallocztm(thread, NODE_BYTES, 1, 0);
       data.locks.prof_recent_alloc++;
@@ -84,9 +86,9 @@ export class RecentList {
       oldDallocTctx = this.#dallocTctx[node];
       this.#evict(node);
       this.#first = this.#next[node];
-      if (this.#first < 0) this.#last = -1;
+      if (this.#first < 0) this.#last = NO_RECENT;
     }
-    this.#next[node] = -1;
+    this.#next[node] = NO_RECENT;
     if (this.#last < 0) this.#first = node;
     else this.#next[this.#last] = node;
     this.#last = node;
@@ -94,7 +96,7 @@ export class RecentList {
     this.#usize[node] = infos.usize[info];
     this.#allocTime[node] = infos.time[info];
     this.#allocTctx[node] = infos.tctx[info];
-    this.#dallocTctx[node] = -1;
+    this.#dallocTctx[node] = NO_TCTX;
     this.#info[node] = info;
     infos.recent[info] = node;
     if (oldAllocTctx >= 0) this.#release(thread, oldAllocTctx);
@@ -102,7 +104,7 @@ export class RecentList {
   }
 
   /** Notes that an object is about to be freed, or moved by a realloc, from `stack` (prof_recent_alloc_reset). */
-  close(thread: number, info: number, stack: number): void {
+  close(thread: number, info: InfoRow, stack: number): void {
     const data = this.#data;
     const infos = this.#infos;
     if (infos.recent[info] < 0) return;
@@ -127,12 +129,12 @@ export class RecentList {
     const old = this.#max;
     this.#max = max;
     this.#limit = max < 0n ? Infinity : Number(max);
-    const dropped: number[] = [];
+    const dropped: RecentRow[] = [];
     while (this.count > this.#limit) {
       const node = this.#first;
       this.#evict(node);
       this.#first = this.#next[node];
-      if (this.#first < 0) this.#last = -1;
+      if (this.#first < 0) this.#last = NO_RECENT;
       this.count--;
       dropped.push(node);
     }
@@ -160,7 +162,7 @@ export class RecentList {
   }
 
   /** prof_recent_alloc_dump_node */
-  #nodeText(node: number): string {
+  #nodeText(node: RecentRow): string {
     const released = this.#info[node] < 0;
     let text =
       `{"size":${integerText(this.#size[node])},"usize":${integerText(this.#usize[node])},"released":${released}` +
@@ -170,7 +172,7 @@ export class RecentList {
   }
 
   /** What a node says of its allocation ("alloc") or of its free ("dalloc"). */
-  #sideText(side: string, tctx: number, time: number): string {
+  #sideText(side: string, tctx: TctxRow, time: number): string {
     const { tctxs, tdatas, gctxs, backtraces, host } = this.#data;
     const name = tdatas.name[tctxs.tdata[tctx]];
     const trace = backtraces.text(gctxs.bt[tctxs.gctx[tctx]]);
@@ -182,27 +184,27 @@ export class RecentList {
   }
 
   /** Parts a node from its object (prof_recent_alloc_evict_edata). */
-  #evict(node: number): void {
+  #evict(node: RecentRow): void {
     const info = this.#info[node];
     if (info < 0) return;
-    this.#infos.recent[info] = -1;
-    this.#info[node] = -1;
+    this.#infos.recent[info] = NO_RECENT;
+    this.#info[node] = NO_INFO;
   }
 
   /** Drops a reference to a context, which goes if it was the last need of it (decrement_recent_count). */
-  #release(thread: number, tctx: number): void {
+  #release(thread: number, tctx: TctxRow): void {
     this.#data.tctxs.recentCount[tctx]--;
     this.#data.tctxTryDestroy(thread, tctx);
   }
 
   /** A row for a node. */
-  #take(): number {
+  #take(): RecentRow {
     if (this.#free >= 0) {
       const node = this.#free;
       this.#free = this.#next[node];
       return node;
     }
-    const node = this.#rows++;
+    const node = this.#rows++ as RecentRow;
     if (node >= this.#next.length) {
       this.#next = grown(this.#next, node + 1);
       this.#handle = grown(this.#handle, node + 1);
@@ -218,7 +220,7 @@ export class RecentList {
   }
 
   /** Adds to `references` how often the list refers to each tctx. @throws Error unless nodes and objects name each other, and the list is as long as it says. */
-  check(references: Map<number, number>): void {
+  check(references: Map<TctxRow, number>): void {
     let count = 0;
     for (let node = this.#first; node >= 0; node = this.#next[node]) {
       count++;

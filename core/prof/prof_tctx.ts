@@ -5,9 +5,10 @@
  * save while one is made or destroyed.
  * Differs: a sorted list for a red-black tree; and no states of a dump under way, since nothing else happens during a dump.
  */
-import { grown } from '../columns.ts';
+import { grown, type RowColumn } from '../columns.ts';
 import { CntTable } from './prof_cnt.ts';
 import type { TdataTable } from './prof_tdata.ts';
+import { type BacktraceRow, type GctxRow, NO_BACKTRACE, NO_GCTX, NO_TCTX, type TctxRow, type TdataRow } from './rows.ts';
 
 /** Global contexts (prof_gctx_t). */
 export class GctxTable {
@@ -15,26 +16,28 @@ export class GctxTable {
   length = 0;
   /** Rows in use. */
   count = 0;
-  /** Row of the backtrace, -1 if this row is free. */
-  bt = new Int32Array(64);
+  /** Row of the backtrace, NO_BACKTRACE if this row is free. */
+  bt = new Int32Array(64) as RowColumn<BacktraceRow>;
   /** Handle of the memory. */
   handle = new Float64Array(64);
   /** Which of the 1024 shared locks guards it. */
   lock = new Uint16Array(64);
-  /** First and last tctx, -1 if none. */
-  first = new Int32Array(64);
-  last = new Int32Array(64);
+  /** First and last tctx, NO_TCTX if none. */
+  first = new Int32Array(64) as RowColumn<TctxRow>;
+  last = new Int32Array(64) as RowColumn<TctxRow>;
   /** 1 once a look-up found no memory for a tctx of it: it is never destroyed, even without a tctx. */
   limbo = new Uint8Array(64);
-  #free = -1;
+  /** Free row -> the next one. */
+  #nextFree = new Int32Array(64) as RowColumn<GctxRow>;
+  #free = NO_GCTX;
 
   /** A row for the context of backtrace row `bt`, without a tctx yet (prof_gctx_create). */
-  take(bt: number, handle: number, lock: number): number {
+  take(bt: BacktraceRow, handle: number, lock: number): GctxRow {
     let row = this.#free;
     if (row >= 0) {
-      this.#free = this.first[row];
+      this.#free = this.#nextFree[row];
     } else {
-      row = this.length++;
+      row = this.length++ as GctxRow;
       if (row >= this.bt.length) {
         this.bt = grown(this.bt, row + 1);
         this.handle = grown(this.handle, row + 1);
@@ -42,22 +45,23 @@ export class GctxTable {
         this.first = grown(this.first, row + 1);
         this.last = grown(this.last, row + 1);
         this.limbo = grown(this.limbo, row + 1);
+        this.#nextFree = grown(this.#nextFree, row + 1);
       }
     }
     this.limbo[row] = 0;
     this.bt[row] = bt;
     this.handle[row] = handle;
     this.lock[row] = lock;
-    this.first[row] = -1;
-    this.last[row] = -1;
+    this.first[row] = NO_TCTX;
+    this.last[row] = NO_TCTX;
     this.count++;
     return row;
   }
 
   /** Gives back the row of a context without a tctx. */
-  give(row: number): void {
-    this.bt[row] = -1;
-    this.first[row] = this.#free;
+  give(row: GctxRow): void {
+    this.bt[row] = NO_BACKTRACE;
+    this.#nextFree[row] = this.#free;
     this.#free = row;
     this.count--;
   }
@@ -70,9 +74,9 @@ export class TctxTable {
   /** Rows in use. */
   count = 0;
   /** Row of the thread's record. */
-  tdata = new Int32Array(64);
-  /** Row of the context, -1 while this row is in no list. */
-  gctx = new Int32Array(64);
+  tdata = new Int32Array(64) as RowColumn<TdataRow>;
+  /** Row of the context, NO_GCTX while this row is in no list. */
+  gctx = new Int32Array(64) as RowColumn<GctxRow>;
   /** Copies of the thread's identity, and a number that tells contexts of one thread apart. */
   thrUid = new Float64Array(64);
   thrDiscrim = new Float64Array(64);
@@ -85,22 +89,22 @@ export class TctxTable {
   handle = new Float64Array(64);
   /** Its counters (prof_cnt_t). */
   readonly cnts = new CntTable(64);
-  /** The tctx after this one in its gctx's list, -1 at the end. */
-  next = new Int32Array(64);
-  #previous = new Int32Array(64);
-  #free = -1;
+  /** The tctx after this one in its gctx's list, NO_TCTX at the end; of a free row, the next free one. */
+  next = new Int32Array(64) as RowColumn<TctxRow>;
+  #previous = new Int32Array(64) as RowColumn<TctxRow>;
+  #free = NO_TCTX;
 
   /** A row for a context of the thread whose record is `tdata`, with counters of 0; it is linked by `link`. */
-  take(tdata: number, thrUid: number, thrDiscrim: number, tctxUid: number, handle: number): number {
+  take(tdata: TdataRow, thrUid: number, thrDiscrim: number, tctxUid: number, handle: number): TctxRow {
     let row = this.#free;
     if (row >= 0) {
       this.#free = this.next[row];
     } else {
-      row = this.length++;
+      row = this.length++ as TctxRow;
       if (row >= this.tdata.length) this.#reach(row + 1);
     }
     this.tdata[row] = tdata;
-    this.gctx[row] = -1;
+    this.gctx[row] = NO_GCTX;
     this.thrUid[row] = thrUid;
     this.thrDiscrim[row] = thrDiscrim;
     this.tctxUid[row] = tctxUid;
@@ -112,7 +116,7 @@ export class TctxTable {
   }
 
   /** Links a tctx into its gctx's list, at its place. */
-  link(row: number, gctx: number, gctxs: GctxTable): void {
+  link(row: TctxRow, gctx: GctxRow, gctxs: GctxTable): void {
     const { next } = this;
     this.gctx[row] = gctx;
     let before = gctxs.last[gctx];
@@ -127,7 +131,7 @@ export class TctxTable {
   }
 
   /** Takes a tctx out of its gctx's list. */
-  unlink(row: number, gctxs: GctxTable): void {
+  unlink(row: TctxRow, gctxs: GctxTable): void {
     const gctx = this.gctx[row];
     const before = this.#previous[row];
     const after = this.next[row];
@@ -135,18 +139,18 @@ export class TctxTable {
     else this.next[before] = after;
     if (after < 0) gctxs.last[gctx] = before;
     else this.#previous[after] = before;
-    this.gctx[row] = -1;
+    this.gctx[row] = NO_GCTX;
   }
 
   /** Gives back an unlinked row. */
-  give(row: number): void {
+  give(row: TctxRow): void {
     this.next[row] = this.#free;
     this.#free = row;
     this.count--;
   }
 
   /** prof_tctx_comp */
-  #precedes(a: number, b: number): boolean {
+  #precedes(a: TctxRow, b: TctxRow): boolean {
     if (this.thrUid[a] !== this.thrUid[b]) return this.thrUid[a] < this.thrUid[b];
     if (this.thrDiscrim[a] !== this.thrDiscrim[b]) return this.thrDiscrim[a] < this.thrDiscrim[b];
     return this.tctxUid[a] < this.tctxUid[b];
@@ -174,11 +178,11 @@ export class TctxTable {
 export function checkTctx(tctxs: TctxTable, gctxs: GctxTable, tdatas: TdataTable): void {
   let linked = 0;
   let used = 0;
-  for (let gctx = 0; gctx < gctxs.length; gctx++) {
+  for (let gctx = 0 as GctxRow; gctx < gctxs.length; gctx++) {
     if (gctxs.bt[gctx] < 0) continue;
     used++;
     if (gctxs.first[gctx] < 0 && gctxs.limbo[gctx] === 0) throw new Error('a context has no thread');
-    let before = -1;
+    let before = NO_TCTX;
     for (let row = gctxs.first[gctx]; row >= 0; before = row, row = tctxs.next[row]) {
       linked++;
       if (linked > tctxs.count) throw new Error('a list of thread contexts does not end');

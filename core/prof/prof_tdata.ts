@@ -5,7 +5,8 @@
  * Differs: a sorted list for a red-black tree. New records nearly always go to its end.
  */
 import type { Ckh } from './ckh.ts';
-import { grown } from '../columns.ts';
+import { grown, type RowColumn } from '../columns.ts';
+import { type BacktraceRow, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
 
 /** Threads' records (prof_tdata_t), linked in the order of a dump (tdatas). */
 export class TdataTable {
@@ -36,22 +37,22 @@ export class TdataTable {
   /** Number of the next tctx that the record's thread makes. */
   tctxUidNext = new Float64Array(16);
   /** Backtrace -> tctx. */
-  readonly bt2tctx: Ckh[] = [];
-  /** Least record, -1 if none. */
-  first = -1;
-  #last = -1;
-  /** The record after this one, -1 at the end. */
-  next = new Int32Array(16);
-  #previous = new Int32Array(16);
-  #free = -1;
+  readonly bt2tctx: Ckh<BacktraceRow, TctxRow>[] = [];
+  /** Least record, NO_TDATA if none. */
+  first = NO_TDATA;
+  #last = NO_TDATA;
+  /** The record after this one, NO_TDATA at the end; of a free row, the next free one. */
+  next = new Int32Array(16) as RowColumn<TdataRow>;
+  #previous = new Int32Array(16) as RowColumn<TdataRow>;
+  #free = NO_TDATA;
 
   /** Takes a row and fills its identity; it is linked by `insert`. */
-  take(thrUid: number, thrDiscrim: number): number {
+  take(thrUid: number, thrDiscrim: number): TdataRow {
     let row = this.#free;
     if (row >= 0) {
       this.#free = this.next[row];
     } else {
-      row = this.length++;
+      row = this.length++ as TdataRow;
       if (row >= this.thrUid.length) this.#reach(row + 1);
     }
     this.thrUid[row] = thrUid;
@@ -60,7 +61,7 @@ export class TdataTable {
   }
 
   /** Links a row at its place. */
-  insert(row: number): void {
+  insert(row: TdataRow): void {
     const { thrUid, thrDiscrim, next } = this;
     let before = this.#last;
     while (before >= 0 && (thrUid[before] > thrUid[row] || (thrUid[before] === thrUid[row] && thrDiscrim[before] > thrDiscrim[row]))) {
@@ -77,7 +78,7 @@ export class TdataTable {
   }
 
   /** Unlinks a row and gives it back. */
-  remove(row: number): void {
+  remove(row: TdataRow): void {
     const before = this.#previous[row];
     const after = this.next[row];
     if (before < 0) this.first = after;
@@ -108,7 +109,7 @@ export class TdataTable {
 /** @throws Error unless the records are linked in order, and each one's table is sound. */
 export function checkTdata(tdatas: TdataTable): void {
   let count = 0;
-  for (let row = tdatas.first, before = -1; row >= 0; before = row, row = tdatas.next[row]) {
+  for (let row = tdatas.first, before = NO_TDATA; row >= 0; before = row, row = tdatas.next[row]) {
     count++;
     if (count > tdatas.length) throw new Error('the list of thread records does not end');
     tdatas.bt2tctx[row].check();

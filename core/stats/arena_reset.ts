@@ -5,7 +5,8 @@
  * Differs: nothing but that the profiler is told of sampled objects by their rows.
  */
 import type { Arena } from '../arena/arena_state.ts';
-import { largeDalloc } from '../arena/large.ts';
+import { largeDalloc, largeProfInfo, setLargeProfInfo } from '../arena/large.ts';
+import { NO_INFO } from '../prof/rows.ts';
 import { ecacheEvict, extentDestroyWrapper } from '../extent/extent.ts';
 import { paDalloc } from '../extent/pac.ts';
 import { heapRemoveFirst } from '../extent/ph.ts';
@@ -19,14 +20,14 @@ import type { Tsd } from '../thread/tsd.ts';
 
 /** arena_reset: frees everything in an arena. Small objects do not count as deallocated; slabs that had free regions stay in that count. */
 export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
-  const { edata, mutexes } = heap;
+  const { mutexes } = heap;
   const largeMutex = arena.mutexes + ArenaMutex.large;
   lock(mutexes, largeMutex);
   while (arena.largeList.first[0] !== 0) {
     const extent = arena.largeList.first[0] as Extent;
-    const info = edata.sample[extent] - 1;
+    const info = largeProfInfo(heap, extent);
     if (info >= 0 && heap.prof !== null) {
-      edata.sample[extent] = 0;
+      setLargeProfInfo(heap, extent, NO_INFO);
       heap.prof.free(tsd.index, info, NO_STACK);
     }
     largeDalloc(heap, tsd, extent);
