@@ -274,6 +274,35 @@ describe('lines', () => {
     expect(result.events).toBe(1);
   });
 
+  test.each([
+    ['10 7 7 malloc(-1294967296) = 0x1000', 'malloc 0x1000 3000000000'],
+    ['10 7/7 ls malloc size=-1294967296\n11 7/7 ls malloc ret=0x1000', 'malloc 0x1000 3000000000'],
+    ['A 10 7 -1294967296 0x1000', 'malloc 0x1000 3000000000'],
+    ['10 7 7 malloc(-1) = (nil)', 'failed'],
+    ['10 7/7 ls malloc size=-1\n11 7/7 ls malloc ret=(nil)', 'failed'],
+    ['10 7 7 realloc((nil), 8) = 0x1000', 'realloc 0x1000 8'],
+    ['10 7 7 free((nil))', 'free 0x0'],
+    ['10 7/7 ls free ptr=(nil)', 'free 0x0'],
+    ['F 10 7 (nil)', 'free 0x0'],
+  ])('%s: sizes of three gigabytes and more by %%d, null pointers by %%p', (line, expected) => {
+    const { ledger, ops, trace } = read(`${line}\n`);
+    const [op, ptr, size] = expected.split(' ');
+    expect(trace.skipped.unparsed).toBeUndefined();
+    if (op === 'failed') return;
+    expect(ops).toEqual({ [op as string]: 1 });
+    if (size !== undefined) expect([ledger.totalLiveObjects, ledger.totalBytes]).toEqual([1, Number(size)]);
+    else expect(ptr).toBe('0x0');
+  });
+
+  test('maps that are printed: histograms, and keys with stacks, which are none of a call', () => {
+    const key = '@s[\n    malloc+0\n    main+4\n';
+    const maps = `@h: \n[0]        1 |@@@   |\n[1, 2)     0 |      |\n(..., 0)   1 |@@@   |\n\n${key}]: 12\n${key}, ls]: 5\n`;
+    const { trace, events } = read(`Attaching 2 probes...\n10 7 7 malloc(8) = 0x1000\n${maps}11 7 7 free(0x1000)\n`);
+    expect([{ ...trace.skipped }, events]).toEqual([{ note: 13 }, 2]);
+    const torn = read(`@s[\n    malloc+0\n10 7 7 malloc(8) = 0x1000\n        main+4\n\n`);
+    expect(framesOf(torn, 0)).toEqual([{ fn: 'main', offset: 4 }]);
+  });
+
   test('what bpftrace says on stderr, in the middle of a stack', () => {
     const result = read(
       "ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace\nAttaching 11 probes...\n10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 __GI___libc_malloc+0 (/lib/libc.so.6)\nERROR: failed to look up stack id 0 (pid 0): -2\nLost 18 events\n\n12 7 7 malloc(9) = 0x2000\n",

@@ -46,14 +46,18 @@ const NINE = 0x39;
 const EQUALS = 0x3d;
 const AT = 0x40;
 const UPPER_A = 0x41;
+const BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
 const UPPER_F = 0x46;
 const UPPER_R = 0x52;
 const BRACE = 0x7b;
+const BAR = 0x7c;
 
 const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const RESULT = ascii('ret=');
+const NIL = ascii('(nil)');
 const THREAD = ascii('thread(');
 const EXEC = ascii('exec()');
 const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
@@ -87,6 +91,8 @@ class BpftraceReader implements TraceReader {
   readonly #whole = new WholeLines();
   /** The call whose stack lines may still follow. */
   #open = false;
+  /** A printed map's key is a stack, whose lines may still follow. */
+  #inKey = false;
   #kind = 0;
   #process = NO_PID;
   #tid = 0;
@@ -180,6 +186,7 @@ class BpftraceReader implements TraceReader {
   }
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#inKey) return this.#trace.skip('note');
     if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
     if (this.#kind === Op.free || this.#astray) return;
     while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
@@ -235,6 +242,7 @@ class BpftraceReader implements TraceReader {
     this.#astray = false;
     this.#caller = NOT_A_FRAME;
     this.#open = true;
+    this.#inKey = false;
     this.calls++;
   }
 
@@ -305,8 +313,8 @@ class BpftraceReader implements TraceReader {
       first = second;
       second =
         op === Op.free || op === Op.malloc_usable_size || ((op === Op.realloc || op === Op.reallocarray) && count === 0)
-          ? cursor.address()
-          : cursor.number();
+          ? addressIn(cursor)
+          : sizeIn(cursor);
       if (Number.isNaN(second)) return false;
       if (op === Op.reallocarray && count === 0) this.#old = second;
       count++;
@@ -319,13 +327,13 @@ class BpftraceReader implements TraceReader {
     }
     if (!cursor.eat(SPACE) || !cursor.eat(EQUALS) || !cursor.eat(SPACE)) return false;
     const negative = cursor.eat(MINUS);
-    let ptr: number = cursor.address();
+    let ptr: number = addressIn(cursor);
     if (Number.isNaN(ptr)) return false;
     if (op === Op.posix_memalign) {
       const failed = negative || ptr !== 0;
       if (bytes[cursor.pos] === SPACE && bytes[cursor.pos + 1] === ZERO) {
         cursor.pos++;
-        ptr = cursor.address();
+        ptr = addressIn(cursor);
       } else ptr = UNSEEN_ADDRESS;
       if (failed) ptr = 0;
     }
@@ -396,17 +404,17 @@ class BpftraceReader implements TraceReader {
       const isResult = hasWord(bytes, cursor.pos, end, RESULT);
       if (!cursor.skipTo(EQUALS)) return false;
       cursor.pos++;
-      const negative = cursor.eat(MINUS);
       if (isResult) {
         returned = true;
-        ptr = cursor.address();
+        const negative = cursor.eat(MINUS);
+        ptr = addressIn(cursor);
         if (negative) ptr = unsignedOf(ptr);
         if (Number.isNaN(ptr)) return false;
-      } else if (key === STAR) result = cursor.address();
+      } else if (key === STAR) result = addressIn(cursor);
       else if (key === 0x70 || key === 0x6f)
-        old = cursor.address(); // ptr, old
+        old = addressIn(cursor); // ptr, old
       else {
-        const value = cursor.number();
+        const value = sizeIn(cursor);
         if (Number.isNaN(value)) return false;
         if (key === 0x73 || key === 0x62)
           size = value; // size, bytes
@@ -435,12 +443,12 @@ class BpftraceReader implements TraceReader {
     if (!this.#readTime(cursor)) return false;
     const numbers: number[] = [];
     while (cursor.eat(SPACE)) {
-      if (bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78) break;
-      const value = cursor.decimal();
+      if ((bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === 0x78) || bytes[cursor.pos] === OPEN) break;
+      const value = sizeIn(cursor);
       if (Number.isNaN(value) || numbers.length > 2) return false;
       numbers.push(value);
     }
-    const ptr = cursor.address();
+    const ptr = addressIn(cursor);
     if (Number.isNaN(ptr)) return false;
     const letter = bytes[start];
     const size = letter === UPPER_A ? numbers.pop() : 0;
@@ -452,7 +460,7 @@ class BpftraceReader implements TraceReader {
       if (!cursor.eat(SPACE)) return false;
       const bytesAsked = cursor.decimal();
       if (Number.isNaN(bytesAsked) || !cursor.eat(SPACE)) return false;
-      const moved = cursor.address();
+      const moved = addressIn(cursor);
       if (Number.isNaN(moved)) return false;
       this.#openCall(Op.realloc, moved, ptr, bytesAsked, 0);
     } else this.#openCall(letter === UPPER_A ? Op.malloc : Op.free, ptr, 0, size, 0);
@@ -499,11 +507,35 @@ class BpftraceReader implements TraceReader {
     if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return true;
     const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
-    if (!attaching && !isMap(bytes, start) && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note)))
-      return false;
+    const map = this.#isOfMap(bytes, start, end);
+    if (!attaching && !map && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
     this.#trace.skip('note');
     return true;
   }
+
+  /** A map that is printed, or the end of one that stacks are keys of (`]: 5`, `, ls]: 5`), or a row of a histogram (`[4, 8)   12 |@@   |`). */
+  #isOfMap(bytes: Uint8Array, start: number, end: number): boolean {
+    if (isMap(bytes, start)) {
+      this.#inKey = bytes[end - 1] === BRACKET;
+      return true;
+    }
+    const inKey = this.#inKey;
+    this.#inKey = false;
+    if (inKey && (bytes[start] === CLOSE_BRACKET || bytes[start] === COMMA)) return true;
+    return (bytes[start] === BRACKET || bytes[start] === OPEN) && bytes[end - 1] === BAR;
+  }
+}
+
+/** An address, or `(nil)`, which printf makes of a null pointer. */
+function addressIn(cursor: ByteCursor): number {
+  return cursor.peek() === OPEN && cursor.eatWord(NIL) ? 0 : cursor.address();
+}
+
+/** A size; one below 0 is what `%d` makes of its lowest 32 bits, or `%ld` of all, of which no block has so many. */
+function sizeIn(cursor: ByteCursor): number {
+  if (!cursor.eat(MINUS)) return cursor.number();
+  const value = cursor.number();
+  return value <= 2 ** 31 ? 2 ** 32 - value : unsignedOf(value);
 }
 
 /** A map that is printed: `@name: value`, `@[key]: value`. mtrace's lines have a blank after the sign. */
