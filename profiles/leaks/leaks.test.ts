@@ -130,6 +130,30 @@ describe('growth at the end', () => {
     const growing = recording.leaks().contexts.filter(({ times }) => times?.growing);
     expect(growing.map(({ stack }) => stack[0].name)).toEqual(['leak', 'filler']);
   });
+
+  test.each([
+    [24, true],
+    [25, true],
+    [26, false],
+  ])('of stacks with one path is that of those with half of the bytes: beside %d bytes of 25', (others, growing) => {
+    const recording = new Recording();
+    recording.malloc(recording.stack('calloc', 'leak'), others);
+    for (let i = 0; i < 25; i++) recording.malloc(recording.stack('malloc', 'leak'), 1);
+    expect(recording.leaks().contexts).toMatchObject([{ bytes: 25 + others, times: { growing } }]);
+  });
+});
+
+test('of contexts with as many bytes the one with more objects comes first, also of the largest alone', () => {
+  const recording = new Recording();
+  for (const [name, size, count] of [
+    ['few', 60, 1],
+    ['many', 10, 6],
+    ['some', 20, 3],
+  ] as const)
+    recording.malloc(recording.stack(name), size, count);
+  expect(names(recording.leaks())).toEqual(['many', 'some', 'few']);
+  const [largest] = recording.leaks().ranked.split(1).first;
+  expect(largest.stack[0].name).toBe('many');
 });
 
 describe('JSON', () => {
