@@ -13,8 +13,8 @@ const STEPS = 200;
 /** Bits behind the point of shares of pages (SMOOTHSTEP_BFP), and what one whole is. */
 const SHARE_BITS = 24n;
 const WHOLE: number = 2 ** Number(SHARE_BITS);
-/** Nanoseconds of a millisecond. */
-const MS = 1_000_000;
+/** Nanoseconds of an epoch for each millisecond of decay time: a whole number. */
+const EPOCH_PER_MS: number = 1_000_000 / STEPS;
 
 /** Step -> share of pages that may stay, times 2^24: 6x^5 - 15x^4 + 10x^3 at x = (step + 1) / 200, rounded down (h_steps). */
 const smoothstep: Float64Array = new Float64Array(STEPS);
@@ -58,7 +58,7 @@ export class Decay {
   /** decay_reinit: as new, with another decay time. */
   reinit(now: number, ms: number): void {
     this.ms = ms;
-    if (ms > 0) this.interval = Math.floor((ms * MS) / STEPS);
+    if (ms > 0) this.interval = ms * EPOCH_PER_MS;
     this.epoch = now;
     setU64(this.#jitter, 0, BigInt(this.address));
     this.#initDeadline();
@@ -100,7 +100,7 @@ export class Decay {
 
   /** decay_epoch_duration_ns, in whole numbers: the longest has 57 bits. */
   get #epochLength(): bigint {
-    return (BigInt(this.ms) * BigInt(MS)) / BigInt(STEPS);
+    return BigInt(this.ms) * BigInt(EPOCH_PER_MS);
   }
 
   /** decay_npages_purge_in: how many of `pages` that are new will have been purged after `time` ns. The decay time is above 0. */
