@@ -9,6 +9,7 @@ import { isHeap, readHeap } from './heap/read.ts';
 import { legacyProfile } from './pprof/legacy.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
+import { isLeakSanitizer, readLeakSanitizer } from './sanitizer/leak_sanitizer.ts';
 import { isDhat, readDhat } from './valgrind/dhat.ts';
 import { isMassif, readMassif } from './valgrind/massif.ts';
 import { isMemcheck, readMemcheck } from './valgrind/memcheck.ts';
@@ -50,10 +51,11 @@ const FORMATS: readonly ProfileFormat[] = [
   { name: 'dhat', is: isDhat, read: (bytes, name) => ({ profile: readDhat(bytes, name).profile }) },
   { name: 'massif', is: isMassif, read: (bytes, name) => ({ profile: readMassif(bytes, name).profile }) },
   { name: 'memcheck', is: isMemcheck, read: (bytes, name) => ({ profile: readMemcheck(bytes, name) }) },
+  { name: 'lsan', is: isLeakSanitizer, read: (bytes, name) => ({ profile: readLeakSanitizer(bytes, name) }) },
   COLLAPSED,
 ];
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif or Memcheck, or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
   return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
@@ -62,7 +64,7 @@ export function isProfile(head: Uint8Array): boolean {
 export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /**
- * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif or Memcheck, or folded stacks.
+ * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, or folded stacks.
  * @param name what errors call it
  * @param from one of `PROFILE_FORMATS`, if the content is not to say which it is
  * @returns undefined if the file is none of them

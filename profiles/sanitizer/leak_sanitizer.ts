@@ -1,0 +1,131 @@
+/**
+ * Reads reports of LeakSanitizer, alone or in AddressSanitizer (compiler-rt/lib/lsan/lsan_common.cpp, LeakReport):
+ *
+ *     ==32732==ERROR: LeakSanitizer: detected memory leaks
+ *     Direct leak of 77 byte(s) in 7 object(s) allocated from:
+ *         #0 0x7fcece013545 in __interceptor_malloc ../libsanitizer/lsan/lsan_interceptors.cpp:75
+ *         #1 0x561e1053e1c0 in inner /src/lk.c:7
+ *         #2 0x7f1556523249  (/lib/x86_64-linux-gnu/libc.so.6+0x27249) (BuildId: 93a4bb)
+ *     SUMMARY: LeakSanitizer: 321 byte(s) leaked in 13 allocation(s).
+ *
+ * Invariant: the profile's totals are those of the summary, as far as the leaks are listed (max_leaks). Addresses are one before those returned to,
+ * as Valgrind's. Of several reports of a process the last counts, and of several processes the one that is first in the file.
+ * What the format cannot say: blocks that can still be reached, and what was freed.
+ */
+import { InputError } from '../../core/trace/input_error.ts';
+import { StackTable } from '../../core/trace/stacks.ts';
+import { type Profile, SampleTable } from '../profile.ts';
+import { ValgrindStacks } from '../valgrind/frames.ts';
+
+interface Leak {
+  readonly isDirect: boolean;
+  readonly objects: number;
+  readonly bytes: number;
+  /** Frames as Valgrind writes them, leaf first. */
+  readonly frames: string[];
+}
+
+interface Report {
+  readonly pid: number;
+  readonly leaks: Leak[];
+  /** What the summary says; undefined if the report breaks off before it. */
+  total: { readonly bytes: number; readonly objects: number } | undefined;
+}
+
+const HEADING = /^==(\d{1,10})==ERROR: LeakSanitizer: detected memory leaks$/;
+const LEAK = /^(Direct|Indirect) leak of (\d{1,16}) byte\(s\) in (\d{1,16}) object\(s\) allocated from:$/;
+const FRAME = /^ +#\d+ (0x[0-9a-f]{1,16})(?: in)? (.*)$/;
+const SUMMARY = /^SUMMARY: \w+: (\d{1,16}) byte\(s\) leaked in (\d{1,16}) allocation\(s\)\.$/;
+/** Behind a function: the file of the code, the source (the path may have spaces if it is absolute), or nothing. */
+const MODULE = /^(.*?) ?\((\/[^()]*|[^()\s]+)(\+0x[0-9a-f]+)\)(?: \(BuildId: [0-9a-f]*\))?$/;
+const SOURCE = /^(?:(.*?) (\/.*?)|(.*) (\S+?)):(\d{1,9})(?::\d+)?$/;
+/** Colours of a terminal. */
+const COLOURS = /\x1b\[[\d;]*m/g;
+
+/** True if bytes look like the beginning of a file that `readLeakSanitizer` takes. */
+export function isLeakSanitizer(head: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
+  return /^(?:\x1b\[[\d;]*m)*==\d+==ERROR: LeakSanitizer: detected memory leaks/m.test(text);
+}
+
+/**
+ * Reads a log that has a report of LeakSanitizer; other lines are passed over.
+ * @param name what errors call it
+ * @throws InputError if it lists no leak
+ */
+export function readLeakSanitizer(bytes: Uint8Array, name: string): Profile {
+  const reports = readReports(new TextDecoder().decode(bytes).replace(COLOURS, ''));
+  const first = reports.find(({ leaks }) => leaks.length > 0);
+  if (first === undefined) throw new InputError(name, 'is LeakSanitizer’s output without a leak');
+  const { pid, leaks, total } = reports.findLast((report) => report.pid === first.pid && report.leaks.length > 0) ?? first;
+  const stacks = new StackTable();
+  const samples = new SampleTable(leaks.length);
+  const interned = new ValgrindStacks(stacks);
+  let listed = 0;
+  let direct = 0;
+  for (const { isDirect, objects, bytes: size, frames } of leaks) {
+    samples.add(interned.intern(frames), objects, size, 0, 0);
+    listed += size;
+    if (isDirect) direct += size;
+  }
+  const warnings = [`${direct} bytes have leaked themselves (direct), ${listed - direct} are held by those alone (indirect)`];
+  if (total === undefined) warnings.push('the report breaks off: leaks are missing');
+  else if (total.bytes > listed)
+    warnings.push(`${total.bytes - listed} of ${total.bytes} bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)`);
+  const others = new Set(reports.flatMap((report) => (report.pid === pid || report.leaks.length === 0 ? [] : [report.pid]))).size;
+  if (others > 0)
+    warnings.push(
+      `process ${pid} alone is shown; ${others} more ${others === 1 ? 'has' : 'have'} leaks (LSAN_OPTIONS=log_path=FILE makes a file for each)`,
+    );
+  return {
+    kind: 'heap',
+    source: 'LeakSanitizer',
+    stacks,
+    samples,
+    threads: [],
+    sampling: { method: 'none', rate: 1 },
+    accumulated: false,
+    requested: true,
+    symbolized: true,
+    warnings,
+    ...(total === undefined ? { damaged: true } : {}),
+  };
+}
+
+function readReports(text: string): Report[] {
+  const reports: Report[] = [];
+  let report: Report | undefined;
+  let leak: Leak | undefined;
+  for (const line of text.split(/\r?\n/)) {
+    const frame = leak === undefined ? null : FRAME.exec(line);
+    if (frame !== null) {
+      leak?.frames.push(frameText(frame[1], frame[2]));
+      continue;
+    }
+    leak = undefined;
+    const heading = HEADING.exec(line);
+    if (heading !== null) reports.push((report = { pid: Number(heading[1]), leaks: [], total: undefined }));
+    if (report === undefined) continue;
+    const found = LEAK.exec(line);
+    if (found !== null) {
+      leak = { isDirect: found[1] === 'Direct', bytes: Number(found[2]), objects: Number(found[3]), frames: [] };
+      report.leaks.push(leak);
+    }
+    const summary = SUMMARY.exec(line);
+    if (summary !== null) report.total = { bytes: Number(summary[1]), objects: Number(summary[2]) };
+  }
+  return reports;
+}
+
+/** A frame as Valgrind has it. */
+function frameText(address: string, rest: string): string {
+  const module = MODULE.exec(rest);
+  if (module !== null) {
+    const [, fn, path, place] = module;
+    return `${address}: ${fn.trim() || path.replace(/^.*\//, '') + place} (in ${path})`;
+  }
+  const source = SOURCE.exec(rest);
+  if (source === null) return `${address}: ${rest.trim() === '(<unknown module>)' ? '???' : rest.trim() || '???'}`;
+  const [, fn = '', path = '', shortFn = '', file = '', line] = source as (string | undefined)[];
+  return `${address}: ${fn || shortFn || '???'} (${path || file}:${line})`;
+}
