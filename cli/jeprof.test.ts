@@ -130,6 +130,7 @@ test.each([
 test('a graph without nodes is none, and jeprof fails then', async () => {
   for (const form of ['--dot', '--svg']) {
     expect((await run(['jeprof', form, '--focus=no_such_function', SYMBOLIZED])).code).toBe(1);
+    expect((await run(['jeprof', form, '--thread=77', SYMBOLIZED])).code).toBe(0);
     expect((await run(['report', form, '--focus=no_such_function', SYMBOLIZED])).code).toBe(0);
   }
 });

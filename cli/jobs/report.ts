@@ -39,7 +39,9 @@ export async function report(args: ReportArgs): Promise<void> {
   );
   printNotes([...notes, ...source.symbolizer.notes()], args.quiet);
   // Before the report is written: its reader may leave early.
-  if (args.asJeprof === true && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form))) process.exitCode = EXIT_FINDING;
+  // jeprof fails at a graph without nodes, and not if the thread that is asked for is none.
+  const isEmptyGraph = parts.length > 0 && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form));
+  if (args.asJeprof === true && isEmptyGraph) process.exitCode = EXIT_FINDING;
   if (limit !== undefined && valueOver(limit, parts)) process.exitCode = EXIT_FINDING;
   // A dump is copied as it is, whatever its threads are called; a terminal would act on that.
   const isShown = form === 'raw' && isStandardOutput(path) && process.stdout.isTTY === true;
