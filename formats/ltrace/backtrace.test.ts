@@ -93,9 +93,9 @@ describe('backtraces (-w)', () => {
   });
 
   test('the program prints between: what looks like no frame is its own', () => {
-    const text = `[pid 7] p->malloc(4) = 0x1000\n > /tmp/p(main+0x3) [0x55f116924585]\n\n\n > hello\n\tfoo\n[pid 7] p->malloc(5) = 0x2000\n`;
+    const text = `[pid 7] p->malloc(4) = 0x1000\n > /srv/p(main+0x3) [0x55f116924585]\n\n\n > hello\n\tfoo\n[pid 7] p->malloc(5) = 0x2000\n`;
     const result = read(text);
-    expect(stacks(result)).toEqual([['main+2 55f116924584 /tmp/p'], ['p p']]);
+    expect(stacks(result)).toEqual([['main+2 55f116924584 /srv/p'], ['p p']]);
     expect({ ...result.trace.skipped }).toEqual({ unparsed: 3 });
   });
 
