@@ -76,7 +76,9 @@ describe.concurrent('usage', () => {
     expect(help.code).toBe(0);
     for (const command of ['record', 'convert', 'replay', 'report', 'leaks', 'flamegraph'])
       expect(help.stdout).toContain(`jereplay ${command}`);
-    expect((await run(['replay', '--help'])).stdout).toContain('--placements');
+    const ofReplay = await run(['replay', '--help']);
+    expect(ofReplay.stdout).toContain('--placements');
+    expect([await run(['help']), await run(['help', 'replay'])]).toEqual([help, ofReplay]);
   });
 
   test.each([

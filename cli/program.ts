@@ -35,7 +35,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
   const early = READERS.has(args[0]) ? await import('./early_opening.ts') : undefined;
   await early?.openEarly(args.slice(1));
   try {
-    const settled = ofJeprof(args);
+    const settled = ofJeprof(ofHelp(args));
     const flags = ownFlags(settled);
     // yargs would print its help and its version itself if it saw the flags.
     if (flags.length === 1 && flags[0] === '--version') writeResult(STANDARD, `${version}\n`);
@@ -58,6 +58,11 @@ export async function run(args: readonly string[], version: string): Promise<voi
   } finally {
     early?.closeOpened();
   }
+}
+
+/** `help COMMAND` is `COMMAND --help`. */
+function ofHelp(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
 }
 
 /** jeprof's flags have spellings that yargs does not know. */

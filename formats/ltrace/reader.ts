@@ -7,7 +7,7 @@
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceReader } from '../format.ts';
-import { BatchBuilder } from '../shared/batch_builder.ts';
+import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
 import { ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
 import { CLOSE, GREATER, LESS, SPACE } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
@@ -133,8 +133,7 @@ export class LtraceReader implements TraceReader {
       trace.warnings.push(
         `${guessed} thread${guessed === 1 ? '' : 's'} may be of this process or of another: each is taken for one of the process whose line is before its first`,
       );
-    if (this.#builder.raised > 0)
-      trace.warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (this.#builder.raised > 0) trace.warnings.push(raisedNote(this.#builder.raised, 'the event before'));
   }
 
   /** Takes whole calls of malloc and free of a lone thread; gives the start of the first line that is another. */

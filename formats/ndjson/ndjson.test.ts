@@ -143,7 +143,7 @@ describe('reading', () => {
   test('times before the start, which is start_ts or that of the first event', () => {
     const events = [50, 10, 60].map((ts) => `{"op":"free","ts":${ts},"ptr":"0x1"}\n`).join('');
     const noteOf = (header: string) => read(header + events).trace.warnings;
-    expect(noteOf('')).toEqual(['1 events are earlier than the first event; they were given that time']);
+    expect(noteOf('')).toEqual(['1 event is earlier than the first event; it was given that time']);
     expect(noteOf('{"op":"trace","version":1}\n')).toEqual(noteOf(''));
     expect(noteOf('{"op":"trace","version":1,"start_ts":55}\n')).toEqual(['2 events are earlier than start_ts; they were given that time']);
   });

@@ -9,7 +9,7 @@ import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
 import type { SkipReason, Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
-import { BatchBuilder } from '../shared/batch_builder.ts';
+import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
 import { textOf, TIMES_END } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
@@ -145,15 +145,14 @@ class NdjsonReader implements TraceReader {
     this.#lines.end(ending, (bytes, start, end) => this.#take(bytes, start, end, true));
     this.#builder.flush();
     const { warnings } = this.#trace;
-    if (this.#builder.raised > 0)
-      warnings.push(`${this.#builder.raised} events have an earlier time than the event before them; they were given its time`);
+    if (this.#builder.raised > 0) warnings.push(raisedNote(this.#builder.raised, 'the event before'));
     if (this.#lost.size > 0) {
       const names = [...this.#lost].map(([key, count]) => `${JSON.stringify(key)} (${count})`);
       warnings.push(`fields of inlined functions that are not known are not kept: ${names.join(', ')}`);
     }
     if (this.#early > 0) {
       const start = this.#trace.header.startTimeGiven === true ? 'start_ts' : 'the first event';
-      warnings.push(`${this.#early} events are earlier than ${start}; they were given that time`);
+      warnings.push(raisedNote(this.#early, start));
     }
   }
 

@@ -89,3 +89,10 @@ export class BatchBuilder {
     }
   }
 }
+
+/** What a note says of events whose time was raised to that of `than`. */
+export function raisedNote(count: number, than: string): string {
+  return count === 1
+    ? `1 event is earlier than ${than}; it was given that time`
+    : `${count} events are earlier than ${than}; they were given that time`;
+}
