@@ -851,7 +851,7 @@ describe('input that is not what it seems', () => {
       (400 - start) * 1000,
       1795338086000000000n + BigInt(start * 1000),
     ]);
-    expect(trace.warnings.filter((warning) => warning.includes('earlier time'))).toHaveLength(raised);
+    expect(trace.warnings.filter((warning) => warning.includes('earlier than the event before'))).toHaveLength(raised);
   });
 
   test('hostile names are data', () => {
