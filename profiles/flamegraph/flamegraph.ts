@@ -109,7 +109,7 @@ class Trees {
       }
       this.#callees.add(frames, values, false);
       this.#callers.add(frames, values, true);
-      if (frames.length > 0) this.#own.add(shownName(this.#frames[frames[0]].name), values);
+      if (frames.length > 0) this.#own.add(frames[0], values);
     }
   }
 
@@ -141,7 +141,7 @@ class Trees {
     const callees = pageTree(this.#callees.build(budget));
     const mergedCallees = merged;
     const callers = pageTree(this.#callers.build(budget));
-    const own = [...this.#own.shown(metrics)];
+    const own = [...this.#own.shown(metrics, (frame) => shownName(this.#frames[frame].name))];
     const { frames, names, modules, files } = tables;
     return {
       data: {

@@ -8,28 +8,35 @@ import type { PageMetric } from './page_types.ts';
 /** Rows of the page's table. */
 const OWN_ROWS = 12;
 
-/** Values by function name. */
+/** Values by the frame that allocates. */
 export class OwnValues {
   readonly #columns: number;
-  /** Name -> its values by column. */
-  readonly #byName = new Map<string, Float64Array>();
+  /** Frame -> its values by column; undefined for one that allocates nothing itself. */
+  readonly #ofFrames: (Float64Array | undefined)[] = [];
 
   /** @param columns of values: those of the profile, then those of its base */
   constructor(columns: number) {
     this.#columns = columns;
   }
 
-  /** Adds to a function's own values. */
-  add(name: string, values: readonly number[]): void {
-    let sums = this.#byName.get(name);
-    if (sums === undefined) this.#byName.set(name, (sums = new Float64Array(this.#columns)));
-    for (let column = 0; column < sums.length; column++) sums[column] += values[column];
+  /** Adds to a frame's own values. */
+  add(frame: number, values: ArrayLike<number>): void {
+    while (this.#ofFrames.length <= frame) this.#ofFrames.push(undefined);
+    addTo((this.#ofFrames[frame] ??= new Float64Array(this.#columns)), values);
   }
 
-  /** The functions that the page's table can show, whatever is chosen there, with their values. */
-  shown(metrics: readonly PageMetric[]): ReadonlyMap<string, Float64Array> {
+  /** The functions that the page's table can show, whatever is chosen there, with their values. @param nameOf what a frame is called there */
+  shown(metrics: readonly PageMetric[], nameOf: (frame: number) => string): ReadonlyMap<string, Float64Array> {
+    const byName = new Map<string, Float64Array>();
+    this.#ofFrames.forEach((values, frame) => {
+      if (values === undefined) return;
+      const name = nameOf(frame);
+      let sums = byName.get(name);
+      if (sums === undefined) byName.set(name, (sums = new Float64Array(this.#columns)));
+      addTo(sums, values);
+    });
     const shown = new Map<string, Float64Array>();
-    const functions = [...this.#byName];
+    const functions = [...byName];
     const all = Int32Array.from(functions, (_, row) => row);
     const keep = (measure: (values: Float64Array) => number) => {
       const sizes = Float64Array.from(functions, ([, values]) => Math.abs(measure(values)));
@@ -45,4 +52,8 @@ export class OwnValues {
     }
     return shown;
   }
+}
+
+function addTo(sums: Float64Array, values: ArrayLike<number>): void {
+  for (let column = 0; column < sums.length; column++) sums[column] += values[column];
 }
