@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Trace } from '../core/trace/trace.ts';
 import { fixtureBytes } from '../fixtures/tally.ts';
+import { nameOther } from './not_traces.ts';
 import { FORMATS, formatNamed, readTrace, sniffFormat, type ReadTraceOptions, type Source } from './index.ts';
 
 const TRACES = readdirSync(fileURLToPath(new URL('../fixtures/traces/', import.meta.url))).filter((name) => !name.endsWith('.md'));
@@ -217,4 +218,15 @@ describe('what is no trace is named', () => {
     await expect(read(Buffer.alloc(0))).rejects.toThrow('x: is empty');
     expect(sniffFormat(new Uint8Array(0))).toBe(undefined);
   });
+});
+
+test.each([
+  ['==7== Memcheck, a memory error detector\n', "Memcheck's output"],
+  [
+    '<?xml version="1.0"?>\n\n<valgrindoutput>\n\n<protocolversion>4</protocolversion>\n<protocoltool>memcheck</protocoltool>\n',
+    "Memcheck's output",
+  ],
+  ['=====\n==7==ERROR: LeakSanitizer: detected memory leaks\n', "LeakSanitizer's report"],
+])('%j is named, with the command that shows it', (text, what) => {
+  expect(nameOther(Buffer.from(text))).toMatchObject({ what, hint: expect.stringContaining('jereplay leaks FILE') });
 });

@@ -58,6 +58,7 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
 /** How bpftrace begins, whatever the script prints. */
 export const BPFTRACE = /^Attach(?:ing|ed) \d+ probes?\b/;
 
+const LEAK_SANITIZER = /^==\d+==ERROR: LeakSanitizer: /m;
 /** Its log, or its XML. */
 const MEMCHECK = /^==(?:[\d:.]+ )?\d+== Memcheck, |<protocoltool>memcheck</m;
 
@@ -71,6 +72,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   let start = 0;
   while (start < head.length && head[start] <= 0x20) start++;
   const text = textOf(head, start, Math.min(head.length, start + 4096));
+  if (LEAK_SANITIZER.test(text)) return other("LeakSanitizer's report", 'see it with jereplay leaks FILE');
   if (MEMCHECK.test(text)) return other("Memcheck's output", 'see its leak records with jereplay leaks FILE');
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   if (BPFTRACE.test(text)) {
