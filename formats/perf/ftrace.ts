@@ -5,6 +5,8 @@
  *                edge-19547   [000] DBZff   921.841325: malloc: (0x7f6b096fd930) size=48
  *                edge-19547   [000] DBZff   921.841330: malloc__return: (0x55f29ec7d731 <- 0x7f6b096fd930) ret=0x55f2ae3862f0
  *
+ * With the option latency-format, `    edge-19547     0DBZff 1292us+: malloc: …`, times are those since the trace began.
+ *
  * Invariant: every line is part of an event or counted.
  * Differs from perf script: in the kernel's file the return's two addresses are in the opposite order. There are no stacks; the direct caller is known.
  * What the format cannot say: which threads are of one process (unless `record-tgid` was on), and the block of a posix_memalign.
@@ -16,17 +18,14 @@ import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.t
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
+import { FtraceHead } from './ftrace_head.ts';
 import { KnownLines } from './known_lines.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 
 const SPACE = 0x20;
 const HASH = 0x23;
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const DASH = 0x2d;
 const COLON = 0x3a;
 const BRACKET = 0x5b;
-const CPU = ascii(' [');
 const LOST = ascii('CPU:');
 const LOST_EVENTS = ascii('[LOST ');
 const DROPPED = ascii('EVENTS DROPPED]');
@@ -42,6 +41,9 @@ class FtraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #strangers: Unparsed;
   readonly #event = new UprobeEvent();
+  readonly #head = new FtraceHead();
+  /** Times have no unit. */
+  #hasTicks = false;
   readonly #known: KnownLines;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
@@ -64,6 +66,10 @@ class FtraceReader implements TraceReader {
     this.#strangers.end();
     this.#calls.calls.end();
     this.#trace.warnings.push(...this.#event.advice);
+    if (this.#hasTicks)
+      this.#trace.warnings.push(
+        'times are ticks of a clock of unknown rate (trace_clock counter, uptime, x86-tsc), each taken for a nanosecond',
+      );
   }
 
   /** Takes lines of known threads and probes; gives the start of the first that is left. */
@@ -86,44 +92,13 @@ class FtraceReader implements TraceReader {
     this.#strangers.add(this.#lines.line, bytes, start, end);
   }
 
-  /** `command-tid (tgid) [cpu] flags time: event: (address…) arguments` */
+  /** `head time: event: (address…) arguments` */
   #onEventLine(bytes: Uint8Array, start: number, end: number): boolean {
-    const cursor = this.#cursor;
+    const head = this.#head;
     const event = this.#event;
-    const cpu = findWord(bytes, start, end, CPU);
-    if (cpu < 0) return false;
-    let at = skipSpacesBack(bytes, start, cpu + 1);
-    let pid = 0;
-    if (at > start && bytes[at - 1] === CLOSE) {
-      const close = at - 1;
-      while (at > start && bytes[at - 1] !== OPEN) at--;
-      cursor.reset(bytes, at, close);
-      cursor.skipSpaces();
-      const value = cursor.decimal();
-      if (value < 0x80000000) pid = value;
-      at = skipSpacesBack(bytes, start, at - 1);
-    }
-    // The command is free text: what follows its last dash is the thread.
-    let tidStart = at;
-    while (tidStart > start && bytes[tidStart - 1] >= 0x30 && bytes[tidStart - 1] <= 0x39) tidStart--;
-    if (tidStart === at || tidStart === start || bytes[tidStart - 1] !== DASH) return false;
-    cursor.reset(bytes, tidStart, at);
-    const tid = cursor.decimal();
-    if (!(tid < 0x80000000)) return false;
-    // [cpu] flags time:
-    cursor.reset(bytes, cpu + 1, end);
-    if (!cursor.eat(BRACKET)) return false;
-    this.#calls.calls.ranOn(cursor.decimal());
-    if (!cursor.skipTo(SPACE)) return false;
-    cursor.skipSpaces();
-    const first = cursor.peek();
-    if (first < 0x30 || first > 0x39 || !isTime(bytes, cursor.pos, end)) {
-      if (!cursor.skipTo(SPACE)) return false;
-      cursor.skipSpaces();
-    }
-    if (!cursor.time() || !cursor.eat(COLON)) return false;
-    const timeEnd = cursor.pos - 1;
-    const { seconds, nanos } = cursor;
+    const cursor = this.#cursor;
+    if (!head.read(bytes, start, end) && !head.readLatency(bytes, start, end)) return false;
+    cursor.reset(bytes, head.timeEnd + 1, end);
     cursor.skipSpaces();
     const nameStart = cursor.pos;
     if (!cursor.skipTo(COLON)) return false;
@@ -136,15 +111,19 @@ class FtraceReader implements TraceReader {
     }
     if (!event.readArguments(cursor, true)) return false;
     this.events++;
-    const process = this.#calls.processOf(event, pid);
+    const { pid, tid, cpu, cpuAt, commandEnd, timeEnd, seconds, nanos } = head;
+    this.#hasTicks ||= head.isTicks;
     const { calls } = this.#calls;
+    calls.ranOn(cpu);
+    const process = this.#calls.processOf(event, pid);
     if (calls.nameOf(process, tid) === undefined) {
       let command = start;
-      while (command < tidStart && bytes[command] === SPACE) command++;
-      calls.name(process, tid, textOf(bytes, command, tidStart - 1));
+      while (command < commandEnd && bytes[command] === SPACE) command++;
+      calls.name(process, tid, textOf(bytes, command, commandEnd));
     }
     this.#calls.push(event, process, tid, seconds, nanos, NO_STACK);
-    this.#known.learn(bytes, event, { start, end, headEnd: cpu + 2, hasCpu: true, timeEnd, pid, process, tid });
+    if (cpuAt >= 0 && !head.isTicks)
+      this.#known.learn(bytes, event, { start, end, headEnd: cpuAt, hasCpu: true, timeEnd, pid, process, tid });
     return true;
   }
 
@@ -166,19 +145,6 @@ class FtraceReader implements TraceReader {
     this.#calls.calls.lose(count);
     return true;
   }
-}
-
-/** Whether the digits at `start` are followed by a dot: a time and no flags. */
-function isTime(bytes: Uint8Array, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++;
-  return bytes[at] === 0x2e;
-}
-
-function skipSpacesBack(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && bytes[at - 1] === SPACE) at--;
-  return at;
 }
 
 /** The kernel's `trace` file. */

@@ -454,6 +454,25 @@ describe('ftrace', () => {
     expect(framesOf(local, local.live.values().next().value!.stack)[0].pc! >> 40n).toBe(0x55n);
   });
 
+  test.each([
+    ['mono', 'my-app-1-12      [001] DBZff ', ['37814.977469', '37814.977470', '37814.977472'], 2000],
+    ['latency-format', 'my-app-1-12      0DBZff ', ['29259us ', '29261us+', '29262us!'], 1000],
+    ['latency-format of older kernels', 'my-app-1-12      1d..1  ', ['  9us ', ' 10us ', ' 12us '], 2000],
+    ['x86-tsc', 'my-app-1-12      [001] DBZff ', ['98326030889206', '98326030891306', '98326030891406'], 100],
+    ['counter', 'my-app-1-12      [001] DBZff ', ['        5421', '        5422', '        5423'], 1],
+    ['x86-tsc and latency-format', 'my-app-1-12      0DBZff ', ['116937873', '116942251', '116942253'], 2],
+  ] as const)('%s: heads of lines, and times', (name, head, times, between) => {
+    const calls = [
+      'malloc: (0x7f0000098930) size=5',
+      'malloc__return: (0x5500000010 <- 0x7f0000098930) ret=0x1000',
+      'free: (0x7f0000098940) ptr=0x1000',
+    ];
+    const { ops, trace, text } = read(times.map((time, i) => `   ${head}${time}: ${calls[i]}\n`).join(''), ftrace);
+    expect([ops, { ...trace.skipped }, trace.threads.names]).toEqual([{ malloc: 1, free: 1 }, {}, ['my-app-1']]);
+    expect(text[1]).toContain(` ${between} `);
+    expect(trace.warnings.length).toBe(/tsc|counter/.test(name) ? 1 : 0);
+  });
+
   test('columns in any number, process ids, lost events', () => {
     const result = read(
       '# tracer: nop\nCPU:1 [LOST 5 EVENTS]\n my-app-1-12  (   10) [001] d..1.  5.000001: malloc: (0x7f0000098930) size=5\n my-app-1-12  (   10) [001] 5.000002: malloc__return: (0x5500000010 <- 0x7f0000098930) ret=0x1000\n a-1 [0] .... 6.0: sched_switch: x\nrubbish\n',
