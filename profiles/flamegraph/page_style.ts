@@ -39,7 +39,7 @@ fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 .metrics { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 8px; margin: 16px 0 14px; }
 .metrics label { position: relative; display: block; padding: 8px 12px 9px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); cursor: pointer; }
 .metrics label:hover { border-color: var(--soft); }
-.metrics label:only-child { max-width: 320px; }
+.metrics label:only-of-type { max-width: 320px; }
 .metrics input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
 .metrics span { display: block; color: var(--soft); font-size: 12px; }
 .metrics b { display: block; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: -0.01em; }
