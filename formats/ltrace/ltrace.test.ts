@@ -933,6 +933,19 @@ describe('input that is not what it seems', () => {
   });
 });
 
+test('a program whose frees ltrace does not see, as it calls free through the address that it also uses, is named', () => {
+  const calls = (line: (at: string) => string) =>
+    Array.from({ length: 70 }, (_, i) => `${line((0x10000 + 16 * i).toString(16))}\n`).join('');
+  const notes = (text: string) => read(text).trace.warnings;
+  const allocations = calls((at) => `git->malloc(8) = 0x${at}`);
+  expect(notes(allocations)).toEqual([expect.stringContaining('no call of free by git is recorded')]);
+  expect(notes(`${allocations}libz.so.1->free(0x10000) = <void>\n`)).toHaveLength(1);
+  expect(notes(`${allocations}git->free(0x10000) = <void>\n`)).toEqual([]);
+  // A library may leave that to its callers; of functions entered all calls are seen.
+  expect(notes(calls((at) => `libz.so.1->malloc(8) = 0x${at}`))).toEqual([]);
+  expect(notes(calls((at) => `malloc@libc.so.6(8) = 0x${at}`))).toEqual([]);
+});
+
 describe('lines that jereplay record appends', () => {
   const call = '7 1.000001 a->malloc(1) = 0x1000\n';
   const facts = `# jereplay ncpus 2\n${'# jereplay map 55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /a\n'.repeat(40)}# jereplay thread 7 worker\n`;

@@ -7,7 +7,7 @@ import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, hasWord } from '../shared/cursor.ts';
 import { CLOSE, EQUALS, GREATER, SPACE } from '../shared/letters.ts';
 import type { CallStacks } from './call_stacks.ts';
-import { callNamed, Kind, type Call } from './functions.ts';
+import { callNamed, isAllocator, Kind, type Call } from './functions.ts';
 
 const QUOTE = 0x22;
 const OPEN = 0x28;
@@ -86,6 +86,18 @@ export class Names {
     }
     this.after = pos;
     return name;
+  }
+
+  /** Programs that called functions which allocate, and none that frees. */
+  programsWithoutFree(): string[] {
+    const allocate = new Set<string>();
+    const free = new Set<string>();
+    for (const { caller, kind } of this.#facts) {
+      // What a library allocates its callers may free.
+      if (caller === undefined || !isAllocator(kind) || kind === Kind.malloc_usable_size || caller.includes('.so')) continue;
+      (kind === Kind.free || kind === Kind.delete ? free : allocate).add(caller);
+    }
+    return [...allocate].filter((caller) => !free.has(caller));
   }
 
   /** The name that begins at `start`, if it is one of those seen last. */

@@ -41,6 +41,8 @@ const PLUS = 0x2b;
 const MINUS = 0x2d;
 const LOWER_U = 0x75;
 
+/** Events of a recording in which a program that never frees is worth a word. */
+const MANY_EVENTS = 64;
 /** Lines after which a recording has no backtraces if there was none: the first of them may come late, where there are few calls. */
 const UNDECIDED_LINES = 256;
 
@@ -133,6 +135,12 @@ export class LtraceReader implements TraceReader {
       trace.warnings.push(
         `${guessed} thread${guessed === 1 ? '' : 's'} may be of this process or of another: each is taken for one of the process whose line is before its first`,
       );
+    if (this.#builder.count >= MANY_EVENTS) {
+      for (const program of this.#names.programsWithoutFree())
+        trace.warnings.push(
+          `no call of free by ${program} is recorded: what it frees counts as live. If free was traced, ltrace -e does not see how it is called (.plt.got); ltrace -L -x malloc@libc.so*+free@libc.so* does`,
+        );
+    }
     if (this.#builder.raised > 0) trace.warnings.push(raisedNote(this.#builder.raised, 'the event before'));
   }
 
