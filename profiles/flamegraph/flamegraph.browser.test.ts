@@ -240,6 +240,16 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     expect(await spoken.textContent()).toContain('all allocations');
     for (const key of ['ArrowUp', 'ArrowUp', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
     expect(await spoken.textContent()).toBe(`${SCRIPT}, ${formatBytes(21000)}, 17.7% of all`);
+    // Beside it is also what another function called.
+    for (const [key, name] of [
+      ['ArrowUp', '__proto__'],
+      ['ArrowLeft', 'parse'],
+      ['ArrowRight', '__proto__'],
+      ['ArrowDown', SCRIPT],
+    ]) {
+      await page.keyboard.press(key);
+      expect(await spoken.textContent()).toContain(`${name}, `);
+    }
     await page.keyboard.press('Enter');
     expect((await frames(page)).get('__proto__')).toBeCloseTo(1, 3);
     await page.keyboard.press('Escape');

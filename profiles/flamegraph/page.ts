@@ -383,12 +383,16 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       focusOn(node);
       return true;
     }
-    const siblings = node.parent?.children?.filter(drawn) ?? [node];
+    // Frames of the same depth, whoever called them.
+    const beside = [...nodes]
+      .filter(drawn)
+      .filter(({ depth }) => depth === node.depth)
+      .sort((a, b) => a.x0 - b.x0);
     let next: GraphNode | null | undefined;
     if (key === outward) next = node.children?.filter(drawn)[0];
     else if (key === inward) next = node.parent;
-    else if (key === 'ArrowLeft') next = siblings[siblings.indexOf(node) - 1];
-    else if (key === 'ArrowRight') next = siblings[siblings.indexOf(node) + 1];
+    else if (key === 'ArrowLeft') next = beside[beside.indexOf(node) - 1];
+    else if (key === 'ArrowRight') next = beside[beside.indexOf(node) + 1];
     else if (key === 'Home') next = rootNode();
     else if (key === 'Enter' || key === ' ') {
       zoom(node);
