@@ -45,6 +45,20 @@ describe('perf script', () => {
     expect({ ...inParts.trace.skipped }).toEqual({ ...whole.trace.skipped });
   });
 
+  test.each(['a b: 1.5: x', '[000] 12.3:', 't-9 [001] 1.0:', '7 [001] 1.5: x', 'x/7 y', '()'])(
+    'a command %j: what looks like a head in it is none',
+    (command) => {
+      const line = (time: number, rest: string) => ` ${command} 12 [003] 38.00000${time}: probe_libc:${rest}\n`;
+      const { ops, trace, text } = read(
+        line(1, 'malloc: (7f0000098930) size=5') +
+          line(2, 'malloc__return: (7f0000098930 <- 5500000010) ret=0x1000') +
+          line(4, 'free: (7f0000098940) ptr=0x1000'),
+      );
+      expect([ops, { ...trace.skipped }, trace.threads.names]).toEqual([{ malloc: 1, free: 1 }, {}, [command]]);
+      expect(text[1]).toContain(' 2000 ');
+    },
+  );
+
   test("an event's CPU is that of its call, not of its return; without the field there is none", () => {
     const line = (cpu: string, time: number, rest: string) => `    app 12 ${cpu} 1.00000${time}: probe_libc:${rest}\n`;
     const text =

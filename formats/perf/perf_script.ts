@@ -61,6 +61,8 @@ class PerfScriptReader implements TraceReader {
   #tid = 0;
   #seconds = 0;
   #nanos = 0;
+  /** What `#readHead` read. */
+  readonly #head = { pid: 0, tid: 0, cpu: -1, commandEnd: 0, headEnd: 0, hasMode: false };
   /** The first time is 0, as `--reltime` and `--deltatime` have it. */
   #fromZero = false;
   readonly #options: ReadOptions;
@@ -152,46 +154,18 @@ class PerfScriptReader implements TraceReader {
     this.#calls.push(this.#event, this.#process, this.#tid, this.#seconds, this.#nanos, index);
   }
 
-  /** `[command] tid|pid/tid [cpu] [misc] time: [period] group:event: (address…) arguments` */
+  /** `[command] tid|pid/tid [cpu] [misc] time: [period] group:event: (address…) arguments`. The command is free text and may hold what looks like a time. */
   #onEventLine(bytes: Uint8Array, start: number, end: number): boolean {
+    let timeEnd = start;
+    do {
+      timeEnd = this.#findTime(bytes, timeEnd + 1, start, end);
+      if (timeEnd < 0) return false;
+    } while (!this.#readHead(bytes, start, timeEnd, end));
     const cursor = this.#cursor;
-    const timeEnd = this.#findTime(bytes, start, end);
-    if (timeEnd < 0) return false;
-    const timeStart = numberStart(bytes, start, timeEnd);
-    cursor.reset(bytes, timeStart, timeEnd);
+    const { pid, tid, cpu, commandEnd, headEnd, hasMode } = this.#head;
+    cursor.reset(bytes, numberStart(bytes, start, timeEnd), timeEnd);
     if (!cursor.time()) return false;
     this.#setTime(cursor.seconds, cursor.nanos);
-    // From the time backwards: the command is free text.
-    let at = skipSpacesBack(bytes, start, timeStart);
-    // Letters of the processor's mode (`-F +misc`); the kernel's own trace file has other flags there.
-    const modeEnd = at;
-    while (at > start && MODES.includes(bytes[at - 1])) at--;
-    const hasMode = at < modeEnd;
-    if (hasMode) at = skipSpacesBack(bytes, start, at);
-    let cpu = -1;
-    let headEnd = at + 1;
-    if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
-      const close = at - 1;
-      while (at > start && bytes[at - 1] !== BRACKET) at--;
-      headEnd = at;
-      cursor.reset(bytes, at, close);
-      cpu = cursor.decimal();
-      at = skipSpacesBack(bytes, start, at - 1);
-    }
-    const tidStart = digitsStart(bytes, start, at);
-    if (tidStart === at) return false;
-    cursor.reset(bytes, tidStart, at);
-    const tid = cursor.decimal();
-    let pid = 0;
-    let commandEnd = tidStart;
-    if (tidStart > start && bytes[tidStart - 1] === SLASH) {
-      commandEnd = digitsStart(bytes, start, tidStart - 1);
-      cursor.reset(bytes, commandEnd, tidStart - 1);
-      pid = cursor.decimal();
-    }
-    if (!(tid < 0x80000000) || !(pid < 0x80000000)) return false;
-    // `command-tid` is the kernel's way, or trace-cmd's.
-    if (commandEnd > start && bytes[commandEnd - 1] === DASH) return false;
     cursor.reset(bytes, timeEnd + 1, end);
     cursor.skipSpaces();
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
@@ -202,6 +176,54 @@ class PerfScriptReader implements TraceReader {
       this.#known.learn(bytes, this.#event, parts);
     }
     return true;
+  }
+
+  /** Reads what stands before a time into `#head`, from its colon at `timeEnd` backwards; false if it is none, or if what follows it is no event. */
+  #readHead(bytes: Uint8Array, start: number, timeEnd: number, end: number): boolean {
+    const cursor = this.#cursor;
+    const head = this.#head;
+    let at = skipSpacesBack(bytes, start, numberStart(bytes, start, timeEnd));
+    // Letters of the processor's mode (`-F +misc`); the kernel's own trace file has other flags there.
+    const modeEnd = at;
+    while (at > start && MODES.includes(bytes[at - 1])) at--;
+    head.hasMode = at < modeEnd;
+    if (head.hasMode) at = skipSpacesBack(bytes, start, at);
+    head.cpu = -1;
+    head.headEnd = at + 1;
+    if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
+      const close = at - 1;
+      while (at > start && bytes[at - 1] !== BRACKET) at--;
+      head.headEnd = at;
+      cursor.reset(bytes, at, close);
+      head.cpu = cursor.decimal();
+      at = skipSpacesBack(bytes, start, at - 1);
+    }
+    const tidStart = digitsStart(bytes, start, at);
+    if (tidStart === at) return false;
+    cursor.reset(bytes, tidStart, at);
+    head.tid = cursor.decimal();
+    head.pid = 0;
+    head.commandEnd = tidStart;
+    if (tidStart > start && bytes[tidStart - 1] === SLASH) {
+      head.commandEnd = digitsStart(bytes, start, tidStart - 1);
+      cursor.reset(bytes, head.commandEnd, tidStart - 1);
+      head.pid = cursor.decimal();
+    }
+    if (!(head.tid < 0x80000000) || !(head.pid < 0x80000000)) return false;
+    // `command-tid` is the kernel's way, or trace-cmd's.
+    if (head.commandEnd > start && bytes[head.commandEnd - 1] === DASH) return false;
+    // A period may follow, and then a name, which is no number and ends in a colon.
+    cursor.reset(bytes, timeEnd + 1, end);
+    cursor.skipSpaces();
+    const periodEnd = digitsEnd(bytes, cursor.pos, end);
+    cursor.pos = periodEnd;
+    cursor.skipSpaces();
+    const next = cursor.peek();
+    if (cursor.pos === periodEnd ? next === DOT : next >= 0x30 && next <= 0x39) return false;
+    if (hasWord(bytes, cursor.pos, end, RECORD)) return true;
+    let nameEnd = cursor.pos;
+    while (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== OPEN) nameEnd++;
+    return bytes[nameEnd - 1] === COLON;
   }
 
   /** @throws InputError for times that are differences: those of `--reltime`, which also begin at 0, ascend. */
@@ -269,9 +291,9 @@ class PerfScriptReader implements TraceReader {
     return true;
   }
 
-  /** Place of the colon after the time: the first one behind digits, a dot and digits. */
-  #findTime(bytes: Uint8Array, start: number, end: number): number {
-    for (let at = start; at < end; at++) {
+  /** Place of a colon after a time, from `from` on: the first one behind digits, a dot and digits. */
+  #findTime(bytes: Uint8Array, from: number, start: number, end: number): number {
+    for (let at = from; at < end; at++) {
       if (bytes[at] !== COLON || bytes[at + 1] !== SPACE) continue;
       const fraction = digitsStart(bytes, start, at);
       if (fraction === at || fraction === start || bytes[fraction - 1] !== DOT) continue;
