@@ -1,5 +1,6 @@
 /**
  * Checks every table of a heap (`--audit`). Each table's own check sits beside it; here they meet, with what holds between them.
+ * Invariant: to check changes nothing, and takes no memory of the model.
  * Differs: jemalloc checks this only in debug builds, piece by piece.
  */
 import type { Arena } from './arena/arena_state.ts';

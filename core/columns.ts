@@ -1,6 +1,7 @@
 /**
  * Columns: typed arrays with a row for each thing of a kind, which grow as rows are added.
- * Invariant: growing keeps all elements, and adds elements of 0.
+ * Invariant: growing keeps all elements, and adds elements of 0. It makes another array: no column is held over a call that may add rows, be it on the left
+ * of an assignment, where it is looked up before the right is called.
  */
 
 /** What a column can be. */

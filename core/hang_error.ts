@@ -1,4 +1,8 @@
-/** Where the real library never returns. */
+/**
+ * Where the real library never returns (jemalloc 5.3.0: a lock that its own thread holds, pages that it waits for in vain, safety_check_fail).
+ * Invariant: it is thrown in the call in which that happens; the heap is not used afterwards.
+ * Differs: the model says so, where the library is silent.
+ */
 
 /** The real library would not return from the call in progress; the message says why. */
 export class HangError extends Error {

@@ -1,6 +1,7 @@
 /**
  * What the compiled part of the model asks of the rest, in the middle of a thread's call: pages, decay, samples (assembly/calls.ts).
  * Invariant: `heap.running` is the thread of the call, so that a background thread, which has no number, is known by it.
+ * Differs: in jemalloc these are calls within the library; here they pass from one language to the other, so that objects are named by numbers.
  */
 import type { Arena } from './arena/arena_state.ts';
 import { arenaDecay, handleDeferredWork, paAlloc, paDalloc } from './extent/pac.ts';

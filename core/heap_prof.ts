@@ -1,6 +1,7 @@
 /**
  * Joins profiling to a heap (jemalloc 5.3.0: the calls between src/prof*.c and the rest of the library).
  * Invariant: profiling's locks are rows of the heap's mutex table.
+ * Differs: profiling names threads and arenas by their numbers, and memory by the region that it lies in.
  */
 import { arenaIchoose } from './arena/choose.ts';
 import type { Arena } from './arena/arena_state.ts';

@@ -1,6 +1,11 @@
-/** MurmurHash3_x64_128 over 64-bit values (jemalloc 5.3.0, include/jemalloc/internal/hash.h, hash_x64_128). The tail of an odd count is 8 bytes. */
+/**
+ * MurmurHash3_x64_128 over 64-bit values (jemalloc 5.3.0, include/jemalloc/internal/hash.h, hash_x64_128).
+ * Invariant: the result is jemalloc's, on which the places of keys in its tables hang.
+ * Differs: whole values alone, so that the tail of an odd count is 8 bytes.
+ */
 import { Column } from './tables';
 
+/** What the algorithm multiplies by (hash_x64_128). */
 const C1: u64 = 0x87c37b91114253d5;
 const C2: u64 = 0x4cf5ad432745937f;
 

@@ -1,6 +1,8 @@
 /**
  * Thread caches: filling and flushing small classes, and collecting (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
  * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free regions, the oldest first; lowWater <= cached <= slots.
+ * Differs: large classes are TypeScript (thread/tcache.ts). Slabs that a flush empties are chained and freed at its end, where jemalloc has an array on its
+ * stack.
  */
 import { REGION_BITS } from '../extent/region';
 import { binChoose, cacheBinFillSmall, cell, dallocBinStep, decayTick, lock } from './bin';

@@ -13,7 +13,7 @@ import { type BacktraceTable, POINTER_BYTES } from './prof_bt.ts';
 import { Cnt } from './prof_cnt.ts';
 import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';
-import { type BacktraceRow, type GctxRow, NO_GCTX, NO_TCTX, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
+import { type BacktraceRow, FIRST_ROWS, type GctxRow, NO_GCTX, NO_TCTX, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
 import { UnbiasMap } from './unbias.ts';
 
 /** sizeof(prof_tdata_t), sizeof(prof_tctx_t) (prof_structs.h), in this build. */
@@ -64,7 +64,7 @@ export class ProfData {
   /** Contexts by backtrace. There from the boot on. */
   bt2gctx!: Ckh<BacktraceRow, GctxRow>;
   /** Thread row -> row of its record + 1, 0 if it has none. */
-  #tdataOf = new Int32Array(16);
+  #tdataOf = new Int32Array(FIRST_ROWS);
   #nextThrUid = 0;
   /** How many gctx were ever made, which decides their locks (cum_gctxs). */
   #cumGctxs = 0;

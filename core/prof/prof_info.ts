@@ -6,7 +6,7 @@
  */
 import { grown, type RowColumn } from '../columns.ts';
 import { indexToSize } from '../sizes/sc.ts';
-import { type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
+import { FIRST_ROWS, type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
 
 /** A row for each live sampled object. */
 export class InfoTable {
@@ -15,19 +15,19 @@ export class InfoTable {
   /** Rows in use. */
   count = 0;
   /** Row -> tctx, NO_TCTX if this row is free. */
-  tctx = new Int32Array(64) as RowColumn<TctxRow>;
+  tctx = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
   /** Time of the allocation, ns since start. */
-  time = new Float64Array(64);
+  time = new Float64Array(FIRST_ROWS);
   /** Requested bytes. */
-  size = new Float64Array(64);
+  size = new Float64Array(FIRST_ROWS);
   /** Usable bytes. */
-  usize = new Float64Array(64);
+  usize = new Float64Array(FIRST_ROWS);
   /** Size class of usize. */
-  szind = new Uint8Array(64);
+  szind = new Uint8Array(FIRST_ROWS);
   /** Node of the list of recent allocations, NO_RECENT if none. */
-  recent = new Int32Array(64) as RowColumn<RecentRow>;
+  recent = new Int32Array(FIRST_ROWS) as RowColumn<RecentRow>;
   /** Free row -> the next one. */
-  #nextFree = new Int32Array(64) as RowColumn<InfoRow>;
+  #nextFree = new Int32Array(FIRST_ROWS) as RowColumn<InfoRow>;
   #free = NO_INFO;
 
   /** A row for a sample that `tctx` counts (large_prof_info_set): taken at `time`, ns, of `size` requested and `usize` usable bytes, of size class `szind`. */

@@ -10,7 +10,7 @@ import { jsonString } from './json.ts';
 import { astray } from './host.ts';
 import { POINTER_BYTES } from './prof_bt.ts';
 import type { ProfData } from './prof_data.ts';
-import type { BacktraceRow, InfoRow } from './rows.ts';
+import { type BacktraceRow, FIRST_ROWS, type InfoRow } from './rows.ts';
 import type { InfoTable } from './prof_info.ts';
 import { integerText, traceText } from './prof_recent.ts';
 
@@ -109,7 +109,7 @@ export class ProfLog {
     const tctx = infos.tctx[info];
     if (this.#backtraceTable === null) {
       this.#backtraceTable = new Ckh(host, thread, data.backtraces);
-      this.#threadHashes = { hash0: new Uint32Array(16), hash1: new Uint32Array(16) };
+      this.#threadHashes = { hash0: new Uint32Array(FIRST_ROWS), hash1: new Uint32Array(FIRST_ROWS) };
       this.#threadTable = new Ckh(host, thread, this.#threadHashes);
       if (this.#backtraceTable.handle < 0 || this.#threadTable.handle < 0) throw astray();
     }

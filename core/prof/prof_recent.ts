@@ -8,7 +8,7 @@ import { jsonString } from './json.ts';
 import { grown, type RowColumn } from '../columns.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
-import { type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
+import { FIRST_ROWS, type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
 
 /** sizeof(prof_recent_t) (prof_structs.h), in this build. */
 const NODE_BYTES = 72;
@@ -30,17 +30,17 @@ export class RecentList {
   #rows = 0;
   #free = NO_RECENT;
   /** The node after this one, NO_RECENT at the end; of a free row, the next free one. */
-  #next = new Int32Array(16) as RowColumn<RecentRow>;
-  #handle = new Float64Array(16);
-  #size = new Float64Array(16);
-  #usize = new Float64Array(16);
-  #allocTime = new Float64Array(16);
-  #dallocTime = new Float64Array(16);
-  #allocTctx = new Int32Array(16) as RowColumn<TctxRow>;
+  #next = new Int32Array(FIRST_ROWS) as RowColumn<RecentRow>;
+  #handle = new Float64Array(FIRST_ROWS);
+  #size = new Float64Array(FIRST_ROWS);
+  #usize = new Float64Array(FIRST_ROWS);
+  #allocTime = new Float64Array(FIRST_ROWS);
+  #dallocTime = new Float64Array(FIRST_ROWS);
+  #allocTctx = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
   /** NO_TCTX while the object is live, or if its free could not be attributed. */
-  #dallocTctx = new Int32Array(16) as RowColumn<TctxRow>;
+  #dallocTctx = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
   /** The live object, NO_INFO once it is released. */
-  #info = new Int32Array(16) as RowColumn<InfoRow>;
+  #info = new Int32Array(FIRST_ROWS) as RowColumn<InfoRow>;
 
   /** @param max prof_recent_alloc_max: most nodes, -1 without limit, 0 for none at all */
   constructor(data: ProfData, infos: InfoTable, max: bigint) {

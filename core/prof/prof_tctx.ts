@@ -8,7 +8,7 @@
 import { grown, type RowColumn } from '../columns.ts';
 import { CntTable } from './prof_cnt.ts';
 import type { TdataTable } from './prof_tdata.ts';
-import { type BacktraceRow, type GctxRow, NO_BACKTRACE, NO_GCTX, NO_TCTX, type TctxRow, type TdataRow } from './rows.ts';
+import { type BacktraceRow, FIRST_ROWS, type GctxRow, NO_BACKTRACE, NO_GCTX, NO_TCTX, type TctxRow, type TdataRow } from './rows.ts';
 
 /** Global contexts (prof_gctx_t). */
 export class GctxTable {
@@ -17,18 +17,18 @@ export class GctxTable {
   /** Rows in use. */
   count = 0;
   /** Row of the backtrace, NO_BACKTRACE if this row is free. */
-  bt = new Int32Array(64) as RowColumn<BacktraceRow>;
+  bt = new Int32Array(FIRST_ROWS) as RowColumn<BacktraceRow>;
   /** Handle of the memory. */
-  handle = new Float64Array(64);
+  handle = new Float64Array(FIRST_ROWS);
   /** Which of the 1024 shared locks guards it. */
-  lock = new Uint16Array(64);
+  lock = new Uint16Array(FIRST_ROWS);
   /** First and last tctx, NO_TCTX if none. */
-  first = new Int32Array(64) as RowColumn<TctxRow>;
-  last = new Int32Array(64) as RowColumn<TctxRow>;
+  first = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
+  last = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
   /** 1 once a look-up found no memory for a tctx of it: it is never destroyed, even without a tctx. */
-  limbo = new Uint8Array(64);
+  limbo = new Uint8Array(FIRST_ROWS);
   /** Free row -> the next one. */
-  #nextFree = new Int32Array(64) as RowColumn<GctxRow>;
+  #nextFree = new Int32Array(FIRST_ROWS) as RowColumn<GctxRow>;
   #free = NO_GCTX;
 
   /** A row for the context of backtrace row `bt`, without a tctx yet (prof_gctx_create). */
@@ -74,24 +74,24 @@ export class TctxTable {
   /** Rows in use. */
   count = 0;
   /** Row of the thread's record. */
-  tdata = new Int32Array(64) as RowColumn<TdataRow>;
+  tdata = new Int32Array(FIRST_ROWS) as RowColumn<TdataRow>;
   /** Row of the context, NO_GCTX while this row is in no list. */
-  gctx = new Int32Array(64) as RowColumn<GctxRow>;
+  gctx = new Int32Array(FIRST_ROWS) as RowColumn<GctxRow>;
   /** Copies of the thread's identity, and a number that tells contexts of one thread apart. */
-  thrUid = new Float64Array(64);
-  thrDiscrim = new Float64Array(64);
-  tctxUid = new Float64Array(64);
+  thrUid = new Float64Array(FIRST_ROWS);
+  thrDiscrim = new Float64Array(FIRST_ROWS);
+  tctxUid = new Float64Array(FIRST_ROWS);
   /** References from the list of recent allocations. */
-  recentCount = new Float64Array(64);
+  recentCount = new Float64Array(FIRST_ROWS);
   /** 1 between its look-up and the recording of the object. */
-  prepared = new Uint8Array(64);
+  prepared = new Uint8Array(FIRST_ROWS);
   /** Handle of the memory. */
-  handle = new Float64Array(64);
+  handle = new Float64Array(FIRST_ROWS);
   /** Its counters (prof_cnt_t). */
-  readonly cnts = new CntTable(64);
+  readonly cnts = new CntTable(FIRST_ROWS);
   /** The tctx after this one in its gctx's list, NO_TCTX at the end; of a free row, the next free one. */
-  next = new Int32Array(64) as RowColumn<TctxRow>;
-  #previous = new Int32Array(64) as RowColumn<TctxRow>;
+  next = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
+  #previous = new Int32Array(FIRST_ROWS) as RowColumn<TctxRow>;
   #free = NO_TCTX;
 
   /** A row for a context of the thread whose record is `tdata`, with counters of 0; it is linked by `link`. */

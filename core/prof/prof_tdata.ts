@@ -6,7 +6,7 @@
  */
 import type { Ckh } from './ckh.ts';
 import { grown, type RowColumn } from '../columns.ts';
-import { type BacktraceRow, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
+import { type BacktraceRow, FIRST_ROWS, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
 
 /** Threads' records (prof_tdata_t), linked in the order of a dump (tdatas). */
 export class TdataTable {
@@ -15,35 +15,35 @@ export class TdataTable {
   /** Rows in use. */
   count = 0;
   /** Unique number of the thread, by creation of its first record; the `t<N>` of a dump. */
-  thrUid = new Float64Array(16);
+  thrUid = new Float64Array(FIRST_ROWS);
   /** How-maniest record of that thread: a reset makes a new one. */
-  thrDiscrim = new Float64Array(16);
+  thrDiscrim = new Float64Array(FIRST_ROWS);
   /** The name, null if none. */
   readonly name: (string | null)[] = [];
   /** Handle of the name's memory; only where there is a name. */
-  nameHandle = new Float64Array(16);
+  nameHandle = new Float64Array(FIRST_ROWS);
   /** Handle of the record's own memory. */
-  handle = new Float64Array(16);
+  handle = new Float64Array(FIRST_ROWS);
   /** 1 until the thread exits or gets a new record. */
-  attached = new Uint8Array(16);
+  attached = new Uint8Array(FIRST_ROWS);
   /** 1 after a reset. */
-  expired = new Uint8Array(16);
+  expired = new Uint8Array(FIRST_ROWS);
   /** 1 if the thread's allocations may be sampled (thread.prof.active). */
-  active = new Uint8Array(16);
+  active = new Uint8Array(FIRST_ROWS);
   /** 1 while the thread works on bt2gctx, when a dump has to wait. */
-  enq = new Uint8Array(16);
+  enq = new Uint8Array(FIRST_ROWS);
   /** 1 if a gdump waits for that. */
-  enqGdump = new Uint8Array(16);
+  enqGdump = new Uint8Array(FIRST_ROWS);
   /** Number of the next tctx that the record's thread makes. */
-  tctxUidNext = new Float64Array(16);
+  tctxUidNext = new Float64Array(FIRST_ROWS);
   /** Backtrace -> tctx. */
   readonly bt2tctx: Ckh<BacktraceRow, TctxRow>[] = [];
   /** Least record, NO_TDATA if none. */
   first = NO_TDATA;
   #last = NO_TDATA;
   /** The record after this one, NO_TDATA at the end; of a free row, the next free one. */
-  next = new Int32Array(16) as RowColumn<TdataRow>;
-  #previous = new Int32Array(16) as RowColumn<TdataRow>;
+  next = new Int32Array(FIRST_ROWS) as RowColumn<TdataRow>;
+  #previous = new Int32Array(FIRST_ROWS) as RowColumn<TdataRow>;
   #free = NO_TDATA;
 
   /** Takes a row and fills its identity; it is linked by `insert`. */

@@ -19,6 +19,9 @@ export type InfoRow = number & { readonly [table]: 'info' };
 /** Node of a RecentList (prof_recent_t *). */
 export type RecentRow = number & { readonly [table]: 'recent' };
 
+/** Rows that a table has room for at first. */
+export const FIRST_ROWS = 64;
+
 /** No row. */
 export const NO_BACKTRACE = -1 as BacktraceRow;
 export const NO_TDATA = -1 as TdataRow;

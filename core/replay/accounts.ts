@@ -1,7 +1,8 @@
 /**
  * A trace's accounts: what it asked for and gave back, without a model of the allocator.
  * Invariant: an object of the live table is live in the trace.
- * The part of a replay that needs nothing of the allocator, so that commands which ask for no more need not load it.
+ * Differs from a replay (replay.ts), of which it is the part that needs nothing of the allocator: objects lie in no region. Commands which ask for no more
+ * need not load the rest.
  */
 import { HEAP_COLUMNS } from '../columns.ts';
 import { ColumnMemory } from '../memory.ts';

@@ -2,6 +2,7 @@
  * The way to the fast lane of a replay, which is compiled (assembly/lane.ts): mallocs, callocs, reallocs and frees of small objects, of a program's calls nearly all.
  * It sees a batch through a window (event_window.ts).
  * Invariant: what a row does there is what `malloc`, `calloc`, `realloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
+ * Differs: nothing is booked here but what a whole stretch comes to.
  */
 import { LANE_BYTES } from '../assembly/places.ts';
 import type { ModelMemory } from '../model_memory.ts';

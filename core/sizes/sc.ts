@@ -14,7 +14,8 @@ export const QUANTUM = 16;
 /** LG_CACHELINE and CACHELINE of jemalloc_internal_types.h: bytes. */
 export const LG_CACHELINE = 6;
 export const CACHELINE = 64;
-/** 2^SC_LG_TINY_MIN: the least class, and the steps of the lookup table, bytes. */
+/** SC_LG_TINY_MIN and two to its power: the least class, and the steps of the lookup table, bytes. */
+const LG_TINY_MIN = 3;
 export const TINY_MIN = 8;
 /** SC_LOOKUP_MAXCLASS: the largest request whose class is looked up in a table, bytes. */
 const LOOKUP_MAXCLASS = 4096;
@@ -62,7 +63,7 @@ for (let eighth = 0; eighth < smallIndex.length; eighth++) smallIndex[eighth] = 
 
 /** The class that serves a request of `size` bytes (sz_size2index); NSIZES if it is above the largest class. */
 export function sizeToIndex(size: number): number {
-  if (size <= LOOKUP_MAXCLASS) return smallIndex[(size + TINY_MIN - 1) >> 3];
+  if (size <= LOOKUP_MAXCLASS) return smallIndex[(size + TINY_MIN - 1) >> LG_TINY_MIN];
   return computeIndex(size);
 }
 

@@ -1,6 +1,7 @@
 /**
  * What happens to a thread after so many bytes, as TypeScript reaches it: that is compiled (assembly/thread_event.ts).
  * Invariant: an event fires in the first operation after which its clock has reached the threshold, and is armed again from there.
+ * Differs: see there; here the compiled functions get their names.
  */
 import type { Heap } from '../heap.ts';
 import type { Tsd } from './tsd.ts';

@@ -1,6 +1,7 @@
 /**
  * What a trace says besides its events: where it comes from, which threads it has, and what of it could not be taken.
- * A reader fills these tables as it goes; they are complete when it ends, and rows are only ever appended.
+ * Invariant: a reader fills these tables as it goes, and rows are only ever appended; they are complete when it ends.
+ * Differs from the recording: what says the same twice is here once.
  */
 import { StackTable } from './stacks.ts';
 import type { StackIndex, ThreadIndex } from '../units.ts';
