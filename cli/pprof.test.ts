@@ -280,7 +280,11 @@ describe.skipIf(!needsTool('go'))('Java heap profiles', () => {
   ])('%s as %s is refused', async (good, bad, message) => {
     const text = '--- heapz 1 ---\nformat = java\nresolution = bytes\n 7048 1 @ 0x3 0x4\n';
     writeFileSync(path, text.replace(good, bad));
-    expect(await jereplay(['report', path])).toMatchObject({ code: 2, stdout: '', stderr: path + message });
+    expect(await jereplay(['report', path])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `${path}${message}hint: mend that line, or leave it out\n`,
+    });
   });
 
   test('name what their table lacks by its number, and pass over other lines with a note', async () => {
