@@ -3,6 +3,7 @@ import { Program } from '../../fixtures/program.ts';
 import { auditHeap } from '../audit.ts';
 import { sizeToIndex } from '../sizes/sc.ts';
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS } from './cache_bin.ts';
+import { tcachesCreate } from './tcaches.ts';
 
 const field = (p: Program, szind: number, of: number) => p.tsd.tcache!.bins[szind * CACHE_BIN + of];
 
@@ -134,4 +135,15 @@ test.each([
   const { tcacheInfo } = new Program(['narenas:1', conf].filter(Boolean).join(',')).heap;
   expect(tcacheInfo.classes).toBe(classes);
   expect([0, 4, 20, 40].map((szind) => tcacheInfo.slots[szind] ?? 0)).toEqual(slots);
+});
+
+test('a program gets no cache of its own where there is no memory for the table of them', () => {
+  const p = new Program('narenas:1');
+  const { base0, tcaches } = p.heap;
+  const alloc = base0.alloc.bind(base0);
+  base0.alloc = () => 0;
+  expect([tcachesCreate(p.heap, p.tsd), tcaches.elements]).toEqual([-1, null]);
+  base0.alloc = alloc;
+  expect(tcachesCreate(p.heap, p.tsd)).toBe(0);
+  auditHeap(p.heap);
 });
