@@ -20,7 +20,7 @@ import { NO_STACK } from '../units.ts';
 
 /** The shortest sleep, ns (BACKGROUND_THREAD_MIN_INTERVAL_NS). */
 const MIN_INTERVAL = 100_000_000n;
-/** Fewer pages are not worth waking up for (ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD, arena_types.h). */
+/** Fewer pages are not worth waking up for (ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD, arena_externs.h). */
 const PAGES_THRESHOLD = 1024;
 /** Times that a thread may be woken while no time goes by: each time it works, and what it works on has an end. */
 const MOST_AT_ONCE = 100_000;

@@ -15,7 +15,7 @@ import { InputError } from '../trace/input_error.ts';
 /** sizeof(base_block_t) and sizeof(base_t) (base.h), bytes; a base_t is carved from the first block. */
 const BLOCK_HEADER = 144;
 const BASE_T = 3968;
-/** Blocks from which on metadata_thp:auto asks for huge pages: of arena 0 and of others (BASE_AUTO_THP_THRESHOLD_A0, BASE_AUTO_THP_THRESHOLD, base.h). */
+/** Blocks from which on metadata_thp:auto asks for huge pages: of arena 0 and of others (BASE_AUTO_THP_THRESHOLD_A0, BASE_AUTO_THP_THRESHOLD). */
 const AUTO_THP_THRESHOLD_A0 = 5;
 const AUTO_THP_THRESHOLD = 2;
 
