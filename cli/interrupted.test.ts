@@ -1,9 +1,11 @@
 /**
  * Ctrl-C while a trace is read: every result is of whole lines up to there, and says that it is partial.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { finished, type Run, start } from './testing.ts';
 
@@ -54,6 +56,25 @@ test('the whole set of a replay', async () => {
   expect(readFileSync(join(out, 'leaks.txt'), 'utf8')).toContain('\npartial: the trace was not taken to its end\n');
   expect(readFileSync(join(out, 'flamegraph.html'), 'utf8')).toContain('Partial: ');
 });
+
+test('what was kept of standard input to find its peak', async () => {
+  const { stdout, stderr } = await interrupted('replay', '-', '--json', '--until', 'peak');
+  expect(JSON.parse(stdout)).toMatchObject({ partial: true, skipped: {} });
+  expect(stderr).toBe(NOTE);
+});
+
+test.each([['replay'], ['replay', '--until', 'peak'], ['convert', '-o', '-']])(
+  'a pipe that nobody writes to: %s %s',
+  async (command, ...flags) => {
+    const pipe = join(folder, `silent_${command}${flags.length}`);
+    spawnSync('mkfifo', [pipe]);
+    const child = start([command, ...flags, pipe]);
+    const done = finished(child);
+    await sleep(700);
+    child.kill('SIGINT');
+    expect((await done).stdout).toBe('');
+  },
+);
 
 test('convert', async () => {
   const { stdout } = await interrupted('convert', '-', '-o', '-');

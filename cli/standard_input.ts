@@ -1,7 +1,9 @@
 /**
  * What can be read only once, as chunks: standard input, for what is read as `-`, and pipes that have a name.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { constants, openSync, statSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { STANDARD } from './output.ts';
 
 /** The bytes of what a path names, if they can be read only once; undefined for files. A shell's `<(command)` is a pipe with a name. */
@@ -19,20 +21,29 @@ function isPipe(path: string): boolean {
   }
 }
 
+/** Opened without waiting for who writes, and read as what may be silent: a call of the system that waits could not be ended. */
 async function* pipe(path: string): AsyncGenerator<Uint8Array> {
-  yield* createReadStream(path);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  yield* untilClosed(new Socket({ fd, readable: true, writable: false }));
 }
 
-let isRead = false;
-let closed = false;
-
 /** Standard input, which ends where it is closed. */
-export async function* standardInput(): AsyncGenerator<Uint8Array> {
-  isRead = true;
+export function standardInput(): AsyncGenerator<Uint8Array> {
+  return untilClosed(process.stdin);
+}
+
+/** What is being read, and what of it was closed. */
+const open = new Set<Readable>();
+const closed = new WeakSet<Readable>();
+
+async function* untilClosed(stream: Readable): AsyncGenerator<Uint8Array> {
+  open.add(stream);
   try {
-    yield* process.stdin;
+    yield* stream;
   } catch (error) {
-    if (!closed) throw error;
+    if (!closed.has(stream)) throw error;
+  } finally {
+    open.delete(stream);
   }
 }
 
@@ -43,9 +54,10 @@ export async function standardInputText(): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** Ends the reading of standard input, if it is read: a pipe may stay silent for long. */
-export function closeStandardInput(): void {
-  if (!isRead) return;
-  closed = true;
-  process.stdin.destroy();
+/** Ends the reading of standard input and pipes, where they are read: they may stay silent for long. */
+export function closeReadOnce(): void {
+  for (const stream of open) {
+    closed.add(stream);
+    stream.destroy();
+  }
 }

@@ -7,7 +7,7 @@ import { Trace } from '../core/trace/trace.ts';
 import type { Source } from '../formats/index.ts';
 import { interruptible } from './interrupt.ts';
 import type { Until } from './settings.ts';
-import { closeStandardInput, onlyOnce } from './standard_input.ts';
+import { closeReadOnce, onlyOnce } from './standard_input.ts';
 import { inTemporary, TemporaryFolder } from './temporary_folder.ts';
 import { type InputArgs, readInput } from './trace_input.ts';
 
@@ -79,7 +79,7 @@ export async function withUntil<T, Args extends InputArgs>(
     const source = given === undefined ? undefined : folder.file('trace');
     const isCut = given !== undefined && (await interruptible((signal) => spool(given, source as string, signal)));
     const first = new AccountReplay(new Trace(), { name: path, contexts: false });
-    const isEnded = await feed(first, path, args, source, true);
+    const isEnded = await feed(first, path, isCut ? { ...args, cut: true } : args, source, true);
     const again = isCut || isEnded ? { ...args, cut: true } : args;
     return await use({ args: again, until: { event: first.ledger.totalPeakEvent + 1 }, source });
   } finally {
@@ -106,6 +106,6 @@ async function spool(source: AsyncIterable<Uint8Array>, file: string, signal: Ab
   } finally {
     closeSync(fd);
   }
-  closeStandardInput();
+  closeReadOnce();
   return true;
 }

@@ -6,11 +6,10 @@ import type { Trace } from '../core/trace/trace.ts';
 import { type Accounts, readTrace, readTraceBeside, type Source } from '../formats/index.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { interruptible } from './interrupt.ts';
-import { STANDARD } from './output.ts';
 import { showProgress } from './progress.ts';
 import { paysBeside } from './reading_beside.ts';
 import { parseCount } from './settings.ts';
-import { closeStandardInput, standardInput } from './standard_input.ts';
+import { closeReadOnce, onlyOnce } from './standard_input.ts';
 import { paysToUnpackBeside } from './unpacking_beside.ts';
 
 /** Flags of every command that reads traces. */
@@ -49,18 +48,20 @@ export async function readInput(
     ...(args.from === undefined ? {} : { from: args.from }),
     ...(args.pid === undefined ? {} : { pid: parseCount('--pid', args.pid, 1) }),
     ...(args.keepFields === undefined ? {} : { keepFields: args.keepFields }),
+    ...(args.cut === undefined ? {} : { stopped: args.cut }),
     onProgress: (read: number, total?: number) => progress.at(read, total, accounts?.eventCount ?? events),
   };
   try {
     return await interruptible(async (signal) => {
-      signal.addEventListener('abort', closeStandardInput, { once: true });
-      const file = source === undefined && path !== STANDARD ? path : typeof source === 'string' ? source : undefined;
+      signal.addEventListener('abort', closeReadOnce, { once: true });
+      const input = source ?? onlyOnce(path) ?? path;
+      const file = typeof input === 'string' ? input : undefined;
       if (file !== undefined && (await paysBeside(file, accounts !== undefined))) {
         await readTraceBeside(file, trace, take, { ...options, signal });
       } else {
         const unpackBeside = file !== undefined && (await paysToUnpackBeside(file));
         const read = { ...options, unpackBeside, signal, ...(accounts === undefined ? {} : { accounts }) };
-        await readTrace(source ?? (path === STANDARD ? standardInput() : path), trace, take, read);
+        await readTrace(input, trace, take, read);
       }
       if (signal.aborted || args.cut === true) {
         trace.partial = true;

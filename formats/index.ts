@@ -122,6 +122,8 @@ export interface ReadTraceOptions extends Partial<ReadOptions> {
   readonly unpackBeside?: boolean;
   /** Ends the reading early when it fires: what was read is handed over and the trace marked partial. */
   readonly signal?: { readonly aborted: boolean };
+  /** The input ends where its writer was stopped, as if the signal had fired there: a line that it ends in is not torn. */
+  readonly stopped?: boolean;
 }
 
 /** Thrown through a reader to end it when its sink has had enough. */
@@ -151,7 +153,7 @@ async function readOpened(
   forced: TraceFormat | undefined,
   trace: Trace,
   sink: BatchSink,
-  { onProgress, signal, ...rest }: Omit<ReadTraceOptions, 'from' | 'unpackBeside'>,
+  { onProgress, signal, stopped, ...rest }: Omit<ReadTraceOptions, 'from' | 'unpackBeside'>,
 ): Promise<TraceFormat> {
   const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
   const { name } = input;
@@ -169,7 +171,7 @@ async function readOpened(
       onProgress?.(input.bytesRead, input.totalBytes);
       if (signal?.aborted) break;
     }
-    const ending: InputEnd = signal?.aborted ? 'stopped' : endsEarly(input) ? 'cut' : 'whole';
+    const ending: InputEnd = signal?.aborted || stopped ? 'stopped' : endsEarly(input) ? 'cut' : 'whole';
     if (ending !== 'whole') trace.partial = true;
     // Standard input is closed where reading is stopped: that is no fault of what was compressed.
     const fault = ending === 'stopped' ? undefined : faultOf(input);

@@ -7,8 +7,8 @@ import { compact } from '../../formats/compact/reader.ts';
 import { sniffFormat } from '../../formats/index.ts';
 import { endsEarly, faultOf, HEAD_BYTES, openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, STANDARD } from '../output.ts';
-import { standardInput } from '../standard_input.ts';
+import { checkOutputs } from '../output.ts';
+import { onlyOnce } from '../standard_input.ts';
 import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';
 import { traceOutput } from '../trace_output.ts';
@@ -36,7 +36,7 @@ export async function convert(args: ConvertArgs): Promise<void> {
 async function* joined(paths: readonly string[], trace: Trace): AsyncGenerator<Uint8Array> {
   let known: { path: string; name: string } | undefined;
   for (const path of paths) {
-    const input = await openInput(path === STANDARD ? standardInput() : path, path);
+    const input = await openInput(onlyOnce(path) ?? path, path);
     const [head, chunks] = await peek(input.chunks, HEAD_BYTES);
     // A part that begins in the middle of a recording may look like nothing.
     const format = sniffFormat(head.subarray(0, HEAD_BYTES));

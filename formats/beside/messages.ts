@@ -10,7 +10,7 @@ import type { TraceNews } from './trace_news.ts';
 export interface ReadingTask {
   readonly task: 'read a trace';
   readonly path: string;
-  readonly options: Pick<ReadTraceOptions, 'name' | 'pid' | 'from' | 'batchEvents' | 'reorderWindow' | 'keepFields'>;
+  readonly options: Pick<ReadTraceOptions, 'name' | 'pid' | 'from' | 'batchEvents' | 'reorderWindow' | 'keepFields' | 'stopped'>;
   readonly memory: SharedMemory;
 }
 
