@@ -81,6 +81,8 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print time, pid, tid and call as formats/bpftrace/jereplay.bt does: 100 7 7 malloc(8) = 0x1000',
     );
   }
+  if (/^\s*\{\s*"linux-perf-json-version"/.test(text))
+    return other("perf data's JSON", 'print the calls as text, from what it was made of: perf script -i FILE');
   if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
     return other('output of perf trace', 'record the same events with perf record, and print them with perf script');
   if (/^# (?:Total Lost Samples: \d+|Samples: .* of event .*)$/m.test(text))

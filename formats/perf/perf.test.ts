@@ -243,6 +243,10 @@ describe('perf script', () => {
     expect(nameOther(utf8.encode(report))).toMatchObject({ what: 'output of perf report' });
   });
 
+  test('what perf data converts to is named', () => {
+    expect(nameOther(utf8.encode('{\n\t"linux-perf-json-version": 1,\n\t"headers": {\n'))).toMatchObject({ what: "perf data's JSON" });
+  });
+
   test('perf trace is named', () => {
     const line = '     0.000 t/10121 probe_libc:malloc(__probe_ip: 140647428544816, size: 40)\n';
     expect(nameOther(utf8.encode(line.repeat(2)))).toMatchObject({ what: 'output of perf trace' });
