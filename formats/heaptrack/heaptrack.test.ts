@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
+import type { StackIndex } from '../../core/units.ts';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, framesOf, liveOfSize, liveUnder, tally } from '../../fixtures/tally.ts';
 import { needsTool } from '../../fixtures/tools.ts';
@@ -64,8 +65,8 @@ describe('recordings', () => {
     expect(raw.trace.warnings.join()).not.toContain('placement');
     const leak = [...raw.live.values()].find(({ size }) => size === 312)!;
     const other = [...interpreted.live.values()].find(({ size }) => size === 312)!;
-    // The frames of both are the same code, one by one.
-    expect(framesOf(raw, leak.stack).map(({ pc, module }) => ({ pc, module }))).toEqual(
+    // The frames of both are the same code, one by one; a head without a name is in the call.
+    expect(framesOf(raw, leak.stack).map(({ pc = 0n, module }, i) => ({ pc: i === 0 ? pc + 1n : pc, module }))).toEqual(
       framesOf(interpreted, other.stack).map(({ pc, module }) => ({ pc, module })),
     );
     const { maps } = raw.trace.header;
@@ -142,7 +143,7 @@ describe('grammar', () => {
     );
     expect(result.ops).toEqual({ malloc: 2, realloc: 1, free: 1 });
     expect(framesOf(result, 0)).toEqual([
-      { pc: 0x7f0000000010n, module: '/lib/l.so' },
+      { pc: 0x7f000000000fn, module: '/lib/l.so' },
       { pc: 0x401234n, module: '/bin/app' },
     ]);
     expect(result.trace.header.maps).toBe(
@@ -155,7 +156,7 @@ describe('grammar', () => {
     const result = read(`${start}+ 20 1 b400007000001000\n- b400007000001000\n+ 8 1 5000\n+ 8 2 6000\n+ 8 1\n- 5000 1\n`);
     expect(result.ops).toEqual({ malloc: 2, free: 1 });
     expect(result.unknown).toBe(0);
-    expect(framesOf(result, 0)).toEqual([{ pc: 0xb400007000001001n }]);
+    expect(framesOf(result, 0)).toEqual([{ pc: 0xb400007000001000n }]);
     expect({ ...result.trace.skipped }).toEqual({ unparsed: 3 });
     expect(() => read(`${start}${'+ 8 1 5000\n- 5000\n'.repeat(5)}${'hello\n'.repeat(40)}`)).toThrow(/^trace:14: /);
   });
@@ -226,6 +227,12 @@ describe('grammar', () => {
     expect(result.trace.header.command).toBe('perl -e my $a = 1;\na = 5\nm 2\n');
     expect(result.events).toBe(1);
     expect({ ...result.trace.skipped }).toEqual({});
+  });
+
+  test('raw: an address that calls return to is that at the end of a stack, and the one before at its head', () => {
+    const { trace } = read('v 10400 3\nx 4 /app\nt 400010 0\nt 400020 1\n+ 8 2 1000\n+ 8 1 2000\n+ 8 2 3000\n');
+    const stacks = Array.from({ length: trace.stacks.length }, (_, stack) => [...trace.stacks.framesOf(stack as StackIndex)]);
+    expect(stacks.map((rows) => rows.map((row) => trace.stacks.frames.frames[row].pc))).toEqual([[0x400020n, 0x400011n], [0x400010n]]);
   });
 
   test('a version that is not known, a text that is none of its own', () => {

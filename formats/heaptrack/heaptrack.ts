@@ -252,11 +252,11 @@ class HeaptrackReader implements TraceReader {
       }
       case MODULE:
         if (this.#infos.length > 0 && !this.#raw) return false;
-        this.#raw = true;
+        this.#raw = this.#stacks.bare = true;
         return this.#onModule(cursor);
       case EXE: {
         if (this.#infos.length > 0 && !this.#raw) return false;
-        this.#raw = true;
+        this.#raw = this.#stacks.bare = true;
         const path = this.#text(cursor, false);
         if (path !== undefined) this.#exe = path;
         return path !== undefined;

@@ -47,6 +47,10 @@ export class HeaptrackStacks {
   #nodes = new Int32Array(256);
   /** A trace deeper than DEEPEST was asked for: cut off, it may be the same as another one, so that stacks are told apart by their frames. */
   #cut = false;
+  /** Set where frames have nothing but addresses, which are those that calls return to: then heads of stacks have the address before. */
+  bare = false;
+  /** FrameIndex -> the one that stands for it at the head of a stack. */
+  readonly #heads = new Map<number, number>();
   /** FrameIndex -> whether its function reallocates, undefined before it is asked for. */
   readonly #reallocating: (boolean | undefined)[] = [];
   readonly #path = new Int32Array(DEEPEST);
@@ -135,9 +139,24 @@ export class HeaptrackStacks {
     const { rows } = this.#tree;
     const at = node * NODE_WORDS;
     this.#cut ||= rows[at + DEPTH] > DEEPEST;
-    const stack = this.#cut ? stacks.intern(this.#path, this.#readPath(at)) : stacks.appendNode(this.#tree, node);
-    rows[at + NOTE] = stack + 1;
+    const head = this.bare ? this.#tree.child(rows[at + CALLER], this.#headOf(rows[at + FRAME])) : node;
+    const stack = this.#cut ? stacks.intern(this.#path, this.#readPath(head * NODE_WORDS)) : stacks.appendNode(this.#tree, head);
+    // The tree may have moved.
+    this.#tree.rows[at + NOTE] = stack + 1;
     return stack;
+  }
+
+  /**
+   * The frame that stands for another one at the head of a stack: in the call that allocates, not behind it. Whoever looks for the names of addresses takes
+   * that of a head as it is, and of a caller the one before.
+   */
+  #headOf(frame: number): number {
+    const known = this.#heads.get(frame);
+    if (known !== undefined) return known;
+    const { pc = 1n, ...others } = this.#trace.stacks.frames.frames[frame];
+    const head = this.frameOf({ pc: BigInt.asUintN(64, pc - 1n), ...others });
+    this.#heads.set(frame, head);
+    return head;
   }
 
   /** Reads the frames of the node at a place into `#path`, leaf first, as many as are taken; gives how many. */
