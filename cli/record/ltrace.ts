@@ -9,7 +9,25 @@ import { ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
-const FUNCTIONS = 'malloc+calloc+realloc+free+memalign+posix_memalign+aligned_alloc+valloc+pvalloc+reallocarray+strdup+strndup';
+const ALLOCATOR = [
+  'malloc',
+  'calloc',
+  'realloc',
+  'free',
+  'memalign',
+  'posix_memalign',
+  'aligned_alloc',
+  'valloc',
+  'pvalloc',
+  'reallocarray',
+];
+/** Calls through a program's or library's PLT. They tell who calls, of whatever allocator the program has. */
+const CALLS = [...ALLOCATOR, 'strdup', 'strndup'].join('+');
+/**
+ * Functions of the C library entered. A program that also takes the address of free, as git, ls, grep and gcc do, calls it where the PLT is not
+ * looked at (.plt.got): none of its frees would be recorded. Calls that are seen both ways are counted once.
+ */
+const ENTRIES = ALLOCATOR.map((name) => `${name}@libc.so*`).join('+');
 
 /** Milliseconds between two looks at the process: a thread that lives shorter keeps no name, but few do at this pace. */
 const LOOK_MS = 50;
@@ -29,10 +47,11 @@ export const ltrace: Recorder = {
       ? { fact: 'does not start programs that are linked statically', remedy: 'with ltrace, record a build that uses the shared C library' }
       : undefined;
   },
-  isEvent: (line) => /\) += |resumed>/.test(line),
+  // A call through a PLT ends after that of the function entered: of the two, the one that nothing interrupts is counted.
+  isEvent: (line) => /\) += /.test(line) && !line.includes(' resumed> '),
   async record(target, file, signal, { onStart }) {
     const what = 'pid' in target ? ['-p', String(target.pid)] : ['--', ...target.program];
-    const tracer = spawn('ltrace', ['-f', '-ttt', '-e', FUNCTIONS, '-o', file, ...what], { stdio: 'inherit' });
+    const tracer = spawn('ltrace', ['-f', '-ttt', '-e', CALLS, '-x', ENTRIES, '-o', file, ...what], { stdio: 'inherit' });
     // It lets its process go on SIGINT; a program that it started is to end with the recording.
     const stop = () => tracer.kill('SIGINT');
     if (signal.aborted) stop();

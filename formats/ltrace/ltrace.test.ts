@@ -941,6 +941,7 @@ test('a program whose frees ltrace does not see, as it calls free through the ad
   expect(notes(allocations)).toEqual([expect.stringContaining('no call of free by git is recorded')]);
   expect(notes(`${allocations}libz.so.1->free(0x10000) = <void>\n`)).toHaveLength(1);
   expect(notes(`${allocations}git->free(0x10000) = <void>\n`)).toEqual([]);
+  expect(notes(`${allocations}free@libc.so.6(0x10000) = <void>\n`)).toEqual([]);
   // A library may leave that to its callers; of functions entered all calls are seen.
   expect(notes(calls((at) => `libz.so.1->malloc(8) = 0x${at}`))).toEqual([]);
   expect(notes(calls((at) => `malloc@libc.so.6(8) = 0x${at}`))).toEqual([]);

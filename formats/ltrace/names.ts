@@ -88,11 +88,12 @@ export class Names {
     return name;
   }
 
-  /** Programs that called functions which allocate, and none that frees. */
+  /** Programs that called functions which allocate, and none that frees; none where frees are recorded whoever calls. */
   programsWithoutFree(): string[] {
     const allocate = new Set<string>();
     const free = new Set<string>();
     for (const { caller, kind } of this.#facts) {
+      if (caller === undefined && kind === Kind.free) return [];
       // What a library allocates its callers may free.
       if (caller === undefined || !isAllocator(kind) || kind === Kind.malloc_usable_size || caller.includes('.so')) continue;
       (kind === Kind.free || kind === Kind.delete ? free : allocate).add(caller);
