@@ -1,8 +1,8 @@
 /**
  * Where a recording goes, and what else a recorder says: what is not the program's own stays out of its output.
  */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -57,17 +57,17 @@ test.for(['heaptrack', 'ltrace', 'bpftrace'])('%s: what is no program is refused
   }
 });
 
-/** A folder for PATH with an ltrace of that text. */
-function ltraceOf(script: string): string {
+/** A PATH that begins with a tool of that text. */
+function standIn(tool: string, script: string): string {
   const tools = mkdtempSync(join(folder, 'tools-'));
-  writeFileSync(join(tools, 'ltrace'), `#!/bin/sh\n${script}\n`);
-  chmodSync(join(tools, 'ltrace'), 0o755);
+  writeFileSync(join(tools, tool), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(tools, tool), 0o755);
   return `${tools}:${process.env['PATH']}`;
 }
 
 test('a disk that is full when the recording ends is bad input', async () => {
   // Its output becomes a place that takes nothing.
-  const PATH = ltraceOf('while [ "$1" != -o ]; do shift; done; ln -sf /dev/full "$2"');
+  const PATH = standIn('ltrace', 'while [ "$1" != -o ]; do shift; done; ln -sf /dev/full "$2"');
   const trace = join(folder, 'full.trace');
   const { code, stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'ls'], { PATH }));
   expect(code, stderr).toBe(2);
@@ -113,4 +113,29 @@ test('ltrace: a program that a signal ends has the exit code that shells give it
   skip(!needsTool('ltrace'));
   const args = ['record', '--with', 'ltrace', '-o', join(folder, 'killed.trace'), '--', 'sh', '-c', 'echo out; kill -SEGV $$'];
   expect((await run(args)).stderr).toContain('note: the program ended with exit code 139\n');
+});
+
+test('what bpftrace says on standard error that it lost is part of the recording, as what it says in the output', async ({ skip }) => {
+  skip(!needsTool('bpftrace') || process.getuid?.() !== 0 || !existsSync('/sys/kernel/tracing/uprobe_events'));
+  const pid = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const trace = join(folder, 'lossy.trace');
+  const call = `printf '1000 ${pid.pid} ${pid.pid} malloc(8) = 0x1000\\n\\n'`;
+  const PATH = standIn(
+    'bpftrace',
+    `[ "$1" = --version ] && exit 0
+printf '# jereplay bpftrace 1 pid=${pid.pid} library=libc\\nAttached to the process\\n'; ${call}
+echo 'Lost 7 events' >&2
+trap 'exit 0' INT
+while sleep 0.05; do echo 'Attached until here'; done`,
+  );
+  try {
+    const args = ['record', '--with', 'bpftrace', '-p', String(pid.pid), '--duration', '100ms', '-o', trace];
+    const { code, stderr } = await finished(start(args, { PATH }));
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('7 events were lost, 1 recorded');
+  } finally {
+    pid.kill('SIGKILL');
+  }
+  const summary = JSON.parse((await run(['replay', trace, '--json'])).stdout) as { allocations: number; skipped: { lost: number } };
+  expect([summary.allocations, summary.skipped.lost]).toEqual([1, 7]);
 });

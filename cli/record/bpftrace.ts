@@ -5,7 +5,8 @@
  * Differs from `bpftrace -c`: that one splits the command line at blanks, and its probes fire in every process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
@@ -26,6 +27,7 @@ const SAID_MS = 1000;
 /** Milliseconds that a program gets to end after Ctrl-C. */
 const LEAVE_MS = 5000;
 const NEWLINE = 0x0a;
+const LOST = /^Lost \d+ events$/;
 
 export const bpftrace: Recorder = {
   name: 'bpftrace',
@@ -200,7 +202,19 @@ async function startTracer(
   process.once('exit', () => tracer.kill('SIGKILL'));
   tracer.once('close', () => libraries.remove());
   let complaint = '';
-  tracer.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text.slice(0, 4096)));
+  /** Of a line on standard error what has come. */
+  let unended = '';
+  let saidLost = '';
+  tracer.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text.slice(0, 4096);
+    const lines = (unended + text).split('\n');
+    unended = lines.pop() as string;
+    for (const line of lines) if (LOST.test(line)) saidLost += `${line}\n`;
+  });
+  // Newer versions say there what they lost, older ones in the output, where it is read.
+  tracer.once('close', () => {
+    if (saidLost !== '') appendFileSync(file, saidLost);
+  });
   let gone = false;
   void ended(tracer).then(() => (gone = true));
   const lines = new Lines(file, ATTACHED);
@@ -227,7 +241,7 @@ async function startTracer(
 
 async function stopTracer(tracer: ChildProcess, { say }: Window): Promise<void> {
   if (isGone(tracer)) return;
-  const end = ended(tracer);
+  const end = once(tracer, 'close');
   tracer.kill('SIGINT');
   const notice = setTimeout(() => say('bpftrace takes its probes away, one after the other'), SAID_MS);
   const timer = setTimeout(() => tracer.kill('SIGKILL'), DRAIN_MS);
