@@ -63,6 +63,11 @@ describe('two results in one place are refused, however it is spelt', () => {
   });
 });
 
+test('a folder is refused before the trace is read', async () => {
+  const { code, stderr } = await run(['leaks', path('no_such_trace'), '-o', folder]);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`${folder}: is a directory\nhint: name a file`) });
+});
+
 test('a trace that is appended to itself', () => {
   for (const input of ['trace.ndjson', '- < trace.ndjson']) {
     const { status, stderr } = shell(`jereplay convert -o - ${input} >> trace.ndjson`);

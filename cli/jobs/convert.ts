@@ -7,7 +7,7 @@ import { compact } from '../../formats/compact/reader.ts';
 import { sniffFormat } from '../../formats/index.ts';
 import { endsEarly, faultOf, HEAD_BYTES, openInput, peek } from '../../formats/input.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs } from '../output.ts';
+import { checkOutputs } from '../output_places.ts';
 import { onlyOnce } from '../standard_input.ts';
 import { copyTrace } from '../trace_copy.ts';
 import type { InputArgs } from '../trace_input.ts';

@@ -6,7 +6,8 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { sumProfiles } from '../../profiles/sum.ts';
 import { printNotes } from '../notes.ts';
-import { checkOutputs, STANDARD, writeResult } from '../output.ts';
+import { STANDARD, writeResult } from '../output.ts';
+import { checkOutputs } from '../output_places.ts';
 import { readSubject, type SubjectArgs } from '../subject.ts';
 import { nameProfile, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 
