@@ -229,6 +229,16 @@ describe('grammar', () => {
     expect({ ...result.trace.skipped }).toEqual({});
   });
 
+  test('raw: a module that is listed again, after another one was loaded, keeps what is known of its code', () => {
+    const app = 'm 4 /app 400000 0 1000 1000 2000\n';
+    const listed = `v 10400 3\nx 4 /app\nm 1 -\n${app}t 401010 0\n+ 8 1 1000\nm 1 -\n${app}`;
+    const code = '00400000-00401000 r--p 00000000 00:00 0 /app\n00401000-00403000 r-xp 00001000 00:00 0 /app\n';
+    expect(read(listed).trace.header.maps).toBe(code);
+    // Another file at that place is another one.
+    const other = 'm 4 /two 400000 0 1000 1000 2000\n';
+    expect(read(`${listed}m 1 -\n${other}`).trace.header.maps).toBe(code.replaceAll('/app', '/two').replace('r-xp', 'r--p'));
+  });
+
   test('raw: an address that calls return to is that at the end of a stack, and the one before at its head', () => {
     const { trace } = read('v 10400 3\nx 4 /app\nt 400010 0\nt 400020 1\n+ 8 2 1000\n+ 8 1 2000\n+ 8 2 3000\n');
     const stacks = Array.from({ length: trace.stacks.length }, (_, stack) => [...trace.stacks.framesOf(stack as StackIndex)]);

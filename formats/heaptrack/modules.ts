@@ -34,7 +34,10 @@ export class Modules {
   /** Adds a segment of the file at `path`, loaded at `base`. */
   add(path: string, base: bigint, address: bigint, size: bigint): void {
     const start = base + address;
-    this.#segments.push({ path, start, end: start + size, address, code: false });
+    const end = start + size;
+    // One that is listed again.
+    const before = this.#former.get(start);
+    this.#segments.push({ path, start, end, address, code: before?.path === path && before.end === end });
     this.#sorted = false;
   }
 
