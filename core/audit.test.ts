@@ -114,7 +114,7 @@ test('every table holds after every call of random programs under random options
     fc.property(conf, calls, (options, list) => run(new Program(options), list)),
     { numRuns: 300, endOnFailure: true },
   );
-}, 120_000);
+}, 300_000);
 
 test('what does not hold is named', () => {
   const broken = (spoil: (p: Program, region: number) => void) => {
