@@ -1,0 +1,173 @@
+/**
+ * bpftrace as a child process: started with libraries of its own, watched by what it writes, ended when all is written.
+ * Invariant: it is told to end only after `drain`, save where nothing is to be kept: what its rings hold by then it drops without a word.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { InputError } from '../../core/trace/input_error.ts';
+import { TemporaryFolder } from '../temporary_folder.ts';
+import type { Allocator } from './allocator.ts';
+import { ended, until } from './child.ts';
+import { withOwnLibraries } from './own_libraries.ts';
+import { ATTACHED, DRAINED, type Scope, scriptFor } from './probes.ts';
+import { findProgram, type Window } from './recorder.ts';
+
+/** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
+const RING_PAGES = '8192';
+/** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more, and to write out what it holds. */
+const ATTACH_MS = 180_000;
+const DRAIN_MS = 120_000;
+/** Milliseconds after which the user is told what takes so long. */
+const SAID_MS = 1000;
+const NEWLINE = 0x0a;
+const LOST = /^Lost \d+ events$/;
+
+/**
+ * Starts bpftrace with the script for a scope, and waits until its probes are in place.
+ * @throws InputError if they cannot be, or the signal fires before
+ */
+export async function startTracer(
+  scope: Omit<Scope, 'ender'>,
+  allocator: Allocator,
+  file: string,
+  signal: AbortSignal,
+  { say }: Window,
+): Promise<ChildProcess> {
+  const script = scriptFor({ ...scope, ender: process.pid }, allocator);
+  const output = openSync(file, 'w');
+  const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
+  const { file: probed, libc, operators } = allocator;
+  const own = withOwnLibraries(
+    findProgram('bpftrace') as string,
+    [probed, libc, ...(operators === undefined ? [] : [operators.file])],
+    libraries,
+  );
+  // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
+  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
+    stdio: ['ignore', output, 'pipe'],
+    // One process is recorded, so its symbols are read once and not for every frame.
+    env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
+    // Ctrl-C at the terminal is for us: bpftrace writes out what it holds when we say so.
+    detached: true,
+  });
+  closeSync(output);
+  process.once('exit', () => tracer.kill('SIGKILL'));
+  tracer.once('close', () => libraries.remove());
+  let complaint = '';
+  /** Of a line on standard error what has come. */
+  let unended = '';
+  let saidLost = '';
+  tracer.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text.slice(0, 4096);
+    const lines = (unended + text).split('\n');
+    unended = lines.pop() as string;
+    for (const line of lines) if (LOST.test(line)) saidLost += `${line}\n`;
+  });
+  // Newer versions say there what they lost, older ones in the output, where it is read.
+  tracer.once('close', () => {
+    if (saidLost !== '') appendFileSync(file, saidLost);
+  });
+  let gone = false;
+  void ended(tracer).then(() => (gone = true));
+  const lines = new Lines(file, ATTACHED);
+  const attached = () => lines.count() > 0;
+  const begun = () => gone || attached() || signal.aborted;
+  if (!(await until(begun, SAID_MS))) {
+    say(
+      `bpftrace puts its ${script.match(/^u(?:ret)?probe:/gm)?.length} probes in place, one after the other; the recording begins when all are there`,
+    );
+    await until(begun, ATTACH_MS);
+  }
+  // Stopped before it began: there is nothing to say of it, and nothing to keep.
+  if (signal.aborted && !attached()) {
+    tracer.kill('SIGKILL');
+    throw new InputError('bpftrace', 'was stopped before its probes were in place');
+  }
+  if (!attached()) {
+    if (!gone) tracer.kill('SIGKILL');
+    const lines = complaint.split('\n').filter((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
+    throw new InputError('bpftrace', lines[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
+  }
+  return tracer;
+}
+
+/** Ends bpftrace, which takes its probes away. */
+export async function stopTracer(tracer: ChildProcess, { say }: Window): Promise<void> {
+  if (isGone(tracer)) return;
+  const end = once(tracer, 'close');
+  tracer.kill('SIGINT');
+  const notice = setTimeout(() => say('bpftrace takes its probes away, one after the other'), SAID_MS);
+  const timer = setTimeout(() => tracer.kill('SIGKILL'), DRAIN_MS);
+  await end;
+  clearTimeout(notice);
+  clearTimeout(timer);
+}
+
+/** Ends the recording, and waits until bpftrace has written what every CPU's ring holds of it: what is left there when it is told to end it drops. */
+export async function drain(tracer: ChildProcess, drained: DrainedLines, { say }: Window): Promise<readonly string[]> {
+  // To be named, with whatever name, is what the script waits for.
+  writeFileSync('/proc/self/comm', readFileSync('/proc/self/comm'));
+  const all = () => drained.count() >= cpus().length;
+  const over = () => isGone(tracer) || all();
+  if (!(await until(over, SAID_MS))) {
+    say('the recording is over; bpftrace writes out what it holds of it');
+    await until(over, DRAIN_MS);
+  }
+  if (all()) return [];
+  const why = isGone(tracer)
+    ? `ended (${endOf(tracer)}) before it had written all calls`
+    : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
+  return [`bpftrace ${why}: the last ones are missing`];
+}
+
+/** How a child ended that is gone. */
+export function endOf({ signalCode, exitCode }: ChildProcess): string {
+  return signalCode ?? `exit code ${exitCode}`;
+}
+
+export function isGone(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Counts the lines of a growing file that are a text, each once. */
+class Lines {
+  #count = 0;
+  #looked = 0;
+  readonly #file: string;
+  readonly #line: Buffer;
+  readonly #part = Buffer.alloc(1 << 20);
+
+  constructor(file: string, line: string) {
+    this.#file = file;
+    this.#line = Buffer.from(`\n${line}\n`);
+  }
+
+  /** How many there are by now. */
+  count(): number {
+    const fd = openSync(this.#file, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      // The last newline is looked at again: the next line may begin behind it.
+      while (size - this.#looked > 1) {
+        const length = readSync(fd, this.#part, 0, this.#part.length, this.#looked);
+        const whole = this.#part.lastIndexOf(NEWLINE, length - 1);
+        if (whole <= 0) break;
+        const text = this.#part.subarray(0, whole + 1);
+        for (let at = text.indexOf(this.#line); at >= 0; at = text.indexOf(this.#line, at + this.#line.length - 1)) this.#count++;
+        this.#looked += whole;
+      }
+      return this.#count;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** Counts the rings that are written out. */
+export class DrainedLines extends Lines {
+  constructor(file: string) {
+    super(file, DRAINED);
+  }
+}
