@@ -84,6 +84,8 @@ test('standard output by its name in the file system', () => {
   // The summary is not written over it.
   expect([asDash, shell('jereplay replay trace.ndjson --heap /dev/stdout > named').status]).toEqual([0, 0]);
   expect(readFileSync(path('named'), 'utf8')).toBe(readFileSync(path('dash'), 'utf8'));
+  const [converted, named] = ['-', '/dev/stdout'].map((output) => shell(`jereplay convert trace.ndjson -o ${output} | cat`));
+  expect(named).toEqual({ ...converted, stdout: expect.stringContaining('"op":"malloc"') });
 });
 
 test('--quiet keeps the summary where nothing else is asked for', () => {

@@ -10,7 +10,7 @@ import { InputError } from '../core/trace/input_error.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import { CompactWriter } from '../formats/compact/writer.ts';
 import { NdjsonWriter } from '../formats/ndjson/writer.ts';
-import { Output, STANDARD } from './output.ts';
+import { isStandardOutput, Output } from './output.ts';
 
 /** A writer under way: batches in, bytes out. */
 interface TraceWriter {
@@ -41,7 +41,7 @@ export interface TraceOutput {
  * @throws InputError for an ending or a name that says no format, and for Zstandard where Node has none.
  */
 export function traceOutput(path: string, to: string | undefined): TraceOutput {
-  const last = path === STANDARD ? '' : extname(path).toLowerCase();
+  const last = isStandardOutput(path) ? '' : extname(path).toLowerCase();
   const compress = compressionOf(path, last);
   const format = writerFor(compress === undefined ? path : path.slice(0, -last.length), path, to);
   return {
@@ -68,7 +68,7 @@ function writerFor(name: string, path: string, to: string | undefined): (typeof 
     if (named === undefined) throw new InputError('--to', `unknown format ${JSON.stringify(to)}`, `known: ${known}`);
     return named;
   }
-  if (path === STANDARD) return WRITERS[0];
+  if (isStandardOutput(path)) return WRITERS[0];
   const ending = extname(name).toLowerCase();
   const found = WRITERS.find(({ endings }) => endings.includes(ending));
   if (found !== undefined) return found;

@@ -21,8 +21,8 @@ interface ConvertArgs extends InputArgs {
 
 /** Converts a recording; several inputs are its parts, in order, as `cat` would put them together. */
 export async function convert(args: ConvertArgs): Promise<void> {
-  const format = traceOutput(args.output, args.to);
   checkOutputs([args.output], args.inputs);
+  const format = traceOutput(args.output, args.to);
   const trace = new Trace();
   const [first] = args.inputs as [string];
   await copyTrace(first, trace, format, args, args.inputs.length === 1 ? undefined : joined(args.inputs, trace));
