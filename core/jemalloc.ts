@@ -68,12 +68,16 @@ export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number, zero =
 
 /** calloc. `count` times `size` must not overflow 64 bits, else NULL_REGION. */
 export function calloc(heap: Heap, tsd: Tsd, count: number, size: number, stack: number): number {
-  const bytes = count * size;
-  if (bytes > 2 ** 53 && BigInt(count) * BigInt(size) >= 1n << 64n) {
+  if (overflows(count, size)) {
     tsdFetch(heap, tsd);
     return NULL_REGION;
   }
-  return malloc(heap, tsd, bytes, stack, true);
+  return malloc(heap, tsd, count * size, stack, true);
+}
+
+/** Whether so many objects of `size` bytes are more bytes than size_t can say. */
+export function overflows(count: number, size: number): boolean {
+  return count * size > 2 ** 53 && BigInt(count) * BigInt(size) >= 1n << 64n;
 }
 
 /** posix_memalign: alignments are powers of two from 8 on, else NULL_REGION; size 0 counts as 1. */

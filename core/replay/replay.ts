@@ -18,6 +18,7 @@ import {
   mallocUsableSize,
   memalign,
   NULL_REGION,
+  overflows,
   posixMemalign,
   realloc,
   usableSizeOf,
@@ -490,7 +491,11 @@ export class Replay extends AccountReplay {
       return;
     }
     this.#vacate(heap, tsd, number);
-    const result = region === NO_MEMORY ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
+    let result: number = NULL_REGION;
+    // The C library's reallocarray looks at the product itself, and calls no allocator then.
+    if (batch.op[row] !== Op.reallocarray || !overflows(batch.extra[row], batch.size[row])) {
+      result = region === NO_MEMORY ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
+    }
     this.#enter(number, result, requested, stack);
   }
 
