@@ -88,12 +88,14 @@ describe.skipIf(!HAS_TOOLS)('a report', () => {
     return stdout;
   };
 
-  /** A PATH whose addr2line counts its runs, and answers as the real one. */
+  /** A PATH whose addr2line and llvm-symbolizer, where there is one, count their runs and answer as the real ones. */
   function countingPath(): { readonly PATH: string; readonly runs: () => number } {
     const tools = join(folder, 'tools');
-    const real = execFileSync('sh', ['-c', 'command -v addr2line'], { encoding: 'utf8' }).trim();
     mkdirSync(tools);
-    writeFileSync(join(tools, 'addr2line'), `#!/bin/sh\necho >>${tools}/runs\nexec ${real} "$@"\n`, { mode: 0o755 });
+    for (const tool of ['addr2line', 'llvm-symbolizer']) {
+      const real = execFileSync('sh', ['-c', `command -v ${tool} || true`], { encoding: 'utf8' }).trim();
+      if (real !== '') writeFileSync(join(tools, tool), `#!/bin/sh\necho >>${tools}/runs\nexec ${real} "$@"\n`, { mode: 0o755 });
+    }
     writeFileSync(join(tools, 'runs'), '');
     return { PATH: `${tools}:${process.env['PATH']}`, runs: () => readFileSync(join(tools, 'runs'), 'utf8').length };
   }
