@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { StackIndex } from '../../core/units.ts';
+import { growthOf, MOST_GROWTH } from '../../fixtures/growth.ts';
 import type { Profile } from '../profile.ts';
 import { isProfile, readProfile } from '../read_profile.ts';
 import { readLeakSanitizer } from './leak_sanitizer.ts';
@@ -76,5 +77,14 @@ describe('reports of LeakSanitizer', () => {
     expect([cut.damaged, cut.warnings.at(-1)]).toEqual([true, 'the report breaks off: leaks are missing']);
     expect(() => read('==7==ERROR: LeakSanitizer: detected memory leaks\n')).toThrow('without a leak');
     expect(isProfile(utf8.encode('==7==ERROR: AddressSanitizer: heap-buffer-overflow\n'))).toBe(false);
+  });
+
+  test('a frame takes a time that grows with its length', () => {
+    const head = REPORT.slice(0, REPORT.indexOf('    #0'));
+    const reading = (words: number) => {
+      const text = `${head}    #0 0x10 in f${' /a'.repeat(words)}\nSUMMARY: LeakSanitizer: 77 byte(s) leaked in 7 allocation(s).\n`;
+      return () => read(text);
+    };
+    expect(growthOf(reading(20_000), reading(80_000))).toBeLessThan(MOST_GROWTH);
   });
 });

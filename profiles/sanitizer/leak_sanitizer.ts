@@ -36,9 +36,10 @@ const HEADING = /^==(\d{1,10})==ERROR: LeakSanitizer: detected memory leaks$/;
 const LEAK = /^(Direct|Indirect) leak of (\d{1,16}) byte\(s\) in (\d{1,16}) object\(s\) allocated from:$/;
 const FRAME = /^ +#\d+ (0x[0-9a-f]{1,16})(?: in)? (.*)$/;
 const SUMMARY = /^SUMMARY: \w+: (\d{1,16}) byte\(s\) leaked in (\d{1,16}) allocation\(s\)\.$/;
-/** Behind a function: the file of the code, the source (the path may have spaces if it is absolute), or nothing. */
+/** Behind a function: the file of the code. */
 const MODULE = /^(.*?) ?\((\/[^()]*|[^()\s]+)(\+0x[0-9a-f]+)\)(?: \(BuildId: [0-9a-f]*\))?$/;
-const SOURCE = /^(?:(.*?) (\/.*?)|(.*) (\S+?)):(\d{1,9})(?::\d+)?$/;
+/** Behind a source: line, and column. */
+const PLACE = /:(\d{1,9})(?::\d+)?$/;
 /** Colours of a terminal. */
 const COLOURS = /\x1b\[[\d;]*m/g;
 
@@ -124,8 +125,12 @@ function frameText(address: string, rest: string): string {
     const [, fn, path, place] = module;
     return `${address}: ${fn.trim() || path.replace(/^.*\//, '') + place} (in ${path})`;
   }
-  const source = SOURCE.exec(rest);
-  if (source === null) return `${address}: ${rest.trim() === '(<unknown module>)' ? '???' : rest.trim() || '???'}`;
-  const [, fn = '', path = '', shortFn = '', file = '', line] = source as (string | undefined)[];
-  return `${address}: ${fn || shortFn || '???'} (${path || file}:${line})`;
+  const place = PLACE.exec(rest);
+  const before = place === null ? '' : rest.slice(0, place.index);
+  // The path of a source may have spaces if it is absolute.
+  const absolute = before.indexOf(' /');
+  const space = absolute >= 0 ? absolute : before.lastIndexOf(' ');
+  const file = space < 0 ? '' : before.slice(space + 1);
+  if (place === null || file === '') return `${address}: ${rest.trim() === '(<unknown module>)' ? '???' : rest.trim() || '???'}`;
+  return `${address}: ${before.slice(0, space) || '???'} (${file}:${place[1]})`;
 }
