@@ -99,6 +99,14 @@ describe('backtraces (-w)', () => {
     expect({ ...result.trace.skipped }).toEqual({ unparsed: 3 });
   });
 
+  test.each([
+    ['main+0x9223372036854775808) [0x55f116924585]', 'main 55f116924584 /srv/p'],
+    ['main+0x0) [0x55f116924585]', 'main 55f116924584 /srv/p'],
+    ['main+0x3) [0x0]', 'p p'],
+  ])('what no form can hold is left out: %s', (frame, leaf) => {
+    expect(stacks(read(`[pid 7] p->malloc(4) = 0x1000\n > /srv/p(${frame}\n\n`))).toEqual([[leaf]]);
+  });
+
   test('cut anywhere: calls keep their order, and what is torn is counted', () => {
     const whole = read(ELFUTILS);
     for (let length = 1; length < ELFUTILS.length; length++) {

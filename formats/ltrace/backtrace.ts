@@ -87,7 +87,8 @@ interface FrameLine {
   readonly byElfutils: boolean;
   readonly module: string;
   readonly fn: string;
-  readonly offset: number;
+  /** Undefined if it is not known, or more than any function has. */
+  readonly offset?: number;
   /** Taken from the line below. */
   readonly source?: { readonly file: string; readonly line?: number };
 }
@@ -95,23 +96,24 @@ interface FrameLine {
 function parse(text: string): FrameLine | 'no frame' | 'no line' {
   const match = FRAME.exec(text);
   if (match === null) return NO_FRAME.test(text) ? 'no frame' : 'no line';
-  const [, module, fn, offset = '0', prefix, address] = match as (string | undefined)[];
-  if (address === undefined || module === undefined || fn === undefined) return 'no frame';
+  const [, module, fn, offset, prefix, address] = match as (string | undefined)[];
+  if (address === undefined || /^0+$/.test(address) || module === undefined || fn === undefined) return 'no frame';
   return {
     address: BigInt(`0x${address}`),
     byElfutils: prefix === undefined,
     module: UNKNOWN.has(module) ? '' : module,
     // A symbol's version is no part of its name.
     fn: UNKNOWN.has(fn) ? '' : fn.replace(/@.*$/, ''),
-    offset: Number.parseInt(offset, 16),
+    ...(offset === undefined ? {} : { offset: Number.parseInt(offset, 16) }),
   };
 }
 
 function frameOf({ address, byElfutils, module, fn, offset, source }: FrameLine, isFirst: boolean): Frame {
   const further = isFirst ? -1 : byElfutils ? 1 : 0;
   return {
-    pc: address + BigInt(further),
-    ...(fn === '' ? {} : { fn, offset: offset + further }),
+    pc: BigInt.asUintN(64, address + BigInt(further)),
+    ...(fn === '' ? {} : { fn }),
+    ...(fn === '' || offset === undefined || offset + further < 0 ? {} : { offset: offset + further }),
     ...(module === '' ? {} : { module }),
     ...source,
   };
