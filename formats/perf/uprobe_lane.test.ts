@@ -117,3 +117,15 @@ test.each([
     { numRuns: 300 },
   );
 });
+
+test('of two processes with as many calls where the window is full, the same one is chosen', () => {
+  let time = 0;
+  const line = (group: string, event: string) =>
+    `          server-19498 (${group})   [000] .....   901.${String(time++).padStart(6, '0')}: ${event}\n`;
+  const anonymous = Array.from({ length: 8 }, () => line('  -----', 'free: (0x7f3f44f00ef0) ptr=0x7f0000000000'));
+  const entries = Array.from({ length: 16 }, () => line('  -----', 'malloc: (0x7f3f44f00930) size=10000'));
+  const named = Array.from({ length: 9 }, () => line('  19498', 'free: (0x7f3f44f00ef0) ptr=0x550000000000'));
+  const bytes = Buffer.from([...anonymous, ...entries, ...named, ...entries].join(''));
+  const slow = readingOf(ftrace, bytes, LONGEST_FIT - 1);
+  expect(readingOf(ftrace, bytes, bytes.length)).toEqual(slow);
+});

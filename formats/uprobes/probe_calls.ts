@@ -149,10 +149,11 @@ export class ProbeCalls {
   ): void {
     let thread = this.#thread;
     if (thread === undefined || thread.tid !== tid || thread.process.key !== process) thread = this.#threadOf(process, tid);
-    if (kind < ENTRY || kind >= RETURN) this.records[thread.index]++;
     const origin = this.origin;
     if (!origin.known) origin.set(seconds, nanos);
     this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack, this.#cpu);
+    // Behind it: where the window is full, the process is chosen by the records in it, as where a lane fills it.
+    if (kind < ENTRY || kind >= RETURN) this.records[thread.index]++;
   }
 
   /** Adds that a process runs another program from here on: its blocks are gone. */
