@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { needsTool } from '../fixtures/tools.ts';
+import { until } from './record/child.ts';
 import { finished, run, start } from './testing.ts';
 
 let folder = '';
@@ -138,4 +139,35 @@ while sleep 0.05; do echo 'Attached until here'; done`,
   }
   const summary = JSON.parse((await run(['replay', trace, '--json'])).stdout) as { allocations: number; skipped: { lost: number } };
   expect([summary.allocations, summary.skipped.lost]).toEqual([1, 7]);
+});
+
+test('bpftrace: Ctrl-C between the first call and the line that says that all probes are in place ends a recording that has begun', async ({
+  skip,
+}) => {
+  skip(!needsTool('bpftrace') || process.getuid?.() !== 0 || !existsSync('/sys/kernel/tracing/uprobe_events'));
+  const pid = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const trace = join(folder, 'early.trace');
+  const line = `1000 ${pid.pid} ${pid.pid} malloc(8) = 0x1000`;
+  const PATH = standIn(
+    'bpftrace',
+    `[ "$1" = --version ] && exit 0
+printf '# jereplay bpftrace 1 pid=${pid.pid} library=libc\\n${line}\\n\\n'
+sleep 0.5
+echo 'Attached to the process'
+trap 'exit 0' INT
+while sleep 0.05; do echo 'Attached until here'; done`,
+  );
+  try {
+    const recording = start(['record', '--with', 'bpftrace', '-p', String(pid.pid), '-o', trace], { PATH });
+    const result = finished(recording);
+    const recorded = () => existsSync(trace) && readFileSync(trace, 'latin1').includes(line);
+    await until(() => recording.exitCode !== null || recorded(), 10_000);
+    recording.kill('SIGINT');
+    const { code, stderr } = await result;
+    expect(code, stderr).toBe(0);
+  } finally {
+    pid.kill('SIGKILL');
+  }
+  const summary = JSON.parse((await run(['replay', trace, '--json'])).stdout) as { allocations: number };
+  expect(summary.allocations).toBe(1);
 });

@@ -80,6 +80,8 @@ export async function startTracer(
     );
     await until(begun, ATTACH_MS);
   }
+  // The line that tells may come behind the first calls, which another CPU's ring holds.
+  if (signal.aborted && hasCalls(file)) await until(() => gone || attached(), ATTACH_MS);
   // Stopped before it began: there is nothing to say of it, and nothing to keep.
   if (signal.aborted && !attached()) {
     tracer.kill('SIGKILL');
@@ -91,6 +93,17 @@ export async function startTracer(
     throw new InputError('bpftrace', lines[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
   }
   return tracer;
+}
+
+/** Whether a recording has begun: its first lines but bpftrace's own are of calls. */
+function hasCalls(file: string): boolean {
+  const fd = openSync(file, 'r');
+  try {
+    const head = Buffer.alloc(4096);
+    return /^\d+ \d+ \d+ /m.test(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0)));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Ends bpftrace, which takes its probes away. */
