@@ -4,8 +4,8 @@
  * A compressed file that breaks off or is damaged gives what came through, one that does not agree with the sums at its end all of it; `fault` says so.
  */
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { crc32, createInflateRaw } from 'node:zlib';
 import { InputError } from '../core/trace/input_error.ts';
+import { gunzip, isGzip } from './gzip.ts';
 import { SYSTEM_FACTS } from './system_errors.ts';
 
 /** Where bytes come from: a path, "-" for standard input, bytes as they are, or an input that is open already. */
@@ -17,8 +17,6 @@ export const HEAD_BYTES = 65536;
 const READ_BYTES = 1 << 20;
 /** Bytes of a block of `fileBlocks`. */
 const BLOCK_BYTES = 1 << 18;
-/** Compressed bytes given to gunzip at once: they may become a thousand times as many. */
-const GZIP_BYTES = 1 << 14;
 /** Layers of compression taken off. */
 const MOST_LAYERS = 4;
 
@@ -153,10 +151,6 @@ export function isCompressed(head: Uint8Array): boolean {
   return isGzip(head) || isZstd(head);
 }
 
-function isGzip(head: Uint8Array): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b;
-}
-
 /** A Zstandard frame, or a skippable one before it. */
 export function isZstd(head: Uint8Array): boolean {
   if (head.length < 4) return false;
@@ -236,153 +230,3 @@ export async function peek(chunks: AsyncIterable<Uint8Array>, wanted: number): P
 
 /** How the end of a compressed layer was found. */
 export type LayerEnd = Pick<Input, 'fault'>;
-
-/** A gzip member (RFC 1952): bytes of its header without names and the like, the flags that say what follows there, and bytes of the sums at its end. */
-const GZIP_HEADER_BYTES = 10;
-const GZIP_CRC = 2;
-const GZIP_EXTRA = 4;
-const GZIP_NAME = 8;
-const GZIP_COMMENT = 16;
-const GZIP_TRAILER_BYTES = 8;
-
-/**
- * Decompresses gzip members one after the other. Where the sums of one are wrong, the others are read all the same; what follows the last one and is no member
- * is passed over. Sets `state.fault`.
- * Differs from zlib's own reading of members: that gives nothing of what it was decompressing when it objects to a checksum, or to what follows a member.
- */
-async function* gunzip(chunks: AsyncIterable<Uint8Array>, state: LayerEnd): AsyncGenerator<Uint8Array> {
-  const input = new Unread(chunks);
-  try {
-    for (let members = 0; await input.has(1); members++) {
-      const known = await isMember(input);
-      if (known !== true) {
-        // zeros are padding
-        if (known === 'cut') state.fault = known;
-        else if (members === 0) state.fault = 'damaged';
-        else if (!(await input.isZero())) state.fault = 'trailed';
-        return;
-      }
-      const end = yield* inflateMember(input);
-      if (end !== undefined) state.fault = end;
-      if (end === 'cut' || end === 'damaged') return;
-    }
-  } finally {
-    await input.close();
-  }
-}
-
-/** Takes the header of a gzip member. Not true where there is none: 'cut' if the input ends within what may be one. */
-async function isMember(input: Unread): Promise<true | 'cut' | undefined> {
-  if (!(await input.has(GZIP_HEADER_BYTES))) return isGzip(input.bytes) ? 'cut' : undefined;
-  const { bytes } = input;
-  const flags = bytes[3];
-  if (!isGzip(bytes) || bytes[2] !== 8 || flags > 0x1f) return undefined;
-  input.skip(GZIP_HEADER_BYTES);
-  if ((flags & GZIP_EXTRA) !== 0) {
-    if (!(await input.has(2))) return 'cut';
-    const length = 2 + input.bytes[0] + input.bytes[1] * 256;
-    if (!(await input.has(length))) return 'cut';
-    input.skip(length);
-  }
-  for (const text of [GZIP_NAME, GZIP_COMMENT]) if ((flags & text) !== 0 && !(await input.skipText())) return 'cut';
-  if ((flags & GZIP_CRC) !== 0) {
-    if (!(await input.has(2))) return 'cut';
-    input.skip(2);
-  }
-  return true;
-}
-
-/** What a gzip member holds, without its header; and what is wrong with it. */
-async function* inflateMember(input: Unread): AsyncGenerator<Uint8Array, CompressionFault | undefined> {
-  const inflate = createInflateRaw({ chunkSize: 1 << 18 });
-  let ready: Uint8Array[] = [];
-  let failure: NodeJS.ErrnoException | undefined;
-  let crc = 0;
-  let length = 0;
-  // Listeners rather than iteration: on an error an iterator drops what was decompressed before it.
-  inflate.on('data', (bytes: Buffer) => ready.push(bytes));
-  const closed = new Promise<void>((resolve) => {
-    inflate.once('end', resolve);
-    inflate.once('error', (error) => {
-      failure = error;
-      resolve();
-    });
-  });
-  const take = () => {
-    const taken = ready;
-    ready = [];
-    for (const bytes of taken) {
-      crc = crc32(bytes, crc);
-      length += bytes.length;
-    }
-    return taken;
-  };
-  try {
-    let given = 0;
-    while (inflate.bytesWritten === given && failure === undefined && (await input.has(1))) {
-      const piece = input.bytes.subarray(0, GZIP_BYTES);
-      const written = new Promise<void>((resolve) => inflate.write(piece, () => resolve()));
-      await Promise.race([written, closed]);
-      input.skip(failure === undefined ? inflate.bytesWritten - given : piece.length);
-      given += piece.length;
-      yield* take();
-    }
-    // what it did not want is not the member's any more
-    if (inflate.bytesWritten === given && failure === undefined) inflate.end();
-    await closed;
-    yield* take();
-  } finally {
-    inflate.destroy();
-  }
-  const { code } = (failure ?? {}) as NodeJS.ErrnoException;
-  if (failure !== undefined) return code === 'Z_BUF_ERROR' ? 'cut' : 'damaged';
-  if (!(await input.has(GZIP_TRAILER_BYTES))) return 'cut';
-  const sums = new DataView(input.bytes.buffer, input.bytes.byteOffset, GZIP_TRAILER_BYTES);
-  input.skip(GZIP_TRAILER_BYTES);
-  return sums.getUint32(0, true) === crc && sums.getUint32(4, true) === length % 2 ** 32 ? undefined : 'unsound';
-}
-
-/** Bytes of `chunks` that have not been used yet. */
-class Unread {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  /** Those that are there, after a call of `has`. */
-  bytes: Uint8Array = new Uint8Array(0);
-
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  /** Waits until so many are there. False if the input ends before. */
-  async has(count: number): Promise<boolean> {
-    while (this.bytes.length < count) {
-      const next = await this.#chunks.next();
-      if (next.done === true) return false;
-      this.bytes = this.bytes.length === 0 ? next.value : Buffer.concat([this.bytes, next.value]);
-    }
-    return true;
-  }
-
-  skip(count: number): void {
-    this.bytes = this.bytes.subarray(count);
-  }
-
-  /** Skips what ends with a zero. False if the input ends before. */
-  async skipText(): Promise<boolean> {
-    while (await this.has(1)) {
-      const end = this.bytes.indexOf(0);
-      this.skip(end < 0 ? this.bytes.length : end + 1);
-      if (end >= 0) return true;
-    }
-    return false;
-  }
-
-  /** Whether all that follows is 0. */
-  async isZero(): Promise<boolean> {
-    for (; await this.has(1); this.skip(this.bytes.length)) if (this.bytes.some((byte) => byte !== 0)) return false;
-    return true;
-  }
-
-  async close(): Promise<void> {
-    await this.#chunks.return?.();
-  }
-}
