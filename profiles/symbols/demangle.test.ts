@@ -36,7 +36,7 @@ test('deeply nested names end nothing', () => {
 
 test('a tool is asked once, for C++ names and for what is left', () => {
   const asked: string[] = [];
-  const ask = (names: string) => {
+  const ask = (_: readonly string[], names: string) => {
     asked.push(names);
     return 'readable\nint shop::leak<int>(int)\n';
   };

@@ -16,7 +16,10 @@ const MANGLED = /^_?_[ZR]/;
 const RUST = /^_?_R|17h[0-9a-f]{16}E/;
 
 /** Arguments of c++filt, each for one that does not know those before: GNU's has the forms of nm and addr2line with `-i`, LLVM's always. */
-export const FILTER_ARGUMENTS: readonly (readonly string[])[] = [['-i'], []];
+const FILTER_ARGUMENTS: readonly (readonly string[])[] = [['-i'], []];
+
+/** Gives what c++filt makes of its standard input with these arguments; undefined if it fails. */
+type Filter = (args: readonly string[], input: string) => string | undefined;
 
 /** The engine's WebAssembly, which the types of Node leave out. */
 interface WebAssemblyEngine {
@@ -52,19 +55,21 @@ export function demangle(name: string): string {
   return text;
 }
 
-/**
- * Asks c++filt for its forms of C++ names, once for each, and of what is left mangled.
- * @param ask gives a line for each of the lines it takes; undefined if there is no such tool
- */
-export function demangleBy(ask: (names: string) => string | undefined, names: Iterable<string>): void {
+/** Asks c++filt for its forms of C++ names, once for each, and of what is left mangled. */
+export function demangleBy(run: Filter, names: Iterable<string>): void {
   const left = unfiltered(names);
-  if (left.length > 0) keepAnswers(left, ask(asLines(left)));
+  keepAll(left, filteredBy(run, left));
 }
 
 /** `demangleBy` of a tool that need not be waited for. */
-export async function beginDemangleBy(ask: (names: string) => Promise<string | undefined>, names: Iterable<string>): Promise<void> {
+export async function beginDemangleBy(
+  run: (...asked: Parameters<Filter>) => Promise<string | undefined>,
+  names: Iterable<string>,
+): Promise<void> {
   const left = unfiltered(names);
-  if (left.length > 0) keepAnswers(left, await ask(asLines(left)));
+  let answer: string | undefined;
+  if (left.length > 0) for (const args of FILTER_ARGUMENTS) answer ??= await run(args, asLines(left));
+  keepAll(left, answeredForms(left, answer));
 }
 
 /** The names that c++filt is to be asked for. */
@@ -80,9 +85,7 @@ function asLines(names: readonly string[]): string {
   return names.map((name) => `${asciiForm(name).text}\n`).join('');
 }
 
-/** Keeps what c++filt made of `asLines`. */
-function keepAnswers(names: readonly string[], answer: string | undefined): void {
-  const forms = answeredForms(names, answer);
+function keepAll(names: readonly string[], forms: readonly string[]): void {
   names.forEach((name, i) => keepFiltered(name, forms[i]));
 }
 
@@ -97,11 +100,8 @@ function keepFiltered(name: string, form: string): void {
   if (known.get(name) === name) known.delete(name);
 }
 
-/**
- * Names in c++filt's forms, each itself where it gives none.
- * @param run gives what c++filt makes of its standard input with these arguments; undefined if it fails
- */
-export function filteredBy(run: (args: readonly string[], input: string) => string | undefined, names: readonly string[]): string[] {
+/** Names in c++filt's forms, each itself where it gives none. */
+export function filteredBy(run: Filter, names: readonly string[]): string[] {
   let answer: string | undefined;
   if (names.length > 0) for (const args of FILTER_ARGUMENTS) answer ??= run(args, asLines(names));
   return answeredForms(names, answer);

@@ -13,7 +13,7 @@ import type { SymbolName, SymbolSource } from '../report/symbols.ts';
 import type { Binary } from './debug_files.ts';
 import { followsCall } from './call_sites.ts';
 import { nameOf, openBinary } from './debug_files.ts';
-import { beginDemangleBy, demangle, demangleBy, FILTER_ARGUMENTS, filteredName, isRust } from './demangle.ts';
+import { beginDemangleBy, demangle, demangleBy, filteredName, isRust } from './demangle.ts';
 import type { SymbolHost, SymbolTool } from './host.ts';
 import { type Answer, KeptAnswers, type KnownSymbol } from './kept_answers.ts';
 import type { SourceFrame } from './frames.ts';
@@ -235,13 +235,7 @@ export class Symbolizer {
 
   /** Asks the tools, and reads what is read here meanwhile. */
   async #prepare(begin: NonNullable<SymbolHost['begin']>, questions: readonly Question[]): Promise<void> {
-    const filter = async (names: string) => {
-      for (const args of FILTER_ARGUMENTS) {
-        const text = asText(await begin('c++filt', args, names));
-        if (text !== undefined) return text;
-      }
-      return undefined;
-    };
+    const filter = async (args: readonly string[], names: string) => asText(await begin('c++filt', args, names));
     const symbols = questions.map(symbolsOf);
     const [first, ...others] = questions.map(({ work: { binary }, addresses: asked }, i) => () => {
       return beginSourceLines(this.#host, begin, binary.debug, asked, byAddress(asked, symbols[i]));
@@ -461,14 +455,7 @@ export class Symbolizer {
 
   /** Asks c++filt for names, once for each. */
   #demangle(names: Iterable<string>): void {
-    const filter = (input: string) => {
-      for (const args of FILTER_ARGUMENTS) {
-        const text = this.#toolText('c++filt', args, input);
-        if (text !== undefined) return text;
-      }
-      return undefined;
-    };
-    demangleBy(filter, names);
+    demangleBy((args, input) => this.#toolText('c++filt', args, input), names);
   }
 
   #toolText(tool: SymbolTool, args: readonly string[], input: string): string | undefined {
