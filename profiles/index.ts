@@ -31,5 +31,6 @@ export { isMemcheck, readMemcheck } from './valgrind/memcheck.ts';
 export { svgOfDot } from './svg/svg.ts';
 export type { SymbolFile, SymbolHost, SymbolTool } from './symbols/host.ts';
 export { nameFrames } from './symbols/name_frames.ts';
-export type { AddressNames, SymbolizerOptions } from './symbols/symbolizer.ts';
+export type { SymbolizerOptions } from './symbols/mapped_files.ts';
+export type { AddressNames } from './symbols/symbolizer.ts';
 export { Symbolizer } from './symbols/symbolizer.ts';
