@@ -46,7 +46,7 @@ export function explain(error: unknown, command?: string): { text: string; code:
   if (known instanceof InputError) {
     const remedy = known.hint ?? remedyFor(known.place, command);
     const hint = remedy === undefined ? '' : `hint: ${oneLine(remedy)}\n`;
-    return { text: `${oneLine(known.place)}: ${oneLine(known.fact)}\n${hint}`, code: EXIT_BAD_INPUT };
+    return { text: `${known.place === '' ? "''" : oneLine(known.place)}: ${oneLine(known.fact)}\n${hint}`, code: EXIT_BAD_INPUT };
   }
   const stack = error instanceof Error ? (error.stack ?? String(error)) : String(error);
   return { text: `jereplay: unexpected error, a bug in jereplay\n${stack}\n`, code: EXIT_BUG };

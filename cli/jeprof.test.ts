@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
+import { jeprofArguments } from './jeprof_arguments.ts';
 import { finished, run, start } from './testing.ts';
 
 const BASE = 0x555500000000;
@@ -119,12 +120,26 @@ test.each([
   [['--no_such', 'a'], /^jereplay jeprof: unknown flag --no_such\n/],
   [['--text', '--dot', SYMBOLIZED], /--text and --dot at once/],
   [['--text', '--list=a', SYMBOLIZED], /--text and --list at once/],
-  [[], /not enough non-option arguments/],
+  [[], /^jereplay jeprof: no profile or trace is named\n/],
 ])('%j is bad usage', async (args, fact) => {
   const { code, stdout, stderr } = await run(['jeprof', ...args]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(fact);
   expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+});
+
+test('every flag of its help is taken', async () => {
+  const { stdout } = await run(['jeprof', '--help']);
+  const flags = [...stdout.matchAll(/^ +(?:-\w, )?--([\w-]+)/gm)].map(([, flag = '']) => flag).filter((flag) => flag !== 'help');
+  expect(flags.length).toBeGreaterThan(50);
+  const refusals = flags.map((flag) => {
+    try {
+      return jeprofArguments([`--${flag}=1`], undefined)[0];
+    } catch (error) {
+      return (error as Error).message;
+    }
+  });
+  for (const [i, flag] of flags.entries()) expect([`--${flag}=1`, `jereplay jeprof: --${flag} takes no value`]).toContain(refusals[i]);
 });
 
 test('a graph without nodes is none, and jeprof fails then', async () => {

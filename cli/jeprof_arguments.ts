@@ -32,8 +32,8 @@ const PPROF_FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 const NAMES = [...FLAGS, ...VALUES, ...IDLE_FLAGS, ...IDLE_VALUES, ...REFUSED.keys(), 'version'];
 /** Flags of ours that jeprof does not have. */
-const OURS = 'quiet nearest error tree traces json csv speedscope pprof output from pid debug-dir peek top fail-over'.split(' ');
-const OUR_VALUES = new Set(['output', 'from', 'pid', 'debug-dir', 'peek', 'top', 'fail-over']);
+const OUR_VALUES = ['output', 'from', 'pid', 'debug-dir', 'peek', 'top', 'fail-over', 'until', 'sample_index'];
+const OURS = [...'quiet nearest error tree traces json csv speedscope pprof temporary_objects'.split(' '), ...OUR_VALUES];
 
 /**
  * Translates the arguments after `jereplay jeprof`.
@@ -59,7 +59,7 @@ export function jeprofArguments(args: readonly string[], tools: string | undefin
     }
     const [, spelled = '', attached] = match;
     const { name, negated } = flagOf(spelled, arg);
-    if (VALUES.includes(name) || IDLE_VALUES.includes(name) || OUR_VALUES.has(name)) {
+    if (VALUES.includes(name) || IDLE_VALUES.includes(name) || OUR_VALUES.includes(name)) {
       const value = attached ?? args[++i];
       if (negated) throw unknown(arg);
       if (value === undefined) throw new InputError('jereplay jeprof', `--${name} needs a value`);

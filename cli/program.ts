@@ -3,7 +3,6 @@
  * Differs from a plain yargs program: bad usage is one line and exit code 2, as any other bad input.
  */
 import yargs, { type CommandModule } from 'yargs';
-import { InputError } from '../core/trace/input_error.ts';
 import { hideDashes } from './commands/command.ts';
 import convert from './commands/convert.ts';
 import flamegraph from './commands/flamegraph.ts';
@@ -17,9 +16,15 @@ import synth from './commands/synth.ts';
 import { explain } from './failure.ts';
 import { jeprofArguments } from './jeprof_arguments.ts';
 import { ReaderGone, STANDARD, writeResult } from './output.ts';
+import { usageError } from './usage.ts';
 
 /** The commands, in the order of --help. */
 const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, sweep, report, leaks, flamegraph, jeprof];
+
+/** Each command by its name, as it is spelt. */
+const SPELLINGS: ReadonlyMap<string, string> = new Map(
+  COMMANDS.map(({ command }) => [String(command).split(' ')[0] as string, String(command)]),
+);
 
 /** Commands that book what they read, where the format knows how: nothing is left to do beside that but to decompress. */
 const READERS: ReadonlySet<string | undefined> = new Set(['leaks', 'report', 'flamegraph']);
@@ -35,7 +40,7 @@ export async function run(args: readonly string[], version: string): Promise<voi
   const early = READERS.has(args[0]) ? await import('./early_opening.ts') : undefined;
   await early?.openEarly(args.slice(1));
   try {
-    const settled = ofJeprof(ofHelp(args));
+    const settled = attachedApart(ofJeprof(ofHelp(args)));
     const flags = ownFlags(settled);
     // yargs would print its help and its version itself if it saw the flags.
     if (flags.length === 1 && flags[0] === '--version') writeResult(STANDARD, `${version}\n`);
@@ -68,6 +73,12 @@ function ofHelp(args: readonly string[]): readonly string[] {
 /** jeprof's flags have spellings that yargs does not know. */
 function ofJeprof(args: readonly string[]): readonly string[] {
   return args[0] === 'jeprof' ? ['jeprof', ...jeprofArguments(args.slice(1), process.env['JEPROF_TOOLS'])] : args;
+}
+
+/** `-oFILE` is `-o FILE`: yargs would take each letter of the name for a flag. */
+function attachedApart(args: readonly string[]): readonly string[] {
+  const own = ownFlags(args).length;
+  return args.flatMap((arg, i) => (i < own ? (/^(-[op])([^=].*)$/s.exec(arg)?.slice(1) ?? arg) : arg));
 }
 
 /** Without the program to record, which has flags of its own. */
@@ -115,12 +126,10 @@ function parser(args: readonly string[], version: string) {
     .fail((message: string | null, error: unknown) => {
       // yargs throws some of what it finds wrong with the arguments, a flag without its value say.
       if (error instanceof Error && error.name !== 'YError') throw error;
-      if (args[0] !== undefined && !args[0].startsWith('-') && !isCommand(args[0]))
-        throw new InputError('jereplay', `unknown command: ${args[0]}`, usageHint(args[0]));
-      throw new InputError(`jereplay ${args[0] ?? ''}`.trimEnd(), onOneLine(asSpelt(message ?? 'bad usage', args)), usageHint(args[0]));
+      throw usageError(message ?? undefined, args, { commands: SPELLINGS, flags: flagsOf(program) });
     });
   // A command that is named first needs no other to be known.
-  const named = COMMANDS.filter((command) => nameOf(command) === args[0]);
+  const named = COMMANDS.filter(({ command }) => command === SPELLINGS.get(args[0] ?? ''));
   for (const command of named.length > 0 ? named : COMMANDS) program = program.command(command);
   withoutSpareHelp(program);
   if (isCommand(args[0])) program = program.hide('version');
@@ -134,33 +143,13 @@ function withoutSpareHelp(program: unknown): void {
   if (usage !== undefined) usage.cacheHelpMessage = () => {};
 }
 
-/** What yargs says of arguments, which it names without their dashes. */
-function asSpelt(message: string, args: readonly string[]): string {
-  const spelt = (name: string) => {
-    const long = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
-    if (long) return `--${name}`;
-    // Of short ones several may stand behind one dash.
-    if (args.some((arg) => name.length === 1 && /^-[^-]/.test(arg) && arg.includes(name))) return `-${name}`;
-    return args.includes(name) ? name : `--${name}`;
-  };
-  const named = /^(?<what>(?:Unknown|Missing required) arguments?|Not enough arguments following): (?<names>.+)$/.exec(message)?.groups;
-  if (named !== undefined) return `${named['what']}: ${(named['names'] as string).split(', ').map(spelt).join(', ')}`;
-  return message.replace(/(?<=^\s*Argument: )[\w-]+/gm, spelt);
-}
-
-function usageHint(command: string | undefined): string {
-  return isCommand(command) ? `jereplay ${command} --help lists what it takes` : 'jereplay --help lists the commands';
+/** Flags that the parser knows by now, those of the command that is named among them. */
+function flagsOf(program: unknown): string[] {
+  const { getOptions } = program as { getOptions: () => { key: object; alias: Readonly<Record<string, readonly string[]>> } };
+  const { key, alias } = getOptions.call(program);
+  return [...Object.keys(key), ...Object.values(alias).flat()];
 }
 
 function isCommand(name: string | undefined): boolean {
-  return COMMANDS.some((command) => nameOf(command) === name);
+  return name !== undefined && SPELLINGS.has(name);
 }
-
-const nameOf = ({ command: spelling }: CommandModule) => String(spelling).split(' ')[0];
-
-const onOneLine = (text: string) =>
-  text.charAt(0).toLowerCase() +
-  text
-    .slice(1)
-    .trim()
-    .replace(/\s*\n\s*/g, ' ');

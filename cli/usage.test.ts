@@ -2,7 +2,7 @@
  * The command line's own rules: what stands behind `--`, what is named in refusals, and which outputs and inputs are none.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,6 +59,38 @@ describe.concurrent('what stands behind -- is no flag', () => {
     const { code, stderr } = await run(['leaks', '--', '--from']);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^--from: no such file/) });
   });
+});
+
+describe.concurrent('what is almost right is asked for', () => {
+  test.each([
+    [['repot', 'x'], 'jereplay: unknown command: repot\nhint: is report meant? jereplay --help lists the commands\n'],
+    [['re'], 'jereplay: unknown command: re\nhint: is record or replay or report meant? jereplay --help lists the commands\n'],
+    [['xyz'], 'jereplay: unknown command: xyz\nhint: jereplay --help lists the commands\n'],
+    [['--vers'], 'jereplay: unknown flag: --vers\nhint: is --version meant? jereplay --help lists the commands\n'],
+    [['--json', 'leaks', 'a'], 'jereplay: unknown flag: --json\nhint: the command stands first: jereplay leaks --json\n'],
+    // The flag would have taken the trace for its value.
+    [['leaks', '--jsno', 'a'], 'jereplay leaks: unknown flag: --jsno\nhint: is --json meant? jereplay leaks --help lists what it takes\n'],
+    [['leaks', '--no-json', 'a'], 'jereplay leaks: unknown flag: --no-json\nhint: leave --json out\n'],
+    [['record', './app', '-v'], 'unknown flag: -v\nhint: what is recorded stands behind --: jereplay record -- PROGRAM ARGS\n'],
+    [['record', './app'], 'unknown argument: ./app\nhint: what is recorded stands behind --: jereplay record -- PROGRAM ARGS\n'],
+    [['synth', 'leak', '--threads', '0'], 'hint: for example --threads 8\n'],
+  ])('%j', async (args, said) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining(said) });
+  });
+
+  test('a recording without a command', async () => {
+    expect((await run([trace])).stderr).toBe(
+      `jereplay: unknown command: ${trace}\nhint: of a recording: jereplay leaks ${trace}; jereplay --help lists the commands\n`,
+    );
+  });
+});
+
+test('-oFILE is -o FILE, up to --', async () => {
+  const out = join(folder, 'attached.txt');
+  expect(await run(['leaks', trace, `-o${out}`])).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(readFileSync(out, 'utf8')).toBe((await run(['leaks', trace])).stdout);
+  expect((await run(['leaks', '--', `-o${out}`])).stderr).toMatch(/^-o.*: no such file/);
 });
 
 describe.concurrent('where results go', () => {

@@ -74,7 +74,11 @@ function parseScaled(flag: string, text: string, least: number, most: number): n
   const scale = { '': 1, k: 1e3, m: 1e6, g: 1e9 }[(match?.[2] ?? '').toLowerCase()] ?? NaN;
   const value = match === null || hasFraction(match[1] as string, scale) ? NaN : Math.round(Number(match[1]) * scale);
   if (!(value >= least && value <= most)) {
-    throw new InputError(flag, `${JSON.stringify(text)} is not a whole number from ${least} to ${most}`, `for example ${flag} 5M`);
+    throw new InputError(
+      flag,
+      `${JSON.stringify(text)} is not a whole number from ${least} to ${most}`,
+      `for example ${flag} ${most < 5e6 ? 8 : '5M'}`,
+    );
   }
   return value;
 }
