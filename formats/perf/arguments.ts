@@ -1,6 +1,7 @@
 /**
  * What a uprobe event of the kernel says after its name: `(address) name=value…` at an entry, `(address <- return address) ret=value`
  * at a return in perf's order, `(return address <- address) ret=value` in ftrace's.
+ * A number is in hex behind 0x and else decimal, as the type of its argument has it (kernel/trace/trace_probe.c, DEFINE_BASIC_PRINT_TYPE_FUNC).
  * Invariant: `read` either fills every field or gives false.
  */
 import { Op } from '../../core/trace/events.ts';
@@ -99,7 +100,9 @@ export class UprobeEvent {
       }
       const start = cursor.pos;
       const negative = cursor.eat(MINUS);
-      const printed = takesHex(this, count) ? cursor.address() : cursor.number();
+      // Of a type such as u64 an address is decimal.
+      const isHex = isAddress(this, count) && hasWord(cursor.bytes, cursor.pos, cursor.end, HEX_PREFIX);
+      const printed = isHex ? cursor.address() : cursor.number();
       const value = negative ? unsignedOf(printed) : printed;
       if (Number.isNaN(value) || (cursor.pos < cursor.end && cursor.peek() !== SPACE)) {
         if (!skipOther(cursor, start)) return false;
@@ -173,8 +176,8 @@ function skipOther(cursor: ByteCursor, start: number): boolean {
   return true;
 }
 
-/** Whether argument number `index` of an event is printed in hex even without 0x, and is an address. */
-export function takesHex({ op, isReturn }: UprobeEvent, index: number): boolean {
+/** Whether argument number `index` of an event is an address. */
+function isAddress({ op, isReturn }: UprobeEvent, index: number): boolean {
   return isReturn || (index === 0 && (op === Op.free || op === Op.realloc || op === Op.reallocarray));
 }
 

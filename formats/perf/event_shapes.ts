@@ -5,7 +5,7 @@
  */
 import { Op } from '../../core/trace/events.ts';
 import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
-import { argumentPlaces, takesHex, type UprobeEvent } from './arguments.ts';
+import { argumentPlaces, type UprobeEvent } from './arguments.ts';
 import type { LaneMemory } from '../shared/lane_memory.ts';
 import { isPlain, putDoubles } from '../shared/doubles.ts';
 import * as Plan from './lane_plan.ts';
@@ -141,7 +141,8 @@ function spansOf(line: Buffer, start: number, end: number, event: UprobeEvent): 
   const before = event.callerFirst ? BRACKET : ARROW;
   if (event.isReturn && event.caller > 0 && !add(line.indexOf(before, start) + before.length, true)) return undefined;
   for (let at = line.indexOf(EQUALS, start); at >= 0 && at < end; at = line.indexOf(EQUALS, at + 1)) {
-    if (!add(at + 1, takesHex(event, arguments_++))) return undefined;
+    if (!add(at + 1, false)) return undefined;
+    arguments_++;
     const after = spans[spans.length - 1].end;
     if (after < end && line[after] !== SPACE) return undefined;
   }

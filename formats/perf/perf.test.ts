@@ -357,6 +357,28 @@ describe('perf script', () => {
     expect([ledger.totalBytes, ledger.totalLiveObjects, unknown]).toEqual([bytes, 0, 0]);
   });
 
+  test.each([
+    ['perf script', perfScript, (what: string) => `app 12/12 [000] 1.000001: probe_libc:${what}\n`],
+    ['trace-cmd', ftrace, (what: string) => ` app-12 [001] 1.000001: ${what}\n`],
+  ] as const)('%s: addresses of type u64 are decimal', (_, format, event) => {
+    const rounds = Array.from({ length: 40 }, (_round, i) => 0x7f0000001000 + i * 32);
+    const { ledger, unknown, live, trace } = read(
+      rounds
+        .map(
+          (block) =>
+            event('malloc: (7f0000098930) size=8') +
+            event(`malloc__return: (7f0000098930 <- 5500000010) ret=0x${block.toString(16)}`) +
+            event(`free: (7f0000098ef0) ptr=${block}`),
+        )
+        .join('') +
+        event('realloc: (7f0000098990) old=0 size=8') +
+        event('realloc__return: (7f0000098990 <- 5500000010) ret=94573773656848'),
+      format,
+    );
+    expect([ledger.totalLiveObjects, unknown, trace.skipped]).toEqual([1, 0, {}]);
+    expect([...live.keys()]).toEqual([94573773656848]);
+  });
+
   test.each(['size=12x', 'size=', 'size="12"', 'who="t1"', 'size=-'])('an argument that a call needs, damaged: %s', (rest) => {
     expect(read(`app 12/12 [000] 1.000001: probe_libc:malloc: (7f0000098930) ${rest}\n`).trace.skipped).toEqual({ unparsed: 1 });
   });
@@ -366,6 +388,8 @@ describe('perf script', () => {
     ['malloc_entry', 'malloc_ret__return'],
     ['malloc_entry_1', 'malloc_1__return_2'],
     ['malloc_1', 'malloc__return_1'],
+    ['__libc_malloc', '__libc_malloc__return'],
+    ['je_malloc', 'je_malloc_ret'],
   ])('names of probes with suffixes of their own, and those that perf adds: %s, %s', (entry, name) => {
     const result = read(
       `a 7 [0] 1.000001: probe_libc:${entry}: (7f0000098930) size=5\na 7 [0] 1.000002: probe_libc:${name}: (7f0000098930 <- 5500000010) ret=0x1000\n`,

@@ -12,7 +12,7 @@ const address = fc.oneof(
   fc.maxSafeNat(),
 );
 const odd = fc.constantFrom('0', '-1', '0x0', '0xffffffffffffffff', '9999999999', 'x', '');
-const pointer = fc.oneof({ weight: 15, arbitrary: address.map(hex) }, odd);
+const pointer = fc.oneof({ weight: 15, arbitrary: address.map(hex) }, { weight: 2, arbitrary: address.map(String) }, odd);
 const number = fc.oneof({ weight: 15, arbitrary: fc.nat({ max: 99999 }).map(String) }, odd);
 /** Events as perf prints them, or as the kernel does. */
 const argument = fc.constantFrom(' who="t1"', ' who="a=5 b=6"', ' frames={0x1,0x2}', ' at=main+0x10', ' n=7', ' n=0x7', ' who=', ' who="t');

@@ -1,5 +1,5 @@
 /**
- * Allocator functions by the names that probes give them.
+ * Allocator functions by the names that probes give them: plain, or as a C library or an allocator that is linked in calls its own.
  */
 import { Op } from '../../core/trace/events.ts';
 import { ascii, hasWord } from '../shared/cursor.ts';
@@ -40,8 +40,18 @@ function shapeOf(firstLetter: number, length: number): number {
   return (firstLetter & 0x1f) * 16 + (length & 15);
 }
 
+/** What stands before the plain name: glibc's, jemalloc's (as redis has it), mimalloc's, tcmalloc's. */
+const PREFIXES = ['__GI___libc_', '__libc_', '__GI_', 'je_', 'mi_', 'tc_'].map(ascii);
+
 /** The allocator function named start..end, or -1. */
 export function opNamed(bytes: Uint8Array, start: number, end: number): Op | -1 {
+  const op = opPlainlyNamed(bytes, start, end);
+  if (op >= 0) return op;
+  for (const prefix of PREFIXES) if (hasWord(bytes, start, end, prefix)) return opPlainlyNamed(bytes, start + prefix.length, end);
+  return -1;
+}
+
+function opPlainlyNamed(bytes: Uint8Array, start: number, end: number): Op | -1 {
   const length = end - start;
   if (length <= 0 || length > LONGEST) return -1;
   const i = BY_SHAPE[shapeOf(bytes[start], length)];
