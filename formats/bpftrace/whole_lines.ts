@@ -153,6 +153,7 @@ function takeStretch(
     if (head < 0) {
       head = heads.learn(bytes, view, headAt, calls.threadIndex(heads.process, heads.tid));
       headCount = heads.count;
+      calls.fills(kind);
       ({ records } = calls);
     }
     likely[hint] = head;

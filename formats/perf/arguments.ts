@@ -20,12 +20,12 @@ const CLOSE_BRACE = 0x7d;
 const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const HEX_PREFIX = ascii('0x');
-const RETURN_SUFFIXES = ['__return', '_return', '_ret', '_exit'].map(ascii);
+const RETURN_SUFFIXES = ['__return', '_return', '__ret', '_ret', '__exit', '_exit'].map(ascii);
 /** Fields of perf script behind the arguments that say nothing here: the instruction, and its length. */
 const BEHIND = ['insn: ', 'ilen: '].map(ascii);
 /** Added to an Op in the table of names. */
 const IS_RETURN = 0x100;
-const ENTRY_SUFFIXES = ['_entry', '_enter'].map(ascii);
+const ENTRY_SUFFIXES = ['__entry', '_entry', '__enter', '_enter'].map(ascii);
 
 /** The call that a uprobe event tells of. */
 export class UprobeEvent {

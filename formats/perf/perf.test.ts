@@ -144,11 +144,50 @@ describe('perf script', () => {
     const line = (tid: number, time: number, rest: string) => `sh ${tid} [000] 1.00000${time}: probe_libc:${rest}\n`;
     const call = (tid: number, time: number, ptr: string) =>
       line(tid, time, 'malloc: (7f0000098930) size=5') + line(tid, time + 1, `malloc__return: (7f0000098930 <- 5500000010) ret=${ptr}`);
-    const { trace } = read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x2000'));
+    const freed = line(7, 7, 'free: (7f0000098ef0) ptr=0x1000');
+    const { trace } = read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x2000') + freed);
     expect(trace.warnings).toEqual([
       '1 blocks were given out twice, as to a process and its forked child: perf script -F +pid (of ftrace, the option record-tgid) tells them from threads',
     ]);
     expect(read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x3000')).trace.warnings).toEqual([]);
+  });
+
+  test('what is not probed is said: returns, entries, free', () => {
+    const line = (rest: string) => `app 7/7 [000] 1.000001: probe_libc:${rest}\n`;
+    const entries = ['malloc: (7f0000098930) size=5', 'calloc: (7f0000098990) count=1 size=5'].map(line);
+    const returns = [
+      'malloc__return: (7f0000098930 <- 5500000010) ret=0x1000',
+      'calloc__return: (7f0000098990 <- 5500000010) ret=0x2000',
+    ].map(line);
+    const whole = entries.flatMap((entry, i) => [entry, returns[i]]).join('');
+    const free = line('free: (7f0000098ef0) ptr=0x1000');
+    const warningsOf = (...lines: string[]) => read(lines.join('')).trace.warnings;
+    expect(warningsOf(...entries, free)).toEqual([expect.stringMatching(/^no return of malloc, calloc is recorded, .*malloc%return/)]);
+    expect(warningsOf(...entries, returns[1], free)).toEqual([expect.stringMatching(/^no return of malloc is recorded/)]);
+    expect(warningsOf(...returns, free)).toEqual([expect.stringMatching(/^no entry of malloc, calloc is recorded, .*size=%di:u64/)]);
+    expect(warningsOf(whole, whole)).toEqual([expect.stringMatching(/^no free is recorded, but blocks were given out again \(2 times\)/)]);
+    expect(warningsOf(whole)).toEqual([]);
+    expect(warningsOf(whole, whole, free)).toEqual([]);
+  });
+
+  test.each([
+    ['7/8', { phantom_free: 2 }],
+    // Without processes the first thread may be the main one, which keeps its cache.
+    ['8', {}],
+    ['8/8', {}],
+  ])('frees of a cache by the first thread of a recording: %s', (ids, skipped) => {
+    const line = (rest: string) => `app ${ids} [000] 1.000001: probe_libc:${rest}\n`;
+    const call = line('malloc: (7f0000098930) size=5') + line('malloc__return: (7f0000098930 <- 5500000010) ret=0x1000');
+    const free = line('free: (7f0000098ef0) ptr=0x1000');
+    expect(read(call + free + free + line('free: (7f0000098ef0) ptr=0x7000')).trace.skipped).toEqual(skipped);
+  });
+
+  test('a process has the name of its first thread, whichever calls first', () => {
+    const line = (name: string, ids: string) => `${name} ${ids} [000] 1.000001: probe_libc:free: (7f0000098ef0) ptr=0x1000\n`;
+    const { trace } = read(line('worker', '7/8') + line('server', '7/7') + line('other', '9/9'));
+    expect(trace.warnings).toEqual([
+      'only process 7 (server) is replayed; the recording also has process 9 (other) with 1 call (--pid N for one of them)',
+    ]);
   });
 
   test('times since the line before are refused, times since the first are not', async () => {
@@ -390,6 +429,7 @@ describe('perf script', () => {
     ['malloc_1', 'malloc__return_1'],
     ['__libc_malloc', '__libc_malloc__return'],
     ['je_malloc', 'je_malloc_ret'],
+    ['malloc__entry', 'malloc__ret'],
   ])('names of probes with suffixes of their own, and those that perf adds: %s, %s', (entry, name) => {
     const result = read(
       `a 7 [0] 1.000001: probe_libc:${entry}: (7f0000098930) size=5\na 7 [0] 1.000002: probe_libc:${name}: (7f0000098930 <- 5500000010) ret=0x1000\n`,

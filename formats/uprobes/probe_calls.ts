@@ -10,7 +10,7 @@
  *   some never were a block of the program at all;
  * - a realloc's time is that of its return, but the block it moves from is free before that: another thread may have it already.
  */
-import { MOST_CPU, Op } from '../../core/trace/events.ts';
+import { MOST_CPU, OP_NAMES, Op } from '../../core/trace/events.ts';
 import type { EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
@@ -111,6 +111,8 @@ export class ProbeCalls {
   readonly #joined = new Map<StackIndex, Map<StackIndex, StackIndex>>();
   /** Records that the recorder says it lost. */
   lost = 0;
+  /** Kind of a record, an Op with or without ENTRY or RETURN -> 1 once there was one, of any process. */
+  readonly #seen = new Uint8Array(CONSUMED);
   /** CPU of the records that are added, -1 if the recording does not say. */
   #cpu = -1;
   /** What tells forked processes from threads, of a recorder that may leave out which process a thread is of. */
@@ -151,6 +153,7 @@ export class ProbeCalls {
     if (thread === undefined || thread.tid !== tid || thread.process.key !== process) thread = this.#threadOf(process, tid);
     const origin = this.origin;
     if (!origin.known) origin.set(seconds, nanos);
+    this.#seen[kind] = 1;
     this.#reorder.push(kind, thread.index, origin.since(seconds, nanos), ptr, old, size, extra, stack, this.#cpu);
     // Behind it: where the window is full, the process is chosen by the records in it, as where a lane fills it.
     if (kind < ENTRY || kind >= RETURN) this.records[thread.index]++;
@@ -175,6 +178,11 @@ export class ProbeCalls {
    */
   room(): EventBatch {
     return this.#reorder.room();
+  }
+
+  /** Says that rows which a reader fills will have records of a kind. */
+  fills(kind: number): void {
+    this.#seen[kind] = 1;
   }
 
   /** Says that the rows before `length` are filled, and whether the new ones are in order of time, each behind the one before it. */
@@ -222,10 +230,12 @@ export class ProbeCalls {
       warnings.push(`only ${this.#nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
     if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
+    warnings.push(...this.#unprobed());
     if (
       chosen !== undefined &&
       chosen.key < 0 &&
       this.#givenTwice > 0 &&
+      this.#seen[Op.free] === 1 &&
       this.lost === 0 &&
       threads.length > 1 &&
       this.forkRemedy !== undefined
@@ -238,6 +248,28 @@ export class ProbeCalls {
     for (const thread of this.#threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
     if (chosen !== undefined && chosen.key > 0) header.pid ??= pidOf(chosen);
     if (this.origin.known) header.startTime ??= this.origin.toBigInt() + BigInt(this.#startTime);
+  }
+
+  /** What the recorder was not told to record, as far as its records show it. */
+  #unprobed(): string[] {
+    const seen = this.#seen;
+    const halves = (kind: number, other: number) =>
+      OP_NAMES.filter((_name, op) => seen[kind + op] === 1 && seen[other + op] === 0).join(', ');
+    const [called, returned] = [halves(ENTRY, RETURN), halves(RETURN, ENTRY)];
+    const remarks: string[] = [];
+    if (called !== '')
+      remarks.push(
+        `no return of ${called} is recorded, which tells the block, so that none of these calls is replayed: record it, too (perf probe -x LIBRARY 'malloc%return ret=$retval', in bpftrace a uretprobe)`,
+      );
+    if (returned !== '')
+      remarks.push(
+        `no entry of ${returned} is recorded, which tells the size, so that none of these calls is replayed: record it, too (perf probe -x LIBRARY 'malloc size=%di:u64', in bpftrace a uprobe)`,
+      );
+    if (this.#givenTwice > 0 && seen[Op.free] === 0)
+      remarks.push(
+        `no free is recorded, but blocks were given out again (${this.#givenTwice} times), so that what was freed seems to leak: record it, too (perf probe -x LIBRARY 'free ptr=%di', in bpftrace a uprobe)`,
+      );
+    return remarks;
   }
 
   #threadOf(key: number, tid: number): ProbedThread {
@@ -307,10 +339,12 @@ export class ProbeCalls {
     return `${this.#nameOf(process)} with ${calls} call${calls === 1 ? '' : 's'}`;
   }
 
-  /** Its number, or where only threads have numbers, that of its first one; and the command, if that is known. */
+  /** Its number, or where only threads have numbers, that of its first one; and the command, which is its first thread's name, if that is known. */
   #nameOf(process: Process): string {
-    const [first] = process.threads.values();
-    const number = process.key > 0 ? `process ${pidOf(process)}` : `the process of thread ${first?.tid}`;
+    const pid = pidOf(process);
+    const [earliest] = process.threads.values();
+    const first = process.threads.get(pid) ?? earliest;
+    const number = process.key > 0 ? `process ${pid}` : `the process of thread ${first?.tid}`;
     return first?.name === undefined ? number : `${number} (${first.name})`;
   }
 
@@ -614,7 +648,7 @@ export class ProbeCalls {
     const state = states.get(ptr[row]);
     if (state === LIVE) return false;
     // The main thread does not hand its cache back, and a thread that allocates again does not exit.
-    if (thread.row === 0 || thread.tid === pidOf(thread.process) || row < this.#joins.lastAllocation[thread.index]) return false;
+    if (isMain(thread) || row < this.#joins.lastAllocation[thread.index]) return false;
     if (thread.flushing) return true;
     if (state === UNSEEN && this.lost > 0 && !thread.exiting) return false;
     const { kept, unseenTo, unseenAt } = thread;
@@ -647,6 +681,11 @@ export class ProbeCalls {
   #admit(thread: ProbedThread): void {
     this.#lane.setRow(thread.index, thread.exiting || thread.flushing ? -1 : thread.row);
   }
+}
+
+/** Whether it is its process's first thread: the first in the recording, where processes have no numbers. */
+function isMain({ process, tid, row }: ProbedThread): boolean {
+  return process.key > 0 ? tid === pidOf(process) : row === 0;
 }
 
 /** Bytes that a call asks for. */
