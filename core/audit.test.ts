@@ -11,6 +11,8 @@ import { CACHE_BIN, CACHED, LOW_WATER, STACK_BASE } from './thread/cache_bin.ts'
 import { threadExit } from './thread/lifecycle.ts';
 import type { Tcache } from './thread/tcache.ts';
 import { TsdState } from './thread/tsd.ts';
+import type { Bytes } from './units.ts';
+import type { Region } from './extent/types.ts';
 
 /** An option now and then, with a value of its own. */
 const option = (name: string, values: readonly (string | number)[]) =>
@@ -151,9 +153,9 @@ test('what does not hold is named', () => {
   expect(() => broken((p) => (new Float64Array(p.heap.memory.buffer, p.tsd.place, 1)[0] = 1e9))).toThrow('tsd: an event is overdue');
   expect(() => broken((p) => setCached(p, CACHED, 10_000))).toThrow('tcache: a class holds');
   expect(() => broken((p) => setCached(p, LOW_WATER, 1000))).toThrow('tcache: the low water mark');
-  expect(() => broken((p, region) => (cacheOf(p).stack[cacheOf(p).bins[STACK_BASE]] = region) && (cacheOf(p).bins[CACHED] = 1))).toThrow(
-    'tcache: an object of another class',
-  );
+  expect(() =>
+    broken((p, region) => (cacheOf(p).stack[cacheOf(p).bins[STACK_BASE]] = region as Region) && (cacheOf(p).bins[CACHED] = 1)),
+  ).toThrow('tcache: an object of another class');
   expect(() => broken((p) => (cacheOf(p).lgFillDiv[7] = 0))).toThrow('tcache: a fill');
   expect(() => broken((p) => (p.heap.tcaches.available = 3))).toThrow('tcaches: there are indices');
   expect(() => broken((p) => (p.heap.tcaches.elements = [1, 0]) && (p.heap.tcaches.available = 0))).toThrow('tcaches: the list');
@@ -162,7 +164,7 @@ test('what does not hold is named', () => {
 });
 
 test('what a manual arena lists is what it holds', () => {
-  const bin = sizeToIndex(5000);
+  const bin = sizeToIndex(5000 as Bytes);
   const broken = (spoil: (p: Program, arena: Arena) => void) => {
     const p = new Program('narenas:1,tcache:false');
     const replay = new Mallctl(new Ctl(p.heap));

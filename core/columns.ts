@@ -7,8 +7,10 @@
 /** What a column can be. */
 export type ColumnKind = Float64Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Uint8Array;
 
+/** A column whose elements have a unit, or are indices of a kind. */
+export type UnitColumn<Kind extends ColumnKind, Unit extends number> = Kind & { [index: number]: Unit };
 /** A column of rows of another table: what is read from it is such a row. */
-export type RowColumn<Row extends number> = Int32Array & { [index: number]: Row };
+export type RowColumn<Row extends number> = UnitColumn<Int32Array, Row>;
 
 /** Where columns come from. All their elements are 0. */
 export interface Columns {

@@ -31,6 +31,7 @@ import { tsdFetch } from './thread/lifecycle.ts';
 import { TcacheInfo } from './thread/tcache.ts';
 import { Tcaches } from './thread/tcaches.ts';
 import { Tsd } from './thread/tsd.ts';
+import { MAIN_THREAD, type ThreadIndex } from './units.ts';
 
 /** sizeof(cache_bin_info_t) (cache_bin.h) and sizeof(background_thread_info_t) (background_thread_structs.h), in this build. */
 const CACHE_BIN_INFO_BYTES = 2;
@@ -203,7 +204,7 @@ export class Heap {
       owner = this.#owners.size + 1;
       this.#owners.set(seed, owner);
     }
-    const tsd = new Tsd(this.memory, this.tsds.length, seed, owner);
+    const tsd = new Tsd(this.memory, this.tsds.length as ThreadIndex, seed, owner);
     this.tsds.push(tsd);
     this.memory.placeTsd(tsd.index, tsd.place);
     return tsd;
@@ -211,7 +212,7 @@ export class Heap {
 
   /** extent_gdump_add: pages that were taken from the system or from retained memory. A new high may dump the heap. */
   gdumpAdd(pages: number): void {
-    if (this.prof !== null) this.prof.pagesAdd(this.running === null ? 0 : this.running.index, pages);
+    if (this.prof !== null) this.prof.pagesAdd(this.running === null ? MAIN_THREAD : this.running.index, pages);
   }
 
   /** extent_gdump_sub */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Replay, type ReplayOptions } from './replay/replay.ts';
 import { EventBatch, Op } from './trace/events.ts';
 import { Trace } from './trace/trace.ts';
+import { type Bytes, NO_STACK } from './units.ts';
 
 /** A replay with profiling of one malloc by the main thread. */
 function mallocOnce(trace: Trace, options: ReplayOptions): Replay {
@@ -9,9 +10,9 @@ function mallocOnce(trace: Trace, options: ReplayOptions): Replay {
   const batch = new EventBatch();
   batch.length = 1;
   batch.op[0] = Op.malloc;
-  batch.size[0] = 100;
+  batch.size[0] = 100 as Bytes;
   batch.ptr[0] = 16;
-  batch.stack[0] = -1;
+  batch.stack[0] = NO_STACK;
   replay.take(batch);
   replay.finish(false);
   return replay;

@@ -14,6 +14,9 @@ import type { ProfFile, ProfHost, ProfLocks, ProfStacks } from './prof/host.ts';
 import { Prof } from './prof/prof.ts';
 import { TsdState } from './thread/tsd.ts';
 import { VERSION } from './version.ts';
+import type { Bytes } from './units.ts';
+import type { Region } from './extent/types.ts';
+import { NO_ALIGNMENT } from './sizes/sc.ts';
 
 /** Bytes of a thread's name that Linux keeps (TASK_COMM_LEN less the closing zero): what pthread_getname_np gives. */
 const SYSTEM_NAME_BYTES = 15;
@@ -106,12 +109,12 @@ export function makeProf(heap: Heap, surroundings: ProfProcess): Prof {
       internalAlloc(
         heap,
         heap.tsds[thread],
-        size,
-        alignment === ANY_ALIGNMENT ? 0 : alignment,
+        size as Bytes,
+        alignment === ANY_ALIGNMENT ? NO_ALIGNMENT : (alignment as Bytes),
         heap.arenas[arena] as Arena,
         alignment !== ANY_ALIGNMENT,
       ),
-    idalloctm: (thread, handle) => internalFree(heap, heap.tsds[thread], handle),
+    idalloctm: (thread, handle) => internalFree(heap, heap.tsds[thread], handle as Region),
     arenaIchoose: (thread) => arenaIchoose(heap, heap.tsds[thread]).index,
     isNominal: (thread) => heap.tsds[thread].state === TsdState.nominal,
     reentrancyLevel: (thread) => heap.tsds[thread].reentrancy,

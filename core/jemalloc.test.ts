@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Program } from '../fixtures/program.ts';
 import { auditHeap } from './audit.ts';
-import { alignedAllocC11, NULL_REGION, valloc } from './jemalloc.ts';
+import { alignedAllocC11, valloc } from './jemalloc.ts';
 import type { Prof } from './prof/prof.ts';
+import { NULL_REGION } from './extent/types.ts';
+import { type Bytes, NO_STACK } from './units.ts';
 
 const PAGE = 4096;
 
@@ -13,9 +15,9 @@ describe('sizes of nothing', () => {
     ['calloc(0, 5)', () => p.calloc(0, 5), 8],
     ['calloc(5, 0)', () => p.calloc(5, 0), 8],
     ['memalign(64, 0)', () => p.memalign(64, 0), 8],
-    ['valloc(0)', () => valloc(p.heap, p.tsd, 0, -1), 8],
+    ['valloc(0)', () => valloc(p.heap, p.tsd, 0 as Bytes, NO_STACK), 8],
     ['posix_memalign(64, 0)', () => p.posixMemalign(64, 0), 64],
-    ['aligned_alloc(64, 0)', () => alignedAllocC11(p.heap, p.tsd, 64, 0, -1), 64],
+    ['aligned_alloc(64, 0)', () => alignedAllocC11(p.heap, p.tsd, 64 as Bytes, 0 as Bytes, NO_STACK), 64],
   ])('%s has %d usable bytes', (_, call, usable) => expect(p.usable(call())).toBe(usable));
 });
 

@@ -11,7 +11,7 @@ import { largeDalloc, largeMalloc, largePalloc, largeProfInfo, largeRallocNoMove
 import { AbortError } from './hang_error.ts';
 import { Flag } from './extent/edata.ts';
 import { REGIONS } from './extent/region.ts';
-import type { Extent } from './extent/types.ts';
+import { type Extent, NULL_REGION, type Region } from './extent/types.ts';
 import type { Heap } from './heap.ts';
 import {
   alignedUsableSize,
@@ -21,6 +21,7 @@ import {
   LARGE_MIN_INDEX,
   LARGE_MINCLASS,
   NBINS,
+  NO_ALIGNMENT,
   PAGE,
   sizeToIndex,
   SMALL_MAXCLASS,
@@ -36,25 +37,27 @@ import { tcacheFill, tcacheFlush } from './thread/tcache.ts';
 import { threadAllocEvent, threadDallocEvent } from './thread/thread_event.ts';
 import type { Tsd } from './thread/tsd.ts';
 import { TsdState } from './thread/tsd.ts';
+import type { Address, Bytes, SizeClass, StackIndex } from './units.ts';
 
-/** What a failed call gives. */
-export const NULL_REGION = -1;
+/** A byte, and a pointer: the least alignments that there are. */
+const BYTE = 1 as Bytes;
+const POINTER = 8 as Bytes;
 
 /** The extent that a region lies in (emap_edata_lookup). */
-function extentOf(region: number): Extent {
+function extentOf(region: Region): Extent {
   return ((region / REGIONS) | 0) as Extent;
 }
 
 /** Address of a region. */
-export function addressOf(heap: Heap, region: number): number {
+export function addressOf(heap: Heap, region: Region): Address {
   const { edata } = heap;
   const extent = extentOf(region);
-  if ((edata.flags[extent] & Flag.slab) === 0) return edata.base[extent] + edata.offset[extent];
-  return edata.base[extent] + (region - extent * REGIONS) * indexToSize[edata.szind[extent]];
+  if ((edata.flags[extent] & Flag.slab) === 0) return (edata.base[extent] + edata.offset[extent]) as Address;
+  return (edata.base[extent] + (region - extent * REGIONS) * indexToSize[edata.szind[extent]]) as Address;
 }
 
 /** Usable bytes of a live region (malloc_usable_size). */
-export function usableSizeOf(heap: Heap, region: number): number {
+export function usableSizeOf(heap: Heap, region: Region): Bytes {
   return indexToSize[heap.edata.szind[extentOf(region)]];
 }
 
@@ -62,50 +65,50 @@ export function usableSizeOf(heap: Heap, region: number): number {
  * malloc: a region of at least `size` bytes, NULL_REGION if there is none. `stack` is the call's backtrace, for profiling; `zero` is for calloc,
  * because page slabs do not serve what is to be cleared.
  */
-export function malloc(heap: Heap, tsd: Tsd, size: number, stack: number, zero = false): number {
-  return imalloc(heap, tsd, size, 0, size, stack, zero);
+export function malloc(heap: Heap, tsd: Tsd, size: Bytes, stack: StackIndex, zero = false): Region {
+  return imalloc(heap, tsd, size, NO_ALIGNMENT, size, stack, zero);
 }
 
 /** calloc. `count` times `size` must not overflow 64 bits, else NULL_REGION. */
-export function calloc(heap: Heap, tsd: Tsd, count: number, size: number, stack: number): number {
+export function calloc(heap: Heap, tsd: Tsd, count: number, size: Bytes, stack: StackIndex): Region {
   if (overflows(count, size)) {
     tsdFetch(heap, tsd);
     return NULL_REGION;
   }
-  return malloc(heap, tsd, count * size, stack, true);
+  return malloc(heap, tsd, (count * size) as Bytes, stack, true);
 }
 
 /** Whether so many objects of `size` bytes are more bytes than size_t can say. */
-export function overflows(count: number, size: number): boolean {
+export function overflows(count: number, size: Bytes): boolean {
   return count * size > 2 ** 53 && BigInt(count) * BigInt(size) >= 1n << 64n;
 }
 
 /** posix_memalign: alignments are powers of two from 8 on, else NULL_REGION; size 0 counts as 1. */
-export function posixMemalign(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
-  return alignedAlloc(heap, tsd, alignment, size, stack, 8, true);
+export function posixMemalign(heap: Heap, tsd: Tsd, alignment: Bytes, size: Bytes, stack: StackIndex): Region {
+  return alignedAlloc(heap, tsd, alignment, size, stack, POINTER, true);
 }
 
 /** aligned_alloc: alignments are powers of two; size 0 counts as 1. */
-export function alignedAllocC11(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
-  return alignedAlloc(heap, tsd, alignment, size, stack, 1, true);
+export function alignedAllocC11(heap: Heap, tsd: Tsd, alignment: Bytes, size: Bytes, stack: StackIndex): Region {
+  return alignedAlloc(heap, tsd, alignment, size, stack, BYTE, true);
 }
 
 /** memalign: as aligned_alloc, but size 0 stays 0. */
-export function memalign(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number): number {
-  return alignedAlloc(heap, tsd, alignment, size, stack, 1, false);
+export function memalign(heap: Heap, tsd: Tsd, alignment: Bytes, size: Bytes, stack: StackIndex): Region {
+  return alignedAlloc(heap, tsd, alignment, size, stack, BYTE, false);
 }
 
 /** valloc: page-aligned; size 0 stays 0. */
-export function valloc(heap: Heap, tsd: Tsd, size: number, stack: number): number {
-  return alignedAlloc(heap, tsd, PAGE, size, stack, 1, false);
+export function valloc(heap: Heap, tsd: Tsd, size: Bytes, stack: StackIndex): Region {
+  return alignedAlloc(heap, tsd, PAGE, size, stack, BYTE, false);
 }
 
-function alignedAlloc(heap: Heap, tsd: Tsd, alignment: number, size: number, stack: number, least: number, bumpEmpty: boolean): number {
+function alignedAlloc(heap: Heap, tsd: Tsd, alignment: Bytes, size: Bytes, stack: StackIndex, least: Bytes, bumpEmpty: boolean): Region {
   if (alignment < least || !isPowerOfTwo(alignment)) {
     tsdFetch(heap, tsd);
     return NULL_REGION;
   }
-  return imalloc(heap, tsd, bumpEmpty && size === 0 ? 1 : size, alignment, size, stack, false);
+  return imalloc(heap, tsd, bumpEmpty && size === 0 ? BYTE : size, alignment, size, stack, false);
 }
 
 function isPowerOfTwo(value: number): boolean {
@@ -118,15 +121,15 @@ function zeroGet(heap: Heap, guarantee: boolean): boolean {
 }
 
 /** imalloc_body. `asked` is the size as the program gave it, for the profiler. */
-function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: number, stack: number, guarantee: boolean): number {
+function imalloc(heap: Heap, tsd: Tsd, size: Bytes, alignment: Bytes, asked: Bytes, stack: StackIndex, guarantee: boolean): Region {
   tsdFetch(heap, tsd);
-  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+  const usize = alignedUsableSize(size, alignment);
   if (usize === 0 || usize > LARGE_MAXCLASS) return NULL_REGION;
   const tcache = tsd.reentrancy > 0 ? null : tsd.tcache;
   const arena = tsd.reentrancy > 0 ? (heap.arenas[0] as Arena) : null;
   const zero = zeroGet(heap, guarantee);
   const { prof } = heap;
-  let region: number;
+  let region: Region;
   if (prof === null) {
     region = allocate(heap, tsd, size, usize, alignment, tcache, arena, zero);
   } else {
@@ -146,8 +149,8 @@ function imalloc(heap: Heap, tsd: Tsd, size: number, alignment: number, asked: n
 }
 
 /** imalloc_sample: on pages of its own, past the thread cache; a small object takes the place of a 16 KiB one (arena_prof_promote). */
-function allocateSampled(heap: Heap, tsd: Tsd, usize: number, alignment: number, arena: Arena | null, zero: boolean): number {
-  const aligned = Math.max(PAGE, alignment);
+function allocateSampled(heap: Heap, tsd: Tsd, usize: Bytes, alignment: Bytes, arena: Arena | null, zero: boolean): Region {
+  const aligned = Math.max(PAGE, alignment) as Bytes;
   if (usize > SMALL_MAXCLASS) return largePalloc(heap, tsd, arena, usize, aligned, zero);
   const region = largePalloc(heap, tsd, arena, LARGE_MINCLASS, aligned, zero);
   if (region >= 0) heap.edata.szind[region / REGIONS] = sizeToIndex(usize);
@@ -158,20 +161,20 @@ function allocateSampled(heap: Heap, tsd: Tsd, usize: number, alignment: number,
 function allocate(
   heap: Heap,
   tsd: Tsd,
-  size: number,
-  usize: number,
-  alignment: number,
+  size: Bytes,
+  usize: Bytes,
+  alignment: Bytes,
   tcache: Tcache | null,
   arena: Arena | null,
   zero: boolean,
-): number {
-  if (alignment === 0) return arenaMalloc(heap, tsd, size, usize, tcache, arena, zero);
+): Region {
+  if (alignment === NO_ALIGNMENT) return arenaMalloc(heap, tsd, size, usize, tcache, arena, zero);
   if (usize <= SMALL_MAXCLASS) return arenaMalloc(heap, tsd, usize, usize, tcache, arena, zero);
-  return largePalloc(heap, tsd, arena, usize, Math.max(CACHELINE, alignment), zero);
+  return largePalloc(heap, tsd, arena, usize, Math.max(CACHELINE, alignment) as Bytes, zero);
 }
 
 /** arena_malloc */
-function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: Tcache | null, arena: Arena | null, zero: boolean): number {
+function arenaMalloc(heap: Heap, tsd: Tsd, size: Bytes, usize: Bytes, tcache: Tcache | null, arena: Arena | null, zero: boolean): Region {
   const szind = sizeToIndex(usize);
   if (tcache !== null) {
     if (size <= SMALL_MAXCLASS) {
@@ -190,7 +193,7 @@ function arenaMalloc(heap: Heap, tsd: Tsd, size: number, usize: number, tcache: 
   return largeMalloc(heap, tsd, chosen, usize, zero);
 }
 
-function tcachePop(tcache: Tcache, szind: number): number {
+function tcachePop(tcache: Tcache, szind: SizeClass): Region {
   const { bins } = tcache;
   const at = szind * CACHE_BIN;
   const left = bins[at + CACHED] - 1;
@@ -201,13 +204,13 @@ function tcachePop(tcache: Tcache, szind: number): number {
 }
 
 /** free of a live region. `stack` is the call's backtrace, for the profiler's log. */
-export function free(heap: Heap, tsd: Tsd, region: number, stack: number): void {
+export function free(heap: Heap, tsd: Tsd, region: Region, stack: StackIndex): void {
   tsdFetchMin(heap, tsd);
   ifree(heap, tsd, region, stack);
 }
 
 /** ifree */
-function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
+function ifree(heap: Heap, tsd: Tsd, region: Region, stack: StackIndex): void {
   const extent = extentOf(region);
   const usize = indexToSize[heap.edata.szind[extent]];
   forgetSample(heap, tsd, extent, stack);
@@ -216,7 +219,7 @@ function ifree(heap: Heap, tsd: Tsd, region: number, stack: number): void {
 }
 
 /** prof_free: takes a sampled object out of the profiler's tables. */
-function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: number): void {
+function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: StackIndex): void {
   const { prof, edata } = heap;
   if (prof === null || (edata.flags[extent] & Flag.slab) !== 0) return;
   const info = largeProfInfo(heap, extent);
@@ -226,7 +229,7 @@ function forgetSample(heap: Heap, tsd: Tsd, extent: Extent, stack: number): void
 }
 
 /** arena_dalloc: to the thread cache if there is one for the class, else to the arena. */
-function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): void {
+function release(heap: Heap, tsd: Tsd, region: Region, tcache: Tcache | null): void {
   const { edata, tcacheInfo } = heap;
   const extent = extentOf(region);
   const szind = edata.szind[extent];
@@ -237,13 +240,13 @@ function release(heap: Heap, tsd: Tsd, region: number, tcache: Tcache | null): v
   }
   // a promoted object is a 16 KiB one again (arena_prof_demote)
   if (szind < NBINS) edata.szind[extent] = LARGE_MIN_INDEX;
-  const cachedAs = Math.max(szind, LARGE_MIN_INDEX);
+  const cachedAs = Math.max(szind, LARGE_MIN_INDEX) as SizeClass;
   if (tcache === null || cachedAs >= tcacheInfo.classes) largeDalloc(heap, tsd, extent);
   else tcachePush(heap, tsd, tcache, cachedAs, region);
 }
 
 /** tcache_dalloc_small, tcache_dalloc_large: onto the stack, after half of a full one was flushed. */
-function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, region: number): void {
+function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: SizeClass, region: Region): void {
   const { bins } = tcache;
   const at = szind * CACHE_BIN;
   if (bins[at + CACHED] === bins[at + SLOTS]) {
@@ -257,27 +260,27 @@ function tcachePush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, region:
  * realloc of a live region to `size` bytes: the region it is then, moved or not; NULL_REGION if there is no memory, or if size 0 frees it.
  * @throws AbortError for size 0 where that ends the process (zero_realloc:abort).
  */
-export function realloc(heap: Heap, tsd: Tsd, region: number, size: number, stack: number): number {
+export function realloc(heap: Heap, tsd: Tsd, region: Region, size: Bytes, stack: StackIndex): Region {
   if (size !== 0) return rallocx(heap, tsd, region, size, stack, true);
   heap.zeroReallocs++;
   if (heap.options.zero_realloc === 'abort') throw new AbortError('Called realloc(non-null-ptr, 0) with zero_realloc:abort set');
-  if (heap.options.zero_realloc === 'alloc') return rallocx(heap, tsd, region, 1, stack, false);
+  if (heap.options.zero_realloc === 'alloc') return rallocx(heap, tsd, region, BYTE, stack, false);
   tsdFetch(heap, tsd);
   ifree(heap, tsd, region, stack);
   return NULL_REGION;
 }
 
 /** do_rallocx */
-function rallocx(heap: Heap, tsd: Tsd, region: number, size: number, stack: number, cache: boolean): number {
+function rallocx(heap: Heap, tsd: Tsd, region: Region, size: Bytes, stack: StackIndex, cache: boolean): Region {
   tsdFetch(heap, tsd);
   const usize = usableSize(size);
   if (usize > LARGE_MAXCLASS) return NULL_REGION;
   const tcache = cache ? tsd.tcache : null;
   const oldUsize = usableSizeOf(heap, region);
   const { prof } = heap;
-  let result: number;
+  let result: Region;
   if (prof === null) {
-    result = arenaRalloc(heap, tsd, region, oldUsize, size, 0, tcache);
+    result = arenaRalloc(heap, tsd, region, oldUsize, size, NO_ALIGNMENT, tcache);
   } else {
     result = rallocProf(heap, tsd, region, oldUsize, size, usize, tcache, stack);
   }
@@ -291,13 +294,13 @@ function rallocx(heap: Heap, tsd: Tsd, region: number, size: number, stack: numb
 function rallocProf(
   heap: Heap,
   tsd: Tsd,
-  region: number,
-  oldUsize: number,
-  size: number,
-  usize: number,
+  region: Region,
+  oldUsize: Bytes,
+  size: Bytes,
+  usize: Bytes,
   tcache: Tcache | null,
-  stack: number,
-): number {
+  stack: StackIndex,
+): Region {
   const { prof, edata } = heap;
   if (prof === null) return NULL_REGION;
   const extent = extentOf(region);
@@ -308,7 +311,7 @@ function rallocProf(
     setLargeProfInfo(heap, extent, NO_INFO);
   }
   const context = sampleDue(tsd, usize) ? prof.allocPrep(tsd.index, stack) : NO_TCTX;
-  let result: number;
+  let result: Region;
   if (context === NO_MEMORY) {
     result = NULL_REGION;
   } else if (context >= 0) {
@@ -316,7 +319,7 @@ function rallocProf(
     result = arenaRalloc(heap, tsd, region, oldUsize, target, PAGE, tcache);
     if (result >= 0 && usize <= SMALL_MAXCLASS) edata.szind[result / REGIONS] = sizeToIndex(usize);
   } else {
-    result = arenaRalloc(heap, tsd, region, oldUsize, size, 0, tcache);
+    result = arenaRalloc(heap, tsd, region, oldUsize, size, NO_ALIGNMENT, tcache);
   }
   if (result < 0) {
     prof.allocRollback(tsd.index, context);
@@ -330,22 +333,14 @@ function rallocProf(
 }
 
 /** te_prof_sample_event_lookahead: whether an allocation of `usize` bytes reaches the thread's next sample. */
-function sampleDue(tsd: Tsd, usize: number): boolean {
+function sampleDue(tsd: Tsd, usize: Bytes): boolean {
   return tsd.allocated + usize >= tsd.sampleEvent && tsd.reentrancy === 0 && tsd.state === TsdState.nominal;
 }
 
 /** iralloct and arena_ralloc: where it lies if that can be, else allocated anew, and then the old region released. */
-function arenaRalloc(
-  heap: Heap,
-  tsd: Tsd,
-  region: number,
-  oldUsize: number,
-  size: number,
-  alignment: number,
-  tcache: Tcache | null,
-): number {
+function arenaRalloc(heap: Heap, tsd: Tsd, region: Region, oldUsize: Bytes, size: Bytes, alignment: Bytes, tcache: Tcache | null): Region {
   const zero = zeroGet(heap, false);
-  if (alignment !== 0 && addressOf(heap, region) % alignment !== 0) {
+  if (alignment !== NO_ALIGNMENT && addressOf(heap, region) % alignment !== 0) {
     const usize = alignedUsableSize(size, alignment);
     const moved = allocate(heap, tsd, usize, usize, alignment, tcache, null, zero);
     if (moved >= 0) release(heap, tsd, region, tcache);
@@ -353,17 +348,17 @@ function arenaRalloc(
   }
   const { edata } = heap;
   const extent = extentOf(region);
-  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+  const usize = alignedUsableSize(size, alignment);
   if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;
   if (usize <= SMALL_MAXCLASS && oldUsize <= SMALL_MAXCLASS && usize === oldUsize) {
     decayTick(heap, tsd, heap.arenas[edata.arena[extent]] as Arena, 1);
     return region;
   }
-  let moved: number;
+  let moved: Region;
   if (oldUsize >= LARGE_MINCLASS && usize >= LARGE_MINCLASS) {
     if (largeRallocNoMove(heap, tsd, extent, usize)) return region;
-    moved = largePalloc(heap, tsd, null, usize, Math.max(CACHELINE, alignment), zero);
-  } else if (alignment === 0) {
+    moved = largePalloc(heap, tsd, null, usize, Math.max(CACHELINE, alignment) as Bytes, zero);
+  } else if (alignment === NO_ALIGNMENT) {
     moved = arenaMalloc(heap, tsd, usize, usize, tcache, null, zero);
   } else {
     moved = allocate(heap, tsd, usize, usize, alignment, tcache, null, zero);

@@ -11,6 +11,8 @@ import type { ColumnKind } from './columns.ts';
 import { ARENA_LIMIT } from './conf/boot.ts';
 import { ColumnMemory, SharedCode } from './memory.ts';
 import { indexToSize, NBINS, sizeToIndex, SMALL_MAXCLASS, TINY_MIN } from './sizes/sc.ts';
+import type { Bytes, SizeClass } from './units.ts';
+import type { Region } from './extent/types.ts';
 
 /**
  * What the compiled part does. Arenas, threads, caches, heaps and esets are named by their places in the memory; a region is -1 if there is no memory for it.
@@ -26,12 +28,12 @@ export interface ModelCode {
   esetFit(eset: number, pages: number, alignment: number, exactOnly: boolean, lgMaxFit: number): number;
   /** Values and result are named by their places. */
   hash128(values: number, count: number, seed: number, result: number): void;
-  mallocSmall(tsd: number, arena: number, szind: number): number;
-  dallocSmall(tsd: number, region: number): void;
+  mallocSmall(tsd: number, arena: number, szind: SizeClass): Region;
+  dallocSmall(tsd: number, region: Region): void;
   /** `lane` is the place of the struct Lane. Rows are those of its window. */
   runLane(lane: number, from: number, to: number): number;
-  tcacheFill(tsd: number, tcache: number, arena: number, szind: number): number;
-  tcacheFlush(tsd: number, tcache: number, szind: number, remaining: number): void;
+  tcacheFill(tsd: number, tcache: number, arena: number, szind: SizeClass): Region;
+  tcacheFlush(tsd: number, tcache: number, szind: SizeClass, remaining: number): void;
   threadEventInit(tsd: number): void;
   threadAllocEvent(tsd: number, usize: number): void;
   threadDallocEvent(tsd: number, usize: number): void;
@@ -59,10 +61,10 @@ interface SmallPathConf {
 /** What the compiled part calls, functions that need no `this`: see assembly/calls.ts. Threads and arenas are named by their numbers. */
 export interface ModelCalls {
   enter(thread: number): void;
-  slabAlloc(thread: number, arena: number, szind: number): number;
+  slabAlloc(thread: number, arena: number, szind: SizeClass): number;
   slabDalloc(arena: number, slab: number): void;
   decay(thread: number, arena: number): void;
-  flushLarge(thread: number, szind: number, remaining: number): void;
+  flushLarge(thread: number, szind: SizeClass, remaining: number): void;
   sampleWait(thread: number): number;
   sampleEvent(thread: number, elapsed: number): void;
   statsEvent(thread: number, elapsed: number): void;
@@ -103,7 +105,7 @@ export class ModelMemory extends ColumnMemory {
   constructor() {
     super(FIRST_COLUMN);
     const classOf = this.uint8(SMALL_MAXCLASS / TINY_MIN + 1);
-    for (let eighth = 0; eighth < classOf.length; eighth++) classOf[eighth] = sizeToIndex(eighth * TINY_MIN);
+    for (let eighth = 0; eighth < classOf.length; eighth++) classOf[eighth] = sizeToIndex((eighth * TINY_MIN) as Bytes);
     const usableSize = this.float64(NBINS);
     usableSize.set(indexToSize.subarray(0, NBINS));
     this.#arenas = this.uint32(MOST_ARENAS);

@@ -14,6 +14,8 @@ import type { Heap } from '../heap.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { Arena } from './arena_state.ts';
+import type { SizeClass } from '../units.ts';
+import type { Region } from '../extent/types.ts';
 
 /** Shape of the bins: SizeClass -> value (bin_infos). */
 export class BinInfo {
@@ -31,7 +33,7 @@ export class BinInfo {
     this.regions = conf.slabRegions;
     this.shards = conf.binShards;
     let bins = 0;
-    for (let szind = 0; szind < NBINS; szind++) {
+    for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
       this.firstBin[szind] = bins;
       bins += this.shards[szind];
     }
@@ -40,17 +42,17 @@ export class BinInfo {
 }
 
 /** arena_bin_choose: the bin of an arena that this thread uses for a class. */
-export function binChoose(heap: Heap, tsd: Tsd, szind: number): number {
+export function binChoose(heap: Heap, tsd: Tsd, szind: SizeClass): number {
   return heap.binInfo.firstBin[szind] + (tsd.arena === null ? 0 : tsd.shards[szind]);
 }
 
 /** arena_malloc_small: one region past the thread cache; -1 if out of memory. */
-export function mallocSmall(heap: Heap, tsd: Tsd, arena: Arena, szind: number): number {
+export function mallocSmall(heap: Heap, tsd: Tsd, arena: Arena, szind: SizeClass): Region {
   return heap.memory.code.mallocSmall(tsd.place, arena.place, szind);
 }
 
 /** arena_dalloc_small: frees one region past the thread cache. */
-export function dallocSmall(heap: Heap, tsd: Tsd, region: number): void {
+export function dallocSmall(heap: Heap, tsd: Tsd, region: Region): void {
   heap.memory.code.dallocSmall(tsd.place, region);
 }
 
@@ -71,7 +73,7 @@ export function checkBins(heap: Heap, { bins, automatic }: Arena, { slabs, taken
   const { binInfo, edata } = heap;
   const { slabcur, curslabs, curregs, nmalloc, ndalloc, nonfull, nonfullSlabs, full } = bins;
   let bytes = 0;
-  for (let szind = 0; szind < NBINS; szind++) {
+  for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
     const end = binInfo.firstBin[szind] + binInfo.shards[szind];
     for (let bin = binInfo.firstBin[szind]; bin < end; bin++) {
       if (slabs[bin] !== curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');

@@ -5,31 +5,32 @@
  * Differs: nothing is in that memory; the tables that would be there are elsewhere.
  */
 import type { Heap } from '../heap.ts';
-import type { Extent } from '../extent/types.ts';
+import type { Extent, Region } from '../extent/types.ts';
 import { Flag } from '../extent/edata.ts';
-import { alignedUsableSize, CACHELINE, indexToSize, SMALL_MAXCLASS, sizeToIndex, usableSize } from '../sizes/sc.ts';
+import { alignedUsableSize, CACHELINE, indexToSize, SMALL_MAXCLASS, sizeToIndex } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import type { Arena } from './arena_state.ts';
 import { REGIONS } from '../extent/region.ts';
 import { dallocSmall, mallocSmall } from './bin.ts';
 import { largeDalloc, largePalloc } from './large.ts';
+import type { Bytes } from '../units.ts';
 
 /**
- * Allocates `size` bytes from `arena`, past the thread cache, at a multiple of `alignment` bytes (0: none is asked for); `zero` if they are to
+ * Allocates `size` bytes from `arena`, past the thread cache, at a multiple of `alignment` bytes (NO_ALIGNMENT: none is asked for); `zero` if they are to
  * be cleared. Gives the region, -1 if out of memory.
  */
-export function internalAlloc(heap: Heap, tsd: Tsd, size: number, alignment: number, arena: Arena, zero: boolean): number {
-  const usize = alignment === 0 ? usableSize(size) : alignedUsableSize(size, alignment);
+export function internalAlloc(heap: Heap, tsd: Tsd, size: Bytes, alignment: Bytes, arena: Arena, zero: boolean): Region {
+  const usize = alignedUsableSize(size, alignment);
   const region =
     usize <= SMALL_MAXCLASS
       ? mallocSmall(heap, tsd, arena, sizeToIndex(usize))
-      : largePalloc(heap, tsd, arena, usize, Math.max(CACHELINE, alignment), zero);
+      : largePalloc(heap, tsd, arena, usize, Math.max(CACHELINE, alignment) as Bytes, zero);
   if (region >= 0) arena.internal += usize;
   return region;
 }
 
 /** Frees what internalAlloc gave (idalloctm with is_internal). */
-export function internalFree(heap: Heap, tsd: Tsd, region: number): void {
+export function internalFree(heap: Heap, tsd: Tsd, region: Region): void {
   const { edata } = heap;
   const extent = Math.floor(region / REGIONS) as Extent;
   const arena = heap.arenas[edata.arena[extent]] as Arena;

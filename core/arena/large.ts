@@ -6,7 +6,7 @@
 import { Flag } from '../extent/edata.ts';
 import { paAlloc, paDalloc, paExpand, paShrink, handleDeferredWork } from '../extent/pac.ts';
 import { largeExtentDecideGuard } from '../extent/san.ts';
-import type { Extent } from '../extent/types.ts';
+import { type Extent, NULL_REGION, type Region } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { type InfoRow, NO_INFO } from '../prof/rows.ts';
@@ -28,9 +28,10 @@ import { prngLgRange } from '../u64.ts';
 import type { Arena } from './arena_state.ts';
 import { REGIONS } from '../extent/region.ts';
 import { chooseMaybeHuge } from './choose.ts';
+import type { Bytes, SizeClass } from '../units.ts';
 
 /** SizeClass -> row of an arena's large statistics; small classes (sampled objects) count in the first. */
-export function largeRow(szind: number): number {
+export function largeRow(szind: SizeClass): number {
   return szind <= LARGE_MIN_INDEX ? 0 : szind - LARGE_MIN_INDEX;
 }
 
@@ -38,16 +39,16 @@ export function largeRow(szind: number): number {
  * large_palloc: an object of `usize` usable bytes at a multiple of `alignment`; -1 if out of memory. Without an arena the thread's is
  * taken, or the huge arena. Below page alignment the object starts at a random multiple of its alignment in the first page.
  */
-export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, alignment: number, zero: boolean): number {
+export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: Bytes, alignment: Bytes, zero: boolean): Region {
   const ausize = alignedUsableSize(usize, alignment);
-  if (ausize === 0 || ausize > LARGE_MAXCLASS) return -1;
+  if (ausize === 0 || ausize > LARGE_MAXCLASS) return NULL_REGION;
   const chosen = chooseMaybeHuge(heap, tsd, arena, usize);
   const { edata } = heap;
   const szind = sizeToIndex(usize);
   const pages = usize / PAGE + LARGE_PAD_PAGES;
   // what page slabs leave to do is not looked at here (arena_extent_alloc_large)
   const extent = paAlloc(heap, chosen, pages, alignment, false, szind, largeExtentDecideGuard(heap, tsd, pages, alignment), zero);
-  if (extent === 0) return -1;
+  if (extent === 0) return NULL_REGION;
   setLargeProfInfo(heap, extent, NO_INFO);
   chosen.large.nmalloc[largeRow(szind)]++;
   chosen.allocated += usize;
@@ -64,11 +65,11 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: nu
     chosen.largeList.append(edata.links, 0, extent);
   }
   decayTick(heap, tsd, chosen, 1);
-  return extent * REGIONS;
+  return (extent * REGIONS) as Region;
 }
 
 /** large_malloc: an object of `usize` usable bytes at a multiple of a cache line; -1 if out of memory. */
-export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: number, zero: boolean): number {
+export function largeMalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: Bytes, zero: boolean): Region {
   return largePalloc(heap, tsd, arena, usize, CACHELINE, zero);
 }
 
@@ -101,7 +102,7 @@ export function largeDalloc(heap: Heap, tsd: Tsd, extent: Extent): void {
 }
 
 /** large_ralloc_no_move: changes a large object's class where it lies; false if it has to move. */
-export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: number): boolean {
+export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: Bytes): boolean {
   const { edata } = heap;
   const arena = heap.arenas[edata.arena[extent]] as Arena;
   const oldIndex = edata.szind[extent];

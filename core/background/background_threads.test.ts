@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Replay } from '../replay/replay.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { Trace } from '../trace/trace.ts';
+import { type Bytes, type Nanoseconds, NO_STACK } from '../units.ts';
 
 const MS = 1_000_000;
 const SECOND = 1000 * MS;
@@ -22,11 +23,11 @@ function replayOf(conf: string, calls: readonly Call[], capacity = 4096): Replay
     const some = calls.slice(from, from + capacity);
     batch.length = some.length;
     some.forEach(({ time, op, ptr, size = 0 }, row) => {
-      batch.time[row] = time;
+      batch.time[row] = time as Nanoseconds;
       batch.op[row] = op;
       batch.ptr[row] = ptr;
-      batch.size[row] = size;
-      batch.stack[row] = -1;
+      batch.size[row] = size as Bytes;
+      batch.stack[row] = NO_STACK;
     });
     replay.take(batch);
   }

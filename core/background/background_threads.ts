@@ -16,7 +16,7 @@ import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
 import { tsdFetchMin } from '../thread/lifecycle.ts';
 import { Tsd, TsdState } from '../thread/tsd.ts';
 import { UINT64_MAX } from '../u64.ts';
-import { NO_STACK } from '../units.ts';
+import { type Bytes, NO_STACK, type ThreadIndex } from '../units.ts';
 
 /** The shortest sleep, ns (BACKGROUND_THREAD_MIN_INTERVAL_NS). */
 const MIN_INTERVAL = 100_000_000n;
@@ -25,7 +25,7 @@ const PAGES_THRESHOLD = 1024;
 /** Times that a thread may be woken while no time goes by: each time it works, and what it works on has an end. */
 const MOST_AT_ONCE = 100_000;
 /** Elements and bytes of each that the C library callocs for a thread: its table of thread-local storage (glibc, elf/dl-tls.c allocate_dtv). */
-const DTV = [17, 16] as const;
+const DTV = [17, 16 as Bytes] as const;
 
 /** background_thread_info_t, and what the system knows of the thread. */
 class BackgroundThread {
@@ -63,7 +63,7 @@ class BackgroundThread {
   constructor(memory: ModelMemory, index: number, mutex: number) {
     this.index = index;
     this.mutex = mutex;
-    this.tsd = new Tsd(memory, -1 - index, 0n, -1 - index);
+    this.tsd = new Tsd(memory, (-1 - index) as ThreadIndex, 0n, -1 - index);
   }
 
   /** background_thread_wakeup_time_set: `time` by the clock, ns; UINT64_MAX for never. */

@@ -6,6 +6,7 @@ import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import { pagesToPind, pindToPages, sizeToIndex } from '../sizes/sc.ts';
 import { Base, checkBase, OutOfMemory } from './base.ts';
 import { AddressSpace, DEFAULT_ADDRESS_SPACE, pagesMap } from './pages.ts';
+import type { Bytes } from '../units.ts';
 
 const MIB = 1 << 20;
 const B0 = DEFAULT_ADDRESS_SPACE.top - 2 * MIB;
@@ -100,7 +101,7 @@ class Twin {
   alloc(size: number, alignment: number): { block: number; offset: number } {
     const align = Math.max(16, alignment);
     const usize = up(size, align);
-    const wanted = sizeToIndex(usize + align - 16);
+    const wanted = sizeToIndex((usize + align - 16) as Bytes);
     const fits = this.leftovers.filter(({ szind }) => szind >= wanted).sort((a, b) => a.szind - b.szind || a.block - b.block);
     const from = fits[0] ?? this.#map(usize, align);
     this.leftovers = this.leftovers.filter((leftover) => leftover !== from);
@@ -120,7 +121,7 @@ class Twin {
   }
 
   #file(block: number, offset: number, end: number): void {
-    if (offset < end) this.leftovers.push({ block, offset, bytes: end - offset, szind: sizeToIndex(end - offset + 1) - 1 });
+    if (offset < end) this.leftovers.push({ block, offset, bytes: end - offset, szind: sizeToIndex((end - offset + 1) as Bytes) - 1 });
   }
 }
 

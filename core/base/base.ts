@@ -11,6 +11,7 @@ import type { MutexTable } from '../mutex.ts';
 import { lock } from '../mutex.ts';
 import type { MetadataThp } from '../conf/options.ts';
 import { InputError } from '../trace/input_error.ts';
+import type { Bytes } from '../units.ts';
 
 /** sizeof(base_block_t) and sizeof(base_t) (base.h), bytes; a base_t is carved from the first block. */
 const BLOCK_HEADER = 144;
@@ -70,7 +71,7 @@ export class Base {
   alloc(size: number, alignment: number): number {
     const align = Math.ceil(alignment / QUANTUM) * QUANTUM;
     const usize = Math.ceil(size / align) * align;
-    const wanted = sizeToIndex(usize + align - QUANTUM);
+    const wanted = sizeToIndex((usize + align - QUANTUM) as Bytes);
     lock(this.surroundings.mutexes, this.mutex);
     let block = -1;
     let best: number = NSIZES;
@@ -95,7 +96,7 @@ export class Base {
     const address = Math.ceil((this.addresses[block] + start) / align) * align;
     const end = address - this.addresses[block] + usize;
     this.used[block] = end;
-    const rest = this.sizes[block] - end;
+    const rest = (this.sizes[block] - end) as Bytes;
     this.leftover[block] = leftoverClass(rest);
     this.allocated += usize;
     this.resident += Math.ceil(end / PAGE) * PAGE - Math.ceil(start / PAGE) * PAGE;
@@ -158,7 +159,7 @@ function hugeCeil(bytes: number): number {
 }
 
 /** Size class that a leftover of `rest` bytes is filed under: the largest that it fills; -1 if there is none (base_extent_bump_alloc_post). */
-function leftoverClass(rest: number): number {
+function leftoverClass(rest: Bytes): number {
   if (rest === 0) return -1;
   const index = sizeToIndex(rest);
   return indexToSize[index] === rest ? index : index - 1;
@@ -169,7 +170,7 @@ export function checkBase(base: Base): void {
   let resident = 0;
   let mapped = 0;
   for (let b = 0; b < base.addresses.length; b++) {
-    const rest = base.sizes[b] - base.used[b];
+    const rest = (base.sizes[b] - base.used[b]) as Bytes;
     if (rest < 0) throw new Error('base: a block is used beyond its end');
     if (base.leftover[b] !== leftoverClass(rest)) throw new Error('base: a leftover is filed under another class than its own');
     resident += Math.ceil(base.used[b] / PAGE) * PAGE;

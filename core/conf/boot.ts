@@ -11,6 +11,7 @@ import { type Fxp, FXP_ONE, mulFxp, roundFxp } from './fxp.ts';
 import type { ConfMessage } from './malloc_conf.ts';
 import type { Options, PercpuArena } from './options.ts';
 import { profBoot1 } from './prof_boot.ts';
+import type { Bytes } from '../units.ts';
 
 /** Arena indices that an application can name (MALLOCX_ARENA_LIMIT). */
 export const ARENA_LIMIT = 4095;
@@ -165,7 +166,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
 
   const profInterval = profBoot1(options);
 
-  const maxIndex = sizeToIndex(options.tcache_max);
+  const maxIndex = sizeToIndex(options.tcache_max as Bytes);
   const nhbins = maxIndex + 1;
   const ncachedMax = new Uint16Array(Math.max(nhbins, NBINS));
   for (let index = 0; index < nhbins; index++) ncachedMax[index] = slotsOf(options, index, slabRegions[index]);

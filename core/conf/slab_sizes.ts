@@ -5,6 +5,7 @@
  * Differs: pages and shards are columns of the options from the start, where jemalloc makes them when it boots.
  */
 import { indexToSize, NBINS, PAGE, SMALL_MAXCLASS, sizeToIndex } from '../sizes/sc.ts';
+import type { Bytes } from '../units.ts';
 
 /** Regions of the fullest slab (BITMAP_MAXBITS, bitmap.h): one page of the least class. */
 const BITMAP_MAXBITS = 512;
@@ -43,7 +44,7 @@ export function updateSlabPages(pages: Int32Array, begin: bigint, end: bigint, g
 export function updateBinShards(shards: Uint8Array, begin: bigint, end: bigint, count: bigint): boolean {
   if (count > BIN_SHARDS_MAX || count === 0n) return true;
   if (begin > BigInt(SMALL_MAXCLASS)) return false;
-  const last = sizeToIndex(end > BigInt(SMALL_MAXCLASS) ? SMALL_MAXCLASS : Number(end));
-  for (let bin = sizeToIndex(Number(begin)); bin <= last; bin++) shards[bin] = Number(count);
+  const last = sizeToIndex(end > BigInt(SMALL_MAXCLASS) ? SMALL_MAXCLASS : (Number(end) as Bytes));
+  for (let bin = sizeToIndex(Number(begin) as Bytes); bin <= last; bin++) shards[bin] = Number(count);
   return false;
 }

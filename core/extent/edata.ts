@@ -6,12 +6,13 @@
  * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
  */
 import { EXTENTS } from '../assembly/places.ts';
-import { grown } from '../columns.ts';
+import { type UnitColumn, grown } from '../columns.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ListLinks } from './ql.ts';
 import { InputError } from '../trace/input_error.ts';
 import { MOST_EXTENTS, SLAB_WORDS } from './region.ts';
 import type { Extent } from './types.ts';
+import type { SizeClass } from '../units.ts';
 
 export const NO_EXTENT = 0 as Extent;
 
@@ -60,7 +61,7 @@ export class EdataTable {
   /** Bits of Flag */
   flags = new Uint8Array(FIRST_CAPACITY);
   /** SizeClass of the object or of the slab's regions; meaningless unless active. */
-  szind = new Uint8Array(FIRST_CAPACITY);
+  szind = new Uint8Array(FIRST_CAPACITY) as UnitColumn<Uint8Array, SizeClass>;
   /** SizeClass of the regions of an active slab; NOT_A_SLAB for any other extent. */
   slabClass: Uint8Array;
   /** Bytes from `base` to the object of an active large extent: the cache-oblivious offset. */

@@ -4,10 +4,12 @@ import { bootConf } from '../conf/boot.ts';
 import { environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
 import { Heap } from '../heap.ts';
 import { DETACHED } from '../heap_prof.ts';
-import { free, malloc, NULL_REGION, realloc } from '../jemalloc.ts';
+import { free, malloc, realloc } from '../jemalloc.ts';
 import type { Arena } from '../arena/arena_state.ts';
 import { Flag, NO_EXTENT } from './edata.ts';
 import { registerBoundary } from './emap.ts';
+import { NULL_REGION, type Region } from './types.ts';
+import type { Bytes, StackIndex } from '../units.ts';
 
 const MIB = 2 ** 20;
 
@@ -23,7 +25,7 @@ function heapOf(mebibytes: number, conf: string): Heap {
 function fill(heap: Heap, size: number, count: number, firstStack = 0): number[] {
   const regions: number[] = [];
   for (let i = 0; i < count; i++) {
-    const region = malloc(heap, heap.tsds[0], size, firstStack + (i % 40));
+    const region = malloc(heap, heap.tsds[0], size as Bytes, (firstStack + (i % 40)) as StackIndex);
     if (region !== NULL_REGION) regions.push(region);
   }
   return regions;
@@ -38,21 +40,21 @@ describe('without memory for the allocator’s own tables', () => {
   test('an extent that cannot be split is abandoned: its address space is lost, and nothing else', () => {
     const heap = heapOf(1024, '');
     const { 0: main } = heap.tsds;
-    const large = malloc(heap, main, 832 * MIB, 0);
+    const large = malloc(heap, main, (832 * MIB) as Bytes, 0 as StackIndex);
     exhaust(heap);
-    free(heap, main, large, 0);
+    free(heap, main, large, 0 as StackIndex);
     const pieces = fill(heap, 16384, 48_000);
     expect(pieces.length).toBeGreaterThan(10_000);
     expect(pieces.length).toBeLessThan(48_000);
     expect((heap.arenas[0] as Arena).abandonedBytes).toBeGreaterThan(100 * MIB);
     auditHeap(heap);
-    for (const region of pieces) free(heap, main, region, 0);
+    for (const region of pieces) free(heap, main, region as Region, 0 as StackIndex);
     auditHeap(heap);
   });
 
   test('a leaf of the page map that there was no memory for is asked for again', () => {
     const heap = heapOf(64, '');
-    malloc(heap, heap.tsds[0], 8, 0);
+    malloc(heap, heap.tsds[0], 8 as Bytes, 0 as StackIndex);
     exhaust(heap);
     const { edata } = heap;
     const extent = edata.take();
@@ -75,10 +77,10 @@ describe('without memory for the allocator’s own tables', () => {
       const after = fill(heap, 100, 5000, 1000);
       expect(after.length).toBeLessThan(5000);
       auditHeap(heap);
-      expect(realloc(heap, main, before[0], 5000, 1_000_000)).toBe(NULL_REGION);
-      for (const region of [...before, ...after]) free(heap, main, region, 0);
+      expect(realloc(heap, main, before[0] as Region, 5000 as Bytes, 1_000_000 as StackIndex)).toBe(NULL_REGION);
+      for (const region of [...before, ...after]) free(heap, main, region as Region, 0 as StackIndex);
       auditHeap(heap);
-      expect(malloc(heap, main, 100_000, 0)).not.toBe(NULL_REGION);
+      expect(malloc(heap, main, 100_000 as Bytes, 0 as StackIndex)).not.toBe(NULL_REGION);
     },
   );
 });

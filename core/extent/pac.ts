@@ -15,6 +15,7 @@ import { ecacheAllocGrow, ecacheEvict, extentDallocWrapper, extentMerge, extentR
 import { GUARDS_PAGES, guardPagesTwoSided, unguardPagesTwoSided } from './san.ts';
 import { sanBumpAlloc } from './san_bump.ts';
 import type { Extent } from './types.ts';
+import type { SizeClass } from '../units.ts';
 
 /** pac_alloc_real: from the dirty cache, the muzzy one if there may be such pages, or new. NO_EXTENT if out of memory. */
 function pacAllocReal(heap: Heap, arena: Arena, pages: number, alignment: number, guarded: boolean): Extent {
@@ -53,7 +54,7 @@ export function paAlloc(
   pages: number,
   alignment: number,
   slab: boolean,
-  szind: number,
+  szind: SizeClass,
   guarded: boolean,
   zero: boolean,
 ): Extent {
@@ -75,7 +76,7 @@ export function paAlloc(
 }
 
 /** pa_expand: grows a large extent in place to `pages` pages, of class `szind` then; false if what lies above will not do. */
-export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
+export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: SizeClass): boolean {
   const { edata } = heap;
   if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
   const amount = pages - edata.pages[extent];
@@ -98,7 +99,7 @@ export function paExpand(heap: Heap, arena: Arena, extent: Extent, pages: number
 }
 
 /** pa_shrink: cuts a large extent to `pages` pages in place, of class `szind` then; the rest is dirty. False if it has to move, or out of memory. */
-export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: number): boolean {
+export function paShrink(heap: Heap, arena: Arena, extent: Extent, pages: number, szind: SizeClass): boolean {
   const { edata } = heap;
   if ((edata.flags[extent] & (Flag.guarded | Flag.hpa)) !== 0) return false;
   const amount = edata.pages[extent] - pages;

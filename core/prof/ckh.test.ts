@@ -6,6 +6,7 @@ import { Ckh } from './ckh.ts';
 import type { KeyHashes } from './ckh.ts';
 import type { ProfMemory } from './host.ts';
 import { BacktraceTable } from './prof_bt.ts';
+import type { StackIndex } from '../units.ts';
 
 /** Memory that only writes down what is asked of it: "+bytes" and "-bytes". */
 function recordingMemory(log: string[]): ProfMemory {
@@ -30,7 +31,7 @@ function threeFrameKeys(count: number): KeyHashes {
     frames: { addressOf: (frame: number) => BigInt(0x400000 + 0x1000 * Math.floor(frame / 3) + 0x10 * (frame % 3)) },
   };
   const backtraces = new BacktraceTable(stacks, detachedMemory());
-  for (let i = 0; i < count; i++) expect(backtraces.rowOf(i)).toBe(i);
+  for (let i = 0; i < count; i++) expect(backtraces.rowOf(i as StackIndex)).toBe(i);
   return backtraces;
 }
 

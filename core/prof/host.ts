@@ -9,6 +9,7 @@ import type { Options } from '../conf/options.ts';
 import { HangError } from '../hang_error.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { ModelMemory } from '../model_memory.ts';
+import type { StackIndex } from '../units.ts';
 
 /** Memory that an internal table lives in. `thread` is always the calling thread's row. */
 export interface ProfMemory {
@@ -86,7 +87,7 @@ export type ProfOptions = Pick<
 /** Where backtraces come from: structurally a StackTable. A stack of -1 is the empty backtrace. */
 export interface ProfStacks {
   /** Frame indices, leaf first. */
-  framesOf(stack: number): ArrayLike<number>;
+  framesOf(stack: StackIndex): ArrayLike<number>;
   readonly frames: { addressOf(frame: number): bigint };
 }
 

@@ -3,6 +3,7 @@ import { DEFAULT_OPTIONS } from '../../fixtures/prof/engine.ts';
 import { detachedMemory } from '../../fixtures/detached_memory.ts';
 import type { ProfHost } from './host.ts';
 import { Prof } from './prof.ts';
+import type { SizeClass, StackIndex } from '../units.ts';
 
 /** Memory that costs nothing: what is measured is profiling alone. */
 const host: ProfHost = {
@@ -38,7 +39,8 @@ function profiled(): Prof {
     0,
   );
   prof.boot(0);
-  for (let stack = 0; stack < CONTEXTS; stack++) prof.mallocSampleObject(stack % 8, prof.allocPrep(stack % 8, stack), 100, 112, 7);
+  for (let stack = 0; stack < CONTEXTS; stack++)
+    prof.mallocSampleObject(stack % 8, prof.allocPrep(stack % 8, stack as StackIndex), 100, 112, 7 as SizeClass);
   return prof;
 }
 
@@ -49,12 +51,16 @@ describe('profiling', () => {
   bench('a sampled malloc and free in a known context', () => {
     stack = (stack + 7919) % CONTEXTS;
     const thread = stack % 8;
-    prof.free(thread, prof.mallocSampleObject(thread, prof.allocPrep(thread, stack), 100, 112, 7), stack);
+    prof.free(
+      thread,
+      prof.mallocSampleObject(thread, prof.allocPrep(thread, stack as StackIndex), 100, 112, 7 as SizeClass),
+      stack as StackIndex,
+    );
   });
 
   bench('a sampled malloc and free that make and destroy their thread context', () => {
     stack = (stack + 7919) % CONTEXTS;
-    prof.free(8, prof.mallocSampleObject(8, prof.allocPrep(8, stack), 100, 112, 7), stack);
+    prof.free(8, prof.mallocSampleObject(8, prof.allocPrep(8, stack as StackIndex), 100, 112, 7 as SizeClass), stack as StackIndex);
   });
 
   bench('a dump of 50,000 contexts', () => {

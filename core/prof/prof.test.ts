@@ -8,6 +8,7 @@ import { Cnt } from './prof_cnt.ts';
 import { NO_TCTX } from './rows.ts';
 import { UnbiasMap } from './unbias.ts';
 import { profBoot1 } from '../conf/prof_boot.ts';
+import type { SizeClass, StackIndex } from '../units.ts';
 
 const MAIN_SEED = 0x7ffff7cd3b78n;
 const THREAD_SEED = 0x7ffff341ec78n;
@@ -207,7 +208,7 @@ describe('records', () => {
     const engine = new Engine({ lg_prof_sample: 0 }, STACKS);
     engine.enter(0);
     engine.log.length = 0;
-    const tctx = engine.prof.allocPrep(0, 3);
+    const tctx = engine.prof.allocPrep(0, 3 as StackIndex);
     engine.prof.allocRollback(0, tctx);
     expect(engine.log).toEqual(['1208>1280', '2048', '144>160', '200>224', 'free 160', 'free 224']);
     engine.check();
@@ -508,8 +509,8 @@ test('prof_stats counts requested bytes by class', () => {
   engine.malloc(0, 1, 10, 0);
   engine.malloc(0, 2, 12, 0);
   engine.free(0, 1, 0);
-  expect(engine.prof.stats!.live(1)).toEqual({ requested: 12n, count: 1n });
-  expect(engine.prof.stats!.accum(1)).toEqual({ requested: 22n, count: 2n });
+  expect(engine.prof.stats!.live(1 as SizeClass)).toEqual({ requested: 12n, count: 1n });
+  expect(engine.prof.stats!.accum(1 as SizeClass)).toEqual({ requested: 22n, count: 2n });
   expect(engine.prof.locks.prof_stats).toBe(5);
 });
 

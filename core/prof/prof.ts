@@ -24,6 +24,7 @@ import { ProfStats } from './prof_stats.ts';
 import { checkTctx } from './prof_tctx.ts';
 import { checkTdata } from './prof_tdata.ts';
 import { type GctxRow, type InfoRow, NO_INFO, NO_TCTX, type TctxRow } from './rows.ts';
+import type { SizeClass, StackIndex } from '../units.ts';
 
 /** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN of prof_types.h less the closing zero). */
 const PATH_MAX = 4096;
@@ -134,7 +135,7 @@ export class Prof {
    * For an allocation that the look-ahead samples: the thread's context, NO_TCTX if it is not to be sampled after all, NO_MEMORY if there is none for the context, and so
    * none for the program (prof_alloc_prep). Before the block is placed.
    */
-  allocPrep(thread: number, stack: number): TctxRow {
+  allocPrep(thread: number, stack: StackIndex): TctxRow {
     if (!this.active) return NO_TCTX;
     const tdata = this.data.tdataGet(thread);
     if (tdata < 0 || this.data.tdatas.active[tdata] === 0) return NO_TCTX;
@@ -153,7 +154,7 @@ export class Prof {
    * @param size Requested bytes; `usize` usable bytes, of size class `szind`.
    * @returns The row that the block's extent keeps.
    */
-  mallocSampleObject(thread: number, tctx: TctxRow, size: number, usize: number, szind: number): InfoRow {
+  mallocSampleObject(thread: number, tctx: TctxRow, size: number, usize: number, szind: SizeClass): InfoRow {
     const { data } = this;
     if (this.#options.prof_sys_thread_name) data.threadNameSet(thread, this.#host.systemThreadName(thread));
     const info = this.infos.take(tctx, this.#host.now(), size, usize, szind);
@@ -180,12 +181,12 @@ export class Prof {
   }
 
   /** Closes the record of a recent allocation whose object is about to be freed or moved; the first thing a free or realloc does (prof_info_get_and_reset_recent). */
-  recentReset(thread: number, info: InfoRow, stack: number): void {
+  recentReset(thread: number, info: InfoRow, stack: StackIndex): void {
     this.recent.close(thread, info, stack);
   }
 
   /** Forgets a sampled object and gives back its row (prof_free_sampled_object). The log takes the backtrace of `stack`. */
-  freeSampledObject(thread: number, info: InfoRow, stack: number): void {
+  freeSampledObject(thread: number, info: InfoRow, stack: StackIndex): void {
     const { data, infos } = this;
     const { cnts } = data.tctxs;
     const { shiftedCount, bytes } = data.map;
@@ -208,7 +209,7 @@ export class Prof {
   }
 
   /** A free of a sampled object, before its block is released (prof_free). The row is gone afterwards. */
-  free(thread: number, info: InfoRow, stack: number): void {
+  free(thread: number, info: InfoRow, stack: StackIndex): void {
     this.recent.close(thread, info, stack);
     this.freeSampledObject(thread, info, stack);
   }
@@ -221,7 +222,7 @@ export class Prof {
    * @param stack The realloc's own stack.
    * @returns The row of the resulting block, -1 if it is not sampled.
    */
-  realloc(thread: number, tctx: TctxRow, size: number, usize: number, szind: number, old: InfoRow, stack: number): InfoRow {
+  realloc(thread: number, tctx: TctxRow, size: number, usize: number, szind: SizeClass, old: InfoRow, stack: StackIndex): InfoRow {
     const info = tctx >= 0 ? this.mallocSampleObject(thread, tctx, size, usize, szind) : NO_INFO;
     if (old >= 0) this.freeSampledObject(thread, old, stack);
     return info;

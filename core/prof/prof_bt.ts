@@ -11,6 +11,7 @@ import { BACKTRACE_SEED, Hash128 } from './hash.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import type { ProfStacks } from './host.ts';
 import type { BacktraceRow } from './rows.ts';
+import type { StackIndex } from '../units.ts';
 
 /** Frames that a backtrace keeps, from the leaf (PROF_BT_MAX, prof_types.h); the root side of deeper ones is lost. */
 const PROF_BT_MAX = 128;
@@ -60,7 +61,7 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** The row of a stack's backtrace; stack -1 is the empty one. */
-  rowOf(stack: number): BacktraceRow {
+  rowOf(stack: StackIndex): BacktraceRow {
     const at = stack + 1;
     if (at >= this.#rows.length) this.#rows = grown(this.#rows, at + 1);
     const known = this.#rows[at];
@@ -112,7 +113,7 @@ export class BacktraceTable implements KeyHashes {
   }
 
   /** The row of a stack that has not been asked for before; equal addresses give the row that is there. */
-  #intern(stack: number): BacktraceRow {
+  #intern(stack: StackIndex): BacktraceRow {
     const ids = this.#ids;
     const { words, result } = this.#hash;
     const frames = this.#stacks.framesOf(stack);

@@ -15,6 +15,7 @@ import { GctxTable, TctxTable } from './prof_tctx.ts';
 import { TdataTable } from './prof_tdata.ts';
 import { type BacktraceRow, FIRST_ROWS, type GctxRow, NO_GCTX, NO_TCTX, NO_TDATA, type TctxRow, type TdataRow } from './rows.ts';
 import { UnbiasMap } from './unbias.ts';
+import type { StackIndex } from '../units.ts';
 
 /** sizeof(prof_tdata_t), sizeof(prof_tctx_t) (prof_structs.h), in this build. */
 const TDATA_BYTES = 1208;
@@ -295,7 +296,7 @@ export class ProfData {
   }
 
   /** Looks up the context of a stack for a thread that may have to get its record first; -1 if it cannot have one, or NO_MEMORY (prof_tctx_create). */
-  tctxCreate(thread: number, stack: number): TctxRow {
+  tctxCreate(thread: number, stack: StackIndex): TctxRow {
     if (!this.host.isNominal(thread) || this.host.reentrancyLevel(thread) > 0) return NO_TCTX;
     if (this.tdataGet(thread) < 0) return NO_TCTX;
     return this.lookup(thread, this.backtraces.rowOf(stack));

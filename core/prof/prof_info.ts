@@ -4,9 +4,10 @@
  * Invariant: a row in use belongs to one live sampled object, or to one whose free or realloc is under way.
  * Differs: the fields are columns of a table, and the extent keeps the row; size and class are stored too, so that a free need not pass them.
  */
-import { grown, type RowColumn } from '../columns.ts';
+import { grown, type RowColumn, type UnitColumn } from '../columns.ts';
 import { indexToSize } from '../sizes/sc.ts';
 import { FIRST_ROWS, type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
+import type { SizeClass } from '../units.ts';
 
 /** A row for each live sampled object. */
 export class InfoTable {
@@ -23,7 +24,7 @@ export class InfoTable {
   /** Usable bytes. */
   usize = new Float64Array(FIRST_ROWS);
   /** Size class of usize. */
-  szind = new Uint8Array(FIRST_ROWS);
+  szind = new Uint8Array(FIRST_ROWS) as UnitColumn<Uint8Array, SizeClass>;
   /** Node of the list of recent allocations, NO_RECENT if none. */
   recent = new Int32Array(FIRST_ROWS) as RowColumn<RecentRow>;
   /** Free row -> the next one. */
@@ -31,7 +32,7 @@ export class InfoTable {
   #free = NO_INFO;
 
   /** A row for a sample that `tctx` counts (large_prof_info_set): taken at `time`, ns, of `size` requested and `usize` usable bytes, of size class `szind`. */
-  take(tctx: TctxRow, time: number, size: number, usize: number, szind: number): InfoRow {
+  take(tctx: TctxRow, time: number, size: number, usize: number, szind: SizeClass): InfoRow {
     let row = this.#free;
     if (row >= 0) {
       this.#free = this.#nextFree[row];

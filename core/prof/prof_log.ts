@@ -13,6 +13,7 @@ import type { ProfData } from './prof_data.ts';
 import { type BacktraceRow, FIRST_ROWS, type InfoRow } from './rows.ts';
 import type { InfoTable } from './prof_info.ts';
 import { integerText, traceText } from './prof_recent.ts';
+import type { StackIndex } from '../units.ts';
 
 /** sizeof(prof_alloc_node_t), in this build. */
 const ALLOC_NODE_BYTES = 64;
@@ -101,7 +102,7 @@ export class ProfLog {
    * Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log).
    * @throws InputError if there is no memory for it: the library does not look (astray).
    */
-  free(thread: number, info: InfoRow, stack: number): void {
+  free(thread: number, info: InfoRow, stack: StackIndex): void {
     const data = this.#data;
     if (!this.#started || data.tdataOf(thread) < 0) return;
     const { host, tctxs, tdatas, gctxs } = data;

@@ -9,6 +9,7 @@ import { grown, type RowColumn } from '../columns.ts';
 import type { ProfData } from './prof_data.ts';
 import type { InfoTable } from './prof_info.ts';
 import { FIRST_ROWS, type InfoRow, NO_INFO, NO_RECENT, NO_TCTX, type RecentRow, type TctxRow } from './rows.ts';
+import type { StackIndex } from '../units.ts';
 
 /** sizeof(prof_recent_t) (prof_structs.h), in this build. */
 const NODE_BYTES = 72;
@@ -104,7 +105,7 @@ export class RecentList {
   }
 
   /** Notes that an object is about to be freed, or moved by a realloc, from `stack` (prof_recent_alloc_reset). */
-  close(thread: number, info: InfoRow, stack: number): void {
+  close(thread: number, info: InfoRow, stack: StackIndex): void {
     const data = this.#data;
     const infos = this.#infos;
     if (infos.recent[info] < 0) return;

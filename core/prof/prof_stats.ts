@@ -6,6 +6,7 @@
 import { NSIZES } from '../sizes/sc.ts';
 import type { ProfLocks } from './host.ts';
 import type { InfoTable } from './prof_info.ts';
+import type { SizeClass } from '../units.ts';
 
 /** Sums of one size class. */
 export interface ProfStatsRow {
@@ -27,7 +28,7 @@ export class ProfStats {
   }
 
   /** Books a sampled object of `size` requested bytes (prof_stats_inc). */
-  add(szind: number, size: number): void {
+  add(szind: SizeClass, size: number): void {
     this.#locks.prof_stats++;
     const requested = BigInt(size);
     this.#liveRequested[szind] += requested;
@@ -37,20 +38,20 @@ export class ProfStats {
   }
 
   /** Books that a sampled object of `size` requested bytes is gone (prof_stats_dec). */
-  remove(szind: number, size: number): void {
+  remove(szind: SizeClass, size: number): void {
     this.#locks.prof_stats++;
     this.#liveRequested[szind] -= BigInt(size);
     this.#liveCount[szind]--;
   }
 
   /** Sums over live sampled objects (prof_stats_get_live); the lock is taken, as by each of the library's reads. */
-  live(szind: number): ProfStatsRow {
+  live(szind: SizeClass): ProfStatsRow {
     this.#locks.prof_stats++;
     return { requested: this.#liveRequested[szind], count: this.#liveCount[szind] };
   }
 
   /** Sums over all sampled objects that ever were (prof_stats_get_accum). */
-  accum(szind: number): ProfStatsRow {
+  accum(szind: SizeClass): ProfStatsRow {
     this.#locks.prof_stats++;
     return { requested: this.#accumRequested[szind], count: this.#accumCount[szind] };
   }
@@ -64,7 +65,7 @@ export class ProfStats {
       requested[infos.szind[info]] += BigInt(infos.size[info]);
       count[infos.szind[info]]++;
     }
-    for (let szind = 0; szind < NSIZES; szind++) {
+    for (let szind = 0 as SizeClass; szind < NSIZES; szind++) {
       if (this.#liveCount[szind] !== count[szind] || this.#liveRequested[szind] !== requested[szind])
         throw new Error('prof_stats: what is live is not what is sampled');
       if (this.#liveCount[szind] > this.#accumCount[szind]) throw new Error('prof_stats: more is live than ever was');

@@ -16,6 +16,7 @@ import { LiveObjects } from './live.ts';
 import { NO_MEMORY } from './live_row.ts';
 import { AddressNumbers, type NumberedBatch } from './numbers.ts';
 import { EventWindow } from './event_window.ts';
+import type { Region } from '../extent/types.ts';
 
 /** Settings of accounts. */
 export interface AccountOptions {
@@ -174,9 +175,9 @@ export class AccountReplay {
   }
 
   /** Takes an object from the live ones and out of the ledger, and gives its region. */
-  protected forget(number: number): number {
+  protected forget(number: number): Region | typeof NO_MEMORY {
     const live = this.live;
-    const stack = live.stack(number) as StackIndex;
+    const stack = live.stack(number);
     if (number === live.latest) this.ledger.freeTemporary(stack);
     live.latest = 0;
     this.ledger.free(stack, live.size(number));

@@ -1,17 +1,18 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { auditHeap } from '../audit.ts';
 import { HangError } from '../hang_error.ts';
-import { addressOf, calloc, free, malloc, NULL_REGION, realloc } from '../jemalloc.ts';
+import { addressOf, calloc, free, malloc, realloc } from '../jemalloc.ts';
 import { Random } from '../synth/random.ts';
 import { threadExit } from '../thread/lifecycle.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { Trace } from '../trace/trace.ts';
-import type { StackIndex } from '../units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../units.ts';
 import { WINDOW } from './event_window.ts';
 import { Lane } from './lane.ts';
 import { Ledger } from './ledger.ts';
 import { NO_MEMORY } from './live_row.ts';
 import { modelBytes, Replay, type ReplayOptions } from './replay.ts';
+import { NULL_REGION, type Region } from '../extent/types.ts';
 
 /** A call of a program; its blocks have numbers. */
 interface Call {
@@ -96,15 +97,15 @@ function* batchesOf(program: readonly Call[], capacity: number, first = 0, newBa
       const row = batch.length++;
       const event = first + from + row;
       batch.op[row] = op;
-      batch.thread[row] = thread;
-      batch.time[row] = timeOf(event);
+      batch.thread[row] = thread as ThreadIndex;
+      batch.time[row] = timeOf(event) as Nanoseconds;
       batch.ptr[row] = block * 16;
       if (batch.object !== undefined) batch.object[row] = block;
       if (batch.oldObject !== undefined) batch.oldObject[row] = old;
       batch.old[row] = old * 16;
-      batch.size[row] = size;
+      batch.size[row] = size as Bytes;
       batch.extra[row] = count;
-      batch.stack[row] = stack;
+      batch.stack[row] = stack as StackIndex;
       batch.cpu[row] = cpuOf(event, thread);
     }
     yield batch;
@@ -131,7 +132,7 @@ function places(replay: Replay, blocks: number, regionOf: (block: number) => num
   for (let block = 1; block <= blocks; block++) {
     const region = regionOf(block);
     if (region === NO_MEMORY) found.push(`${block}: none`);
-    else if (region !== 0) found.push(`${block}: region ${region} at ${addressOf(replay.heap, region)}`);
+    else if (region !== 0) found.push(`${block}: region ${region} at ${addressOf(replay.heap, region as Region)}`);
   }
   return found;
 }
@@ -202,7 +203,7 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
       ledger.free(former.stack as StackIndex, former.bytes);
       ledger.frees++;
       ledger.newPeak = false;
-      if (former.region !== NO_MEMORY) free(heap, tsd, former.region, stack);
+      if (former.region !== NO_MEMORY) free(heap, tsd, former.region as Region, stack as StackIndex);
     } else {
       const moved = live.get(old);
       if (op === Op.realloc) ledger.newPeak = false;
@@ -212,10 +213,10 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
       }
       const given =
         moved !== undefined && moved.region !== NO_MEMORY
-          ? realloc(heap, tsd, moved.region, size, stack)
+          ? realloc(heap, tsd, moved.region as Region, size as Bytes, stack as StackIndex)
           : op === Op.calloc
-            ? calloc(heap, tsd, count, size, stack)
-            : malloc(heap, tsd, size, stack);
+            ? calloc(heap, tsd, count, size as Bytes, stack as StackIndex)
+            : malloc(heap, tsd, size as Bytes, stack as StackIndex);
       if (given === NULL_REGION) outOfMemory++;
       live.set(block, { region: given === NULL_REGION ? NO_MEMORY : given, bytes: count * size, stack });
       ledger.allocate(stack as StackIndex, count * size, timeOf(event), event);
@@ -418,7 +419,7 @@ test('where the real library never returns, the event is named, in the middle of
   expect(() => {
     for (; ; event++) {
       heap.now = timeOf(event);
-      malloc(heap, heap.tsds[0], 4096, -1);
+      malloc(heap, heap.tsds[0], 4096 as Bytes, NO_STACK);
     }
   }).toThrow(HangError);
   const lanes = watchLanes();

@@ -3,7 +3,7 @@
  * Invariant: a row's liveObjects = objects allocated under it and not freed; sums over all rows equal the totals.
  * Differs from the tables of the allocator: a row's fields lie side by side, one cache line a row, because an event touches all of them.
  */
-import { type Columns, grown, HEAP_COLUMNS } from '../columns.ts';
+import { type Columns, grown, HEAP_COLUMNS, type RowColumn } from '../columns.ts';
 import type { StackIndex } from '../units.ts';
 import {
   ALLOC_OBJECTS,
@@ -38,8 +38,7 @@ export interface LedgerRow {
 
 /** Columns with a row for each context that ever allocated, in the order of their stacks. */
 export interface LiveContexts {
-  /** Row -> StackIndex. */
-  readonly stacks: Int32Array;
+  readonly stacks: RowColumn<StackIndex>;
   /** Row -> requested bytes and objects live now; longer than `stacks`. */
   readonly bytes: Float64Array;
   readonly objects: Float64Array;
@@ -112,7 +111,7 @@ export class Ledger {
   }
 
   /** The context's part of an allocation. */
-  allocateContext(stack: number, bytes: number, time: number): void {
+  allocateContext(stack: StackIndex, bytes: number, time: number): void {
     const at = (stack + 1) * FIELDS;
     if (at >= this.#fields.length) this.#grow(at + FIELDS);
     const fields = this.#fields;
@@ -144,7 +143,7 @@ export class Ledger {
   }
 
   /** Books that the object of `stack` that is being freed was a temporary one; or so many that were. */
-  freeTemporary(stack: number, objects = 1): void {
+  freeTemporary(stack: StackIndex, objects = 1): void {
     if (this.contexts) this.#temporary[stack + 1] += objects;
     this.totalTemporaryObjects += objects;
   }
@@ -157,20 +156,20 @@ export class Ledger {
   }
 
   /** The context's part of a free. */
-  freeContext(stack: number, bytes: number): void {
+  freeContext(stack: StackIndex, bytes: number): void {
     const at = (stack + 1) * FIELDS;
     const fields = this.#fields;
     fields[at + LIVE_OBJECTS]--;
     fields[at + LIVE_BYTES] -= bytes;
   }
 
-  /** The stacks of all contexts that ever allocated, StackIndex values in their order. */
-  stacks(): Int32Array {
+  /** The stacks of all contexts that ever allocated, in order. */
+  stacks(): RowColumn<StackIndex> {
     const fields = this.#fields;
     const found = new Int32Array(fields.length / FIELDS);
     let length = 0;
     for (let at = 0; at < fields.length; at += FIELDS) if (fields[at + ALLOC_OBJECTS] !== 0) found[length++] = at / FIELDS - 1;
-    return found.subarray(0, length);
+    return found.subarray(0, length) as RowColumn<StackIndex>;
   }
 
   /** What is live under the contexts that ever allocated. */
@@ -189,52 +188,52 @@ export class Ledger {
       objects[length++] = fields[at + LIVE_OBJECTS];
       if (fields[at + FIRST_TIME] < firstTime) firstTime = fields[at + FIRST_TIME];
     }
-    return { stacks: stacks.subarray(0, length), bytes, objects, firstTime };
+    return { stacks: stacks.subarray(0, length) as RowColumn<StackIndex>, bytes, objects, firstTime };
   }
 
   // A context's account, field by field (see LedgerRow): of half a million contexts an object for each takes longer than all that is done with them.
 
-  allocObjects(stack: number): number {
+  allocObjects(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + ALLOC_OBJECTS];
   }
 
-  allocBytes(stack: number): number {
+  allocBytes(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + ALLOC_BYTES];
   }
 
-  liveObjects(stack: number): number {
+  liveObjects(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + LIVE_OBJECTS];
   }
 
-  liveBytes(stack: number): number {
+  liveBytes(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + LIVE_BYTES];
   }
 
-  firstTimeOf(stack: number): number {
+  firstTimeOf(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + FIRST_TIME];
   }
 
-  lastTimeOf(stack: number): number {
+  lastTimeOf(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + LAST_TIME];
   }
 
-  peakBytes(stack: number): number {
+  peakBytes(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + PEAK_BYTES];
   }
 
-  peakTime(stack: number): number {
+  peakTime(stack: StackIndex): number {
     return this.#fields[(stack + 1) * FIELDS + PEAK_TIME];
   }
 
-  temporaryObjects(stack: number): number {
+  temporaryObjects(stack: StackIndex): number {
     return this.#temporary[stack + 1];
   }
 
   /** The accounts of all contexts that ever allocated, in order of stack index. */
   *rows(): Generator<LedgerRow> {
-    for (const stack of this.stacks()) {
+    for (const stack of this.stacks() as Iterable<StackIndex>) {
       yield {
-        stack: stack as StackIndex,
+        stack,
         allocObjects: this.allocObjects(stack),
         allocBytes: this.allocBytes(stack),
         liveObjects: this.liveObjects(stack),

@@ -3,8 +3,10 @@
  * Invariant: an object lives if and only if the region of its row is not FREE.
  * Differs from a Map: a row is 8 bytes of a table, because every event of a trace comes here, and what it costs is the cache lines it touches.
  */
-import { type Columns, HEAP_COLUMNS } from '../columns.ts';
+import { type Columns, HEAP_COLUMNS, type UnitColumn } from '../columns.ts';
 import { FREE, MANY, NO_MEMORY, REGION, REQUESTED, WORDS } from './live_row.ts';
+import type { Region } from '../extent/types.ts';
+import type { StackIndex } from '../units.ts';
 
 /** Objects by number. Number 0 is NULL and never lives. */
 export class LiveObjects {
@@ -14,8 +16,8 @@ export class LiveObjects {
   latest = 0;
   /** Row * WORDS + REGION or REQUESTED. */
   words: Uint32Array;
-  /** StackIndex of the allocation. Apart from the rest: only the accounts of contexts need it. */
-  stacks: Int32Array;
+  /** Stack of the allocation. Apart from the rest: only the accounts of contexts need it. */
+  stacks: UnitColumn<Int32Array, StackIndex>;
   /** Requested bytes of the rows that say MANY. */
   readonly #many = new Map<number, number>();
 
@@ -24,7 +26,7 @@ export class LiveObjects {
   constructor(columns: Columns = HEAP_COLUMNS) {
     this.#columns = columns;
     this.words = columns.uint32(this.capacity * WORDS);
-    this.stacks = columns.int32(this.capacity);
+    this.stacks = columns.int32(this.capacity) as UnitColumn<Int32Array, StackIndex>;
     // compiled code takes a field that was never replaced for a constant, and is thrown away when it is: so it happens once before
     this.reach(this.capacity);
   }
@@ -58,7 +60,7 @@ export class LiveObjects {
   }
 
   /** Books that an object lives: in `region` (NO_MEMORY: in the trace alone), of `size` requested bytes, allocated under `stack`. */
-  put(number: number, region: number, size: number, stack: number): void {
+  put(number: number, region: Region | typeof NO_MEMORY, size: number, stack: StackIndex): void {
     this.reach(number);
     this.words[number * WORDS + REGION] = region;
     this.words[number * WORDS + REQUESTED] = Math.min(size, MANY);
@@ -67,8 +69,8 @@ export class LiveObjects {
   }
 
   /** The region that an object lies in; NO_MEMORY if the model had none for it. */
-  region(number: number): number {
-    return this.words[number * WORDS + REGION];
+  region(number: number): Region | typeof NO_MEMORY {
+    return this.words[number * WORDS + REGION] as Region | typeof NO_MEMORY;
   }
 
   /** Requested bytes. */
@@ -77,8 +79,8 @@ export class LiveObjects {
     return size === MANY ? (this.#many.get(number) as number) : size;
   }
 
-  /** StackIndex of an object's allocation. */
-  stack(number: number): number {
+  /** Stack of an object's allocation. */
+  stack(number: number): StackIndex {
     return this.stacks[number];
   }
 

@@ -4,6 +4,7 @@ import { ColumnMemory } from '../memory.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { EventWindow } from './event_window.ts';
 import { AddressNumbers } from './numbers.ts';
+import type { Bytes } from '../units.ts';
 
 /** The obvious way: a Map, and a stack of free numbers. */
 class Twin {
@@ -53,7 +54,7 @@ function compare(calls: readonly Call[]): void {
       batch.op[row] = op;
       batch.ptr[row] = ptr;
       batch.old[row] = old;
-      batch.size[row] = size;
+      batch.size[row] = size as Bytes;
     });
     const { object, old } = numbers.number(batch);
     const wanted = some.map((call) => expected(twin, call));

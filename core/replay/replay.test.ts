@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { EventBatch, OP_NAMES, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import { Trace } from '../trace/trace.ts';
-import type { StackIndex } from '../units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../units.ts';
 import { ALLOC_OBJECTS, FIELDS, LIVE_BYTES, LIVE_OBJECTS, PEAK_BYTES } from './ledger_row.ts';
 import { LiveObjects } from './live.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
+import type { Region } from '../extent/types.ts';
 
 /** Events as lines: `malloc P SIZE`, `calloc P COUNT SIZE`, `realloc OLD P SIZE`, `free P`, `exit`; addresses are small numbers, 0 is NULL. */
 function run(lines: readonly string[], options: ReplayOptions = {}, numbered = false, cpus?: readonly number[]): Replay {
@@ -24,15 +25,15 @@ function run(lines: readonly string[], options: ReplayOptions = {}, numbered = f
     const [a = 0, b = 0, c = 0] = numbers.map(Number);
     const row = batch.length++;
     batch.op[row] = op === 'exit' ? Op.thread_exit : OP_NAMES.indexOf(op);
-    batch.thread[row] = 0;
-    batch.time[row] = at * 100;
-    batch.stack[row] = at % 3 === 0 ? stack : -1;
+    batch.thread[row] = 0 as ThreadIndex;
+    batch.time[row] = (at * 100) as Nanoseconds;
+    batch.stack[row] = (at % 3 === 0 ? stack : -1) as StackIndex;
     if (cpus !== undefined) (batch.cpu ??= new Int16Array(8))[row] = cpus[at];
     const ptr = op === 'realloc' ? b : a;
     const old = op === 'realloc' ? a : 0;
     batch.ptr[row] = ptr * 16;
     batch.old[row] = old * 16;
-    batch.size[row] = op === 'malloc' ? b : c;
+    batch.size[row] = (op === 'malloc' ? b : c) as Bytes;
     batch.extra[row] = op === 'calloc' ? b : 0;
     if (numbered) {
       batch.object ??= new Int32Array(8);
@@ -295,9 +296,9 @@ test.each([0x20000n, 0x810000n])('a trace that leaves the allocator no room belo
   trace.header.mmapTop = mmapTop;
   const batch = new EventBatch(4);
   for (let row = 0; row < 4; row++, batch.length++) {
-    batch.thread[row] = row;
+    batch.thread[row] = row as ThreadIndex;
     batch.ptr[row] = 16 * (row + 1);
-    batch.size[row] = 24;
+    batch.size[row] = 24 as Bytes;
   }
   expect(() => new Replay(trace).take(batch)).toThrow(InputError);
 });
@@ -313,7 +314,7 @@ test('with audit, what does not hold of the accounts and of the stacks is named'
       const row = batch.length++;
       batch.op[row] = Op.malloc;
       batch.ptr[row] = size;
-      batch.size[row] = size;
+      batch.size[row] = size as Bytes;
       batch.stack[row] = stack;
     }
     replay.take(batch);
@@ -337,9 +338,9 @@ test('with audit, what does not hold of the accounts and of the stacks is named'
 
 test('two live objects in one region are named', () => {
   const live = new LiveObjects();
-  live.put(1, 600, 8, -1);
-  live.put(2, 601, 8, -1);
+  live.put(1, 600 as Region, 8, NO_STACK);
+  live.put(2, 601 as Region, 8, NO_STACK);
   live.check(2);
-  live.put(3, 601, 8, -1);
+  live.put(3, 601 as Region, 8, NO_STACK);
   expect(() => live.check(3)).toThrow('live objects: two lie in one region');
 });

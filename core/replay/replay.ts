@@ -17,7 +17,6 @@ import {
   malloc,
   mallocUsableSize,
   memalign,
-  NULL_REGION,
   overflows,
   posixMemalign,
   realloc,
@@ -33,7 +32,7 @@ import type { Tsd } from '../thread/tsd.ts';
 import { type EventBatch, MOST_CPU, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace, TraceHeader } from '../trace/trace.ts';
-import type { StackIndex } from '../units.ts';
+import { type Bytes, MAIN_THREAD, NO_STACK, type StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
@@ -44,6 +43,7 @@ import { WINDOW } from './event_window.ts';
 import { Lane } from './lane.ts';
 import { NO_MEMORY } from './live_row.ts';
 import type { NumberedBatch } from './numbers.ts';
+import { NULL_REGION, type Region } from '../extent/types.ts';
 
 /** Settings of a replay. */
 export interface ReplayOptions extends AccountOptions {
@@ -394,7 +394,7 @@ export class Replay extends AccountReplay {
       this.skip('failed');
       return;
     }
-    const size = batch.size[row];
+    const size = batch.size[row] as Bytes;
     const stack = batch.stack[row] as StackIndex;
     this.#vacate(heap, tsd, number);
     if (batch.op[row] === Op.malloc) {
@@ -407,20 +407,20 @@ export class Replay extends AccountReplay {
         this.#enter(number, calloc(heap, tsd, extra, size, stack), extra * size, stack);
         break;
       case Op.posix_memalign:
-        this.#enter(number, posixMemalign(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, posixMemalign(heap, tsd, extra as Bytes, size, stack), size, stack);
         break;
       case Op.aligned_alloc:
-        this.#enter(number, alignedAllocC11(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, alignedAllocC11(heap, tsd, extra as Bytes, size, stack), size, stack);
         break;
       case Op.memalign:
-        this.#enter(number, memalign(heap, tsd, extra, size, stack), size, stack);
+        this.#enter(number, memalign(heap, tsd, extra as Bytes, size, stack), size, stack);
         break;
       case Op.valloc:
         this.#enter(number, valloc(heap, tsd, size, stack), size, stack);
         break;
       default:
         // jemalloc has no pvalloc of its own; as a program would get it: whole pages
-        this.#enter(number, valloc(heap, tsd, Math.max(1, Math.ceil(size / PAGE)) * PAGE, stack), size, stack);
+        this.#enter(number, valloc(heap, tsd, (Math.max(1, Math.ceil(size / PAGE)) * PAGE) as Bytes, stack), size, stack);
     }
   }
 
@@ -429,11 +429,11 @@ export class Replay extends AccountReplay {
     if (!this.live.has(number)) return;
     this.skip('reused');
     if (this.ledger.newPeak) this.#takePeak();
-    this.#end(heap, tsd, number, -1);
+    this.#end(heap, tsd, number, NO_STACK);
   }
 
   /** Books a new object among the live ones and in the ledger. */
-  #enter(number: number, region: number, requested: number, stack: StackIndex): void {
+  #enter(number: number, region: Region, requested: number, stack: StackIndex): void {
     if (region === NULL_REGION) this.#outOfMemory++;
     this.live.put(number, region === NULL_REGION ? NO_MEMORY : region, requested, stack);
     this.ledger.allocate(stack, requested, this.now, this.eventCount);
@@ -462,11 +462,11 @@ export class Replay extends AccountReplay {
       return;
     }
     this.ledger.frees++;
-    this.#end(heap, tsd, number, batch.stack[row]);
+    this.#end(heap, tsd, number, batch.stack[row] as StackIndex);
   }
 
   /** Ends an object: among the live ones, in the ledger and in the model. */
-  #end(heap: Heap, tsd: Tsd, number: number, stack: number): void {
+  #end(heap: Heap, tsd: Tsd, number: number, stack: StackIndex): void {
     const region = this.forget(number);
     if (region !== NO_MEMORY) free(heap, tsd, region, stack);
   }
@@ -475,7 +475,7 @@ export class Replay extends AccountReplay {
     const number = object[row];
     const former = batch.old[row];
     const stack = batch.stack[row] as StackIndex;
-    const requested = batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row];
+    const requested = (batch.op[row] === Op.reallocarray ? batch.extra[row] * batch.size[row] : batch.size[row]) as Bytes;
     if (number === 0 && (requested !== 0 || former === 0)) {
       this.skip('failed');
       return;
@@ -487,13 +487,13 @@ export class Replay extends AccountReplay {
       if (!known) return;
       // realloc(p, 0) that gave NULL has freed p
       this.ledger.frees++;
-      if (region !== NO_MEMORY) realloc(heap, tsd, region, 0, stack);
+      if (region !== NO_MEMORY) realloc(heap, tsd, region, 0 as Bytes, stack);
       return;
     }
     this.#vacate(heap, tsd, number);
-    let result: number = NULL_REGION;
+    let result = NULL_REGION;
     // The C library's reallocarray looks at the product itself, and calls no allocator then.
-    if (batch.op[row] !== Op.reallocarray || !overflows(batch.extra[row], batch.size[row])) {
+    if (batch.op[row] !== Op.reallocarray || !overflows(batch.extra[row], batch.size[row] as Bytes)) {
       result = region === NO_MEMORY ? malloc(heap, tsd, requested, stack) : realloc(heap, tsd, region, requested, stack);
     }
     this.#enter(number, result, requested, stack);
@@ -562,7 +562,7 @@ export class Replay extends AccountReplay {
     const { heap } = this;
     if (heap.prof === null) throw new Error('there is no heap profile without prof:true');
     this.ctl.enter(heap.tsds[0]);
-    const text = heap.prof.dumpText(0) ?? '';
+    const text = heap.prof.dumpText(MAIN_THREAD) ?? '';
     const maps = text.indexOf('\nMAPPED_LIBRARIES:\n');
     return maps < 0 ? text : text.slice(0, maps);
   }
@@ -575,7 +575,7 @@ export class Replay extends AccountReplay {
     const { heap, ctl } = this;
     const main = heap.tsds[0];
     tsdFetch(heap, main);
-    if (heap.prof !== null && !heap.prof.atExit(0)) return 1;
+    if (heap.prof !== null && !heap.prof.atExit(MAIN_THREAD)) return 1;
     if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(bytesToByteString(chunk)));
     return 0;
   }

@@ -3,6 +3,7 @@ import { usableSize } from '../sizes/sc.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { Trace } from '../trace/trace.ts';
 import { Replay } from './replay.ts';
+import type { Bytes, Nanoseconds, StackIndex, ThreadIndex } from '../units.ts';
 
 /** Allocates `counts[i]` objects of `sizes[i]` bytes, each size from a stack of its own, in a mixed order, and keeps them all. */
 function replayObjects(conf: string, seed: bigint, sizes: readonly number[], counts: readonly number[]): Replay {
@@ -14,11 +15,11 @@ function replayObjects(conf: string, seed: bigint, sizes: readonly number[], cou
   const push = (op: number, ptr: number, size: number, stack: number) => {
     const row = batch.length++;
     batch.op[row] = op;
-    batch.thread[row] = 0;
-    batch.time[row] = ptr;
+    batch.thread[row] = 0 as ThreadIndex;
+    batch.time[row] = ptr as Nanoseconds;
     batch.ptr[row] = ptr;
-    batch.size[row] = size;
-    batch.stack[row] = stack;
+    batch.size[row] = size as Bytes;
+    batch.stack[row] = stack as StackIndex;
     if (batch.length === batch.capacity) {
       replay.take(batch);
       batch.length = 0;
@@ -55,7 +56,7 @@ function rowsOf(heapText: string, rate: number): { objects: number; bytes: numbe
 
 const SIZES = [64, 100, 312, 1000, 4096, 14337, 20000, 100000, 1 << 20];
 const COUNTS = [3000, 2500, 2000, 700, 200, 60, 40, 12, 3];
-const USABLE = SIZES.map((size, i) => usableSize(size) * COUNTS[i]);
+const USABLE = SIZES.map((size, i) => usableSize(size as Bytes) * COUNTS[i]);
 
 describe('a heap dump and the truth', () => {
   test('are equal in usable sizes when every allocation is sampled', () => {
@@ -72,7 +73,7 @@ describe('a heap dump and the truth', () => {
     const counts = sizes.map((_, i) => 500 + i);
     const replay = replayObjects('prof:true,lg_prof_sample:0,prof_unbias:false', 5n, sizes, counts);
     const rows = rowsOf(replay.heapText(), 1).slice(1);
-    expect(rows).toEqual(sizes.map((size, i) => ({ objects: counts[i], bytes: counts[i] * usableSize(size) })));
+    expect(rows).toEqual(sizes.map((size, i) => ({ objects: counts[i], bytes: counts[i] * usableSize(size as Bytes) })));
   });
 
   test('differ by what sampling theory says, over 200 seeds', () => {
@@ -81,7 +82,7 @@ describe('a heap dump and the truth', () => {
     // of n objects of u bytes, each is sampled with p = 1 - exp(-u / rate) and then counts 1 / p times
     const truth = USABLE.reduce((sum, bytes) => sum + bytes);
     const variance = SIZES.reduce((sum, size, i) => {
-      const usable = usableSize(size);
+      const usable = usableSize(size as Bytes);
       const p = 1 - Math.exp(-usable / rate);
       return sum + (COUNTS[i] * usable * usable * (1 - p)) / p;
     }, 0);

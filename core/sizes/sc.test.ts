@@ -13,6 +13,7 @@ import {
   sizeToIndex,
   usableSize,
 } from './sc.ts';
+import type { Bytes } from '../units.ts';
 
 describe('size classes', () => {
   test.each([
@@ -44,7 +45,7 @@ describe('size classes', () => {
     [2 ** 52 + 1, 1.25 * 2 ** 52],
     [LARGE_MAXCLASS, LARGE_MAXCLASS],
     [LARGE_MAXCLASS + 2048, Infinity],
-  ])('%d bytes are served by %d', (size, usable) => expect(usableSize(size)).toBe(usable));
+  ])('%d bytes are served by %d', (size, usable) => expect(usableSize(size as Bytes)).toBe(usable));
 
   test('232 classes, four to a doubling, each its own size', () => {
     expect(indexToSize.length).toBe(NSIZES);
@@ -54,18 +55,18 @@ describe('size classes', () => {
       if (index >= 9) expect(indexToSize[index]).toBe(2 * indexToSize[index - 4]);
     }
     expect(indexToSize[NSIZES - 1]).toBe(LARGE_MAXCLASS);
-    expect(sizeToIndex(2 ** 63)).toBe(NSIZES);
+    expect(sizeToIndex((2 ** 63) as Bytes)).toBe(NSIZES);
   });
 
   test('a request gets the least class that holds it', () => {
     const slow = (size: number) => indexToSize.findIndex((bytes) => bytes >= size);
     fc.assert(
       fc.property(fc.double({ min: 0, max: 62, noNaN: true }), (lg) => {
-        expect(sizeToIndex(Math.floor(2 ** lg))).toBe(slow(Math.floor(2 ** lg)));
+        expect(sizeToIndex(Math.floor(2 ** lg) as Bytes)).toBe(slow(Math.floor(2 ** lg)));
       }),
     );
     const other = [];
-    for (let size = 0; size <= 20_000; size++) if (sizeToIndex(size) !== slow(size)) other.push(size);
+    for (let size = 0; size <= 20_000; size++) if (sizeToIndex(size as Bytes) !== slow(size)) other.push(size);
     expect(other).toEqual([]);
   });
 });
@@ -85,13 +86,15 @@ describe('aligned sizes', () => {
     [LARGE_MAXCLASS, 2 ** 60, LARGE_MAXCLASS],
     [LARGE_MAXCLASS, 2 ** 63, 0],
     [1, 2 ** 63, 0],
-  ])('%d bytes at a multiple of %d: %d', (size, alignment, usable) => expect(alignedUsableSize(size, alignment)).toBe(usable));
+  ])('%d bytes at a multiple of %d: %d', (size, alignment, usable) =>
+    expect(alignedUsableSize(size as Bytes, alignment as Bytes)).toBe(usable),
+  );
 
   test('a small class is a multiple of its alignment', () => {
     const sizes = fc.integer({ min: 1, max: 40_000 });
     fc.assert(
       fc.property(sizes, fc.integer({ min: 0, max: 12 }), (size, lg) => {
-        const usable = alignedUsableSize(size, 2 ** lg);
+        const usable = alignedUsableSize(size as Bytes, (2 ** lg) as Bytes);
         expect(usable).toBeGreaterThanOrEqual(size);
         if (usable < 16384) expect(usable % 2 ** lg).toBe(0);
       }),

@@ -5,20 +5,23 @@
  * Differs: sizes are doubles. Every class is exact; a request above 2^53 has been rounded up on its way in, which keeps its class.
  */
 
+import type { UnitColumn } from '../columns.ts';
+import type { Bytes, Pages, SizeClass } from '../units.ts';
+
 /** LG_PAGE and PAGE, HUGEPAGE, of pages.h, as Debian builds them. Bytes. */
 export const LG_PAGE = 12;
-export const PAGE = 4096;
-export const HUGEPAGE = 2097152;
+export const PAGE = 4096 as Bytes;
+export const HUGEPAGE = 2097152 as Bytes;
 /** Alignment of every allocation from 16 bytes on, and what all larger size classes are multiples of, bytes (QUANTUM, quantum.h). */
-export const QUANTUM = 16;
+export const QUANTUM = 16 as Bytes;
 /** LG_CACHELINE and CACHELINE of jemalloc_internal_types.h: bytes. */
 export const LG_CACHELINE = 6;
-export const CACHELINE = 64;
+export const CACHELINE = 64 as Bytes;
 /** SC_LG_TINY_MIN and two to its power: the least class, and the steps of the lookup table, bytes. */
 const LG_TINY_MIN = 3;
-export const TINY_MIN = 8;
+export const TINY_MIN = 8 as Bytes;
 /** SC_LOOKUP_MAXCLASS: the largest request whose class is looked up in a table, bytes. */
-const LOOKUP_MAXCLASS = 4096;
+const LOOKUP_MAXCLASS = 4096 as Bytes;
 /** SC_LG_NGROUP and SC_NGROUP: classes of a group, that is, per doubling of the size. */
 const LG_NGROUP = 2;
 const NGROUP = 4;
@@ -32,46 +35,49 @@ export const NSIZES = 232;
 /** Page size classes (SC_NPSIZES). */
 export const NPSIZES = 199;
 /** SC_SMALL_MAXCLASS, SC_LARGE_MINCLASS and SC_LARGE_MAXCLASS, bytes. */
-export const SMALL_MAXCLASS = 14336;
-export const LARGE_MINCLASS = 16384;
-export const LARGE_MAXCLASS = 0x7000000000000000;
+export const SMALL_MAXCLASS = 14336 as Bytes;
+export const LARGE_MINCLASS = 16384 as Bytes;
+export const LARGE_MAXCLASS = 0x7000000000000000 as Bytes;
+/** Alignment of a request that asks for none, and the usable bytes of one that no class can serve. */
+export const NO_ALIGNMENT = 0 as Bytes;
+const NO_CLASS = 0 as Bytes;
 /** Index of LARGE_MINCLASS. */
-export const LARGE_MIN_INDEX = 36;
+export const LARGE_MIN_INDEX = 36 as SizeClass;
 /** Pad that large extents carry for the cache-oblivious offset (sz_large_pad), in pages. */
-export const LARGE_PAD_PAGES = 1;
+export const LARGE_PAD_PAGES = 1 as Pages;
 
 /** Where a size passes what shifts of 32 bits can do: it is brought down by so many doublings at a time. */
 const SHIFTABLE = 2 ** 30;
 const DOUBLINGS = 20;
 
 /** SizeClass -> bytes (sz_index2size_tab). */
-export const indexToSize: Float64Array = new Float64Array(NSIZES);
+export const indexToSize = new Float64Array(NSIZES) as UnitColumn<Float64Array, Bytes>;
 indexToSize[0] = TINY_MIN;
 for (let index = 1; index < NSIZES; index++) {
   if (index < FIRST_REGULAR) {
-    indexToSize[index] = QUANTUM * index;
+    indexToSize[index] = (QUANTUM * index) as Bytes;
   } else {
     const group = (index - FIRST_REGULAR) >> LG_NGROUP;
     const base = 2 ** (group + LG_FIRST_REGULAR_BASE);
-    indexToSize[index] = base + (((index - FIRST_REGULAR) & (NGROUP - 1)) + 1) * (base / NGROUP);
+    indexToSize[index] = (base + (((index - FIRST_REGULAR) & (NGROUP - 1)) + 1) * (base / NGROUP)) as Bytes;
   }
 }
 
 /** Ceiling of (request / 8) -> SizeClass, for requests up to 4096 bytes (sz_size2index_tab). */
-export const smallIndex: Uint8Array = new Uint8Array(LOOKUP_MAXCLASS / TINY_MIN + 1);
+export const smallIndex = new Uint8Array(LOOKUP_MAXCLASS / TINY_MIN + 1) as UnitColumn<Uint8Array, SizeClass>;
 for (let eighth = 0; eighth < smallIndex.length; eighth++) smallIndex[eighth] = computeIndex(eighth * TINY_MIN);
 
 /** The class that serves a request of `size` bytes (sz_size2index); NSIZES if it is above the largest class. */
-export function sizeToIndex(size: number): number {
+export function sizeToIndex(size: Bytes): SizeClass {
   if (size <= LOOKUP_MAXCLASS) return smallIndex[(size + TINY_MIN - 1) >> LG_TINY_MIN];
   return computeIndex(size);
 }
 
 /** sz_size2index_compute */
-function computeIndex(size: number): number {
-  if (size <= TINY_MIN) return 0;
-  if (size <= NGROUP * QUANTUM) return Math.ceil(size / QUANTUM);
-  if (size > LARGE_MAXCLASS) return NSIZES;
+function computeIndex(size: number): SizeClass {
+  if (size <= TINY_MIN) return 0 as SizeClass;
+  if (size <= NGROUP * QUANTUM) return Math.ceil(size / QUANTUM) as SizeClass;
+  if (size > LARGE_MAXCLASS) return NSIZES as SizeClass;
   // classes above 2^22 are multiples of 2^20, so rounding up to one keeps the class and brings it 20 doublings (80 classes) down
   let doublings = 0;
   while (size > SHIFTABLE) {
@@ -80,29 +86,30 @@ function computeIndex(size: number): number {
   }
   const lg = 31 - Math.clz32(size - 1);
   const group = lg + doublings - LG_FIRST_REGULAR_BASE;
-  return FIRST_REGULAR + NGROUP * group + (((size - 1) >>> (lg - LG_NGROUP)) & (NGROUP - 1));
+  return (FIRST_REGULAR + NGROUP * group + (((size - 1) >>> (lg - LG_NGROUP)) & (NGROUP - 1))) as SizeClass;
 }
 
 /** Usable bytes of a request (sz_s2u); infinity above the largest class. */
-export function usableSize(size: number): number {
+export function usableSize(size: Bytes): Bytes {
   const index = sizeToIndex(size);
-  return index >= NSIZES ? Infinity : indexToSize[index];
+  return index >= NSIZES ? (Infinity as Bytes) : indexToSize[index];
 }
 
 /**
- * Usable bytes of an aligned request (sz_sa2u, aligned_usize_get): a small class that is a multiple of the alignment,
- * else a large one; 0 if there is none.
+ * Usable bytes of a request of `size` bytes at a multiple of `alignment` bytes (sz_sa2u, aligned_usize_get): a small class that is such a multiple,
+ * else a large one; 0 if there is none. With NO_ALIGNMENT those of the request.
  */
-export function alignedUsableSize(size: number, alignment: number): number {
+export function alignedUsableSize(size: Bytes, alignment: Bytes): Bytes {
+  if (alignment === NO_ALIGNMENT) return usableSize(size);
   if (size <= SMALL_MAXCLASS && alignment <= PAGE) {
-    const usize = usableSize(Math.ceil(size / alignment) * alignment);
+    const usize = usableSize((Math.ceil(size / alignment) * alignment) as Bytes);
     if (usize < LARGE_MINCLASS) return usize;
   }
-  if (alignment > LARGE_MAXCLASS) return 0;
+  if (alignment > LARGE_MAXCLASS) return NO_CLASS;
   const usize = size <= LARGE_MINCLASS ? LARGE_MINCLASS : usableSize(size);
-  if (usize === Infinity) return 0;
+  if (usize === Infinity) return NO_CLASS;
   // usize + pad + alignment - PAGE must not pass 2^64
-  return usize + PAGE + (Math.ceil(alignment / PAGE) * PAGE - PAGE) < 2 ** 64 ? usize : 0;
+  return usize + PAGE + (Math.ceil(alignment / PAGE) * PAGE - PAGE) < 2 ** 64 ? usize : NO_CLASS;
 }
 
 /** Page size class -> pages: 1 2 3 4 5 6 7 8 10 12 14 16 20 … (sz_pind2sz_tab); index NPSIZES is one page above the largest. */

@@ -15,7 +15,7 @@ import type { Heap } from '../heap.ts';
 import { secFlush } from '../hpa/sec.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
 import { indexToSize, NBINS } from '../sizes/sc.ts';
-import { NO_STACK } from '../units.ts';
+import { NO_STACK, type SizeClass } from '../units.ts';
 import type { Tsd } from '../thread/tsd.ts';
 
 /** arena_reset: frees everything in an arena. Small objects do not count as deallocated; slabs that had free regions stay in that count. */
@@ -34,7 +34,7 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
     lock(mutexes, largeMutex);
   }
   const { firstBin, shards } = heap.binInfo;
-  for (let szind = 0; szind < NBINS; szind++) {
+  for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
     for (let shard = 0; shard < shards[szind]; shard++) resetBin(heap, arena, szind, firstBin[szind] + shard);
   }
   // pa_shard_reset: the count is set, whatever it was (a small extent cache with several sizes in a class leaves it too low)
@@ -43,7 +43,7 @@ export function arenaReset(heap: Heap, tsd: Tsd, arena: Arena): void {
 }
 
 /** arena_bin_reset: `bin` is a shard of class `szind`. */
-function resetBin(heap: Heap, arena: Arena, szind: number, bin: number): void {
+function resetBin(heap: Heap, arena: Arena, szind: SizeClass, bin: number): void {
   const { edata, mutexes } = heap;
   const { bins } = arena;
   const mutex = arena.binMutexes + bin;

@@ -7,6 +7,8 @@ import { DETACHED } from '../heap_prof.ts';
 import { free, malloc } from '../jemalloc.ts';
 import { GlobalMutex } from '../mutex.ts';
 import { collectPrint, Ctl } from './ctl.ts';
+import { type Bytes, NO_STACK, type StackIndex } from '../units.ts';
+import type { Region } from '../extent/types.ts';
 
 /** Every backtrace of the program is seven frames deep; which frames they are cannot be seen. */
 const SEVEN_FRAMES = { framesOf: () => [1, 2, 3, 4, 5, 6, 7], frames: { addressOf: BigInt } };
@@ -21,17 +23,17 @@ function startHeap(conf: string, seed = 0x7ffff7cd3b78n, mmapTop = 0x7ffff7c0000
 /** The single-threaded workloads of statsdump.c. */
 function run(heap: Heap, workload: number): void {
   const main = heap.tsds[0];
-  if (workload === 4) malloc(heap, main, 1, 0);
+  if (workload === 4) malloc(heap, main, 1 as Bytes, 0 as StackIndex);
   if (workload !== 1) return;
   const kept: number[] = [];
   for (let i = 0; i < 2000; i++) {
-    const region = malloc(heap, main, ((i * 977) % 5000) + 1, -1);
-    if (i % 5 === 0) free(heap, main, region, -1);
+    const region = malloc(heap, main, (((i * 977) % 5000) + 1) as Bytes, NO_STACK);
+    if (i % 5 === 0) free(heap, main, region, NO_STACK);
     else kept.push(region);
-    if (i % 100 === 0) kept.push(malloc(heap, main, 20000 + i * 500, -1));
+    if (i % 100 === 0) kept.push(malloc(heap, main, (20000 + i * 500) as Bytes, NO_STACK));
     heap.now += 1000;
   }
-  for (let i = 0; i < kept.length; i += 3) free(heap, main, kept[i], -1);
+  for (let i = 0; i < kept.length; i += 3) free(heap, main, kept[i] as Region, NO_STACK);
 }
 
 const lines = (document: string) => document.split(/(?<=[\n,{])/);
@@ -81,7 +83,7 @@ test('the first call takes memory for the records of all indices, later ones non
 test('a print at exit books what thread caches have not reported', () => {
   const heap = startHeap('narenas:1,stats_print_opts:Jgx');
   const main = heap.tsds[0];
-  for (let i = 0; i < 3; i++) malloc(heap, main, 100, -1);
+  for (let i = 0; i < 3; i++) malloc(heap, main, 100 as Bytes, NO_STACK);
   const ctl = new Ctl(heap);
   const nrequests = (text: string) => /"small":{[^}]*"nrequests":(\d+)/.exec(text)![1];
   expect(nrequests(Buffer.from(collectPrint((write) => ctl.statsPrint(main, 'Jgx', write))).toString())).toBe('0');
@@ -100,6 +102,6 @@ test.each([
   const prints: number[] = [];
   let request = 0;
   ctl.printAtIntervals(() => prints.push(request));
-  for (request = 1; request <= requests; request++) malloc(heap, heap.tsds[0], bytes, -1);
+  for (request = 1; request <= requests; request++) malloc(heap, heap.tsds[0], bytes as Bytes, NO_STACK);
   expect(prints).toEqual(expected);
 });

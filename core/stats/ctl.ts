@@ -9,7 +9,7 @@ import { internalAlloc, internalFree } from '../arena/internal.ts';
 import { OutOfMemory } from '../base/base.ts';
 import type { Heap } from '../heap.ts';
 import { ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
-import { QUANTUM } from '../sizes/sc.ts';
+import { NO_ALIGNMENT, QUANTUM } from '../sizes/sc.ts';
 import { tcacheStatsMerge } from '../thread/tcache.ts';
 import { tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
@@ -99,9 +99,9 @@ export class Ctl {
       prof_stats:
         sums === null
           ? null
-          : (index) => {
-              const live = sums.live(index);
-              const accum = sums.accum(index);
+          : (szind) => {
+              const live = sums.live(szind);
+              const accum = sums.accum(szind);
               return [live.requested, live.count, accum.requested, accum.count];
             },
     };
@@ -117,7 +117,7 @@ export class Ctl {
   statsPrint(tsd: Tsd, letters: string, write: StatsWrite): void {
     const { heap } = this;
     tsdFetch(heap, tsd);
-    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, 0, heap.arenas[0] as Arena, false);
+    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, NO_ALIGNMENT, heap.arenas[0] as Arena, false);
     this.refresh(tsd);
     const cost = statsPrint(this.stats, this.liveSettings(), letters, write);
     this.lock(cost.ctl);

@@ -4,6 +4,7 @@
  * Differs: whoever uses it says each thing once, for JSON, for text or for both; keys may repeat, so no object is ever built.
  */
 import { fromByteString } from '../conf/byte_string.ts';
+import type { Bytes } from '../units.ts';
 
 /** Takes a piece of the document. */
 export type StatsWrite = (chunk: Uint8Array) => void;
@@ -18,7 +19,7 @@ export interface Column {
 }
 
 /** Bytes of the buffer that a print allocates (STATS_PRINT_BUFSIZE, jemalloc.c), and how many of them it fills before it hands them over. */
-export const BUFFER_BYTES = 65536;
+export const BUFFER_BYTES = 65536 as Bytes;
 const CHUNK_BYTES = BUFFER_BYTES - 1;
 /** Characters of a quoted string that are printed (BUF_SIZE of emitter_print_value, less the NUL); the closing quote may be among those that are not. */
 const STRING_MAX = 255;

@@ -13,7 +13,7 @@ import { largeDalloc, largeMalloc } from '../arena/large.ts';
 import { auditHeap } from '../audit.ts';
 import { bootConf } from '../conf/boot.ts';
 import { environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
-import type { Extent } from '../extent/types.ts';
+import type { Extent, Region } from '../extent/types.ts';
 import { Heap } from '../heap.ts';
 import { DETACHED } from '../heap_prof.ts';
 import { addressOf, free, malloc, usableSizeOf } from '../jemalloc.ts';
@@ -24,6 +24,7 @@ import { Ctl } from './ctl.ts';
 import { type CtlValue, MallctlError, UnsupportedName } from './ctl_tree.ts';
 import { decimal } from './emitter.ts';
 import { Mallctl, mallctlNames } from './mallctl.ts';
+import type { Bytes, StackIndex } from '../units.ts';
 
 function start(conf: string, seed = 1n, top = 0x7ffff7c00000): { heap: Heap; ctl: Ctl; mallctl: Mallctl } {
   const { options } = parseMallocConf(environmentSources(conf), () => {});
@@ -44,7 +45,7 @@ function shown(value: CtlValue | undefined): string {
 function allocateIn(heap: Heap, arena: Arena, size: number): number {
   const main = heap.tsds[0];
   tsdFetch(heap, main);
-  const usize = usableSize(size);
+  const usize = usableSize(size as Bytes);
   const region = usize < LARGE_MINCLASS ? mallocSmall(heap, main, arena, sizeToIndex(usize)) : largeMalloc(heap, main, arena, usize, false);
   threadAllocEvent(heap, main, usize);
   return region;
@@ -76,8 +77,8 @@ function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): 
     else if (op === 'w') call(b, true, typed(a, c));
     else if (op === 'o') call(b, false, typed(a, c));
     else if (op === 'a') call(a, false);
-    else if (op === 'm') blocks.push(malloc(heap, main, Number(a), 0));
-    else if (op === 'f') free(heap, main, blocks[Number(a)], 0);
+    else if (op === 'm') blocks.push(malloc(heap, main, Number(a) as Bytes, 0 as StackIndex));
+    else if (op === 'f') free(heap, main, blocks[Number(a)] as Region, 0 as StackIndex);
     else if (op === 'x') blocks.push(allocateIn(heap, heap.arenas[Number(b)]!, Number(a)));
     else if (op === 'y') freePastCache(heap, blocks[Number(a)]);
     else if (op === 't') heap.now += Number(a);
@@ -100,8 +101,8 @@ function carryOut({ conf, lines }: Omit<MallctlScript, 'name'>, known: string): 
 function freePastCache(heap: Heap, region: number): void {
   const main = heap.tsds[0];
   const extent = Math.floor(region / REGIONS) as Extent;
-  const usize = usableSizeOf(heap, region);
-  if (usize < LARGE_MINCLASS) dallocSmall(heap, main, region);
+  const usize = usableSizeOf(heap, region as Region);
+  if (usize < LARGE_MINCLASS) dallocSmall(heap, main, region as Region);
   else largeDalloc(heap, main, extent);
   threadDallocEvent(heap, main, usize);
 }
@@ -197,8 +198,8 @@ test('arenas.lookup knows the arena of an object, and refuses what is none', () 
   const main = heap.tsds[0];
   const manual = mallctl.byName(main, 'arenas.create') as number;
   for (const size of [8, 14336, 20000, 9_000_000]) {
-    const [here, there] = [malloc(heap, main, size, 0), allocateIn(heap, heap.arenas[manual]!, size)];
-    expect(mallctl.byName(main, 'arenas.lookup', addressOf(heap, there))).toBe(manual);
+    const [here, there] = [malloc(heap, main, size as Bytes, 0 as StackIndex), allocateIn(heap, heap.arenas[manual]!, size)];
+    expect(mallctl.byName(main, 'arenas.lookup', addressOf(heap, there as Region))).toBe(manual);
     expect(mallctl.byName(main, 'arenas.lookup', addressOf(heap, here))).toBe(size === 9_000_000 ? 1 : 0);
   }
   expect(() => mallctl.byName(main, 'arenas.lookup', 4096)).toThrow('EINVAL');
@@ -296,7 +297,7 @@ test('sizes below 0 are as much below 2^64, as size_t is, and what is no index n
   expect(after('arena.0.retain_grow_limit', -4097)).toBe(7 * 2 ** 60);
   mallctl.byName(main, 'prof.reset', -1);
   expect(mallctl.byName(main, 'prof.lg_sample')).toBe(63);
-  malloc(heap, main, 2 ** 20, 0);
+  malloc(heap, main, (2 ** 20) as Bytes, 0 as StackIndex);
   auditHeap(heap);
   for (const name of ['stats.arenas.0.bins.x.nmalloc', 'arenas.bin..size', 'stats.arenas.0.lextents.-1.nmalloc']) {
     expect(() => mallctl.byName(main, name)).toThrow(MallctlError);

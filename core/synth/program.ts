@@ -7,7 +7,7 @@ import { grown } from '../columns.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
 import type { Trace } from '../trace/trace.ts';
-import { NO_STACK, type StackIndex } from '../units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../units.ts';
 import { Random } from './random.ts';
 
 /** Row of a live block. */
@@ -287,12 +287,12 @@ export class Program {
     const batch = this.#batch;
     const at = batch.length;
     batch.op[at] = op;
-    batch.thread[at] = this.#threads[thread] ?? this.#start(thread);
-    batch.time[at] = this.#now;
+    batch.thread[at] = (this.#threads[thread] ?? this.#start(thread)) as ThreadIndex;
+    batch.time[at] = this.#now as Nanoseconds;
     this.#latest = this.#now;
     batch.ptr[at] = ptr;
     batch.old[at] = old;
-    batch.size[at] = size;
+    batch.size[at] = size as Bytes;
     batch.extra[at] = extra;
     batch.stack[at] = stack;
     batch.length = at + 1;

@@ -6,6 +6,7 @@ import { sizeToIndex } from '../sizes/sc.ts';
 import { getU64, setU64 } from '../u64.ts';
 import { setTcacheEnabled } from './lifecycle.ts';
 import { TsdState } from './tsd.ts';
+import type { Bytes } from '../units.ts';
 
 test('a thread starts with its first call, its cache is memory of arena 0', () => {
   const p = new Program('narenas:2');
@@ -117,6 +118,6 @@ test('thread.tcache.enabled ends a cache and begins another', () => {
 
 test('small memory for a cache is a region of a slab', () => {
   const p = new Program('narenas:1,tcache_max:8,tcache_nslots_small_max:8');
-  expect(p.arena().bins.nmalloc[sizeToIndex(4096)]).toBe(1);
+  expect(p.arena().bins.nmalloc[sizeToIndex(4096 as Bytes)]).toBe(1);
   expect(p.arena().internal).toBe(4096);
 });

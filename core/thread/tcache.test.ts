@@ -4,6 +4,7 @@ import { auditHeap } from '../audit.ts';
 import { sizeToIndex } from '../sizes/sc.ts';
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS } from './cache_bin.ts';
 import { tcachesCreate } from './tcaches.ts';
+import type { Bytes } from '../units.ts';
 
 const field = (p: Program, szind: number, of: number) => p.tsd.tcache!.bins[szind * CACHE_BIN + of];
 
@@ -78,12 +79,12 @@ describe('large objects', () => {
   test('are cached up to 32768 bytes, one at a time', () => {
     const p = new Program('narenas:1');
     const [small, large] = [p.malloc(32768), p.malloc(32769)];
-    const nmalloc = () => p.arena().large.nmalloc[sizeToIndex(32768) - 36];
+    const nmalloc = () => p.arena().large.nmalloc[sizeToIndex(32768 as Bytes) - 36];
     expect(nmalloc()).toBe(1);
     p.free(small, large);
-    expect(field(p, sizeToIndex(32768), CACHED)).toBe(1);
+    expect(field(p, sizeToIndex(32768 as Bytes), CACHED)).toBe(1);
     expect(p.malloc(30000)).toBe(small);
-    expect([nmalloc(), field(p, sizeToIndex(32768), REQUESTS)]).toEqual([1, 1]);
+    expect([nmalloc(), field(p, sizeToIndex(32768 as Bytes), REQUESTS)]).toEqual([1, 1]);
     auditHeap(p.heap);
   });
 
@@ -94,7 +95,7 @@ describe('large objects', () => {
     const b = p.memalign(64, 20000);
     expect(b).not.toBe(a);
     p.free(b);
-    expect(field(p, sizeToIndex(20480), CACHED)).toBe(2);
+    expect(field(p, sizeToIndex(20480 as Bytes), CACHED)).toBe(2);
     expect([p.malloc(20000), p.malloc(20000)]).toEqual([b, a]);
   });
 });

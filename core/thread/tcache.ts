@@ -10,7 +10,7 @@ import { binChoose } from '../arena/bin.ts';
 import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
 import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
-import type { Extent } from '../extent/types.ts';
+import type { Extent, Region } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
@@ -18,6 +18,8 @@ import { indexToSize, NBINS } from '../sizes/sc.ts';
 import { CACHE_BIN, CACHED, LOW_WATER, REQUESTS, SLOTS, STACK_BASE } from './cache_bin.ts';
 import { decayTick } from './decay_tick.ts';
 import type { Tsd } from './tsd.ts';
+import type { Bytes, SizeClass } from '../units.ts';
+import type { UnitColumn } from '../columns.ts';
 
 /** sizeof(void *): a slot of a cache. */
 const SLOT_BYTES = 8;
@@ -37,7 +39,7 @@ export class TcacheInfo {
   /** Objects of all classes together. */
   readonly capacity: number;
   /** Bytes of a cache's memory (tcache_bin_alloc_size), which is aligned to a page. */
-  readonly bytes: number;
+  readonly bytes: Bytes;
   /** Items that a collection may pass by at first (tcache_gc_item_delay_compute). */
   readonly delayItems: Uint8Array = new Uint8Array(NBINS);
 
@@ -51,13 +53,13 @@ export class TcacheInfo {
     this.slots = Int32Array.from(ncachedMax);
     this.stackBase = new Int32Array(this.slots.length);
     let capacity = 0;
-    for (let szind = 0; szind < classes; szind++) {
+    for (let szind = 0 as SizeClass; szind < classes; szind++) {
       this.stackBase[szind] = capacity;
       capacity += this.slots[szind];
     }
     this.capacity = capacity;
-    this.bytes = SLOT_BYTES * (SPARE_SLOTS + capacity);
-    for (let szind = 0; szind < NBINS; szind++) {
+    this.bytes = (SLOT_BYTES * (SPARE_SLOTS + capacity)) as Bytes;
+    for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
       this.delayItems[szind] = Math.min(DELAY_ITEMS_MAX, Math.floor(gcDelayBytes / indexToSize[szind]));
     }
   }
@@ -74,11 +76,11 @@ export class Tcache {
   readonly #words: Uint32Array;
   #arena: Arena | null = null;
   /** The region that stands for the cache's memory, an internal allocation of arena 0. */
-  readonly region: number;
+  readonly region: Region;
   /** SizeClass * CACHE_BIN + field (cache_bin.ts) -> value. */
   readonly bins: Int32Array;
   /** Regions that are free here, class after class: see STACK_BASE. */
-  readonly stack: Uint32Array;
+  readonly stack: UnitColumn<Uint32Array, Region>;
   /** Small SizeClass -> a fill takes slots >> lgFillDiv objects (lg_fill_div). */
   readonly lgFillDiv: Uint8Array;
   /** Small SizeClass -> 1 if the class was filled since a collection last looked at it (bin_refilled). */
@@ -86,7 +88,7 @@ export class Tcache {
   /** Small SizeClass -> objects that collections may still pass by (bin_flush_delay_items). */
   readonly delayItems: Uint8Array;
 
-  constructor(memory: ModelMemory, info: TcacheInfo, region: number) {
+  constructor(memory: ModelMemory, info: TcacheInfo, region: Region) {
     this.region = region;
     const words = Math.max(NBINS, info.classes) * CACHE_BIN;
     const bins = TCACHE_BYTES;
@@ -99,10 +101,10 @@ export class Tcache {
     this.#words = new Uint32Array(memory.buffer, this.place, TCACHE_BYTES / 4);
     this.#words.set([bins, stack, lgFillDiv, refilled, delayItems].map((offset) => this.place + offset));
     this.bins = new Int32Array(memory.buffer, this.place + bins, words);
-    this.stack = new Uint32Array(memory.buffer, this.place + stack, info.capacity);
+    this.stack = new Uint32Array(memory.buffer, this.place + stack, info.capacity) as UnitColumn<Uint32Array, Region>;
     this.lgFillDiv = new Uint8Array(memory.buffer, this.place + lgFillDiv, NBINS).fill(1);
     this.refilled = new Uint8Array(memory.buffer, this.place + refilled, NBINS);
-    for (let szind = 0; szind < info.classes; szind++) {
+    for (let szind = 0 as SizeClass; szind < info.classes; szind++) {
       this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
       this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
     }
@@ -145,7 +147,7 @@ export function tcacheDissociate(heap: Heap, tsd: Tsd, tcache: Tcache): void {
 /** tcache_stats_merge: books the requests of every class in an arena. A large class counts a flush each time. */
 export function tcacheStatsMerge(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena): void {
   const { bins } = tcache;
-  for (let szind = 0; szind < heap.tcacheInfo.classes; szind++) {
+  for (let szind = 0 as SizeClass; szind < heap.tcacheInfo.classes; szind++) {
     const requests = bins[szind * CACHE_BIN + REQUESTS];
     if (szind < NBINS) {
       const bin = binChoose(heap, tsd, szind);
@@ -160,18 +162,18 @@ export function tcacheStatsMerge(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Ar
 }
 
 /** tcache_alloc_small_hard: fills an empty class from `arena` and takes the top object; -1 if out of memory. */
-export function tcacheFill(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena, szind: number): number {
+export function tcacheFill(heap: Heap, tsd: Tsd, tcache: Tcache, arena: Arena, szind: SizeClass): Region {
   return heap.memory.code.tcacheFill(tsd.place, tcache.place, arena.place, szind);
 }
 
 /** tcache_bin_flush_bottom: gives the oldest objects of a class back to their arenas, until `remaining` are left. */
-export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
+export function tcacheFlush(heap: Heap, tsd: Tsd, tcache: Tcache, szind: SizeClass, remaining: number): void {
   if (szind < NBINS) heap.memory.code.tcacheFlush(tsd.place, tcache.place, szind, remaining);
   else flushLarge(heap, tsd, tcache, szind, remaining);
 }
 
 /** tcache_bin_flush_large: the same for a large class. */
-export function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, remaining: number): void {
+export function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: SizeClass, remaining: number): void {
   const { bins, stack } = tcache;
   const at = szind * CACHE_BIN;
   const cached = bins[at + CACHED];
@@ -183,7 +185,7 @@ export function flushLarge(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, 
 }
 
 /** Books a flush of a large class, and with it what the class has served since the last one. */
-function mergeRequests({ bins }: Tcache, { large }: Arena, szind: number): void {
+function mergeRequests({ bins }: Tcache, { large }: Arena, szind: SizeClass): void {
   const pending = szind * CACHE_BIN + REQUESTS;
   large.nflushes[szind - NBINS]++;
   large.nrequests[szind - NBINS] += bins[pending];
@@ -191,7 +193,7 @@ function mergeRequests({ bins }: Tcache, { large }: Arena, szind: number): void 
 }
 
 /** tcache_bin_flush_impl over stack[at .. at + count - 1], large objects, the youngest of them first; those entries are overwritten. */
-function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: number, count: number): void {
+function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: SizeClass, at: number, count: number): void {
   const { edata, mutexes } = heap;
   const { stack } = tcache;
   const own = tcache.arena as Arena;
@@ -229,14 +231,14 @@ function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: number, at: n
 
 /** tcache_flush_cache: empties every class. */
 export function tcacheFlushAll(heap: Heap, tsd: Tsd, tcache: Tcache): void {
-  for (let szind = 0; szind < heap.tcacheInfo.classes; szind++) tcacheFlush(heap, tsd, tcache, szind, 0);
+  for (let szind = 0 as SizeClass; szind < heap.tcacheInfo.classes; szind++) tcacheFlush(heap, tsd, tcache, szind, 0);
 }
 
 /** Checks a thread cache: every object is a region of its class that its slab counts as taken. @throws Error naming what does not hold. */
 export function checkTcache(heap: Heap, tcache: Tcache): void {
   const { edata, tcacheInfo } = heap;
   const { bins, stack, lgFillDiv } = tcache;
-  for (let szind = 0; szind < tcacheInfo.classes; szind++) {
+  for (let szind = 0 as SizeClass; szind < tcacheInfo.classes; szind++) {
     const at = szind * CACHE_BIN;
     const cached = bins[at + CACHED];
     const slots = bins[at + SLOTS];

@@ -12,6 +12,7 @@ import { CACHELINE, PAGE } from '../sizes/sc.ts';
 import { tcacheDestroy } from './lifecycle.ts';
 import { Tcache, tcacheAssociate } from './tcache.ts';
 import type { Tsd } from './tsd.ts';
+import type { Bytes } from '../units.ts';
 
 /** Caches that can be in use together (MALLOCX_TCACHE_MAX + 1, jemalloc_internal_types.h). */
 const TCACHES = 4094;
@@ -70,7 +71,7 @@ export function tcachesCreate(heap: Heap, tsd: Tsd): number {
   }
   if (tcaches.available === NONE && tcaches.past === TCACHES) return -1;
   // tcache_create_explicit
-  const bytes = Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / POINTER_BYTES) * POINTER_BYTES;
+  const bytes = (Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / POINTER_BYTES) * POINTER_BYTES) as Bytes;
   const region = internalAlloc(heap, tsd, bytes, PAGE, heap.arenas[0] as Arena, true);
   if (region < 0) return -1;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);

@@ -11,6 +11,7 @@ import { NBINS } from '../sizes/sc.ts';
 import { NO_SHARD } from '../hpa/sec.ts';
 import type { Tcache } from './tcache.ts';
 import { DECAY_TICKS } from './ticker.ts';
+import type { ThreadIndex } from '../units.ts';
 
 /** How far a thread's tsd has come (tsd_state_*). */
 export const TsdState = {
@@ -55,8 +56,8 @@ export class Tsd {
   /** Its doubles, and its words. */
   readonly #clocks: Float64Array;
   readonly #words: Int32Array;
-  /** Number of the thread, 0 for the main thread. */
-  readonly index: number;
+  /** Number of the thread; below 0 for a background thread. */
+  readonly index: ThreadIndex;
   /** Address of the real tsd: the PRNG starts from it. */
   readonly seed: bigint;
   /** Stands for the tsd in mutex ownership; equal for equal seeds. */
@@ -80,7 +81,7 @@ export class Tsd {
   guardSmall = 0;
   guardLarge = 0;
 
-  constructor(memory: ModelMemory, index: number, seed: bigint, owner: number) {
+  constructor(memory: ModelMemory, index: ThreadIndex, seed: bigint, owner: number) {
     this.place = memory.take(TSD_BYTES);
     this.#clocks = new Float64Array(memory.buffer, this.place, INDEX / 2);
     this.#clocks[SAMPLE_EVENT] = Infinity;

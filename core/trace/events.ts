@@ -3,6 +3,8 @@
  * Invariant: rows 0..length-1 of every column are filled; a column that an operation does not use holds 0 (-1 in `stack`).
  * Row order is the order of execution: whoever fills a batch has already sorted it by time.
  */
+import type { UnitColumn } from '../columns.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../units.ts';
 
 /** What was called. The numbers are the values of the `op` column. */
 export const Op = {
@@ -40,20 +42,19 @@ export class EventBatch {
   length = 0;
   /** Op */
   readonly op: Uint8Array;
-  /** ThreadIndex */
-  readonly thread: Int32Array;
-  /** Nanoseconds since the trace's start_ts; the event's own number where the trace has no times. Never decreases. */
-  readonly time: Float64Array;
+  readonly thread: UnitColumn<Int32Array, ThreadIndex>;
+  /** Since the trace's start_ts; the event's own number where the trace has no times. Never decreases. */
+  readonly time: UnitColumn<Float64Array, Nanoseconds>;
   /** Address that the call gave (allocations; 0: it failed) or took (free, malloc_usable_size). */
   readonly ptr: Float64Array;
   /** Address that a realloc or reallocarray took; 0 for NULL. */
   readonly old: Float64Array;
-  /** Requested bytes; of one element for calloc and reallocarray. */
-  readonly size: Float64Array;
+  /** As requested; of one element for calloc and reallocarray. */
+  readonly size: UnitColumn<Float64Array, Bytes>;
   /** Element count (calloc, reallocarray) or alignment in bytes (the aligned forms). */
   readonly extra: Float64Array;
-  /** StackIndex, -1 for the empty backtrace. */
-  readonly stack: Int32Array;
+  /** Leaf first; NO_STACK for the empty backtrace. */
+  readonly stack: UnitColumn<Int32Array, StackIndex>;
   /**
    * Numbers of the addresses in `ptr` and in `old`, where the format gives them, else undefined. 0 is NULL. An address keeps its number from
    * an allocation there to its free, no two live blocks share one, and numbers stay below 1.25 times the most live blocks plus 2^17:
@@ -77,13 +78,13 @@ export class EventBatch {
     const memory = shared ?? new ArrayBuffer(capacity * EVENT_BYTES);
     const at = (bytesBefore: number) => start + capacity * bytesBefore;
     this.op = new Uint8Array(memory, at(48), capacity);
-    this.thread = new Int32Array(memory, at(40), capacity);
-    this.time = new Float64Array(memory, at(0), capacity);
+    this.thread = new Int32Array(memory, at(40), capacity) as UnitColumn<Int32Array, ThreadIndex>;
+    this.time = new Float64Array(memory, at(0), capacity) as UnitColumn<Float64Array, Nanoseconds>;
     this.ptr = new Float64Array(memory, at(8), capacity);
     this.old = new Float64Array(memory, at(16), capacity);
-    this.size = new Float64Array(memory, at(24), capacity);
+    this.size = new Float64Array(memory, at(24), capacity) as UnitColumn<Float64Array, Bytes>;
     this.extra = new Float64Array(memory, at(32), capacity);
-    this.stack = new Int32Array(memory, at(44), capacity);
-    if (shared === undefined) this.stack.fill(-1);
+    this.stack = new Int32Array(memory, at(44), capacity) as UnitColumn<Int32Array, StackIndex>;
+    if (shared === undefined) this.stack.fill(NO_STACK);
   }
 }

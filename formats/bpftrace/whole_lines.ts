@@ -7,7 +7,7 @@
  * stack belongs to it.
  */
 import { Op } from '../../core/trace/events.ts';
-import { NO_STACK } from '../../core/units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type ThreadIndex } from '../../core/units.ts';
 import { fourDigits, HEX, sevenDigits, twelveHex } from '../shared/cursor.ts';
 import { CLOSE, NEWLINE, SPACE, ZERO } from '../shared/letters.ts';
 import { TEXT_DOUBLES } from '../shared/text_rows.ts';
@@ -161,10 +161,10 @@ function takeStretch(
     const index = threadOf[head];
     records[index]++;
     op[row] = kind;
-    thread[row] = index;
-    times[row] = now;
+    thread[row] = index as ThreadIndex;
+    times[row] = now as Nanoseconds;
     ptr[row] = address;
-    sizes[row] = size;
+    sizes[row] = size as Bytes;
     if (now < before) inOrder = false;
     before = now;
     line = at;

@@ -7,7 +7,7 @@ import { EventBatch, Op } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
-import { NO_STACK } from '../../core/units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import { fixtureBytes } from '../../fixtures/tally.ts';
 import { readTrace, sniffFormat } from '../index.ts';
 import { ndjson } from '../ndjson/reader.ts';
@@ -33,13 +33,13 @@ function batchesOf(rows: readonly Row[], capacity = 4096): EventBatch[] {
     const batch = new EventBatch(part.length);
     part.forEach(([op, thread, time, ptr, old, size, extra, stack, cpu], at) => {
       batch.op[at] = op;
-      batch.thread[at] = thread;
-      batch.time[at] = time;
+      batch.thread[at] = thread as ThreadIndex;
+      batch.time[at] = time as Nanoseconds;
       batch.ptr[at] = ptr;
       batch.old[at] = old;
-      batch.size[at] = size;
+      batch.size[at] = size as Bytes;
       batch.extra[at] = extra;
-      batch.stack[at] = stack;
+      batch.stack[at] = stack as StackIndex;
       if (cpu >= 0) (batch.cpu ??= new Int16Array(batch.capacity).fill(-1))[at] = cpu;
     });
     batch.length = part.length;

@@ -6,6 +6,7 @@ import { Op } from '../../core/trace/events.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { HEX } from './hex.ts';
 import type { HeaptrackStacks } from './stacks.ts';
+import type { Bytes, Nanoseconds, StackIndex } from '../../core/units.ts';
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
@@ -72,8 +73,8 @@ export function addAllocation(calls: AddressedCalls, builder: BatchBuilder, time
     const row = batch.length - 1;
     batch.op[row] = Op.realloc;
     batch.old[row] = ptr;
-    batch.size[row] = size;
-    batch.stack[row] = stack;
+    batch.size[row] = size as Bytes;
+    batch.stack[row] = stack as StackIndex;
   } else append(builder, Op.malloc, time, ptr, size, stack);
   calls.freed = NaN;
 }
@@ -89,11 +90,11 @@ function append(builder: BatchBuilder, op: Op, time: number, ptr: number, size: 
   if (batch.length === batch.capacity) builder.flush();
   const row = batch.length++;
   batch.op[row] = op;
-  batch.time[row] = time;
+  batch.time[row] = time as Nanoseconds;
   batch.ptr[row] = ptr;
   batch.old[row] = 0;
-  batch.size[row] = size;
-  batch.stack[row] = stack;
+  batch.size[row] = size as Bytes;
+  batch.stack[row] = stack as StackIndex;
 }
 
 /** The end of the hex number at `start`; -1 if there is none, or it has too many digits. */

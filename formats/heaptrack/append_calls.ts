@@ -10,7 +10,7 @@
  */
 import { grown } from '../../core/columns.ts';
 import { Op } from '../../core/trace/events.ts';
-import { NO_STACK } from '../../core/units.ts';
+import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { LIVE, SIZES, STACK, WORDS } from './info_row.ts';
 import { AllocationInfos } from './infos.ts';
@@ -86,8 +86,8 @@ export class AppendedInfos extends AllocationInfos {
           oldObject[last] = object[last];
           ptr[last] = BEFORE_FIRST_ADDRESS + block * ADDRESS_STEP;
           object[last] = block;
-          size[last] = sizes[info * SIZES];
-          stack[last] = words[place + STACK];
+          size[last] = sizes[info * SIZES] as Bytes;
+          stack[last] = words[place + STACK] as StackIndex;
           freed = false;
           continue;
         }
@@ -98,19 +98,19 @@ export class AppendedInfos extends AllocationInfos {
         builder.flush();
         row = 0;
       }
-      times[row] = time;
+      times[row] = time as Nanoseconds;
       ptr[row] = BEFORE_FIRST_ADDRESS + block * ADDRESS_STEP;
       object[row] = block;
       old[row] = 0;
       oldObject[row] = 0;
       if (frees) {
         op[row] = free;
-        size[row] = 0;
+        size[row] = 0 as Bytes;
         stack[row] = NO_STACK;
       } else {
         op[row] = malloc;
-        size[row] = sizes[info * SIZES];
-        stack[row] = words[place + STACK];
+        size[row] = sizes[info * SIZES] as Bytes;
+        stack[row] = words[place + STACK] as StackIndex;
       }
       row++;
     }

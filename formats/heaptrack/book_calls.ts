@@ -7,7 +7,7 @@
  * Of a recording with hundreds of thousands of infos each call waits for memory. An info whose stack no other one has is a context of its own: its calls are
  * counted in its row alone, and booked in the ledger at the end. Peaks are exact so: what lives is a multiple of one size.
  */
-import { grown } from '../../core/columns.ts';
+import { grown, type RowColumn } from '../../core/columns.ts';
 import {
   ALLOC_BYTES,
   ALLOC_OBJECTS,
@@ -23,6 +23,7 @@ import type { StackTable } from '../../core/trace/stacks.ts';
 import type { Accounts } from '../format.ts';
 import { FIRST, LAST, LIVE, OBJECTS, PEAK, PEAK_AT, SIZES, WORDS } from './account_row.ts';
 import { AllocationInfos } from './infos.ts';
+import type { StackIndex } from '../../core/units.ts';
 
 /** Words of as many rows as a processor keeps near: where there are more, they are fetched ahead. */
 const CACHED_WORDS = 1 << 17;
@@ -41,7 +42,7 @@ export class BookedInfos extends AllocationInfos {
   #sizes: Float64Array<ArrayBuffer> = new Float64Array(1024 * SIZES);
   #words: Int32Array<ArrayBuffer> = new Int32Array(this.#sizes.buffer);
   /** Info -> StackIndex, and how many of its blocks the very next call freed. */
-  #stacks = new Int32Array(1024);
+  #stacks = new Int32Array(1024) as RowColumn<StackIndex>;
   #temporary = new Int32Array(1024);
   /** StackIndex + 1 -> the info + 1 that alone has it, NONE or SEVERAL. */
   #owners = new Int32Array(1024);
@@ -74,7 +75,7 @@ export class BookedInfos extends AllocationInfos {
     const words = this.#words;
     const place = info * WORDS;
     this.#sizes[info * SIZES] = size;
-    this.#stacks[info] = stack;
+    this.#stacks[info] = stack as StackIndex;
     words[place + LIVE] = reallocates ? 1 : 0;
     words[place + PEAK] = words[place + LIVE];
     if (stack + 1 >= this.#owners.length) this.#owners = grown(this.#owners, stack + 2);

@@ -10,6 +10,7 @@ import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { fourDigits, HEX, twelveHex } from '../shared/cursor.ts';
 import { CLOSE, EQUALS, GREATER, LESS, LOWER_X, NEWLINE, SPACE, ZERO } from '../shared/letters.ts';
 import type { LinePrefix } from './line_prefix.ts';
+import type { Bytes, Nanoseconds, StackIndex, ThreadIndex } from '../../core/units.ts';
 
 /** Names kept: those of malloc and free in the libraries that called them last. */
 const MOST_NAMES = 12;
@@ -155,13 +156,13 @@ export function runCallLane(
     }
     lastTime = time;
     op[row] = frees ? free : malloc;
-    threads[row] = thread;
-    times[row] = time;
+    threads[row] = thread as ThreadIndex;
+    times[row] = time as Nanoseconds;
     ptr[row] = address;
     old[row] = 0;
-    sizes[row] = size;
+    sizes[row] = size as Bytes;
     extra[row] = 0;
-    stack[row] = stacks[name];
+    stack[row] = stacks[name] as StackIndex;
     row++;
     line = at + 1;
   }

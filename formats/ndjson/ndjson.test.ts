@@ -7,6 +7,7 @@ import { withOtherBytes } from '../../fixtures/properties.ts';
 import { EventLine } from './event_line.ts';
 import { ndjson } from './reader.ts';
 import { NdjsonWriter } from './writer.ts';
+import type { Bytes, Nanoseconds, ThreadIndex } from '../../core/units.ts';
 
 interface Row {
   op: string;
@@ -519,10 +520,10 @@ describe('properties', () => {
             batch.op[row] = op;
             batch.thread[row] = trace.threads.intern(event.tid);
             trace.threads.names[batch.thread[row]] = `thread ${event.tid} "é"`;
-            batch.time[row] = time;
+            batch.time[row] = time as Nanoseconds;
             batch.ptr[row] = event.ptr;
             batch.old[row] = op === Op.realloc || op === Op.reallocarray ? event.old : 0;
-            batch.size[row] = op < Op.free ? event.size : 0;
+            batch.size[row] = (op < Op.free ? event.size : 0) as Bytes;
             batch.extra[row] = op === Op.calloc || (op >= Op.reallocarray && op <= Op.memalign) ? event.extra : 0;
             batch.stack[row] = ids[event.stack] ?? -1;
             if (event.cpu >= 0) (batch.cpu ??= new Int16Array(batch.capacity).fill(-1))[row] = event.cpu;
@@ -551,8 +552,8 @@ describe('what a recording says late', () => {
     const batch = new EventBatch(rows.length);
     rows.forEach(([op, thread, time, ptr], row) => {
       batch.op[row] = op;
-      batch.thread[row] = thread;
-      batch.time[row] = time;
+      batch.thread[row] = thread as ThreadIndex;
+      batch.time[row] = time as Nanoseconds;
       batch.ptr[row] = ptr;
     });
     batch.length = rows.length;

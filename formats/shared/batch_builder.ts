@@ -6,6 +6,7 @@ import type { EventBatch, Op } from '../../core/trace/events.ts';
 import type { BatchSink } from '../format.ts';
 import { cpusOf, emptyBatch } from './lane_batch.ts';
 import type { LaneMemory } from './lane_memory.ts';
+import type { Bytes, Nanoseconds, StackIndex, ThreadIndex } from '../../core/units.ts';
 
 /** Builder of batches for a sink. */
 export class BatchBuilder {
@@ -44,13 +45,13 @@ export class BatchBuilder {
     }
     this.lastTime = time;
     batch.op[row] = op;
-    batch.thread[row] = thread;
-    batch.time[row] = time;
+    batch.thread[row] = thread as ThreadIndex;
+    batch.time[row] = time as Nanoseconds;
     batch.ptr[row] = ptr;
     batch.old[row] = old;
-    batch.size[row] = size;
+    batch.size[row] = size as Bytes;
     batch.extra[row] = extra;
-    batch.stack[row] = stack;
+    batch.stack[row] = stack as StackIndex;
     batch.length = row + 1;
     if (batch.length === batch.capacity) this.flush();
   }

@@ -7,6 +7,7 @@
 import { BATCH_EVENTS, type EventBatch } from '../../core/trace/events.ts';
 import { cpusOf, emptyBatch } from './lane_batch.ts';
 import type { LaneMemory } from './lane_memory.ts';
+import type { Bytes, Nanoseconds, StackIndex, ThreadIndex } from '../../core/units.ts';
 
 /**
  * Takes the first `count` rows of `rows`, the next records in order of time; those behind them will follow. The rows before `known` were
@@ -48,13 +49,13 @@ export class Reorder {
     const rows = this.room();
     const row = rows.length;
     rows.op[row] = op;
-    rows.thread[row] = thread;
-    rows.time[row] = time;
+    rows.thread[row] = thread as ThreadIndex;
+    rows.time[row] = time as Nanoseconds;
     rows.ptr[row] = ptr;
     rows.old[row] = old;
-    rows.size[row] = size;
+    rows.size[row] = size as Bytes;
     rows.extra[row] = extra;
-    rows.stack[row] = stack;
+    rows.stack[row] = stack as StackIndex;
     if (cpu >= 0) cpusOf(rows, this.#memory);
     if (rows.cpu !== undefined) rows.cpu[row] = cpu;
     this.filled(row + 1, row === 0 || time >= rows.time[row - 1]);

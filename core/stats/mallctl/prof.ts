@@ -6,6 +6,7 @@ import { NBINS, QUANTUM } from '../../sizes/sc.ts';
 import { NLEXTENTS } from '../ctl_stats.ts';
 import { fail, leaf, named } from '../ctl_tree.ts';
 import { boolOf, get, index, type Leaf, type Node, sizeOf, stringOf } from './leaf.ts';
+import type { SizeClass } from '../../units.ts';
 
 /** Bytes for the name of a dump (prof_types.h: PATH_MAX and a NUL). */
 const PROF_DUMP_FILENAME_LEN = 4097;
@@ -37,7 +38,7 @@ function profClassStats(kind: 'bins' | 'lextents'): Node {
     get(({ heap }, mib) => {
       const stats = heap.prof?.stats;
       if (stats === undefined || stats === null) fail('ENOENT');
-      const { requested, count: objects } = stats[which](first + mib[3]);
+      const { requested, count: objects } = stats[which]((first + mib[3]) as SizeClass);
       return { requested, count: objects };
     });
   return index(

@@ -8,6 +8,7 @@ import { MUTEX_COLUMNS, MUTEX_TITLES, mutexCells, mutexJson } from './mutexes.ts
 import { CtlCost, type Print, type ProfStatsRead } from './print.ts';
 import { PROF_COLUMNS, profStatsJson } from './prof_columns.ts';
 import { GAP_LINE, makeTable, ratePerSecond, type Table } from './table.ts';
+import type { SizeClass } from '../../units.ts';
 
 /** Counters of a class that are read if it is printed; nslabs, which tells whether it is, has been read before. */
 const READ_OF_BIN = 9;
@@ -56,7 +57,7 @@ export function printBins(print: Print, arena: ArenaStats, prof: ProfStatsRead |
   emitter.jsonArrayBegin('bins');
   cost.ctl += CtlCost.CTL_LEAF_PREPARE + NBINS * CtlCost.CTL_LEAF;
   let inGap = false;
-  for (let j = 0; j < NBINS; j++) {
+  for (let j = 0 as SizeClass; j < NBINS; j++) {
     const profCells = prof?.(j) ?? [];
     const wasInGap = inGap;
     inGap = bins.nslabs[j] === 0 && (prof === null || Number(profCells[3]) === 0);

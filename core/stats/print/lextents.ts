@@ -7,6 +7,7 @@ import { type ArenaStats, NLEXTENTS } from '../ctl_stats.ts';
 import { CtlCost, type Print, type ProfStatsRead } from './print.ts';
 import { PROF_COLUMNS, profStatsJson } from './prof_columns.ts';
 import { GAP_LINE, makeTable, ratePerSecond } from './table.ts';
+import type { SizeClass } from '../../units.ts';
 
 /** Counters of a class. */
 const READ_OF_LEXTENT = 4;
@@ -37,7 +38,7 @@ export function printLextents({ emitter, cost }: Print, arena: ArenaStats, prof:
     const wasInGap = inGap;
     inGap = lextents.nrequests[j] === 0;
     if (wasInGap && !inGap) emitter.table(GAP_LINE);
-    const profCells = prof?.(NBINS + j) ?? [];
+    const profCells = prof?.((NBINS + j) as SizeClass) ?? [];
     emitter.jsonObjectBegin();
     profStatsJson(emitter, profCells);
     emitter.jsonKv('curlextents', lextents.curlextents[j]);

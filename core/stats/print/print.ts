@@ -4,12 +4,13 @@
  */
 import type { BootConf } from '../../conf/boot.ts';
 import type { Emitter, EmitValue } from '../emitter.ts';
+import type { SizeClass } from '../../units.ts';
 
 /**
  * The sums over sampled objects of a size class, bins first and then large classes (prof.stats.*): requested bytes and count of those alive,
  * the same of all there ever were. Each call takes the lock of these sums twice.
  */
-export type ProfStatsRead = (index: number) => ProfStatsCells;
+export type ProfStatsRead = (szind: SizeClass) => ProfStatsCells;
 export type ProfStatsCells = readonly [liveRequested: EmitValue, liveCount: EmitValue, accumRequested: EmitValue, accumCount: EmitValue];
 
 /** What a print reads live, not from the last refresh. */
