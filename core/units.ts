@@ -6,8 +6,6 @@ declare const unit: unique symbol;
 
 /** A size in bytes. Exact below 2^53; larger sizes are rounded up to the next double, which never crosses a size class downwards. */
 export type Bytes = number & { readonly [unit]: 'bytes' };
-/** A number of pages of 4 KiB. */
-export type Pages = number & { readonly [unit]: 'pages' };
 /** A size class, small or large: 0 for 8 bytes (szind_t). */
 export type SizeClass = number & { readonly [unit]: 'size class' };
 /** A virtual address, exact below 2^53. */

@@ -6,7 +6,7 @@
  */
 
 import type { UnitColumn } from '../columns.ts';
-import type { Bytes, Pages, SizeClass } from '../units.ts';
+import type { Bytes, SizeClass } from '../units.ts';
 
 /** LG_PAGE and PAGE, HUGEPAGE, of pages.h, as Debian builds them. Bytes. */
 export const LG_PAGE = 12;
@@ -44,7 +44,7 @@ const NO_CLASS = 0 as Bytes;
 /** Index of LARGE_MINCLASS. */
 export const LARGE_MIN_INDEX = 36 as SizeClass;
 /** Pad that large extents carry for the cache-oblivious offset (sz_large_pad), in pages. */
-export const LARGE_PAD_PAGES = 1 as Pages;
+export const LARGE_PAD_PAGES = 1;
 
 /** Where a size passes what shifts of 32 bits can do: it is brought down by so many doublings at a time. */
 const SHIFTABLE = 2 ** 30;
