@@ -124,7 +124,7 @@ export interface Sampling {
 export interface Profile {
   /** `heap`: memory the program asked for; `growth`: memory the allocator asked the system for; `other`: no memory, only `measures`. */
   readonly kind: 'heap' | 'growth' | 'other';
-  /** What was read: "replay", "heap_v2", "heap profile", "pprof", "collapsed". */
+  /** What was read: "replay" for a trace, else a format, "heap_v2", "pprof", "Memcheck". */
   readonly source: string;
   readonly stacks: StackTable;
   /** All threads together. */

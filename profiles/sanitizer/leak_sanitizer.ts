@@ -13,29 +13,25 @@
  * What the format cannot say: blocks that can still be reached, and what was freed.
  */
 import { InputError } from '../../core/trace/input_error.ts';
-import { StackTable } from '../../core/trace/stacks.ts';
-import { type Profile, SampleTable } from '../profile.ts';
-import { ValgrindStacks } from '../valgrind/frames.ts';
+import { type LeakRecord, otherProcessesNote, profileFromLeakRecords } from '../leak_records.ts';
+import type { Profile } from '../profile.ts';
 
-interface Leak {
+interface Leak extends LeakRecord {
   readonly isDirect: boolean;
-  readonly objects: number;
-  readonly bytes: number;
-  /** Frames as Valgrind writes them, leaf first. */
   readonly frames: string[];
 }
 
 interface Report {
   readonly pid: number;
   readonly leaks: Leak[];
-  /** What the summary says; undefined if the report breaks off before it. */
-  total: { readonly bytes: number; readonly objects: number } | undefined;
+  /** Bytes that the summary says; undefined if the report breaks off before it. */
+  total: number | undefined;
 }
 
 const HEADING = /^==(\d{1,10})==ERROR: LeakSanitizer: detected memory leaks$/;
 const LEAK = /^(Direct|Indirect) leak of (\d{1,16}) byte\(s\) in (\d{1,16}) object\(s\) allocated from:$/;
 const FRAME = /^ +#\d+ (0x[0-9a-f]{1,16})(?: in)? (.*)$/;
-const SUMMARY = /^SUMMARY: \w+: (\d{1,16}) byte\(s\) leaked in (\d{1,16}) allocation\(s\)\.$/;
+const SUMMARY = /^SUMMARY: \w+: (\d{1,16}) byte\(s\) leaked in \d{1,16} allocation\(s\)\.$/;
 /** Behind a function: the file of the code. */
 const MODULE = /^(.*?) ?\((\/[^()]*|[^()\s]+)(\+0x[0-9a-f]+)\)(?: \(BuildId: [0-9a-f]*\))?$/;
 /** Behind a source: line, and column. */
@@ -59,39 +55,17 @@ export function readLeakSanitizer(bytes: Uint8Array, name: string): Profile {
   const first = reports.find(({ leaks }) => leaks.length > 0);
   if (first === undefined) throw new InputError(name, 'is LeakSanitizer’s output without a leak');
   const { pid, leaks, total } = reports.findLast((report) => report.pid === first.pid && report.leaks.length > 0) ?? first;
-  const stacks = new StackTable();
-  const samples = new SampleTable(leaks.length);
-  const interned = new ValgrindStacks(stacks);
-  let listed = 0;
-  let direct = 0;
-  for (const { isDirect, objects, bytes: size, frames } of leaks) {
-    samples.add(interned.intern(frames), objects, size, 0, 0);
-    listed += size;
-    if (isDirect) direct += size;
-  }
+  const listed = sumOf(leaks);
+  const direct = sumOf(leaks.filter(({ isDirect }) => isDirect));
   const warnings = [`${direct} bytes have leaked themselves (direct), ${listed - direct} are held by those alone (indirect)`];
   if (total === undefined) warnings.push('the report breaks off: leaks are missing');
-  else if (total.bytes > listed)
-    warnings.push(`${total.bytes - listed} of ${total.bytes} bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)`);
+  else if (total > listed) warnings.push(`${total - listed} of ${total} bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)`);
   const others = new Set(reports.flatMap((report) => (report.pid === pid || report.leaks.length === 0 ? [] : [report.pid]))).size;
-  if (others > 0)
-    warnings.push(
-      `process ${pid} alone is shown; ${others} more ${others === 1 ? 'has' : 'have'} leaks (LSAN_OPTIONS=log_path=FILE makes a file for each)`,
-    );
-  return {
-    kind: 'heap',
-    source: 'LeakSanitizer',
-    stacks,
-    samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
-    accumulated: false,
-    requested: true,
-    symbolized: true,
-    warnings,
-    ...(total === undefined ? { damaged: true } : {}),
-  };
+  warnings.push(...otherProcessesNote(pid, others, 'leaks', 'LSAN_OPTIONS=log_path=FILE makes a file for each'));
+  return profileFromLeakRecords('LeakSanitizer', leaks, warnings, total === undefined);
 }
+
+const sumOf = (leaks: readonly Leak[]) => leaks.reduce((sum, { bytes }) => sum + bytes, 0);
 
 function readReports(text: string): Report[] {
   const reports: Report[] = [];
@@ -113,7 +87,7 @@ function readReports(text: string): Report[] {
       report.leaks.push(leak);
     }
     const summary = SUMMARY.exec(line);
-    if (summary !== null) report.total = { bytes: Number(summary[1]), objects: Number(summary[2]) };
+    if (summary !== null) report.total = Number(summary[1]);
   }
   return reports;
 }

@@ -13,30 +13,26 @@
  * What the format cannot say: what was freed, and records of kinds that were not asked for (--show-leak-kinds) or are suppressed.
  */
 import { InputError } from '../../core/trace/input_error.ts';
-import { StackTable } from '../../core/trace/stacks.ts';
-import { type Profile, SampleTable } from '../profile.ts';
-import { ValgrindStacks } from './frames.ts';
+import { type LeakRecord, otherProcessesNote, profileFromLeakRecords } from '../leak_records.ts';
+import type { Profile } from '../profile.ts';
 
 /** Kinds of records as Memcheck calls them, worst first. */
 const KINDS = ['definitely lost', 'indirectly lost', 'possibly lost', 'still reachable'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** A record of one leak check. */
-interface LossRecord {
+interface LossRecord extends LeakRecord {
   readonly kind: Kind;
-  readonly objects: number;
-  readonly bytes: number;
   /** Its number in the check, from 1. */
   readonly number: number;
-  /** Frames as text, leaf first. */
   readonly frames: string[];
 }
 
 /** Leak records of a process. */
 interface Process {
   records: LossRecord[];
-  /** What the log says was in use at the exit. */
-  atExit: { readonly objects: number; readonly bytes: number } | undefined;
+  /** Bytes that the log says were in use at the exit. */
+  atExit: number | undefined;
 }
 
 /** `==PID== ` or, with --time-stamp=yes, `==00:00:00:01.546 PID== `, and what follows. */
@@ -46,7 +42,7 @@ const COUNT = '(\\d[\\d,]{0,24})(?: \\([+-][\\d,]+\\))?';
 const RECORD = new RegExp(
   `^${COUNT} (?:\\(${COUNT} direct, ${COUNT} indirect\\) )?bytes? in ${COUNT} blocks? (?:are|is) (${KINDS.join('|')}) in (?:\\w+ )?loss record (\\d[\\d,]*) of \\d[\\d,]*$`,
 );
-const AT_EXIT = /^ +in use at exit: (\d[\d,]*) bytes in (\d[\d,]*) blocks$/;
+const AT_EXIT = /^ +in use at exit: (\d[\d,]*) bytes in \d[\d,]* blocks$/;
 const FRAME = /^ +(?:at|by) (0x[0-9A-F]+: .*)$/;
 const XML = /<valgrindoutput>[\s\S]*<(?:protocol)?tool>memcheck</;
 
@@ -73,35 +69,16 @@ export function readMemcheck(bytes: Uint8Array, name: string): Profile {
   if (shown === undefined)
     throw new InputError(name, 'is Memcheck’s output without leak records', 'run it with --leak-check=full --show-leak-kinds=all');
   const [pid, { records, atExit }] = shown;
-  const stacks = new StackTable();
-  const samples = new SampleTable(records.length);
-  const interned = new ValgrindStacks(stacks);
-  for (const { objects, bytes: size, frames } of records) samples.add(interned.intern(frames), objects, size, 0, 0);
   const warnings = [kindsNote(records)];
-  const listed = sumOf(records);
-  if (atExit !== undefined && atExit.bytes > listed.bytes)
+  const listed = sumOf(records).bytes;
+  if (atExit !== undefined && atExit > listed)
     warnings.push(
-      `${atExit.bytes - listed.bytes} of ${atExit.bytes} bytes in use at the exit are in no leak record: --show-leak-kinds=all lists those that are not suppressed`,
+      `${atExit - listed} of ${atExit} bytes in use at the exit are in no leak record: --show-leak-kinds=all lists those that are not suppressed`,
     );
   const others = [...processes].filter(([other, process]) => other !== pid && process.records.length > 0).length;
-  if (others > 0)
-    warnings.push(
-      `process ${pid} alone is shown; ${others} more ${others === 1 ? 'has' : 'have'} leak records (--log-file=%p has a file for each)`,
-    );
+  warnings.push(...otherProcessesNote(pid, others, 'leak records', '--log-file=%p has a file for each'));
   if (damaged) warnings.push('the file breaks off: leak records are missing');
-  return {
-    kind: 'heap',
-    source: 'Memcheck',
-    stacks,
-    samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
-    accumulated: false,
-    requested: true,
-    symbolized: true,
-    warnings,
-    ...(damaged ? { damaged: true } : {}),
-  };
+  return profileFromLeakRecords('Memcheck', records, warnings, damaged);
 }
 
 function readLog(text: string): { processes: Map<number, Process>; damaged: boolean } {
@@ -130,7 +107,7 @@ function readLog(text: string): { processes: Map<number, Process>; damaged: bool
     else {
       open.delete(pid);
       const atExit = AT_EXIT.exec(said);
-      if (atExit !== null) process.atExit = { bytes: numberOf(atExit[1]), objects: numberOf(atExit[2]) };
+      if (atExit !== null) process.atExit = numberOf(atExit[1]);
     }
   }
   return { processes, damaged: last !== undefined };
