@@ -3,7 +3,7 @@
  */
 import type { ModelBytes, ReplaySummary } from '../core/replay/replay.ts';
 import type { SkipReason, Skipped, Trace } from '../core/trace/trace.ts';
-import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
+import { formatBytes, formatCount, formatCounted, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
 import { oneLine } from './failure.ts';
 
 /** What each reason means, after a count and a cross. */
@@ -43,14 +43,17 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
         .map(oneLine)
         .join(', '),
     ],
-    ['events', `${formatCount(summary.events)}: ${some(summary.allocations, 'allocation')}, ${some(summary.frees, 'free')}`],
+    [
+      'events',
+      `${formatCount(summary.events)}: ${formatCounted(summary.allocations, 'allocation')}, ${formatCounted(summary.frees, 'free')}`,
+    ],
     ['threads', formatCount(summary.threads)],
     ['time', timed === false ? 'not recorded' : formatNanoseconds(summary.duration_ns)],
     [
       'requested',
       `${formatBytes(summary.requested_bytes_total)} in all, ${formatBytes(summary.requested_bytes_peak)} at the peak${peakPlace(summary, timed !== false)}`,
     ],
-    ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${some(summary.objects_live, 'object')}`)],
+    ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${formatCounted(summary.objects_live, 'object')}`)],
     ['allocated', `${both('allocated')} (rounded up to size classes)`],
     ['active', `${both('active')} (pages with live objects)`],
     ['resident', both('resident')],
@@ -59,12 +62,10 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
   ];
   const lines = rows.map(([name, text]) => `${name.padEnd(14)}${text}`);
   if (model.out_of_memory > 0)
-    lines.push(`${'no memory'.padEnd(14)}${some(model.out_of_memory, 'allocation')} that the model had no memory for`);
+    lines.push(`${'no memory'.padEnd(14)}${formatCounted(model.out_of_memory, 'allocation')} that the model had no memory for`);
   if (summary.partial) lines.push(`${'partial'.padEnd(14)}${bold('not taken to its end')}`);
   return `${[...lines, ...skippedLines(summary.skipped)].join('\n')}\n`;
 }
-
-const some = (count: number, what: string) => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 
 function peakPlace({ peak_event, peak_time_ns }: ReplaySummary, timed: boolean): string {
   if (peak_event < 0) return '';

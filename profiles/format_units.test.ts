@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatCount, formatNanoseconds, formatShare } from './format_units.ts';
+import { formatBytes, formatCount, formatCounted, formatNanoseconds, formatShare } from './format_units.ts';
 
 test.each([
   [0, '0 B'],
@@ -31,6 +31,15 @@ test.each([
   [-1234, '-1,234'],
 ])('the count %d is %s', (count, text) => {
   expect(formatCount(count)).toBe(text);
+});
+
+test.each([
+  [0, '0 objects'],
+  [1, '1 object'],
+  [1.4, '1 object'],
+  [1234, '1,234 objects'],
+])('so many as %d are %s', (count, text) => {
+  expect(formatCounted(count, 'object')).toBe(text);
 });
 
 test.each([

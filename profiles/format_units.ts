@@ -1,6 +1,6 @@
 /**
  * Sizes, counts, shares and times for people: three significant digits, binary units, the same text on every machine.
- * Invariant: each function stands alone (no module-level names, no imports), because the flame graph page carries their source.
+ * Invariant: formatBytes, formatCount and formatShare stand alone (no module-level names, no imports), because the flame graph page carries their source.
  * Differs from jeprof, whose "MB" are 2^20 bytes: here they are named MiB.
  */
 
@@ -23,6 +23,11 @@ export function formatCount(count: number): string {
   return Math.round(count)
     .toFixed(0)
     .replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** So many of what a noun names: `1 object`, `1,234 objects`. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`;
 }
 
 /** A share of a whole, 0..1, as `53.1%`. What is not nothing and not all never reads as `0.0%` or `100.0%`. */

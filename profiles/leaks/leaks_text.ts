@@ -2,7 +2,7 @@
  * A leak report for people: a line of totals, then each context with its numbers and its stack, leaf first.
  * Invariant: no line is wider than asked, and none is cut where nothing is asked, and no name's control characters reach the terminal.
  */
-import { formatBytes, formatCount, formatNanoseconds, formatShare } from '../format_units.ts';
+import { formatBytes, formatCount, formatCounted, formatNanoseconds, formatShare } from '../format_units.ts';
 import { printable } from '../printable.ts';
 import type { PathFrame } from './shown_frames.ts';
 import type { LeakContext, LeakReport } from './leaks.ts';
@@ -42,7 +42,10 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
     const counted = countsObjects(report);
     lines.push(
       '',
-      truncate(`and ${some(others, 'smaller context')}: ${formatBytes(bytes)}${counted ? ` in ${some(objects, 'object')}` : ''}`, width),
+      truncate(
+        `and ${formatCounted(others, 'smaller context')}: ${formatBytes(bytes)}${counted ? ` in ${formatCounted(objects, 'object')}` : ''}`,
+        width,
+      ),
     );
   }
   return lines.join('\n') + '\n';
@@ -54,11 +57,11 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   if (ranked.length === 0)
     return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.', ...partial];
   const about = report.sampled ? 'about ' : '';
-  const objects = countsObjects(report) ? ` in ${some(totalObjects, 'object')}` : '';
+  const objects = countsObjects(report) ? ` in ${formatCounted(totalObjects, 'object')}` : '';
   const fate = report.moment === undefined ? 'never freed' : `in use ${report.moment}`;
   const lines = [
     style.bold +
-      truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${some(ranked.length, 'context')}`, width) +
+      truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${formatCounted(ranked.length, 'context')}`, width) +
       style.off,
   ];
   const notes = [];
@@ -96,7 +99,7 @@ function contextLines(
 ): string[] {
   const { bytes, objects, share, stack, times } = context;
   const size = `${String(rank).padStart(ranks)}. ${formatBytes(bytes)}`;
-  const numbers = `  ${formatShare(share)}${countsObjects(report) ? `  ${some(objects, 'object')}` : ''}`;
+  const numbers = `  ${formatShare(share)}${countsObjects(report) ? `  ${formatCounted(objects, 'object')}` : ''}`;
   let line = style.bold + size + style.off + numbers;
   let left = width - size.length - numbers.length;
   if (times !== undefined) {
@@ -109,7 +112,7 @@ function contextLines(
   const indent = ' '.repeat(ranks + 4);
   const lines = [line];
   for (const frame of stack.slice(0, frames)) lines.push(indent + frameText(frame, width - indent.length, style));
-  if (stack.length > frames) lines.push(indent + style.dim + `… ${some(stack.length - frames, 'caller')} more` + style.off);
+  if (stack.length > frames) lines.push(indent + style.dim + `… ${formatCounted(stack.length - frames, 'caller')} more` + style.off);
   if (stack.length === 0) lines.push(indent + style.dim + '(no backtrace)' + style.off);
   return lines;
 }
@@ -138,8 +141,4 @@ function frameText({ name, file, line, module, offset }: PathFrame, width: numbe
 function tail(path: string): string {
   const parts = path.split('/');
   return parts.length > 3 ? `…/${parts.slice(-2).join('/')}` : path;
-}
-
-function some(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`;
 }
