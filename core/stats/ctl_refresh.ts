@@ -11,7 +11,7 @@ import { ArenaMutex, GlobalMutex, lock, type MutexTable } from '../mutex.ts';
 import { CACHE_BIN, CACHED } from '../thread/cache_bin.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
 import { InputError } from '../trace/input_error.ts';
-import { ArenaStats, type CtlStats, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
+import { ArenaStats, type CtlStats, HPA_SHARD_COUNTERS, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
 import type { SizeClass } from '../units.ts';
 
 /** Takes mutex `m` and adds its counters to row `row`. */
@@ -119,7 +119,7 @@ function mergeHpa({ mutexes }: Heap, arena: Arena, out: ArenaStats): void {
   if (hpaShard === null || hpaSec === null) return;
   lock(mutexes, arena.mutexes + ArenaMutex.hpa_shard_grow);
   lock(mutexes, arena.mutexes + ArenaMutex.hpa_shard);
-  for (const name of ['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const) out.hpa_shard[name] = hpaShard[name];
+  for (const name of HPA_SHARD_COUNTERS) out.hpa_shard[name] = hpaShard[name];
   for (const name of HPA_SLAB_COUNTERS) out.hpa_shard.slabs[name].set(hpaShard.psset.stats[name]);
   for (let shard = 0; shard < hpaSec.nshards; shard++) {
     lock(mutexes, hpaSec.mutexes + shard);

@@ -75,6 +75,9 @@ export class KindStats {
   nflushes = 0;
 }
 
+/** The counts of KindStats, in the order in which they are declared and printed; `allocated` is bytes. */
+export const KIND_COUNTERS = ['nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'] as const;
+
 /** Small class -> counters. */
 export class BinStats {
   readonly nmalloc = new Float64Array(NBINS);
@@ -109,6 +112,9 @@ export class ExtentStats {
   readonly retained_bytes = new Float64Array(NPSIZES);
 }
 
+/** The columns of ExtentStats, in the order in which they are declared and printed. */
+export const EXTENT_COUNTERS = ['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'] as const;
+
 /** Counters of an arena's huge page shard; all 0 as long as hpa is off. */
 export class HpaShardStats {
   npurge_passes = 0;
@@ -117,6 +123,9 @@ export class HpaShardStats {
   ndehugifies = 0;
   readonly slabs = new HpaSlabStats();
 }
+
+/** The counters of HpaShardStats, in the order in which they are declared and printed. */
+export const HPA_SHARD_COUNTERS = ['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const;
 
 /** One arena's record, or the sum of several. Pages where a name begins with p, else bytes and counts. */
 export class ArenaStats {
@@ -234,7 +243,7 @@ export function mergeArenaStats(sum: ArenaStats, arena: ArenaStats, arenaIndex: 
   }
   for (const name of HISTORY_SUMS) sum[name] += arena[name];
   for (const kind of ['small', 'large'] as const) {
-    for (const name of ['nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'] as const) sum[kind][name] += arena[kind][name];
+    for (const name of KIND_COUNTERS) sum[kind][name] += arena[kind][name];
   }
   if (arenaIndex === 0) sum.uptime = arena.uptime;
   for (let m = 0; m < ARENA_MUTEXES; m++) sum.mutexes.merge(m, arena.mutexes, m);
@@ -243,9 +252,7 @@ export function mergeArenaStats(sum: ArenaStats, arena: ArenaStats, arenaIndex: 
   }
   for (let bin = 0; bin < NBINS; bin++) sum.bins.mutex.merge(bin, arena.bins.mutex, bin);
   for (const name of ['nmalloc', 'ndalloc', 'nrequests'] as const) addColumn(sum.lextents[name], arena.lextents[name]);
-  for (const name of ['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'] as const) {
-    addColumn(sum.extents[name], arena.extents[name]);
-  }
-  for (const name of ['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const) sum.hpa_shard[name] += arena.hpa_shard[name];
+  for (const name of EXTENT_COUNTERS) addColumn(sum.extents[name], arena.extents[name]);
+  for (const name of HPA_SHARD_COUNTERS) sum.hpa_shard[name] += arena.hpa_shard[name];
   for (const name of HPA_SLAB_COUNTERS) addColumn(sum.hpa_shard.slabs[name], arena.hpa_shard.slabs[name]);
 }

@@ -6,7 +6,15 @@
 import { HPA_EMPTY, HPA_FULL, HPA_SLAB_COUNTERS, PSSET_NPSIZES } from '../../hpa/psset.ts';
 import { ARENA_MUTEXES, ArenaMutex, GlobalMutex } from '../../mutex.ts';
 import { NBINS, NPSIZES } from '../../sizes/sc.ts';
-import { type ArenaStats, MUTEX_COUNTERS, type MutexStats, NLEXTENTS } from '../ctl_stats.ts';
+import {
+  type ArenaStats,
+  EXTENT_COUNTERS,
+  HPA_SHARD_COUNTERS,
+  KIND_COUNTERS,
+  MUTEX_COUNTERS,
+  type MutexStats,
+  NLEXTENTS,
+} from '../ctl_stats.ts';
 import { type CtlValue, fail, leaf, named } from '../ctl_tree.ts';
 import { hasStats, recordAt } from './record.ts';
 import { type Call, getLocked, index, type Leaf, type Node } from './leaf.ts';
@@ -28,7 +36,7 @@ function columns<K extends string>(names: readonly K[], select: (record: ArenaSt
 }
 
 function kind(name: 'small' | 'large'): Node {
-  const names = ['allocated', 'nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'] as const;
+  const names = ['allocated', ...KIND_COUNTERS] as const;
   return named(Object.fromEntries(names.map((counter) => [counter, stat((record) => record[name][counter])])));
 }
 
@@ -91,10 +99,7 @@ const arenaStats: Node = named({
     }),
   ),
   lextents: index((_, j) => j < NLEXTENTS, named(columns(['nmalloc', 'ndalloc', 'nrequests', 'curlextents'], (record) => record.lextents))),
-  extents: index(
-    (_, j) => j < NPSIZES,
-    named(columns(['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'], (record) => record.extents)),
-  ),
+  extents: index((_, j) => j < NPSIZES, named(columns(EXTENT_COUNTERS, (record) => record.extents))),
   mutexes: named(
     Object.fromEntries(
       Object.entries(ArenaMutex).map(([name, row]) => [
@@ -113,9 +118,7 @@ const arenaStats: Node = named({
       (_, j) => j < PSSET_NPSIZES,
       hpaSlabs((mib) => mib[5]),
     ),
-    ...Object.fromEntries(
-      (['npurge_passes', 'npurges', 'nhugifies', 'ndehugifies'] as const).map((name) => [name, stat((record) => record.hpa_shard[name])]),
-    ),
+    ...Object.fromEntries(HPA_SHARD_COUNTERS.map((name) => [name, stat((record) => record.hpa_shard[name])])),
   }),
 });
 

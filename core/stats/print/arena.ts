@@ -4,7 +4,7 @@
  */
 import { ArenaMutex } from '../../mutex.ts';
 import { PAGE } from '../../sizes/sc.ts';
-import { ARENAS_ALL, type ArenaStats, MUTEX_COUNTERS } from '../ctl_stats.ts';
+import { ARENAS_ALL, type ArenaStats, KIND_COUNTERS, MUTEX_COUNTERS } from '../ctl_stats.ts';
 import type { Column, Emitter } from '../emitter.ts';
 import { printBins } from './bins.ts';
 import { printExtents } from './extents.ts';
@@ -80,7 +80,6 @@ function printDecay(emitter: Emitter, arena: ArenaStats): void {
 }
 
 const COUNT_COLUMNS: readonly Column[] = [NAME_COLUMN, ...[16, 16, 10, 16, 10, 16, 10, 16, 10, 16, 10].map((width) => ({ width }))];
-const COUNTS = ['nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'] as const;
 
 function printCounts(emitter: Emitter, arena: ArenaStats): void {
   const { small, large, uptime } = arena;
@@ -104,11 +103,15 @@ function printCounts(emitter: Emitter, arena: ArenaStats): void {
   ] as const) {
     emitter.jsonObjectBegin(title);
     emitter.jsonKv('allocated', kind.allocated);
-    for (const name of COUNTS) emitter.jsonKv(name, kind[name]);
+    for (const name of KIND_COUNTERS) emitter.jsonKv(name, kind[name]);
     emitter.jsonObjectEnd();
-    emitter.row(COUNT_COLUMNS, [`${title}:`, kind.allocated, ...COUNTS.flatMap((name) => [kind[name], ratePerSecond(kind[name], uptime)])]);
+    emitter.row(COUNT_COLUMNS, [
+      `${title}:`,
+      kind.allocated,
+      ...KIND_COUNTERS.flatMap((name) => [kind[name], ratePerSecond(kind[name], uptime)]),
+    ]);
   }
-  const totals = COUNTS.map((name) => small[name] + large[name]);
+  const totals = KIND_COUNTERS.map((name) => small[name] + large[name]);
   emitter.row(COUNT_COLUMNS, [
     'total:',
     small.allocated + large.allocated,

@@ -3,12 +3,9 @@
  * Invariant: in text a class without free extents is left out; its reads are not.
  */
 import { NPSIZES, PAGE, pindToPages } from '../../sizes/sc.ts';
-import type { ArenaStats } from '../ctl_stats.ts';
+import { type ArenaStats, EXTENT_COUNTERS } from '../ctl_stats.ts';
 import { CtlCost, type Print } from './print.ts';
 import { GAP_LINE, makeTable } from './table.ts';
-
-/** Counters of a class. */
-const READ_OF_EXTENTS = 6;
 
 const EXTENTS_TABLE = makeTable(
   'extents:',
@@ -26,7 +23,7 @@ const EXTENTS_TABLE = makeTable(
 
 /** Prints them. */
 export function printExtents({ emitter, cost }: Print, arena: ArenaStats): void {
-  cost.ctl += CtlCost.CTL_LEAF_PREPARE + NPSIZES * READ_OF_EXTENTS * CtlCost.CTL_LEAF;
+  cost.ctl += CtlCost.CTL_LEAF_PREPARE + NPSIZES * EXTENT_COUNTERS.length * CtlCost.CTL_LEAF;
   const { ndirty, nmuzzy, nretained, dirty_bytes, muzzy_bytes, retained_bytes } = arena.extents;
   emitter.table('extents:');
   emitter.row(EXTENTS_TABLE.header, EXTENTS_TABLE.titles);
@@ -38,12 +35,7 @@ export function printExtents({ emitter, cost }: Print, arena: ArenaStats): void 
     inGap = total === 0;
     if (wasInGap && !inGap) emitter.table(GAP_LINE);
     emitter.jsonObjectBegin();
-    emitter.jsonKv('ndirty', ndirty[j]);
-    emitter.jsonKv('nmuzzy', nmuzzy[j]);
-    emitter.jsonKv('nretained', nretained[j]);
-    emitter.jsonKv('dirty_bytes', dirty_bytes[j]);
-    emitter.jsonKv('muzzy_bytes', muzzy_bytes[j]);
-    emitter.jsonKv('retained_bytes', retained_bytes[j]);
+    for (const name of EXTENT_COUNTERS) emitter.jsonKv(name, arena.extents[name][j]);
     emitter.jsonObjectEnd();
     if (inGap) continue;
     emitter.row(EXTENTS_TABLE.columns, [

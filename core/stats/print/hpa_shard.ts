@@ -5,13 +5,13 @@
  */
 import { HPA_EMPTY, HPA_FULL, HPA_SLAB_COUNTERS, type HpaSlabStats, PSSET_NPSIZES } from '../../hpa/psset.ts';
 import { HUGEPAGE, PAGE, pindToPages } from '../../sizes/sc.ts';
-import type { ArenaStats } from '../ctl_stats.ts';
+import { type ArenaStats, HPA_SHARD_COUNTERS } from '../ctl_stats.ts';
 import { decimal, type Emitter } from '../emitter.ts';
 import { CtlCost, type Print } from './print.ts';
 import { GAP_LINE, makeTable, ratePerSecond } from './table.ts';
 
-/** Names read one by one: four counters, the bytes of the small extent cache, and the counters of full and of empty slabs. */
-const READ_OF_SHARD: number = 4 + 1 + 2 * HPA_SLAB_COUNTERS.length;
+/** Names read one by one: the shard's counters, the bytes of the small extent cache, and the counters of full and of empty slabs. */
+const READ_OF_SHARD: number = HPA_SHARD_COUNTERS.length + 1 + 2 * HPA_SLAB_COUNTERS.length;
 
 const HPA_TABLE = makeTable(
   '',
@@ -44,10 +44,7 @@ export function printHpaShard({ emitter, cost }: Print, arena: ArenaStats): void
   }
   emitter.table('\n');
   emitter.jsonObjectBegin('hpa_shard');
-  emitter.jsonKv('npurge_passes', shard.npurge_passes);
-  emitter.jsonKv('npurges', shard.npurges);
-  emitter.jsonKv('nhugifies', shard.nhugifies);
-  emitter.jsonKv('ndehugifies', shard.ndehugifies);
+  for (const name of HPA_SHARD_COUNTERS) emitter.jsonKv(name, shard[name]);
   printHpaSlabs(emitter, 'full', slabs, HPA_FULL);
   printHpaSlabs(emitter, 'empty', slabs, HPA_EMPTY);
   emitter.table('\n');
