@@ -4,6 +4,8 @@
  * `SYS_name` (0.7.3) or `name@SYS` (0.7.91) a system call (-S).
  */
 
+import { isDigit } from './line_shape.ts';
+
 /** What a call does. */
 export const Kind = {
   other: 0,
@@ -93,6 +95,8 @@ export interface Call {
   readonly entered: boolean;
   /** True for pthread_create, whose thread is told from a forked child by it. */
   readonly createsThread: boolean;
+  /** True where the text begins with what the program printed without a newline. */
+  readonly printed: boolean;
 }
 
 /** Takes apart a name as it stands before its arguments. */
@@ -102,10 +106,29 @@ export function callNamed(text: string): Call {
   // A program may have any name; but `operator->` is no call from one.
   const usual =
     first > 0 && !/[\s(]|operator$/.test(text.slice(0, first)) ? called(text.slice(first + 2), text.slice(0, first)) : undefined;
-  if (last <= 0 || (usual !== undefined && (first === last || usual.kind !== Kind.other))) return usual ?? called(text, undefined);
+  if (last <= 0 || (usual !== undefined && (first === last || usual.kind !== Kind.other))) return usual ?? calledBare(text);
   // Before a function that is known here, a name with spaces, parentheses or arrows is a program's, too.
   const call = called(text.slice(last + 2), text.slice(0, last));
-  return call.kind !== Kind.other || call.createsThread ? call : (usual ?? called(text, undefined));
+  return call.kind !== Kind.other || call.createsThread ? call : (usual ?? calledBare(text));
+}
+
+/** A call whose caller is not named; of one that is known here, what no name can have before it is the program's output. */
+function calledBare(text: string): Call {
+  const call = called(text, undefined);
+  if (call.kind !== Kind.other) return call;
+  const at = text.lastIndexOf('@');
+  let start = at > 0 ? at : text.length;
+  while (start > 0 && isWordByte(text.charCodeAt(start - 1))) start--;
+  // `ns::free` and `x.free` are functions of their own.
+  if (/[:~$]$|\w\.$/.test(text.slice(Math.max(0, start - 2), start))) return call;
+  while (isDigit(text.charCodeAt(start))) start++;
+  if (start === 0) return call;
+  const behind = called(text.slice(start), undefined);
+  return behind.kind === Kind.other ? call : { ...behind, printed: true };
+}
+
+function isWordByte(letter: number): boolean {
+  return isDigit(letter) || letter === 0x5f || ((letter | 0x20) >= 0x61 && (letter | 0x20) <= 0x7a);
 }
 
 function called(text: string, caller: string | undefined): Call {
@@ -119,6 +142,7 @@ function called(text: string, caller: string | undefined): Call {
     caller,
     entered,
     createsThread: fn === 'pthread_create' && !isSystemCall,
+    printed: false,
   };
 }
 

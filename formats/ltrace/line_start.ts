@@ -1,14 +1,13 @@
 /**
  * What a line of ltrace begins with: `[pid ][time ][\[ip\] ]`, the time in one of four forms (-t, -tt, -ttt, -r).
  * Invariant: `prefix` is kept of lines with -ttt alone, whose whole seconds say all that lines which begin alike share.
+ * All lines of a recording have the same of these: what stands before them, and lines without them, are what the program printed.
  */
-import { ascii, ByteCursor, findWord, fourDigits, hasWord, isTime } from '../shared/cursor.ts';
+import { ByteCursor, fourDigits, hasWord, isTime } from '../shared/cursor.ts';
 import { CLOSE_BRACKET, COLON, DOT, SPACE, ZERO } from '../shared/letters.ts';
 import { LinePrefix } from './line_prefix.ts';
+import { Clock, isDigit, type LineShape, ownNamedPart, ownPart, PID } from './line_shape.ts';
 
-const PID = ascii('[pid ');
-const PID_END = ascii('] ');
-const NINE = 0x39;
 const BRACKET = 0x5b;
 /** A time below this many seconds is the difference to the line before (-r), for 1973 is long past. */
 const RELATIVE_BELOW = 1e8;
@@ -21,6 +20,10 @@ export class LineStart {
   tid = 0;
   /** True once a line began with `[pid N]`: all of ltrace's do then. */
   named = false;
+  /** The line has an id without brackets. */
+  numbered = false;
+  /** True once a call has shown how all lines begin. */
+  settled = false;
   /** True once a line had a time. */
   timed = false;
   /**
@@ -32,6 +35,9 @@ export class LineStart {
   /** Return address (-i), NaN if there is none. */
   ip = NaN;
   readonly #cursor = new ByteCursor();
+  #clock: Clock = Clock.none;
+  /** What all lines have, once a call has shown it; undefined before, and where they have ids. */
+  #shape: LineShape | undefined;
   #relative: boolean | undefined;
   #dayStart = 0;
   #lastClock = 0;
@@ -54,12 +60,28 @@ export class LineStart {
     return after + 7;
   }
 
+  /** The line read last is a call of the allocator's: it shows how all lines begin. */
+  settle(): void {
+    this.settled = true;
+    // Only a file of its own has ids without brackets.
+    if (!this.named && !this.numbered) this.#shape = { clock: this.#clock, ip: !Number.isNaN(this.ip) };
+  }
+
+  /** Where ltrace's part of a line begins: `start`, behind it where the program has printed without a newline, -1 if all is the program's. */
+  ownPart(bytes: Uint8Array, start: number, end: number): number {
+    if (this.named) return ownNamedPart(bytes, start, end);
+    return this.#shape === undefined ? start : ownPart(this.#shape, bytes, start, end);
+  }
+
   /** Takes any line's id and time; gives the position after them, -1 if they do not fit. */
   idAndTime(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     let pos = start;
     while (bytes[pos] === SPACE) pos++;
     let tid = 0;
     let first = bytes[pos];
+    const shape = this.#shape;
+    this.numbered = false;
+    this.#clock = Clock.none;
     if (first === BRACKET && hasWord(bytes, pos, end, PID)) {
       const cursor = this.#cursor;
       cursor.reset(bytes, pos + PID.length, end);
@@ -69,12 +91,13 @@ export class LineStart {
       pos = cursor.pos;
       while (bytes[pos] === SPACE) pos++;
       first = bytes[pos];
-    } else if (first >= ZERO && first <= NINE) {
+    } else if (isDigit(first) && shape === undefined) {
       let number = 0;
       let at = pos;
       for (let digit = first - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at] - ZERO) number = number * 10 + digit;
       if (bytes[at] === SPACE) {
         tid = number;
+        this.numbered = true;
         pos = at + 1;
         while (bytes[pos] === SPACE) pos++;
         first = bytes[pos];
@@ -83,7 +106,8 @@ export class LineStart {
     // An id is below 2^22; one that is not even a whole number is damage.
     if (!(tid < 0x80000000)) return -1;
     this.tid = tid;
-    return first >= ZERO && first <= NINE ? this.#time(bytes, view, start, pos, end) : pos;
+    // Where lines have no times, a number is what the program printed.
+    return isDigit(first) && shape?.clock !== Clock.none ? this.#time(bytes, view, start, pos, end) : pos;
   }
 
   /** Takes a return address, if one is next; gives the position of what follows, -1 if it does not fit. */
@@ -106,7 +130,7 @@ export class LineStart {
     let pos = start;
     let seconds = 0;
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) seconds = seconds * 10 + digit;
-    if (bytes[pos] === COLON) return this.#clock(bytes, pos, seconds);
+    if (bytes[pos] === COLON) return this.#timeOfDay(bytes, pos, seconds);
     if (bytes[pos] !== DOT || pos >= end) return -1;
     pos++;
     const from = pos;
@@ -120,6 +144,7 @@ export class LineStart {
       this.seconds = 0;
       this.nanos = 0;
     }
+    this.#clock = this.#relative ? Clock.relative : Clock.seconds;
     if (this.#relative) {
       this.nanos += micros * 1000;
       this.seconds += seconds;
@@ -136,13 +161,15 @@ export class LineStart {
   }
 
   /** The rest of a time of day, HH:MM:SS[.micros]. A day that ends goes on after 24:00. */
-  #clock(bytes: Uint8Array, colon: number, hours: number): number {
+  #timeOfDay(bytes: Uint8Array, colon: number, hours: number): number {
     const two = (at: number) => (bytes[at] - ZERO) * 10 + bytes[at + 1] - ZERO;
     const seconds = hours * 3600 + two(colon + 1) * 60 + two(colon + 4);
     if (bytes[colon + 3] !== COLON || !(seconds >= 0 && seconds <= 86400)) return -1;
     let pos = colon + 6;
     let micros = 0;
+    this.#clock = Clock.day;
     if (bytes[pos] === DOT) {
+      this.#clock = Clock.dayWithMicros;
       pos++;
       for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) micros = micros * 10 + digit;
     }
@@ -154,21 +181,4 @@ export class LineStart {
     this.nanos = micros * 1000;
     return pos + 1;
   }
-}
-
-/** True if `[pid N]` is the first on the line. */
-export function beginsWithPid(bytes: Uint8Array, start: number, end: number): boolean {
-  while (bytes[start] === SPACE) start++;
-  return hasWord(bytes, start, end, PID);
-}
-
-/** Position of the first `[pid N] ` behind `start`, -1 if there is none. */
-export function behindOutput(bytes: Uint8Array, start: number, end: number): number {
-  for (let at = findWord(bytes, start, end, PID); at >= 0; at = findWord(bytes, at + 1, end, PID)) {
-    const from = at + PID.length;
-    let pos = from;
-    while (pos < end && bytes[pos] >= ZERO && bytes[pos] <= NINE) pos++;
-    if (pos > from && hasWord(bytes, pos, end, PID_END)) return at;
-  }
-  return -1;
 }

@@ -796,13 +796,65 @@ describe('threads and processes', () => {
 
 describe('input that is not what it seems', () => {
   test('a change of format is noticed, single lines are counted', () => {
-    const line = 'p->malloc(8) = 0x1000\n';
+    const line = '7 p->malloc(8) = 0x1000\n';
     const other = 'neither here nor there\n';
     const mixed = read((line + other.repeat(31)).repeat(3) + line);
     expect([mixed.events, mixed.trace.skipped.unparsed]).toEqual([4, 93]);
     expect(() => read(line + other.repeat(40) + line)).toThrow(
       'trace:2: from here on 32 lines in a row are not ltrace: "neither here nor there"',
     );
+  });
+
+  test('without ids, the program may print between the lines as much as it likes', () => {
+    const { trace, events } = read(`p->malloc(8) = 0x1000\n${'neither here nor there\n'.repeat(1000)}p->free(0x1000) = <void>\n`);
+    expect([events, trace.skipped.unparsed]).toEqual([2, 1000]);
+  });
+
+  test.each([
+    ['-ttt', '1795361016.000001 ', '1795361016.000002 ', 1000],
+    ['-tt', '15:23:36.985917 ', '15:23:36.985918 ', 1000],
+    ['-t', '15:23:36 ', '15:23:37 ', 1e9],
+    ['-r', '  0.000000 ', '  0.000001 ', 2000],
+    ['-i', '[0x55c89e6de1e8] ', '[0x55c89e6de1e8] ', 1],
+    ['no option', '', '', 1],
+  ])('%s: what the program prints before a call is no id, time or name', (_, before, after, nanos) => {
+    for (const printed of ['7', '12 ', '50%', 'to (5%) ', '1795361016.838253 ', '12:00:01 ', 'malloc(5) = 0x1234 ', '...']) {
+      // Where nothing begins ltrace's lines, parentheses are those of a call.
+      if (before === '' && printed.includes('(')) continue;
+      const result = read(
+        [
+          `${before}malloc@libc.so.6(10) = 0x55c5e32a82a0`,
+          `${printed}${after}malloc@libc.so.6(20 <unfinished ...>`,
+          `${after}<... malloc resumed> ) = 0x55c5e32a82c0`,
+          `${printed}${after}free@libc.so.6(0x55c5e32a82a0) = <void>\n`,
+        ].join('\n'),
+      );
+      expect(calls(result)).toEqual(['malloc 0x55c5e32a82a0 0x0 10 0', 'malloc 0x55c5e32a82c0 0x0 20 0', 'free 0x55c5e32a82a0 0x0 0 0']);
+      expect({ ...result.trace.skipped }).toEqual({ program_output: 2 });
+      expect(Number(result.text[1].split(' ')[2])).toBe(nanos);
+    }
+  });
+
+  test('a line without the time, or the return address, that all lines have is the program’s', () => {
+    const result = read('15:23:36 p->malloc(10) = 0x55c5e32a82a0\nmalloc(5) = 0x55c5e32a82c0\n15:23:36 p->free(0x55c5e32a82a0) = <void>\n');
+    expect([result.events, result.trace.skipped.unparsed]).toEqual([2, 1]);
+  });
+
+  test('a caller behind what it printed is itself, and the second half of a call is known behind it', () => {
+    const result = read(
+      [
+        'p->malloc(10) = 0x55c5e32a82a0',
+        '50% p->free(0x55c5e32a82a0) = <void>',
+        '7p->free(0) = <void>',
+        'p->realloc(0, 5 <unfinished ...>',
+        '60%<... realloc resumed> ) = 0x55c5e32a82c0',
+        '70% ns::malloc(3) = 0x5',
+        'f.free(0x55c5e32a82c0) = 0\n',
+      ].join('\n'),
+    );
+    expect(result.events).toBe(4);
+    expect({ ...result.trace.skipped }).toEqual({ program_output: 3, other_call: 2 });
+    expect(result.trace.stacks.frames.frames.map(({ fn }) => fn)).toEqual(['p']);
   });
 
   test('calls behind what the program printed without a newline are taken, and what it printed is counted', () => {
@@ -877,7 +929,11 @@ describe('input that is not what it seems', () => {
     '__libc_start_main(0x401136, 1, 0x7ffc, 0 <unfinished ...>\nputs("hello")            = 6\n+++ exited (status 0) +++\n',
     'memcpy(0x7fff49e82ae0, "C.UTF-8\\0", 8)         = 0x7fff49e82ae0 <0.000114>\n',
     '27750 qsort(0x5000, 3, 8, 0x4000)                = <void>\n',
-  ])('is ltrace, though no allocation is near its beginning: %j', (text) => expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.5));
+    '27750 --- Called exec() ---\n27750 +++ exited (status 1) +++\n',
+    `${'p->malloc(8) = 0x1000\n'.repeat(4)}${'what the program prints\n'.repeat(100)}`,
+  ])('is ltrace, though no allocation is near its beginning: %j', (text) =>
+    expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThanOrEqual(0.5),
+  );
 
   test('is ltrace with line ends of another system', () => {
     const text = '1 1.000001 p->malloc(8) = 0x1000\r\n1 1.000002 p->free(0x1000) = <void>\r\n';

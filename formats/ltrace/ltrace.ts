@@ -30,7 +30,10 @@ const LINE =
  * functions of the C library that are no system calls tell it from strace's.
  */
 const OWN_WORDS =
-  /\) += (?:nil|<void>)(?: <|$)|(?:^|[ >])(?:__libc_start_main|setlocale|getenv|puts|f?printf|str(?:n?cmp|r?chr|n?len|n?cpy)|mem(?:cpy|move|set|cmp|chr))\(|->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)/;
+  /\) += (?:nil|<void>)(?: <|$)|(?:^|[ >])(?:__libc_start_main|setlocale|getenv|puts|f?printf|str(?:n?cmp|r?chr|n?len|n?cpy)|mem(?:cpy|move|set|cmp|chr))\(|->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)|--- Called exec\(\) ---|\+\+\+ exited \(status \d+\) \+\+\+/;
+
+/** So many lines of ltrace's make a recording of it, however much its program prints between them. */
+const ENOUGH_LINES = 4;
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
@@ -51,5 +54,6 @@ function sniff(head: Uint8Array): number {
     }
   }
   if (seen === 0 || !own) return 0;
-  return fits / seen >= 0.5 ? 0.5 + 0.45 * (fits / seen) : 0;
+  if (fits / seen >= 0.5) return 0.5 + 0.45 * (fits / seen);
+  return fits >= ENOUGH_LINES ? 0.5 : 0;
 }

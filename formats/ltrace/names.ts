@@ -13,6 +13,9 @@ const QUOTE = 0x22;
 const OPEN = 0x28;
 const MINUS = 0x2d;
 const CONST = ascii(' const');
+/** What a program's name mostly does not have. */
+const PRINTED_END = /[^\w.+-]/;
+const DIGIT = /\d/;
 /** Names that are tried before the table of all. */
 const RECENT_NAMES = 12;
 
@@ -26,6 +29,8 @@ export class Name {
   readonly caller: string | undefined;
   readonly entered: boolean;
   readonly createsThread: boolean;
+  /** True where what the program printed without a newline stands before it. */
+  readonly printed: boolean;
   /** True for words before a parenthesis that may be part of a program's name. */
   readonly spaced: boolean;
   /** Stack of a call that is known by this name alone. */
@@ -41,6 +46,7 @@ export class Name {
     this.caller = call.caller;
     this.entered = call.entered;
     this.createsThread = call.createsThread;
+    this.printed = call.printed;
     this.spaced = call.caller === undefined && bytes.includes(SPACE);
     this.stack = stack;
   }
@@ -55,6 +61,8 @@ export class Names {
   /** Row of the table -> what is known of the name. */
   readonly #facts: Name[] = [];
   readonly #recent: Name[] = [];
+  /** Programs and libraries that have called. */
+  readonly #callers = new Set<string>();
 
   constructor(stacks: CallStacks) {
     this.#stacks = stacks;
@@ -132,8 +140,21 @@ export class Names {
     const row = this.#table.intern(bytes, start, end);
     const found = this.#facts[row];
     if (found !== undefined) return found;
-    const call = callNamed(this.#table.text(row));
+    const call = this.#behindOutput(callNamed(this.#table.text(row)));
+    if (call.caller !== undefined) this.#callers.add(call.caller);
     return (this.#facts[row] = new Name(Uint8Array.from(bytes.subarray(start, end)), call, this.#stacks.ofCall(call)));
+  }
+
+  /** The call, without what stands before the name of a program that has called before: it was printed without a newline. */
+  #behindOutput(call: Call): Call {
+    const { caller } = call;
+    if (caller === undefined || this.#callers.has(caller)) return call;
+    let start = caller.length;
+    while (start > 0 && !PRINTED_END.test(caller[start - 1])) start--;
+    while (DIGIT.test(caller[start])) start++;
+    const known = caller.slice(start);
+    if (known !== caller && this.#callers.has(known)) return { ...call, caller: known, printed: true };
+    return call;
   }
 }
 

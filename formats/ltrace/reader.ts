@@ -14,14 +14,14 @@ import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { shownList } from '../shared/one_process.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
-import { Unparsed } from '../shared/unparsed.ts';
+import { LONGEST_RUN, Unparsed } from '../shared/unparsed.ts';
 import { Backtrace } from './backtrace.ts';
 import { CallEvents } from './call_events.ts';
 import { type LaneClock, LaneNames, runCallLane } from './call_lane.ts';
 import { CallStacks } from './call_stacks.ts';
 import { CallText, Ending, endingOfLine, NO_RETURN, UNFINISHED, UNSHOWN, VOID_RESULT } from './call_text.ts';
 import { callNamed, isAllocator, isDuplicate, isWrapper, Kind, LOWEST_ADDRESS, startsTask } from './functions.ts';
-import { beginsWithPid, behindOutput, LineStart } from './line_start.ts';
+import { LineStart } from './line_start.ts';
 import { type Name, Names } from './names.ts';
 import { type OpenCall, OpenCalls } from './open_calls.ts';
 import { Processes } from './processes.ts';
@@ -86,7 +86,7 @@ export class LtraceReader implements TraceReader {
     this.#names = new Names(this.#stacks);
     this.#open = new OpenCalls(trace);
     this.#backtrace = new Backtrace(trace.stacks);
-    this.#unparsed = new Unparsed(trace, options, 'ltrace');
+    this.#unparsed = new Unparsed(trace, options, 'ltrace', Infinity);
     this.#facts = new RecordingFacts(trace);
     this.#lines = new LineScanner(
       options.name,
@@ -225,11 +225,11 @@ export class LtraceReader implements TraceReader {
     let pos = lineStart.sameSecond(bytes, this.#view, start, end);
     if (pos < 0) {
       if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return;
-      if (lineStart.named && !beginsWithPid(bytes, start, end) && !hasWord(bytes, start, end, BREAKPOINT)) {
-        const named = behindOutput(bytes, start, end);
-        if (named < 0) return this.#unfit(bytes, start, end);
+      const own = lineStart.ownPart(bytes, start, end);
+      if (own < 0 && !hasWord(bytes, start, end, BREAKPOINT)) return this.#unfit(bytes, start, end);
+      if (own > start) {
         this.#trace.skip('program_output');
-        start = named;
+        start = own;
       }
       pos = lineStart.idAndTime(bytes, this.#view, start, end);
       if (pos < 0) return this.#unfit(bytes, start, end);
@@ -280,7 +280,12 @@ export class LtraceReader implements TraceReader {
   /** A line that begins a call, and mostly ends it too. */
   #call(bytes: Uint8Array, start: number, nameStart: number, end: number, tid: number): void {
     const name = this.#names.at(bytes, this.#view, nameStart, end);
-    if (name === undefined) return this.#unfit(bytes, start, end);
+    if (name === undefined) {
+      const resumed = findWord(bytes, nameStart, end, RESUME);
+      if (resumed < 0) return this.#unfit(bytes, start, end);
+      this.#trace.skip('program_output');
+      return this.#resumed(bytes, start, resumed + RESUME.length, end, tid);
+    }
     const { kind } = name;
     let pos = this.#names.after + 1;
     if (kind === Kind.other) {
@@ -304,6 +309,12 @@ export class LtraceReader implements TraceReader {
     }
     if (ending === Ending.none) return this.#unfit(bytes, start, end);
     this.#unparsed.fits();
+    if (!this.#start.settled) {
+      this.#start.settle();
+      // Lines with ids stand in a file of their own, to which no program prints.
+      if (this.#start.numbered) this.#unparsed.longest = LONGEST_RUN;
+    }
+    if (name.printed) this.#trace.skip('program_output');
     this.#processes.see(tid, this.#lines.line);
     if (ending === Ending.returned) {
       const calls = this.#open.count === 0 ? undefined : this.#open.of(tid);

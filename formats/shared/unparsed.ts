@@ -25,10 +25,11 @@ export function quoteLine(bytes: Uint8Array, start: number, end: number): string
 
 /** Counter of lines that fit no rule. */
 export class Unparsed {
+  /** So many lines in a row end the reading, whatever they are. */
+  longest: number;
   readonly #trace: Trace;
   readonly #options: ReadOptions;
   readonly #format: string;
-  readonly #longest: number;
   #firstLine = 0;
   #firstText = '';
   #run = 0;
@@ -38,12 +39,11 @@ export class Unparsed {
   #compared = 0;
   #longestCompared = 0;
 
-  /** `longest` lines in a row end the reading, whatever they are. */
   constructor(trace: Trace, options: ReadOptions, format: string, longest = LONGEST_RUN) {
     this.#trace = trace;
     this.#options = options;
     this.#format = format;
-    this.#longest = longest;
+    this.longest = longest;
   }
 
   /** True while the lines before fit no rule: one that does must be told of. */
@@ -65,10 +65,10 @@ export class Unparsed {
     this.keep(line, bytes, start, end);
     // What a program prints for long is looked at again and again, ever more seldom.
     if (this.#run > LONGEST_RUN && (this.#run & (this.#run - 1)) === 0) this.#compare();
-    if (this.#run < this.#longest) return;
+    if (this.#run < this.longest) return;
     this.#compare();
     throw this.#error(
-      `${this.#longest} lines in a row are not ${this.#format}`,
+      `${this.longest} lines in a row are not ${this.#format}`,
       'the file changes its format here, or holds the output of a program; split it, or record to a file of its own',
     );
   }
