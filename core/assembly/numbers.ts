@@ -51,6 +51,9 @@ declare function give(start: usize, bytes: u32): void;
 declare function loadMoves(): void;
 /** Throws: all numbers are live. */
 declare function exhausted(most: u32): void;
+/** Takes what `visit` comes to: a live block's address and number, or a number that no block has with address 0; and that a chunk is not where it is looked for. */
+declare function seen(address: f64, number: u32): void;
+declare function lost(): void;
 
 /** The window in progress. */
 let events = changetype<EventWindow>(0);
@@ -534,4 +537,30 @@ function moved(start: usize, bytes: u32, more: u32): usize {
   memory.copy(copy, start, bytes);
   if (bytes !== 0) give(start, bytes);
   return copy;
+}
+
+/** Shows all live blocks and spare numbers, for a check. @returns How many numbers there are, live or spare. */
+export function visit(): u32 {
+  for (let index: u32 = 0; index < slotCount; index++) {
+    const slot = slotAt(slots, index);
+    if (slot.chunk === EMPTY) continue;
+    if (slotOf(slot.chunk) !== slot) lost();
+    for (let page: u32 = 0; page < 1 << LG_LEAF; page++) {
+      const leaf = slot.leaves[page];
+      if (changetype<usize>(leaf) === 0) continue;
+      const grains = ((slot.chunk << LG_LEAF) + page) << LG_LEAF;
+      for (let grain: u32 = 0; grain < 1 << LG_LEAF; grain++) visitEntry(leaf[grain], (grains + grain) << grainBits);
+    }
+  }
+  for (let at = live; at < room; at++) seen(0, spares[at]);
+  return room;
+}
+
+/** Shows the blocks that begin in a grain. */
+function visitEntry(entry: u32, grain: u64): void {
+  if ((entry & ALONE) !== 0) {
+    seen(<f64>(grain + byteOf(entry, grainBits)), entry >>> NUMBER);
+    return;
+  }
+  for (let index = entry >>> NUMBER; index !== 0; index = nodeAt(index).next) seen(<f64>(grain + nodeAt(index).byte), nodeAt(index).number);
 }

@@ -112,6 +112,11 @@ export class AccountReplay {
     return this.#addresses.number(batch);
   }
 
+  /** Checks the numbers of addresses, if it was this that gave them. @throws Error naming what does not hold. */
+  protected checkNumbers(): void {
+    this.#addresses?.check();
+  }
+
   /** Runs the first `rows` events of a batch: books them. */
   protected runRows(numbers: NumberedBatch, rows: number): void {
     const { batch, object, old } = numbers;

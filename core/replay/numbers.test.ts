@@ -60,6 +60,7 @@ function compare(calls: readonly Call[]): void {
     const wanted = some.map((call) => expected(twin, call));
     // of reallocs alone the numbers of what they took are told
     expect(some.map(({ op }, row) => [object[row], op === Op.realloc ? old[row] : 0])).toEqual(wanted);
+    numbers.check();
   }
 }
 
@@ -146,4 +147,28 @@ test('addresses that hash to the same slots take no longer than others', () => {
   const best = (distance: number) => Math.min(time(distance), time(distance), time(distance));
   const ordinary = best(CHUNK);
   expect(best(UNLUCKY) / ordinary).toBeLessThan(10);
+});
+
+test('what is wrong in the tree is found', () => {
+  /** Numbers blocks that lie alone, each at the beginning of a chunk; then writes `after` over the one word of the memory that is `before`. */
+  const broken = (before: number, after: number): void => {
+    const memory = new ColumnMemory();
+    const numbers = new AddressNumbers(new EventWindow(memory));
+    const batch = new EventBatch();
+    for (let row = 0; row < 200; row++) batch.ptr[row] = FIRST + row * CHUNK;
+    batch.length = 200;
+    numbers.number(batch);
+    numbers.check();
+    const words = new Uint32Array(memory.buffer, 0, memory.memory.buffer.byteLength / 4);
+    expect(words.filter((word) => word === before)).toHaveLength(1);
+    words[words.indexOf(before)] = after;
+    numbers.check();
+  };
+  const FIRST = 0x7f00_0000_0000;
+  /** The entry of such a block. */
+  const entry = (number: number): number => (number << 6) | 32;
+  expect(() => broken(entry(150), entry(1))).toThrow('numbers: a number belongs to two blocks');
+  expect(() => broken(entry(150), entry(4000))).toThrow('numbers: a number belongs to two blocks, or is spare');
+  expect(() => broken(entry(150), 0)).toThrow('numbers: one is neither live nor spare');
+  expect(() => broken(FIRST / CHUNK + 7, 7)).toThrow('numbers: a chunk lies elsewhere');
 });

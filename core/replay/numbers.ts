@@ -15,6 +15,8 @@ import { type EventWindow, WINDOW } from './event_window.ts';
 interface NumbersCode {
   /** Numbers the rows of the window at a place. */
   numberRows(window: number, rows: number): void;
+  /** Shows all live blocks and spare numbers. @returns How many numbers there are. */
+  visit(): number;
 }
 
 /** A batch and the numbers of its blocks: `object` and `oldObject` of EventBatch. */
@@ -36,6 +38,8 @@ export class AddressNumbers {
   #old: Int32Array;
   #from = 0;
   #to = 0;
+  /** Takes what a visit shows. */
+  #seen: (address: number, number: number) => void = () => {};
 
   /** @param window what shows the batches; the tables lie in its memory */
   constructor(window: EventWindow) {
@@ -53,6 +57,10 @@ export class AddressNumbers {
       },
       exhausted: (most: number) => {
         throw new InputError('replay', `more than ${most} live blocks at once`, 'cut the trace with --until');
+      },
+      seen: (address: number, number: number) => this.#seen(address, number),
+      lost: () => {
+        throw new Error('numbers: a chunk lies elsewhere than it is looked for');
       },
     };
     this.#code = code.on(memory.memory, { numbers }) as NumbersCode;
@@ -76,5 +84,18 @@ export class AddressNumbers {
       this.#code.numberRows(this.#window.place, to - from);
     }
     return { batch, object: this.#object, old: this.#old };
+  }
+
+  /** Checks the tree: no address lives twice, and each number is one block's or spare. @throws Error naming what does not hold. */
+  check(): void {
+    const addresses = new Set<number>();
+    const numbers = new Set<number>();
+    this.#seen = (address, number) => {
+      if (address !== 0 && addresses.has(address)) throw new Error('numbers: an address lives twice');
+      if (numbers.has(number)) throw new Error('numbers: a number belongs to two blocks, or is spare as well');
+      if (address !== 0) addresses.add(address);
+      numbers.add(number);
+    };
+    if (this.#code.visit() !== numbers.size) throw new Error('numbers: one is neither live nor spare');
   }
 }

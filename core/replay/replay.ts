@@ -257,6 +257,7 @@ export class Replay extends AccountReplay {
       this.ledger.check();
       this.live.check(this.ledger.totalLiveObjects);
     }
+    if (audit === true) this.checkNumbers();
   }
 
   /** Runs the events of rows `from` to `to` - 1, each on its CPU if arenas belong to CPUs. */
