@@ -77,19 +77,6 @@ const BLANK = /^[ \t\r]*$/;
 
 /** Keys that lines of tables and frames may have, besides others that are kept. */
 const MAPS_KEYS: ReadonlySet<string> = new Set(['op', 'text']);
-/** Keys that a `trace` line need not have. */
-const OPTIONAL_KEYS: ReadonlySet<string> = new Set([
-  'clock',
-  'command',
-  'source',
-  'pid',
-  'ncpus',
-  'page_size',
-  'start_ts',
-  'mmap_top',
-  'program_break',
-  'prng_seed',
-]);
 const THREAD_KEYS: ReadonlySet<string> = new Set(['op', 'tid', 'nth', 'name', 'prng_seed']);
 const STACK_KEYS: ReadonlySet<string> = new Set(['op', 'id', 'frames']);
 const PLAIN_FRAME_KEYS: ReadonlySet<string> = new Set(['pc', 'fn', 'file', 'line', 'module', 'offset']);
@@ -390,53 +377,43 @@ class NdjsonReader implements TraceReader {
     if (ends) this.#builder.flush();
     else if (this.#builder.count > 0)
       throw this.#error('the trace line comes after events', 'of two traces in one file, split it before this line');
-    if (!Object.hasOwn(fields, 'version')) throw this.#error('trace without "version"');
-    const other = new Map<string, string>();
-    const members = membersOf(text);
-    for (const [key, value] of Object.entries(fields)) {
-      if (value === null && OPTIONAL_KEYS.has(key)) continue;
-      switch (key) {
-        case 'op':
-          break;
-        case 'version':
-          if (typeof value !== 'number') throw this.#error('"version" is not a number; this program reads version 1');
-          if (value !== 1) throw this.#error(`version ${value} of the trace format is not known; this program reads version 1`);
-          break;
-        case 'clock':
-          if (value !== 'ns') throw this.#error(`"clock" is not "ns"`);
-          break;
-        case 'command':
-          header.command = this.#string(fields, key);
-          break;
-        case 'source':
-          header.source = this.#string(fields, key);
-          break;
-        case 'pid':
-          header.pid = this.#natural(fields, key);
-          break;
-        case 'ncpus':
-          header.ncpus = this.#natural(fields, key);
-          break;
-        case 'page_size':
-          header.pageSize = this.#natural(fields, key);
-          break;
-        case 'start_ts':
-          if (ends) break;
+    const { version } = fields;
+    if (version === undefined) throw this.#error('trace without "version"');
+    if (typeof version !== 'number') throw this.#error('"version" is not a number; this program reads version 1');
+    if (version !== 1) throw this.#error(`version ${version} of the trace format is not known; this program reads version 1`);
+    const take = new Map<string, (key: string) => void>([
+      ['op', () => {}],
+      ['version', () => {}],
+      [
+        'clock',
+        (key) => {
+          if (fields[key] !== 'ns') throw this.#error(`"clock" is not "ns"`);
+        },
+      ],
+      ['command', (key) => (header.command = this.#string(fields, key))],
+      ['source', (key) => (header.source = this.#string(fields, key))],
+      ['pid', (key) => (header.pid = this.#natural(fields, key))],
+      ['ncpus', (key) => (header.ncpus = this.#natural(fields, key))],
+      ['page_size', (key) => (header.pageSize = this.#natural(fields, key))],
+      [
+        'start_ts',
+        () => {
+          if (ends) return;
           if ((line.bad & Key.start_ts) !== 0) throw this.#error(`"start_ts" is not an integer of nanoseconds`);
           this.#startTime();
-          break;
-        case 'mmap_top':
-          header.mmapTop = this.#hex(fields, key);
-          break;
-        case 'program_break':
-          header.programBreak = this.#hex(fields, key);
-          break;
-        case 'prng_seed':
-          header.prngSeed = this.#hex(fields, key);
-          break;
-        default:
-          if (!ends || !this.#endField(fields, key)) other.set(key, members.get(key) as string);
-      }
+        },
+      ],
+      ['mmap_top', (key) => (header.mmapTop = this.#hex(fields, key))],
+      ['program_break', (key) => (header.programBreak = this.#hex(fields, key))],
+      ['prng_seed', (key) => (header.prngSeed = this.#hex(fields, key))],
+    ]);
+    const other = new Map<string, string>();
+    const members = membersOf(text);
+    for (const key of Object.keys(fields)) {
+      const known = take.get(key);
+      if (known === undefined) {
+        if (!ends || !this.#endField(fields, key)) other.set(key, members.get(key) as string);
+      } else if (has(fields, key)) known(key);
     }
     if (other.size > 0) header.other = new Map([...(ends ? (header.other ?? []) : []), ...other]);
   }
