@@ -8,8 +8,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { DrainedLines, drain, endOf, isGone, startTracer, stopTracer } from './bpftrace_process.ts';
-import { ended, stateOf, until } from './child.ts';
+import { DrainedLines, drain, startTracer, stopTracer } from './bpftrace_process.ts';
+import { ended, endOf, isGone, stateOf, until } from './child.ts';
 import { Observed } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
@@ -101,7 +101,7 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
     if (!atEnd) await leave(child, process);
     return { exitCode: await exit, notes, header: { ...process.header, command: program.join(' ') } };
   } finally {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    if (!isGone(child)) child.kill('SIGKILL');
     if (tracer !== undefined) await stopTracer(tracer, window);
   }
 }
@@ -118,7 +118,7 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
   const gone = () => {
     // The script stops it where it leaves.
     process.resume();
-    return child.exitCode !== null || child.signalCode !== null;
+    return isGone(child);
   };
   if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
 }

@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
 import type { Allocator } from './allocator.ts';
-import { ended, until } from './child.ts';
+import { endOf, isGone, until } from './child.ts';
 import { withOwnLibraries } from './own_libraries.ts';
 import { ATTACHED, DRAINED, type Scope, scriptFor } from './probes.ts';
 import { findProgram, type Window } from './recorder.ts';
@@ -55,25 +55,10 @@ export async function startTracer(
   closeSync(output);
   process.once('exit', () => tracer.kill('SIGKILL'));
   tracer.once('close', () => libraries.remove());
-  let complaint = '';
-  /** Of a line on standard error what has come. */
-  let unended = '';
-  let saidLost = '';
-  tracer.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text.slice(0, 4096);
-    const lines = (unended + text).split('\n');
-    unended = lines.pop() as string;
-    for (const line of lines) if (LOST.test(line)) saidLost += `${line}\n`;
-  });
-  // Newer versions say there what they lost, older ones in the output, where it is read.
-  tracer.once('close', () => {
-    if (saidLost !== '') appendFileSync(file, saidLost);
-  });
-  let gone = false;
-  void ended(tracer).then(() => (gone = true));
+  const complaint = heed(tracer, file);
   const lines = new Lines(file, ATTACHED);
   const attached = () => lines.count() > 0;
-  const begun = () => gone || attached() || signal.aborted;
+  const begun = () => isGone(tracer) || attached() || signal.aborted;
   if (!(await until(begun, SAID_MS))) {
     say(
       `bpftrace puts its ${script.match(/^u(?:ret)?probe:/gm)?.length} probes in place, one after the other; the recording begins when all are there`,
@@ -81,18 +66,38 @@ export async function startTracer(
     await until(begun, ATTACH_MS);
   }
   // The line that tells may come behind the first calls, which another CPU's ring holds.
-  if (signal.aborted && hasCalls(file)) await until(() => gone || attached(), ATTACH_MS);
+  if (signal.aborted && hasCalls(file)) await until(() => isGone(tracer) || attached(), ATTACH_MS);
   // Stopped before it began: there is nothing to say of it, and nothing to keep.
   if (signal.aborted && !attached()) {
     tracer.kill('SIGKILL');
     throw new InputError('bpftrace', 'was stopped before its probes were in place');
   }
   if (!attached()) {
-    if (!gone) tracer.kill('SIGKILL');
-    const lines = complaint.split('\n').filter((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
-    throw new InputError('bpftrace', lines[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
+    if (!isGone(tracer)) tracer.kill('SIGKILL');
+    throw new InputError('bpftrace', complaint() ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
   }
   return tracer;
+}
+
+/**
+ * Hears what bpftrace says on standard error. What newer versions say there that they lost goes to the end of the file, where older ones say it and it is read.
+ * @returns what gives its first complaint so far, if it has one
+ */
+function heed(tracer: ChildProcess, file: string): () => string | undefined {
+  let complaints = '';
+  /** Of a line what has come. */
+  let unended = '';
+  let lost = '';
+  tracer.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaints += text.slice(0, 4096);
+    const lines = (unended + text).split('\n');
+    unended = lines.pop() as string;
+    for (const line of lines) if (LOST.test(line)) lost += `${line}\n`;
+  });
+  tracer.once('close', () => {
+    if (lost !== '') appendFileSync(file, lost);
+  });
+  return () => complaints.split('\n').find((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
 }
 
 /** Whether a recording has begun: its first lines but bpftrace's own are of calls. */
@@ -133,15 +138,6 @@ export async function drain(tracer: ChildProcess, drained: DrainedLines, { say }
     ? `ended (${endOf(tracer)}) before it had written all calls`
     : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
   return [`bpftrace ${why}: the last ones are missing`];
-}
-
-/** How a child ended that is gone. */
-export function endOf({ signalCode, exitCode }: ChildProcess): string {
-  return signalCode ?? `exit code ${exitCode}`;
-}
-
-export function isGone(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** Counts the lines of a growing file that are a text, each once. */

@@ -13,6 +13,16 @@ export function ended(child: ChildProcess): Promise<number> {
   });
 }
 
+/** True once a child has ended. */
+export function isGone({ signalCode, exitCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** How a child ended that is gone. */
+export function endOf({ signalCode, exitCode }: ChildProcess): string {
+  return signalCode ?? `exit code ${exitCode}`;
+}
+
 const SIGNALS = new Map<string, number>([
   ['SIGHUP', 1],
   ['SIGINT', 2],
