@@ -9,6 +9,7 @@
  * Invariant: a head that was read fills every field.
  */
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
+import { blanksStart, digitsEnd, digitsStart } from './runs.ts';
 
 const SPACE = 0x20;
 const OPEN = 0x28;
@@ -43,7 +44,7 @@ export class FtraceHead {
     const cursor = this.#cursor;
     const cpu = findWord(bytes, start, end, CPU);
     if (cpu < 0) return false;
-    let at = skipSpacesBack(bytes, start, cpu + 1);
+    let at = blanksStart(bytes, start, cpu + 1);
     this.pid = 0;
     if (at > start && bytes[at - 1] === CLOSE) {
       const close = at - 1;
@@ -52,11 +53,10 @@ export class FtraceHead {
       cursor.skipSpaces();
       const value = cursor.decimal();
       if (value < 0x80000000) this.pid = value;
-      at = skipSpacesBack(bytes, start, at - 1);
+      at = blanksStart(bytes, start, at - 1);
     }
     // The command is free text: what follows its last dash is the thread.
-    let tidStart = at;
-    while (tidStart > start && bytes[tidStart - 1] >= 0x30 && bytes[tidStart - 1] <= 0x39) tidStart--;
+    const tidStart = digitsStart(bytes, start, at);
     if (tidStart === at || tidStart === start || bytes[tidStart - 1] !== DASH) return false;
     cursor.reset(bytes, tidStart, at);
     this.tid = cursor.decimal();
@@ -74,9 +74,7 @@ export class FtraceHead {
       if (!cursor.skipTo(SPACE)) return false;
       cursor.skipSpaces();
     }
-    let digits = cursor.pos;
-    while (digits < end && bytes[digits] >= 0x30 && bytes[digits] <= 0x39) digits++;
-    this.isTicks = bytes[digits] !== DOT;
+    this.isTicks = bytes[digitsEnd(bytes, cursor.pos, end)] !== DOT;
     if (!(this.isTicks ? cursor.nanoseconds() : cursor.time())) return false;
     this.seconds = cursor.seconds;
     this.nanos = cursor.nanos;
@@ -102,10 +100,4 @@ export class FtraceHead {
     this.nanos = Number(nanoseconds % 1_000_000_000n);
     return this.tid < 0x80000000;
   }
-}
-
-function skipSpacesBack(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && bytes[at - 1] === SPACE) at--;
-  return at;
 }

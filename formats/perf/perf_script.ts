@@ -21,24 +21,19 @@ import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
 import { PerfStack } from './frames.ts';
 import { KnownLines } from './known_lines.ts';
+import { PerfHead, RECORD } from './perf_head.ts';
+import { blanksStart, digitsEnd } from './runs.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 
 const TAB = 0x09;
 const SPACE = 0x20;
 const HASH = 0x23;
 const OPEN = 0x28;
-const DASH = 0x2d;
-const DOT = 0x2e;
-const SLASH = 0x2f;
 const COLON = 0x3a;
-const BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const RECORD_LOST = ascii('PERF_RECORD_LOST');
-const RECORD = ascii('PERF_RECORD_');
 const LOST = ascii(' lost ');
 const INLINED = ascii(' (inlined)');
-/** Kernel, user, hypervisor, guest kernel and guest user. */
-const MODES = ascii('KUHGg');
 /** What perf itself says, where its messages went into the same file. */
 const NOTES = ["'trace' not valid", 'Warning:', 'Processed ', 'Check IO/CPU', '[ perf ', 'Failed to ', 'no symbols '].map(ascii);
 
@@ -61,8 +56,7 @@ class PerfScriptReader implements TraceReader {
   #tid = 0;
   #seconds = 0;
   #nanos = 0;
-  /** What `#readHead` read. */
-  readonly #head = { pid: 0, tid: 0, cpu: -1, commandEnd: 0, headEnd: 0, hasMode: false };
+  readonly #head = new PerfHead();
   /** The first time is 0, as `--reltime` and `--deltatime` have it. */
   #fromZero = false;
   readonly #options: ReadOptions;
@@ -154,18 +148,13 @@ class PerfScriptReader implements TraceReader {
     this.#calls.push(this.#event, this.#process, this.#tid, this.#seconds, this.#nanos, index);
   }
 
-  /** `[command] tid|pid/tid [cpu] [misc] time: [period] group:event: (address…) arguments`. The command is free text and may hold what looks like a time. */
+  /** `head time: [period] group:event: (address…) arguments` */
   #onEventLine(bytes: Uint8Array, start: number, end: number): boolean {
-    let timeEnd = start;
-    do {
-      timeEnd = this.#findTime(bytes, timeEnd + 1, start, end);
-      if (timeEnd < 0) return false;
-    } while (!this.#readHead(bytes, start, timeEnd, end));
+    const head = this.#head;
+    if (!head.read(bytes, start, end)) return false;
+    const { pid, tid, cpu, commandEnd, headEnd, hasMode, timeEnd } = head;
+    this.#setTime(head.seconds, head.nanos);
     const cursor = this.#cursor;
-    const { pid, tid, cpu, commandEnd, headEnd, hasMode } = this.#head;
-    cursor.reset(bytes, numberStart(bytes, start, timeEnd), timeEnd);
-    if (!cursor.time()) return false;
-    this.#setTime(cursor.seconds, cursor.nanos);
     cursor.reset(bytes, timeEnd + 1, end);
     cursor.skipSpaces();
     if (cursor.eatWord(RECORD)) return this.#onRecord(bytes, cursor.pos - RECORD.length, end);
@@ -176,54 +165,6 @@ class PerfScriptReader implements TraceReader {
       this.#known.learn(bytes, this.#event, parts);
     }
     return true;
-  }
-
-  /** Reads what stands before a time into `#head`, from its colon at `timeEnd` backwards; false if it is none, or if what follows it is no event. */
-  #readHead(bytes: Uint8Array, start: number, timeEnd: number, end: number): boolean {
-    const cursor = this.#cursor;
-    const head = this.#head;
-    let at = skipSpacesBack(bytes, start, numberStart(bytes, start, timeEnd));
-    // Letters of the processor's mode (`-F +misc`); the kernel's own trace file has other flags there.
-    const modeEnd = at;
-    while (at > start && MODES.includes(bytes[at - 1])) at--;
-    head.hasMode = at < modeEnd;
-    if (head.hasMode) at = skipSpacesBack(bytes, start, at);
-    head.cpu = -1;
-    head.headEnd = at + 1;
-    if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
-      const close = at - 1;
-      while (at > start && bytes[at - 1] !== BRACKET) at--;
-      head.headEnd = at;
-      cursor.reset(bytes, at, close);
-      head.cpu = cursor.decimal();
-      at = skipSpacesBack(bytes, start, at - 1);
-    }
-    const tidStart = digitsStart(bytes, start, at);
-    if (tidStart === at) return false;
-    cursor.reset(bytes, tidStart, at);
-    head.tid = cursor.decimal();
-    head.pid = 0;
-    head.commandEnd = tidStart;
-    if (tidStart > start && bytes[tidStart - 1] === SLASH) {
-      head.commandEnd = digitsStart(bytes, start, tidStart - 1);
-      cursor.reset(bytes, head.commandEnd, tidStart - 1);
-      head.pid = cursor.decimal();
-    }
-    if (!(head.tid < 0x80000000) || !(head.pid < 0x80000000)) return false;
-    // `command-tid` is the kernel's way, or trace-cmd's.
-    if (head.commandEnd > start && bytes[head.commandEnd - 1] === DASH) return false;
-    // A period may follow, and then a name, which is no number and ends in a colon.
-    cursor.reset(bytes, timeEnd + 1, end);
-    cursor.skipSpaces();
-    const periodEnd = digitsEnd(bytes, cursor.pos, end);
-    cursor.pos = periodEnd;
-    cursor.skipSpaces();
-    const next = cursor.peek();
-    if (cursor.pos === periodEnd ? next === DOT : next >= 0x30 && next <= 0x39) return false;
-    if (hasWord(bytes, cursor.pos, end, RECORD)) return true;
-    let nameEnd = cursor.pos;
-    while (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== OPEN) nameEnd++;
-    return bytes[nameEnd - 1] === COLON;
   }
 
   /** @throws InputError for times that are differences: those of `--reltime`, which also begin at 0, ascend. */
@@ -267,7 +208,7 @@ class PerfScriptReader implements TraceReader {
     const { calls } = this.#calls;
     if ((tid !== this.#tid || process !== this.#process) && calls.nameOf(process, tid) === undefined && commandEnd > start) {
       while (start < commandEnd && bytes[start] === SPACE) start++;
-      const nameEnd = skipSpacesBack(bytes, start, commandEnd);
+      const nameEnd = blanksStart(bytes, start, commandEnd);
       if (nameEnd > start) calls.name(process, tid, textOf(bytes, start, nameEnd));
     }
     this.#process = process;
@@ -290,41 +231,6 @@ class PerfScriptReader implements TraceReader {
     this.#calls.calls.lose(count);
     return true;
   }
-
-  /** Place of a colon after a time, from `from` on: the first one behind digits, a dot and digits. */
-  #findTime(bytes: Uint8Array, from: number, start: number, end: number): number {
-    for (let at = from; at < end; at++) {
-      if (bytes[at] !== COLON || bytes[at + 1] !== SPACE) continue;
-      const fraction = digitsStart(bytes, start, at);
-      if (fraction === at || fraction === start || bytes[fraction - 1] !== DOT) continue;
-      if (digitsStart(bytes, start, fraction - 1) < fraction - 1) return at;
-    }
-    return -1;
-  }
-}
-
-/** Start of the digits that end at `end`. */
-function digitsStart(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
-  return at;
-}
-
-function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++;
-  return at;
-}
-
-/** Start of the decimal number with a fraction that ends at `end`. */
-function numberStart(bytes: Uint8Array, start: number, end: number): number {
-  return digitsStart(bytes, start, digitsStart(bytes, start, end) - 1);
-}
-
-function skipSpacesBack(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
-  return at;
 }
 
 /** What `perf script` prints. */

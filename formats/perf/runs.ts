@@ -1,0 +1,27 @@
+/** Runs of digits and of blanks: where they begin and end. */
+
+const TAB = 0x09;
+const SPACE = 0x20;
+
+const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39;
+
+/** Start of the digits that end at `end`. */
+export function digitsStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && isDigit(bytes[at - 1])) at--;
+  return at;
+}
+
+/** End of the digits that begin at `start`. */
+export function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && isDigit(bytes[at])) at++;
+  return at;
+}
+
+/** Start of the spaces and tabs that end at `end`. */
+export function blanksStart(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
+  return at;
+}
