@@ -3,7 +3,7 @@
  * calls that enclose it, where those are recorded too.
  */
 import type { Trace } from '../../core/trace/trace.ts';
-import { NO_STACK, type StackIndex } from '../../core/units.ts';
+import { type FrameIndex, NO_STACK, type StackIndex } from '../../core/units.ts';
 import { type Call, Kind } from './functions.ts';
 import type { Name } from './names.ts';
 import type { OpenCall } from './open_calls.ts';
@@ -21,9 +21,8 @@ export class CallStacks {
 
   /** The stack of a call with nothing around it whose return address is not known: the program or library that called. */
   ofCall({ kind, caller }: Call): StackIndex {
-    if (kind === Kind.other || caller === undefined) return NO_STACK;
-    const stacks = this.#stacks;
-    return stacks.intern([stacks.frames.intern({ fn: caller, module: caller })]);
+    const frame = kind === Kind.other ? undefined : this.#frame(NaN, caller);
+    return frame === undefined ? NO_STACK : this.#stacks.intern([frame]);
   }
 
   /** The stack of a call with nothing around it: its return address, or the program or library that called. */
@@ -31,8 +30,7 @@ export class CallStacks {
     if (Number.isNaN(ip)) return name.stack;
     let stack = name.byAddress.get(ip);
     if (stack === undefined) {
-      const stacks = this.#stacks;
-      stack = stacks.intern([stacks.frames.intern({ pc: BigInt(ip), ...(name.caller === undefined ? {} : { module: name.caller }) })]);
+      stack = this.#stacks.intern([this.#frame(ip, name.caller) as FrameIndex]);
       name.byAddress.set(ip, stack);
     }
     return stack;
@@ -42,17 +40,22 @@ export class CallStacks {
   within(name: Name, ip: number, calls: readonly OpenCall[]): StackIndex {
     if (calls.length === 0) return this.alone(name, ip);
     const stacks = this.#stacks;
-    const frames: number[] = [];
+    const frames: FrameIndex[] = [];
     let level: { name: Name; ip: number } = { name, ip };
     for (let i = calls.length - 1; ; i--) {
-      const { caller } = level.name;
-      if (!Number.isNaN(level.ip))
-        frames.push(stacks.frames.intern({ pc: BigInt(level.ip), ...(caller === undefined ? {} : { module: caller }) }));
-      else if (caller !== undefined) frames.push(stacks.frames.intern({ fn: caller, module: caller }));
+      const frame = this.#frame(level.ip, level.name.caller);
+      if (frame !== undefined) frames.push(frame);
       else if (i >= 0) frames.push(stacks.frames.intern({ fn: calls[i].name.fn }));
       if (i < 0 || frames.length >= MOST_FRAMES) break;
       level = calls[i];
     }
     return stacks.intern(frames);
+  }
+
+  /** The frame of a return address, or, without one, of the program or library that called; undefined if that is not known either. */
+  #frame(ip: number, caller: string | undefined): FrameIndex | undefined {
+    const { frames } = this.#stacks;
+    if (!Number.isNaN(ip)) return frames.intern({ pc: BigInt(ip), ...(caller === undefined ? {} : { module: caller }) });
+    return caller === undefined ? undefined : frames.intern({ fn: caller, module: caller });
   }
 }
