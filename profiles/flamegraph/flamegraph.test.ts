@@ -3,12 +3,13 @@ import { expect, test } from 'vitest';
 import { Trace } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { readCollapsed } from '../collapsed/collapsed.ts';
+import { formatCount } from '../format_units.ts';
 import { profileFromLedger, SampleTable, type Profile } from '../profile.ts';
 import { Ledger } from '../../core/replay/ledger.ts';
 import { renderFlameGraph } from './flamegraph.ts';
 import { pageLibraries } from './libraries.ts';
 import { decodeTree } from './page_tree.ts';
-import type { FlameNode, PageData } from './page_types.ts';
+import type { FlameNode, PageData, PageTree } from './page_types.ts';
 
 const HOSTILE = [
   '<script>alert(1)</script>',
@@ -160,7 +161,25 @@ test('huge names do not make a huge page', () => {
   expect(html.length).toBeLessThan(5e6);
   const data = dataOf(html);
   expect(decodeTree(data, data.trees.callees).values[0]).toBe((2000 * 2001) / 2);
-  expect(html).toMatch(/frames too small to be seen are merged/);
+  expect(html).toMatch(/frames too small to be seen .*are merged/);
+});
+
+test('frames that are merged are counted by why, and in each view', () => {
+  const deep = renderFlameGraph(profile([Array.from({ length: 1000 }, (_, i) => `f${i}`), 1]), { title: 't' });
+  expect(deep).toContain('Frames more than 400 calls deep are merged');
+  expect(deep).not.toContain('too small');
+  const wide = renderFlameGraph(
+    profile(...Array.from({ length: 20_000 }, (_, i): [string[], number] => [[`w${i}`, 'main'], 1 + (i % 2)])),
+    {
+      title: 't',
+    },
+  );
+  const data = dataOf(wide);
+  const merged = (tree: PageTree) => tree.frame.reduce((sum, frame) => sum + Math.max(0, -1 - frame), 0);
+  const [inFlame, ofCallers] = [merged(data.trees.callees), merged(data.trees.callers)].map(formatCount);
+  expect(wide).toContain(`${inFlame} frames too small to be seen (${ofCallers} in the view of callers) are merged`);
+  const main = decodeTree(data, data.trees.callees).children?.[0];
+  expect(main?.children?.map(({ name }) => name)).toContain(`(${inFlame} small frames)`);
 });
 
 test('the same profile gives the same page', () => {

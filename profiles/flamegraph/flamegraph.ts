@@ -49,15 +49,15 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
     // Of bytes without objects the source has not counted them.
     .filter(({ unit, total, baseTotal }) => unit === 'bytes' || total > 0 || baseTotal > 0);
   let budget = MOST_ROWS;
-  let { data, merged } = trees.pageData(budget, metrics);
+  let { data, small } = trees.pageData(budget, metrics);
   let json = scriptJson(JSON.stringify(data));
   while (json.length > MOST_JSON && budget > 500) {
     const rows = Math.max(data.trees.callees.frame.length, data.trees.callers.frame.length);
     budget = Math.floor(Math.min(budget, rows) * Math.min(0.8, (0.9 * MOST_JSON) / json.length));
-    ({ data, merged } = trees.pageData(budget, metrics));
+    ({ data, small } = trees.pageData(budget, metrics));
     json = scriptJson(JSON.stringify(data));
   }
-  return pageHtml(profile, options, { metrics, json, hasModules: data.modules.length > 0, merged, deeper: trees.deeper });
+  return pageHtml(profile, options, { metrics, json, hasModules: data.modules.length > 0, small, deeper: trees.deeper });
 }
 
 /** Both trees of a profile, and those of its base beside them in columns of their own. */
@@ -123,24 +123,25 @@ class Trees {
     return row;
   }
 
-  /** What the page is given, with `budget` rows of each tree, and how many frames of both are merged for that. */
-  pageData(budget: number, metrics: readonly PageMetric[]): { data: PageData; merged: number } {
+  /** What the page is given, with `budget` rows of each tree, and how many frames of each are merged for that. */
+  pageData(budget: number, metrics: readonly PageMetric[]): { data: PageData; small: { callees: number; callers: number } } {
     const tables = new PageTables();
-    let merged = 0;
-    const pageTree = (tree: FlameTree): PageTree => {
+    const small = { callees: 0, callers: 0 };
+    const pageTree = (tree: FlameTree, which: keyof typeof small): PageTree => {
       const up: number[] = [];
       const frame: number[] = [];
+      const depths: number[] = [];
       for (const [row, parent] of tree.parent.entries()) {
         const of = tree.frame[row];
         up.push(row === 0 ? 0 : row - parent);
+        depths.push(row === 0 ? 0 : depths[parent] + 1);
         frame.push(of < 0 ? of : tables.frame(of, this.#frames[of]));
-        if (of < -1) merged += -1 - of;
+        if (of < -1 && depths[row] <= MAX_DEPTH) small[which] += -1 - of;
       }
       return { up, frame, self: tree.self.map(wholeNumbers) };
     };
-    const callees = pageTree(this.#callees.build(budget));
-    const mergedCallees = merged;
-    const callers = pageTree(this.#callers.build(budget));
+    const callees = pageTree(this.#callees.build(budget), 'callees');
+    const callers = pageTree(this.#callers.build(budget), 'callers');
     const own = [...this.#own.shown(metrics, (frame) => shownName(this.#frames[frame].name))];
     const { frames, names, modules, files } = tables;
     return {
@@ -158,7 +159,7 @@ class Trees {
         rootName: 'all allocations',
         maxDepth: MAX_DEPTH,
       },
-      merged: Math.max(mergedCallees, merged - mergedCallees),
+      small,
     };
   }
 }

@@ -245,10 +245,12 @@ export function startPage(window: PageWindow, tools: PageTools): void {
 
   /* Search. */
 
+  const hasMerged = (node: FlameNode): boolean => node.merged > 0 || (node.children ?? []).some(hasMerged);
+
   function showFound(found: GraphNode[], sum: number): void {
     searchResult.textContent =
       found.length === 0
-        ? 'no frame matches'
+        ? `no frame matches${hasMerged(root) ? ', of those not merged' : ''}`
         : `${formatCount(found.length)} ${found.length === 1 ? 'frame' : 'frames'}, ${amount(sum, metric.unit)}, ${formatShare(total() > 0 ? sum / total() : 0)} of all`;
   }
 

@@ -62,24 +62,36 @@ interface PageContent {
   readonly json: string;
   /** Whether frames can be told apart by module. */
   readonly hasModules: boolean;
-  /** Frames that are merged under their callers. */
-  readonly merged: number;
+  /** Frames that are merged for being small, in each tree. */
+  readonly small: { readonly callees: number; readonly callers: number };
   /** Whether stacks end at MAX_DEPTH. */
   readonly deeper: boolean;
 }
 
+/** What is said of frames that are merged for being small; undefined if none is. */
+function smallNote({ callees, callers }: PageContent['small']): string | undefined {
+  if (callees === 0 && callers === 0) return undefined;
+  const inFlame = `${formatCount(callees)} frames too small to be seen`;
+  const inCallers = `${formatCount(callers)} in the view of callers`;
+  const which =
+    callees === 0
+      ? `In the view of callers ${formatCount(callers)} frames too small to be seen`
+      : callers === 0
+        ? inFlame
+        : `${inFlame} (${inCallers})`;
+  return `${which} are merged under their callers as “(N small frames)”: every total includes them, and no search finds them.`;
+}
+
 /** The page, as HTML. @throws Error if the installed d3 packages have no builds for browsers */
-export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics, json, hasModules, merged, deeper }: PageContent): string {
+export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics, json, hasModules, small, deeper }: PageContent): string {
   const { title, subtitle, base, foldAllocators = true } = options;
   const libraries = pageLibraries().replaceAll('</script', '<\\/script');
   const script = `(${startPage})(window, { formatBytes: ${formatBytes}, formatCount: ${formatCount}, formatShare: ${formatShare}, decodeTree: ${decodeTree} });`;
   const policy = `default-src 'none'; script-src ${hashOf(libraries)} ${hashOf(script)}; style-src ${hashOf(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
   const notes = [`${widthsNote(profile)}Siblings are sorted by size.`];
   if (foldAllocators) notes.push('Allocation functions (malloc, operator new and the like) are left out: a stack ends at their caller.');
-  if (merged > 0)
-    notes.push(
-      `${formatCount(merged)} frames too small to be seen are merged under their callers as “(N small frames)”; every total includes them.`,
-    );
+  const ofSmall = smallNote(small);
+  if (ofSmall !== undefined) notes.push(ofSmall);
   if (deeper) notes.push(`Frames more than ${MAX_DEPTH} calls deep are merged as “(N deeper frames)”.`);
   if (base !== undefined)
     notes.push('Each frame’s colour tells how it changed since the base: orange grew, blue shrank, and the paler the less.');

@@ -15,7 +15,8 @@ export function decodeTree(data: PageData, tree: PageTree): FlameNode {
     const parent = row - up[row];
     depths.push(row === 0 ? 0 : depths[parent] + 1);
     let name = data.rootName;
-    if (merged > 0) name = `(${merged} ${depths[row] > data.maxDepth ? 'deeper' : 'small'} frame${merged === 1 ? '' : 's'})`;
+    if (merged > 0)
+      name = `(${merged.toLocaleString('en-US')} ${depths[row] > data.maxDepth ? 'deeper' : 'small'} frame${merged === 1 ? '' : 's'})`;
     else if (frame[row] >= 0) name = data.names[data.frames.name[frame[row]]];
     const own: number[] = [];
     for (let column = 0; column < columns; column++) own.push(self[column][row]);
