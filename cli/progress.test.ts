@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { progressText } from './progress.ts';
+import { progressLine, progressText } from './progress.ts';
 
 test.each([
   [0, 1000, 0, 200, '0.0%, 0 events, 0 a second'],
@@ -11,4 +11,16 @@ test.each([
   [500, undefined, 7000, 2000, '7,000 events, 3,500 a second'],
 ])('%d of %s bytes, %d events, %d ms', (bytes, size, events, ms, text) => {
   expect(progressText(bytes, size, events, ms)).toBe(text);
+});
+
+test.each([
+  ['app.trace', 40, 'app.trace: 12.5%, 5 events'],
+  ['/a/folder/of/recordings/app.trace', 40, 'app.trace: 12.5%, 5 events'],
+  ['/a/folder/the_recording_of_last_night.trace', 26, 'the_reco…: 12.5%, 5 events'],
+  ['app.trace', 22, '12.5%, 5 events'],
+  ['app.trace', 10, '12.5%, 5 …'],
+  ['a\u001b[31m\nb', 60, 'a\\x1b[31m\\nb: 12.5%, 5 events'],
+  ['/日本/日本語.trace', 26, '日本語.t…: 12.5%, 5 events'],
+])('of %j in %d columns', (title, width, line) => {
+  expect(progressLine(title, '12.5%, 5 events', width)).toBe(line);
 });

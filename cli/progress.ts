@@ -1,8 +1,11 @@
 /**
- * A line on the terminal that says how far a long job is; nothing at all when stderr is not a terminal.
+ * A line on the terminal that says how far a long job is; nothing at all when stderr is not a terminal, or one that cannot write over a line.
  */
+import { basename } from 'node:path';
 import { formatCount, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
-import { widthOf } from './terminal.ts';
+import { columnsOf, truncate } from '../profiles/leaks/terminal_text.ts';
+import { printable } from '../profiles/printable.ts';
+import { knowsEscapes, widthOf } from './terminal.ts';
 
 /** Milliseconds between two drawings, and before the first one: a short job draws nothing. */
 const INTERVAL_MS = 150;
@@ -18,6 +21,15 @@ export function progressText(bytes: number, size: number | undefined, events: nu
   return parts.join(', ');
 }
 
+/** One line of at most `width` columns: of a title too long for it, a path say, the end, so that what it is about can be read. */
+export function progressLine(title: string, text: string, width: number): string {
+  const whole = `${printable(title)}: ${text}`;
+  if (columnsOf(whole) <= width) return whole;
+  const name = printable(basename(title));
+  const room = width - columnsOf(text) - 2;
+  return room < Math.min(8, columnsOf(name)) ? truncate(text, width) : `${truncate(name, room)}: ${text}`;
+}
+
 export interface Progress {
   /** How far the job is: bytes read of the input's size (undefined for a pipe) and events taken. Cheap enough for every chunk. */
   at(bytes: number, size: number | undefined, events: number): void;
@@ -31,11 +43,11 @@ const SILENT: Progress = { at() {}, say() {}, done() {} };
 
 /**
  * Progress under a title such as the input's name.
- * @param quiet draw nothing, as on a stderr that is not a terminal.
+ * @param quiet draw nothing, as on a stderr that is no such terminal.
  */
 export function showProgress(title: string, quiet: boolean): Progress {
   const { stderr } = process;
-  if (quiet || !stderr.isTTY) return SILENT;
+  if (quiet || !knowsEscapes(stderr)) return SILENT;
   const start = performance.now();
   let next = start + INTERVAL_MS;
   let drawn = false;
@@ -45,7 +57,7 @@ export function showProgress(title: string, quiet: boolean): Progress {
     if (now < next) return;
     next = now + INTERVAL_MS;
     drawn = true;
-    stderr.write(`\r\u001b[K${`${title}: ${text(now)}`.slice(0, widthOf(stderr))}`);
+    stderr.write(`\r\u001b[K${progressLine(title, text(now), widthOf(stderr))}`);
   };
   return {
     at: (bytes, size, events) => draw((now) => progressText(bytes, size, events, now - start)),
