@@ -9,7 +9,7 @@ export class HangError extends Error {
   override name = 'HangError';
 }
 
-/** The real library would not return because it ends the process (safety_check_fail); the message is what it says then. */
+/** The real library would not return because it ends the process (safety_check_fail, abort); the message is what it says then, or the reason. */
 export class AbortError extends HangError {
   override name = 'AbortError';
 }

@@ -75,6 +75,15 @@ test('however the calls are batched, the threads run at the same times', () => {
   expect(new Set(stats).size).toBe(1);
 });
 
+test('a free that was lost is a call of its own, after which the threads run', () => {
+  const malloc = (time: number, size: number): Call => ({ time, op: Op.malloc, ptr: 64, size });
+  const conf = 'background_thread:true,narenas:1,tcache:false';
+  const lost = replayOf(conf, [malloc(0, 868), malloc(MS, 13_093)]);
+  const recorded = replayOf(conf, [malloc(0, 868), { time: MS, op: Op.free, ptr: 64 }, malloc(MS, 13_093)]);
+  const prints = (replay: Replay) => [replay.statsJson(), replay.statsText()];
+  expect(prints(lost)).toEqual(prints(recorded));
+});
+
 test('time that goes by between batches lets them run, too', () => {
   const replay = replayOf('background_thread:true,narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0', burst(SECOND));
   expect(purged(replay).dirty).toBe(0);

@@ -6,10 +6,11 @@
  * so that percpu_arena is never turned off for an uncertain number of them.
  */
 import { indexToSize, LARGE_MAXCLASS, LARGE_MINCLASS, NBINS, PAGE, sizeToIndex } from '../sizes/sc.ts';
+import { AbortError } from '../hang_error.ts';
 import { toByteString, fromByteString } from './byte_string.ts';
 import { type Fxp, FXP_ONE, mulFxp, roundFxp } from './fxp.ts';
 import type { ConfMessage } from './malloc_conf.ts';
-import type { Options, PercpuArena } from './options.ts';
+import type { Options } from './options.ts';
 import { profBoot1 } from './prof_boot.ts';
 import type { Bytes } from '../units.ts';
 
@@ -126,13 +127,17 @@ function refuseUnsupported(options: Options): void {
   }
 }
 
-/** Arenas that belong to CPUs, 0 with percpu_arena disabled; an odd number of CPUs is no reason to turn phycpu off (malloc_init_narenas). */
-function arenasOfCpus(mode: PercpuArena, ncpus: number, say: (text: string) => void): number {
+/**
+ * Arenas that belong to CPUs, 0 with percpu_arena disabled; an odd number of CPUs is no reason to turn phycpu off (malloc_init_narenas).
+ * @throws AbortError where that ends the process (abort).
+ */
+function arenasOfCpus({ percpu_arena: mode, abort }: Options, ncpus: number, say: (text: string) => void): number {
   if (mode === 'disabled') return 0;
   if (ncpus >= ARENA_LIMIT) throw new UnsupportedOption('percpu_arena', mode, `with ${ARENA_LIMIT} CPUs or more jemalloc does not start`);
   if (mode === 'percpu') return ncpus;
   if (ncpus % 2 !== 0) {
     say(`<jemalloc>: invalid configuration -- per physical CPU arena with odd number (${ncpus}) of CPUs (no hyper threading?).\n`);
+    if (abort) throw new AbortError(`abort:true, and percpu_arena:${mode} with an odd number of CPUs`);
   }
   return Math.ceil(ncpus / 2);
 }
@@ -146,7 +151,7 @@ export function arenaOfCpu({ options, ncpus }: BootConf, cpu: number): number {
 /**
  * Starts jemalloc up to its first allocation: final options and what follows from them.
  * @param message takes jemalloc's own warnings, as parseMallocConf does.
- * @throws UnsupportedOption for what a replay cannot follow.
+ * @throws UnsupportedOption for what a replay cannot follow, AbortError where jemalloc ends the process.
  */
 export function bootConf(parsed: Options, surroundings: BootSurroundings, message: ConfMessage): BootConf {
   refuseUnsupported(parsed);
@@ -172,7 +177,7 @@ export function bootConf(parsed: Options, surroundings: BootSurroundings, messag
   for (let index = 0; index < nhbins; index++) ncachedMax[index] = slotsOf(options, index, slabRegions[index]);
 
   const say = (text: string) => message(text, fromByteString(toByteString(text)));
-  const percpuArenas = arenasOfCpus(options.percpu_arena, ncpus, say);
+  const percpuArenas = arenasOfCpus(options, ncpus, say);
   if (options.narenas < percpuArenas) options.narenas = percpuArenas;
   if (options.narenas === 0) options.narenas = defaultArenas(ncpus, options.narenas_ratio);
   let narenasAuto = options.narenas;

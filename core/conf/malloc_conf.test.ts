@@ -217,6 +217,16 @@ test.each([
   expect(arenas.map((_, cpu) => arenaOfCpu(boot, cpu))).toEqual(arenas);
 });
 
+test('an odd number of CPUs ends a process that is to abort at warnings, after it was said', () => {
+  let said = '';
+  const boot = (conf: string, ncpus: number) =>
+    bootConf(parseMallocConf(environmentSources(conf), () => {}).options, { ncpus }, (text) => (said += text));
+  expect(() => boot('abort:true,percpu_arena:phycpu', 3)).toThrowError(expect.objectContaining({ name: 'AbortError' }));
+  expect(said).toBe(ODD(3));
+  expect(boot('abort:true,percpu_arena:phycpu', 4).narenasAuto).toBe(2);
+  expect(boot('abort:true,narenas:5000', 3).narenasAuto).toBe(4094);
+});
+
 test.each([['hpa:true,hpa_sec_nshards:65537', 'hpa_sec_nshards']])('%s is refused by name', (conf, name) => {
   const { options } = parseMallocConf(environmentSources(conf), () => {});
   expect(() => bootConf(options, { ncpus: 4 }, () => {})).toThrowError(

@@ -216,7 +216,7 @@ export function defaultOptions(): Options {
 
 /** Options that are accepted but change nothing in a replay, each with the reason in a sentence. */
 const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Options, string>([
-  ['abort', 'A replay has no process to abort; warnings are only printed.'],
+  ['abort', 'It only ends the process at some warnings, and the replay with it.'],
   ['trust_madvise', 'It skips a test at start that leaves no trace in placements or counters.'],
   ['mutex_max_spin', 'Threads take turns in a replay, so no lock is ever waited for.'],
   ['junk', 'It fills memory, and a replay has no contents.'],

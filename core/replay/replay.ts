@@ -6,8 +6,9 @@
 import type { Arena } from '../arena/arena_state.ts';
 import type { BackgroundThreads } from '../background/background_threads.ts';
 import type { AddressSpaceOptions } from '../base/pages.ts';
-import { arenaOfCpu, bootConf } from '../conf/boot.ts';
-import { parseMallocConf } from '../conf/malloc_conf.ts';
+import { arenaOfCpu, type BootConf, bootConf } from '../conf/boot.ts';
+import { type ConfMessage, parseMallocConf } from '../conf/malloc_conf.ts';
+import type { Options } from '../conf/options.ts';
 import { Heap } from '../heap.ts';
 import {
   addressOf,
@@ -165,15 +166,14 @@ export class Replay extends AccountReplay {
     const { header, threads } = trace;
     const message = this.#options.message ?? (() => {});
     const parsed = parseMallocConf(['', null, '', this.#options.conf ?? null, null], message);
-    if (parsed.aborted)
-      throw new InputError('--conf', 'jemalloc ends the process here: abort_conf:true, and something in the string is wrong');
+    if (parsed.aborted) throw hangAt('--conf', new AbortError('abort_conf:true, and something in the string is wrong'));
     this.confError = parsed.hadError;
     const ncpus = this.#options.ncpus ?? header.ncpus ?? 4;
     if (!(ncpus >= 1 && ncpus <= MOST_CPU + 1)) {
       const place = this.#options.ncpus === undefined ? HEADER : '--ncpus';
       throw new InputError(place, `${ncpus} CPUs, where a system has 1 to ${MOST_CPU + 1}`, 'pass --ncpus with the number that there are');
     }
-    const conf = bootConf(parsed.options, { ncpus }, message);
+    const conf = this.#bootConf(parsed.options, ncpus, message);
     const memory = this.#memory ?? new ModelMemory();
     const heap = new Heap({
       conf,
@@ -196,6 +196,14 @@ export class Replay extends AccountReplay {
     this.#ctl = new Ctl(heap);
     this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
     return heap;
+  }
+
+  #bootConf(options: Options, ncpus: number, message: ConfMessage): BootConf {
+    try {
+      return bootConf(options, { ncpus }, message);
+    } catch (error) {
+      throw hangAt('--conf', error);
+    }
   }
 
   /** The control interface (mallctl, statistics) of the model. */
@@ -431,6 +439,8 @@ export class Replay extends AccountReplay {
     this.skip('reused');
     if (this.ledger.newPeak) this.#takePeak();
     this.#end(heap, tsd, number, NO_STACK);
+    // that free was a call of its own
+    heap.background?.settle();
   }
 
   /** Books a new object among the live ones and in the ledger. */
