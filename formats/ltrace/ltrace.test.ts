@@ -794,6 +794,49 @@ describe('threads and processes', () => {
   });
 });
 
+describe('a process that ltrace has attached to', () => {
+  // As ltrace 0.7.3 -p PID -f prints it: whole addresses of the thread with the process id, lower halves of those of the others.
+  const ATTACHED = [
+    '17638 exe->malloc(21 <unfinished ...>',
+    '17639 exe->malloc(22) = 0x6c000e30',
+    '17638 <... malloc resumed> ) = 0x68003390',
+    '17635 exe->malloc(99) = 0x5595cd859410',
+    '17638 exe->free(0xcd859410) = <void>',
+    '17635 exe->free(0x7f3d68003390) = <void>',
+    '17635 exe->malloc(50) = 0x5595cd859480',
+    '17639 exe->realloc(0x6c000e30, 600) = 0x6c000e60',
+    '17635 exe->realloc(0x7f3d6c000e60, 700) = 0x5595cd859a00',
+    '17639 exe->malloc_usable_size(0xcd859a00) = 712',
+    '17635 exe->free(0x5595cd859a00) = <void>\n',
+  ].join('\n');
+
+  test.each([undefined, 17635, 17639])('halves of addresses are blocks of its threads, whichever id is asked for (%s)', (pid) => {
+    const result = read(ATTACHED, pid === undefined ? {} : { pid });
+    expect({ ...result.trace.skipped }).toEqual({});
+    expect([result.events, result.trace.threads.length, result.unknown]).toEqual([10, 3, 0]);
+    expect([result.ledger.totalLiveBytes, result.ledger.totalLiveObjects]).toEqual([50, 1]);
+  });
+
+  test('that forks: its child is a process still', () => {
+    const child = [
+      '17640 exe->malloc(8) = 0x5595cd859410',
+      '17640 exe->free(0x5595cd859480) = <void>',
+      '17635 --- SIGCHLD (Child exited) ---\n',
+    ];
+    const { trace, events } = read(
+      ['17635 exe->malloc(50) = 0x5595cd859480', '17635 exe->malloc(99) = 0x5595cd859410', ...child].join('\n'),
+    );
+    expect([events, trace.skipped.other_process]).toEqual([2, 2]);
+  });
+
+  test('whole addresses are blocks of their own, though their lower halves are alike', () => {
+    const { unknown, events } = read(
+      '1 exe->malloc(8) = 0x5595cd859480\n1 exe->malloc(8) = 0x7f55cd859480\n1 exe->free(0x5595cd859480) = <void>\n1 exe->free(0x7f55cd859480) = <void>\n',
+    );
+    expect([unknown, events]).toEqual([0, 4]);
+  });
+});
+
 describe('input that is not what it seems', () => {
   test('a change of format is noticed, single lines are counted', () => {
     const line = '7 p->malloc(8) = 0x1000\n';

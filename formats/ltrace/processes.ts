@@ -13,6 +13,8 @@
  * Invariant: events of an id are held back, and all later ones with them, until it is decided; they leave in the order they came.
  * Where nothing decides within HELD events, the weaker signs do; without any, or with as many for a thread, it is a thread.
  *
+ * Where ltrace has attached (-p), ids with halves of addresses are threads that were there (half_addresses.ts).
+ *
  * A thread may be of any process that ran when it began and when it ended. Evidence of one: its pthread_create or clone; it frees what
  * the thread has allocated; it alone has threads that use the same heap. Where none decides until the thread ends, it is given to the process of
  * the line before its first.
@@ -23,6 +25,7 @@ import type { ReadOptions } from '../format.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { noSuchProcess, unnamedProcess } from '../shared/one_process.ts';
 import { type Candidate, HEAP_REACH, isThread, MMAP_AREA, Owner, ownersOf, SMALL } from './candidates.ts';
+import { HalfAddresses, isHalf } from './half_addresses.ts';
 import { ProcessBlocks } from './process_blocks.ts';
 
 /** Most events held back. */
@@ -68,6 +71,10 @@ export class Processes {
   #doubtful = 0;
   #guessed = 0;
   readonly #blocks = new ProcessBlocks();
+  /** Of a recording that ltrace made by attaching to the process. */
+  #halves: HalfAddresses | undefined;
+  /** True once the process has had half an address. */
+  #hasHalves = false;
   /** True until a second id appears: then blocks are followed as they come and go. */
   #alone = true;
   #lastOwn = -1;
@@ -106,6 +113,11 @@ export class Processes {
     return this.#root;
   }
 
+  /** ltrace has attached to the process: all of its threads may be there before their first line. */
+  attached(): void {
+    this.#halves ??= new HalfAddresses();
+  }
+
   /** A line of `tid`, whatever it says. `line` is its number. */
   see(tid: number, line: number): void {
     if (tid === this.#lastOwn) {
@@ -122,7 +134,13 @@ export class Processes {
       this.#alone = false;
       this.#blocks.join();
     }
-    if (tid === this.#wanted && tid !== this.#root) this.#follow(tid);
+    if (tid === this.#wanted && tid !== this.#root && !this.#own.has(tid)) {
+      if (this.#halves === undefined) this.#follow(tid);
+      else {
+        this.#own.add(tid);
+        this.#root = tid;
+      }
+    }
     const owner = this.#own.has(tid) ? this.#ours : this.#foreign.get(tid);
     if (owner !== undefined) {
       if (this.#active !== owner) this.#turnTo(owner);
@@ -208,12 +226,19 @@ export class Processes {
       if (this.#candidates.size > 0) this.#freedBy(other, op === Op.free ? ptr : old);
       return;
     }
+    if (this.#halves !== undefined) {
+      if (op < Op.free) {
+        old = this.#halves.taken(op, old);
+        this.#halves.given(ptr);
+      } else ptr = this.#halves.taken(op, ptr);
+    }
     const candidate = this.#candidates.size === 0 ? undefined : this.#candidates.get(tid);
     if (candidate !== undefined) {
       this.#hold(op, tid, time, ptr, old, size, extra, stack);
       this.#weigh(candidate, op, ptr, old, size);
       return;
     }
+    this.#hasHalves ||= isHalf(ptr);
     if (this.#alone) {
       if (ptr !== 0) this.#blocks.note(op, ptr, old, size, this.#ours);
       this.#append(op, tid, time, ptr, old, size, extra, stack);
@@ -241,7 +266,7 @@ export class Processes {
 
   /** The row of thread `tid` while it is alone and has had events, else -1. */
   loneThread(tid: number): number {
-    return this.#alone && tid === this.#lastOwn ? this.#lastThread : -1;
+    return this.#alone && this.#halves === undefined && tid === this.#lastOwn ? this.#lastThread : -1;
   }
 
   /** Tells of mallocs and frees of the lone thread that others have appended to the batch, from row `from` on. */
@@ -377,6 +402,7 @@ export class Processes {
     const blocks = this.#blocks.table;
     const { live, freed, since } = candidate;
     const gone = op === Op.free ? ptr : old;
+    if (this.#halves !== undefined && (this.#hasHalves || isHalf(ptr) || isHalf(gone))) return this.#decide(candidate, this.#ours);
     if (gone !== 0) {
       if (live.delete(gone)) this.#drop(gone, candidate);
       else {

@@ -35,6 +35,8 @@ const EXEC = ascii('--- Called exec()');
 const SIGCHLD = ascii('--- SIGCHLD');
 const WHOLE_ENDS = [VOID_RESULT, UNFINISHED, NO_RETURN, ascii(' +++'), ascii(' ---')];
 const BREAKPOINT = ascii('unexpected breakpoint at 0x');
+/** What ltrace calls the program of a running process (-p), after /proc/PID/exe. */
+const ATTACHED = 'exe';
 const RETURN = 0x0d;
 const HASH = 0x23;
 const PLUS = 0x2b;
@@ -315,6 +317,7 @@ export class LtraceReader implements TraceReader {
       if (this.#start.numbered) this.#unparsed.longest = LONGEST_RUN;
     }
     if (name.printed) this.#trace.skip('program_output');
+    if (name.caller === ATTACHED) this.#processes.attached();
     this.#processes.see(tid, this.#lines.line);
     if (ending === Ending.returned) {
       const calls = this.#open.count === 0 ? undefined : this.#open.of(tid);
