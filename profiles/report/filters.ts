@@ -69,17 +69,21 @@ const ALLOCATOR_NAMES: ReadonlySet<string> = new Set(ALLOCATORS.flatMap((name) =
 /** Also what has no name in an allocator's library: `[libjemalloc.so.2+0x1df06]`. */
 const ALLOCATOR_PATTERN = /TCMalloc|^tcmalloc::|^\[[^\]]*malloc[^\]]*\+0x/;
 
-/** True if a function is the allocator's own, by its short name. */
-export function isAllocator(shortName: string): boolean {
-  return ALLOCATOR_NAMES.has(shortName) || ALLOCATOR_PATTERN.test(shortName);
+/** What glibc's symbols put before those names (`__GI___libc_malloc`, `__libc_calloc`): tracers may give any name that a probed function has. */
+const GLIBC_PREFIX = /^(?:__GI_)?(?:__(?:libc_)?)?/;
+
+/** True if a function is the allocator's own, by its short name. @param isDump of a heap dump, of which glibc's names are left as jeprof leaves them */
+function isAllocator(shortName: string, isDump: boolean): boolean {
+  if (ALLOCATOR_NAMES.has(shortName) || ALLOCATOR_PATTERN.test(shortName)) return true;
+  return !isDump && ALLOCATOR_NAMES.has(shortName.replace(GLIBC_PREFIX, ''));
 }
 
-/** Cuts every backtrace behind its last allocator function: what called the allocator becomes its head. */
-export function cutAllocator(profile: AddressProfile, addresses: AddressTable): AddressProfile {
+/** Cuts every backtrace behind its last allocator function: what called the allocator becomes its head. @param isDump whether all is of heap dumps */
+export function cutAllocator(profile: AddressProfile, addresses: AddressTable, isDump: boolean): AddressProfile {
   const isCut = new Uint8Array(addresses.length);
   for (let i = 0; i < isCut.length; i++) {
     const names = addresses.symbols[i];
-    if (names !== undefined && isAllocator(names[0].short)) isCut[i] = 1;
+    if (names !== undefined && isAllocator(names[0].short, isDump)) isCut[i] = 1;
   }
   if (!isCut.includes(1)) return profile;
   return rewrite(profile, (path, out) => {

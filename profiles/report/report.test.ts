@@ -258,3 +258,12 @@ test('addresses that count from the start of each file are told apart by their n
 test('a bad pattern is the user’s error', () => {
   expect(() => renderText(dumpOf('heap_v2/1\n  t*: 0: 0 [0: 0]\n'), { focus: '(' })).toThrow(InputError);
 });
+
+test('the allocator by any of glibc’s names is no row, but of dumps it is as in jeprof', () => {
+  const folded = readCollapsed('main;work;__GI___libc_malloc 10\nmain;work;__libc_calloc 20\nmain;__posix_memalign 5\n', 'x');
+  expect(renderText(folded, { showBytes: true })).toMatch(/^Total: 35 B\n +30 .* work\n +5 .* main\n$/);
+  const dump = dumpOf(
+    '--- symbol\nbinary=a\n0x11 __GI___libc_malloc\n0x20 main\n---\n--- heap\nheap_v2/1\n  t*: 1: 8 [0: 0]\n@ 0x11 0x21\n  t*: 1: 8 [0: 0]\n',
+  );
+  expect(renderText(dump)).toContain('100.0% __GI___libc_malloc\n');
+});

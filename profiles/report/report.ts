@@ -113,9 +113,10 @@ export function prepareReport(profiles: readonly Profile[], options: ReportOptio
   const program = programName(first, options);
   const type = sampleTypeOf(first, options);
   const unit = unitOf(type, options.showBytes ?? false, first.measures?.find((measure) => measure.type === type)?.unit);
+  const isDump = profiles.every(isHeapDump);
   const parts = options.thread === undefined ? [{ profile: whole, title: '' }] : threads;
   return parts.map(({ profile, title }) => ({
-    profile: filtered(isMemoryType(type) ? cutAllocator(profile, addresses) : profile, addresses, options),
+    profile: filtered(isMemoryType(type) ? cutAllocator(profile, addresses, isDump) : profile, addresses, options),
     addresses,
     title,
     program,
