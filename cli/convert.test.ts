@@ -1,21 +1,17 @@
 /**
  * convert and synth from outside: formats by ending, compression, joined parts, refusals, and truths that replays confirm.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as zlib from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { run } from './testing.ts';
 
 const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_clean_perf.txt.zst', import.meta.url));
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-convert-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 const path = (name: string) => join(folder, name);
 
 const summaryOf = async (file: string) => JSON.parse((await run(['replay', file, '--json', '--quiet'])).stdout) as Record<string, unknown>;

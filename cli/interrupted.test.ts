@@ -2,18 +2,14 @@
  * Ctrl-C while a trace is read: every result is of whole lines up to there, and says that it is partial.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { finished, type Run, start } from './testing.ts';
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 /** Runs a command on 50,000 events and a part of a line on standard input, which stays open, until it is interrupted. */
 async function interrupted(...args: readonly string[]): Promise<Run> {

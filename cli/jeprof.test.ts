@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { jeprofArguments } from './jeprof_arguments.ts';
-import { finished, run, start } from './testing.ts';
+import { finished, MAIN, run, start } from './testing.ts';
 
 const BASE = 0x555500000000;
 const HAS_TOOLS = needsTool('jeprof', 'gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objdump');
@@ -179,11 +179,10 @@ describe('threads', () => {
   });
 
   test.skipIf(!needsTool('script'))('have names that do nothing to a terminal, and go into files as they are', () => {
-    const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-    const shown = execFileSync('script', ['-qec', `${process.execPath} ${main} report --raw ${dump}`, '/dev/null'], { encoding: 'utf8' });
+    const shown = execFileSync('script', ['-qec', `${process.execPath} ${MAIN} report --raw ${dump}`, '/dev/null'], { encoding: 'utf8' });
     expect(shown).toContain('\\x1b[31mred');
     expect(shown).not.toContain('\x1b[31m');
-    expect(execFileSync(process.execPath, [main, 'report', '--raw', dump], { encoding: 'utf8' })).toContain('\x1b[31mred');
+    expect(execFileSync(process.execPath, [MAIN, 'report', '--raw', dump], { encoding: 'utf8' })).toContain('\x1b[31mred');
   });
 });
 

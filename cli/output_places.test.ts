@@ -3,11 +3,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { linkSync, mkdtempSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { finished, MAIN, run, start } from './testing.ts';
 
 /** a = malloc 24, and another one for each further event. */
@@ -17,15 +17,10 @@ function allocations(count: number): string {
   return lines;
 }
 
-let folder = '';
-let trace = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-  trace = path('trace.ndjson');
-  writeFileSync(trace, allocations(3));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 const path = (name: string) => join(folder, name);
+const trace = path('trace.ndjson');
+beforeAll(() => writeFileSync(trace, allocations(3)));
 
 /** Runs a line of the shell, in which `jereplay` is the program. */
 function shell(line: string) {

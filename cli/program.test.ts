@@ -3,34 +3,18 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { finished, run, start } from './testing.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { projectRoot } from '../fixtures/root.ts';
+import { testFolder } from '../fixtures/test_folder.ts';
+import { finished, MAIN, run, start } from './testing.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MAIN = join(ROOT, 'dist/cli/main.js');
+const ROOT = projectRoot();
 const LEAKY = join(ROOT, 'fixtures/traces/leaky_clean_perf.txt.zst');
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 test('--help of every command fits its terminal and leaves out what is no help', async () => {
   const commands = (await run(['--help'])).stdout.match(/(?<=^ {2}jereplay )\w+/gm) ?? [];
@@ -647,12 +631,11 @@ describe('endings', () => {
       spawnSync(process.execPath, args);
       return performance.now() - before;
     };
-    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
     // the least of runs in turn, and of more of them where other programs are in the way
     let ours = Infinity;
     let node = Infinity;
     for (let round = 0; round < 5 || (round < 25 && ours >= 2 * node); round++) {
-      ours = Math.min(ours, time([main, '--version']));
+      ours = Math.min(ours, time([MAIN, '--version']));
       node = Math.min(node, time(['-e', '0']));
     }
     expect(ours).toBeLessThan(2 * node);

@@ -1,20 +1,20 @@
 /**
  * A trace read beside its replay gives every file, every line and every exit code that it gives in one thread.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { paysBeside } from './reading_beside.ts';
 import { finished, run, start } from './testing.ts';
 
 const recording = (name: string) => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
 
-const folder = mkdtempSync(join(tmpdir(), 'jereplay-beside-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 /** NDJSON of some batches of events, with dumps on the way if profiled, and threads that get their names as it goes. */
 function namedThreads(events: number): string {

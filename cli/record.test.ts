@@ -1,19 +1,16 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
 import { ATTACHED } from './record/probes.ts';
 import { finished, run, start } from './testing.ts';
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 /** The kernel may forbid what an installed bpftrace needs: then there is nothing to compare with, also where skips are forbidden, and that is said. */
 function kernelTraces(): boolean {

@@ -3,10 +3,10 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
 import { ATTACHED } from './record/probes.ts';
@@ -17,11 +17,7 @@ const fits =
   needsTool('bpftrace', 'gcc') &&
   spawnSync('bpftrace', ['-e', 'uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc /0/ {} interval:ms:1 { exit(); }']).status === 0;
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 function compiled(name: string, source: string, ...args: readonly string[]): string {
   const program = join(folder, name);

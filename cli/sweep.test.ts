@@ -1,12 +1,12 @@
 /**
  * sweep from outside: each row is what replay says of the same option string.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import type { ReplaySummary } from '../core/replay/replay.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { finished, run, start } from './testing.ts';
@@ -14,11 +14,7 @@ import { finished, run, start } from './testing.ts';
 const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_1000_e_ttt.ltrace.zst', import.meta.url));
 const EXAMPLE = '{"op":"malloc","size":5000000,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n';
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-sweep-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 const path = (name: string) => join(folder, name);
 
 /** A recording long enough to be replayed in several threads. */

@@ -2,24 +2,19 @@
  * The command line's own rules: what stands behind `--`, what is named in refusals, and which outputs and inputs are none.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { finished, MAIN, run, start } from './testing.ts';
 
 /** a = malloc 24 in leak <- main */
 const SMALL = `{"op":"stack","id":0,"frames":["leak","main"]}\n{"op":"malloc","ts":10,"size":24,"ptr":"0x7f001000","stack":0}\n`;
 
-let folder = '';
-let trace = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-  trace = join(folder, 'small.ndjson');
-  writeFileSync(trace, SMALL);
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
+const trace = join(folder, 'small.ndjson');
+beforeAll(() => writeFileSync(trace, SMALL));
 
 describe.concurrent('what stands behind -- is no flag', () => {
   test.each(['leaks', 'replay', 'report', 'flamegraph', 'jeprof'])('%s', async (command) => {

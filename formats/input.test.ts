@@ -1,14 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { zstdRaw } from '../fixtures/zstd_raw.ts';
 import { type CompressionFault, endsEarly, faultOf, openInput, type Source } from './input.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'jereplay-input-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = testFolder();
 
 /** All of an input, and what is known of it afterwards. */
 interface Whole {

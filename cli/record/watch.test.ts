@@ -1,11 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { testFolder } from '../../fixtures/test_folder.ts';
 import { Watch } from './watch.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'jereplay-test-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder();
 
 const isEvent = (line: string) => /^\d+ \d+ \d+ (?!thread\()/.test(line);
 const file = join(folder, 'watched');

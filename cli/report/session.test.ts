@@ -1,29 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../../fixtures/test_folder.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { InputError } from '../../core/trace/input_error.ts';
-import { finished, type Run, run, start } from '../testing.ts';
+import { finished, MAIN, type Run, run, start } from '../testing.ts';
 import type { Form, ReportArgs } from './args.ts';
 import { makeReport } from './forms.ts';
 import { Session } from './session.ts';
 import { ReportSource } from './source.ts';
 
-const MAIN = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const OLDER = new URL('../../fixtures/profiles/leaky_s19.symbolized.heap', import.meta.url).pathname;
 const DUMP = new URL('../../fixtures/profiles/leaky_s0.symbolized.heap', import.meta.url).pathname;
 
 /** What other processes do takes its time. */
 const POLL = { timeout: 40_000, interval: 200 };
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'session-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = testFolder();
 
 /** Lines at the prompt, from a pipe. */
 const session = (lines: readonly string[], ...args: string[]) => run(['report', '-i', DUMP, ...args], `${lines.join('\n')}\n`);

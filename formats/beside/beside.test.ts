@@ -3,12 +3,12 @@
  * damaged. It runs from the bundle, because a thread cannot be started with TypeScript.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testFolder } from '../../fixtures/test_folder.ts';
 import type * as Core from '../../core/index.ts';
 import type { EventBatch } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
@@ -23,8 +23,7 @@ const { Trace: BundledTrace } = (await bundled('core/index.js')) as typeof Core;
 const { readTrace: readBundled, readTraceBeside } = (await bundled('formats/index.js')) as typeof Formats;
 
 const TRACES = fileURLToPath(new URL('../../fixtures/traces', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'jereplay-beside-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = testFolder();
 
 /** Reads into a trace. */
 type Reading = (trace: Trace, sink: (batch: EventBatch) => boolean) => Promise<unknown>;
