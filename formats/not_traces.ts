@@ -41,6 +41,11 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['{"jemalloc":', "jemalloc's statistics"],
   ['desc: ', "Massif's output", 'see it with jereplay report FILE'],
   ['{"dhatFileVersion"', "DHAT's output", 'see it with jereplay report FILE'],
+  [
+    '# callgrind format',
+    'a call graph in callgrind’s format',
+    'see it with kcachegrind; of Valgrind, --xtree-memory=full --xtree-memory-file=NAME.ms and --leak-check=full have whole stacks',
+  ],
   ['<?xml', 'an XML document'],
   ['<!DOCTYPE html', 'an HTML page'],
   ['<!doctype html', 'an HTML page'],

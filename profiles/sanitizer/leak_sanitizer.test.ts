@@ -73,6 +73,7 @@ describe('reports of LeakSanitizer', () => {
     expect(read(REPORT.replace('317', '400')).warnings.at(-1)).toBe(
       '83 of 400 bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)',
     );
+    expect(read(REPORT.replaceAll(/^ +#/gm, '[frame=')).warnings).toContainEqual(expect.stringContaining('leaks have no stack'));
     const cut = read(REPORT.slice(0, REPORT.indexOf('SUMMARY')));
     expect([cut.damaged, cut.warnings.at(-1)]).toEqual([true, 'the report breaks off: leaks are missing']);
     expect(() => read('==7==ERROR: LeakSanitizer: detected memory leaks\n')).toThrow('without a leak');

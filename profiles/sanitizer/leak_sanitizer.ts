@@ -58,6 +58,11 @@ export function readLeakSanitizer(bytes: Uint8Array, name: string): Profile {
   const listed = sumOf(leaks);
   const direct = sumOf(leaks.filter(({ isDirect }) => isDirect));
   const warnings = [`${direct} bytes have leaked themselves (direct), ${listed - direct} are held by those alone (indirect)`];
+  const bare = leaks.filter(({ frames }) => frames.length === 0).length;
+  if (bare > 0)
+    warnings.push(
+      `${bare} of ${leaks.length} leaks have no stack, or one in a form of its own: LSAN_OPTIONS (or ASAN_OPTIONS) without stack_trace_format has them`,
+    );
   if (total === undefined) warnings.push('the report breaks off: leaks are missing');
   else if (total > listed) warnings.push(`${total - listed} of ${total} bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)`);
   const others = new Set(reports.flatMap((report) => (report.pid === pid || report.leaks.length === 0 ? [] : [report.pid]))).size;

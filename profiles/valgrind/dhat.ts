@@ -43,7 +43,11 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
   if (file['dhatFileVersion'] !== 2)
     throw new InputError(name, `is DHAT’s output of version ${shown(file['dhatFileVersion'])}; version 2 can be read`);
   if (file['bklt'] !== true)
-    throw new InputError(name, `is DHAT’s output of mode ${shown(file['mode'])}, which does not say what is in use`);
+    throw new InputError(
+      name,
+      `is DHAT’s output of mode ${shown(file['mode'])}, which does not say what is in use`,
+      'run it with --mode=heap',
+    );
   const points = listOf(file, 'pps', name);
   const frames = listOf(file, 'ftbl', name);
   const stacks = new StackTable();

@@ -55,6 +55,24 @@ describe('recordings', () => {
 });
 
 describe('logs', () => {
+  test('a check that lists changes alone is no part of the one before, and is said to be one', () => {
+    const text = log(
+      '8 bytes in 1 blocks are definitely lost in loss record 1 of 1',
+      ...STACK,
+      'LEAK SUMMARY:',
+      '   definitely lost: 8 bytes in 1 blocks',
+      '',
+      '500 (+500) bytes in 5 (+5) blocks are definitely lost in loss record 2 of 2',
+      ...STACK,
+      'LEAK SUMMARY:',
+    );
+    const profile = read(text);
+    expect(total(profile)).toEqual([500, 5]);
+    expect(profile.warnings[1]).toBe(
+      'the last leak check has those records alone that changed since the check before: --leak-check=full makes one of all at the exit',
+    );
+  });
+
   test('of several leak checks the last counts, of several processes the first; what is in no record is said', () => {
     const text = [
       log('8 bytes in 1 blocks are definitely lost in loss record 1 of 2', ...STACK),

@@ -25,12 +25,17 @@ interface LossRecord extends LeakRecord {
   readonly kind: Kind;
   /** Its number in the check, from 1. */
   readonly number: number;
+  /** True if it says how it has changed since the check before: then those that have not are left out of its check. */
+  readonly changed: boolean;
   readonly frames: string[];
 }
 
 /** Leak records of a process. */
 interface Process {
+  /** Those of one leak check. */
   records: LossRecord[];
+  /** True once the check's summary has ended them. */
+  summed: boolean;
   /** Bytes that the log says were in use at the exit. */
   atExit: number | undefined;
 }
@@ -42,6 +47,8 @@ const COUNT = '(\\d[\\d,]{0,24})(?: \\([+-][\\d,]+\\))?';
 const RECORD = new RegExp(
   `^${COUNT} (?:\\(${COUNT} direct, ${COUNT} indirect\\) )?bytes? in ${COUNT} blocks? (?:are|is) (${KINDS.join('|')}) in (?:\\w+ )?loss record (\\d[\\d,]*) of \\d[\\d,]*$`,
 );
+const CHANGE = /\([+-]\d/;
+const SUMMARY = 'LEAK SUMMARY:';
 const AT_EXIT = /^ +in use at exit: (\d[\d,]*) bytes in \d[\d,]* blocks$/;
 const FRAME = /^ +(?:at|by) (0x[0-9A-F]+: .*)$/;
 const XML = /<valgrindoutput>[\s\S]*<(?:protocol)?tool>memcheck</;
@@ -70,6 +77,10 @@ export function readMemcheck(bytes: Uint8Array, name: string): Profile {
     throw new InputError(name, 'is Memcheck’s output without leak records', 'run it with --leak-check=full --show-leak-kinds=all');
   const [pid, { records, atExit }] = shown;
   const warnings = [kindsNote(records)];
+  if (records.some(({ changed }) => changed))
+    warnings.push(
+      'the last leak check has those records alone that changed since the check before: --leak-check=full makes one of all at the exit',
+    );
   const listed = sumOf(records).bytes;
   if (atExit !== undefined && atExit > listed)
     warnings.push(
@@ -96,7 +107,7 @@ function readLog(text: string): { processes: Map<number, Process>; damaged: bool
     const pid = Number(match[1]);
     const said = match[2] ?? '';
     let process = processes.get(pid);
-    if (process === undefined) processes.set(pid, (process = { records: [], atExit: undefined }));
+    if (process === undefined) processes.set(pid, (process = { records: [], summed: false, atExit: undefined }));
     const record = recordOf(said);
     const frame = record === undefined ? FRAME.exec(said) : null;
     last = record ?? (frame === null ? undefined : open.get(pid));
@@ -106,6 +117,7 @@ function readLog(text: string): { processes: Map<number, Process>; damaged: bool
     } else if (frame !== null) open.get(pid)?.frames.push(frame[1]);
     else {
       open.delete(pid);
+      process.summed ||= said === SUMMARY;
       const atExit = AT_EXIT.exec(said);
       if (atExit !== null) process.atExit = numberOf(atExit[1]);
     }
@@ -114,7 +126,7 @@ function readLog(text: string): { processes: Map<number, Process>; damaged: bool
 }
 
 function readXml(text: string): { processes: Map<number, Process>; damaged: boolean } {
-  const process: Process = { records: [], atExit: undefined };
+  const process: Process = { records: [], summed: false, atExit: undefined };
   for (const [, error] of text.matchAll(/<error>([\s\S]*?)<\/error>/g)) {
     const record = recordOf(textOf(error, 'text') ?? '');
     if (record === undefined) continue;
@@ -154,7 +166,8 @@ function textOf(xml: string, tag: string): string | undefined {
 /** Adds a record; the first of another leak check takes the place of all before. */
 function begin(process: Process, record: LossRecord): void {
   const former = process.records[process.records.length - 1] as LossRecord | undefined;
-  if (former !== undefined && record.number <= former.number) process.records = [];
+  if (former !== undefined && (process.summed || record.number <= former.number)) process.records = [];
+  process.summed = false;
   process.records.push(record);
 }
 
@@ -163,7 +176,14 @@ function recordOf(line: string): LossRecord | undefined {
   const match = RECORD.exec(line);
   if (match === null) return undefined;
   const [, all, direct, , blocks, kind, number] = match as (string | undefined)[];
-  return { kind: kind as Kind, objects: numberOf(blocks), bytes: numberOf(direct ?? all), number: numberOf(number), frames: [] };
+  return {
+    kind: kind as Kind,
+    objects: numberOf(blocks),
+    bytes: numberOf(direct ?? all),
+    number: numberOf(number),
+    changed: CHANGE.test(line),
+    frames: [],
+  };
 }
 
 const numberOf = (digits = '') => Number(digits.replaceAll(',', ''));
