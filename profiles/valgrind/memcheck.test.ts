@@ -86,6 +86,7 @@ describe('logs', () => {
     expect(rows(profile)).toEqual(['16 in 2: malloc < inner', '48 in 1: malloc < inner']);
     expect(profile.warnings).toEqual([
       'of what was in use at the exit, 16 bytes in 2 blocks are definitely lost, 48 bytes in 1 block are possibly lost',
+      'the last leak check has those records alone that changed since the check before: --leak-check=full makes one of all at the exit',
       '1000 of 1064 bytes in use at the exit are in no leak record: --show-leak-kinds=all lists those that are not suppressed',
       'process 7 alone is shown; 1 more has leak records (--log-file=%p has a file for each)',
     ]);
