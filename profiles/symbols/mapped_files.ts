@@ -126,7 +126,9 @@ export class MappedFiles {
   }
 
   #fileOf(mappings: readonly Mapping[], index: number): MappedFile {
-    const { path } = mappings[index];
+    const { path, permissions } = mappings[index];
+    // Stacks followed by frame pointers lead into data where code keeps none.
+    if (!permissions.includes('x')) return { path, binary: undefined, reason: 'nowhere' };
     const original = path.replace(DELETED, '');
     const isDeleted = original !== path;
     let reason: Reason = isDeleted ? 'deleted' : 'missing';
@@ -148,13 +150,12 @@ export class MappedFiles {
   }
 }
 
-/** True if an executable part of a file lies in memory as the mapping does: same offset, same length, in whole pages. */
+/** True if an executable part of a file lies in memory as the mapping, which is executable, does: same offset, same length, in whole pages. */
 function fits({ image }: Binary, mappings: readonly Mapping[], index: number): boolean {
-  const { path, permissions } = mappings[index];
+  const { path } = mappings[index];
   // A part may be mapped in several pieces, where some of its pages have other permissions.
   const follows = (a: Mapping, b: Mapping) => b.path === path && a.end === b.start && a.offset + (a.end - a.start) === b.offset;
   const isCode = (mapping: Mapping) => mapping.permissions.includes('x');
-  if (!permissions.includes('x')) return false;
   let first = index;
   while (first > 0 && follows(mappings[first - 1], mappings[first]) && isCode(mappings[first - 1])) first--;
   let last = index;

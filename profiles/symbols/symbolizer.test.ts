@@ -439,6 +439,10 @@ int main() { first(1000); second(100000); }
     // Another build under the same name: its code is of another length.
     copyFileSync(library, join(root, 'bin', 'pie'));
     expect(name({ prefixes: [root] }, gone)).toMatchObject({ read: false, note: expect.stringContaining('not the file that was mapped') });
+    // Where frame pointers led into data, the file is the right one.
+    const ofData = new Symbolizer(machine([]), {});
+    ofData.names([mapLine(pie, BASE).replaceAll('r-xp', 'rw-p')], [BigInt(BASE + start)]);
+    expect(ofData.notes().join()).toBe(`1 address has no name: 1 in ${pie} (no code of a file)`);
   });
 
   test('a file whose code is some pages shorter than what was mapped is another one, whatever the size of a page', () => {

@@ -37,7 +37,7 @@ export class Unnamed {
     const total = groups.reduce((sum, { addresses }) => sum + addresses.size, 0);
     if (total === 0) return [];
     const shown = groups.slice(0, 3).map(({ path, reason, addresses }) => `${addresses.size} in ${path} (${FACTS[reason]})`);
-    if (groups.length > 3) shown.push(`${groups.length - 3} more files`);
+    if (groups.length > 3) shown.push(`${groups.length - 3} more ${groups.length === 4 ? 'file' : 'files'}`);
     const remedies = [...new Set(groups.map(({ reason }) => REMEDIES[reason]))].filter((remedy) => remedy !== '');
     const remedy = remedies.length === 0 ? '' : `; ${remedies.join('; ')}`;
     return [`${total} ${total === 1 ? 'address has' : 'addresses have'} no name: ${shown.join(', ')}${remedy}`];
