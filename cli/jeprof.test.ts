@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, mapLine, nm } from '../fixtures/symbols/host.ts';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { needsTool } from '../fixtures/tools.ts';
 import { jeprofArguments } from './jeprof_arguments.ts';
 import { finished, MAIN, run, start } from './testing.ts';
@@ -162,13 +163,12 @@ test('numbers as Perl takes them', async () => {
 });
 
 describe('threads', () => {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cli-threads-')));
+  const folder = testFolder();
   const dump = join(folder, 'threads.heap');
   writeFileSync(
     dump,
     '--- symbol\nbinary=/x\n0x401000 f\n---\n--- heap\nheap_v2/1\n  t*: 1: 100 [0: 0]\n  t1: 1: 100 [0: 0] \x1b[31mred\n@ 0x401000\n  t*: 1: 100 [0: 0]\n  t1: 1: 100 [0: 0]\n',
   );
-  afterAll(() => rmSync(folder, { recursive: true }));
 
   test('have numbers, however they are written', async () => {
     const { stdout } = await run(['jeprof', '--text', '--thread=1', dump]);

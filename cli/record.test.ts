@@ -5,25 +5,17 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
-import { needsTool } from '../fixtures/tools.ts';
+import { bpftraceTraces, needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
 import { ATTACHED } from './record/probes.ts';
 import { finished, run, start } from './testing.ts';
 
 const folder = testFolder();
 
-/** The kernel may forbid what an installed bpftrace needs: then there is nothing to compare with, also where skips are forbidden, and that is said. */
-function kernelTraces(): boolean {
-  const allowed =
-    spawnSync('bpftrace', ['-e', 'uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc /0/ {} interval:ms:1 { exit(); }']).status === 0;
-  if (!allowed) process.stderr.write('SKIPPED: recording with bpftrace, which this kernel or user does not allow\n');
-  return allowed;
-}
-
 const fit = new Map([
   ['ltrace', needsTool('ltrace')],
   ['heaptrack', needsTool('heaptrack')],
-  ['bpftrace', needsTool('bpftrace') && kernelTraces()],
+  ['bpftrace', bpftraceTraces()],
 ]);
 
 test.for(['ltrace', 'heaptrack'])('%s records a program that replays', async (name, { skip }) => {

@@ -1,21 +1,19 @@
 /**
  * What a recording by bpftrace begins and ends with: all of its probes at once, and all that they saw.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
-import { needsTool } from '../fixtures/tools.ts';
+import { bpftraceTraces, needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
 import { ATTACHED } from './record/probes.ts';
 import { finished, run, start } from './testing.ts';
 
 const SLOW_MS = 240_000;
-const fits =
-  needsTool('bpftrace', 'gcc') &&
-  spawnSync('bpftrace', ['-e', 'uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc /0/ {} interval:ms:1 { exit(); }']).status === 0;
+const fits = needsTool('gcc') && bpftraceTraces();
 
 const folder = testFolder();
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fileOf, symbolFile } from '../../fixtures/symbols/host.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { readHeap } from '../heap/read.ts';
 import { readElf } from '../symbols/elf.ts';
-import type { SymbolFile } from '../symbols/host.ts';
 import type { Surroundings } from './elf_symbols.ts';
 import { elfSymbolSource, lastAddress } from './elf_symbols.ts';
 import { findSymbol, nearestSymbols } from './nearest.ts';
@@ -33,11 +33,6 @@ __attribute__((noinline)) static void *leak(int n) { return calloc(n, n); }
 void *other(int n) { return (char *)leak(n) + 2; }
 `;
 
-const inMemory = (bytes: Uint8Array): SymbolFile => ({
-  size: bytes.length,
-  read: (offset, length) => bytes.subarray(offset, offset + length),
-});
-
 describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
   let folder: string;
   beforeAll(() => {
@@ -52,19 +47,13 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const surroundings: Surroundings = {
-    open: (path) => {
-      try {
-        return inMemory(readFileSync(path));
-      } catch {
-        return undefined;
-      }
-    },
+    open: fileOf,
     run: (tool, args, input) => execFileSync(tool, args, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }),
   };
 
   /** A dump with a context of each second address of the program's code, mapped at 0x555500000000 as the system would. */
   function dumpOf(program: string): string {
-    const elf = readElf(inMemory(readFileSync(program)));
+    const elf = readElf(symbolFile(readFileSync(program)));
     const code = elf?.segments[1];
     if (elf === undefined || code === undefined) throw new Error('no code');
     const base = 0x555500000000;
@@ -87,7 +76,7 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
       ['debug', []],
       ['stripped', ['-D']],
     ] as const) {
-      const image = readElf(inMemory(readFileSync(join(folder, name))));
+      const image = readElf(symbolFile(readFileSync(join(folder, name))));
       if (image === undefined) throw new Error('no ELF file');
       const elf = nearestSymbols(image);
       const theirs = execFileSync('nm', [...flags, '-n', join(folder, name)], { encoding: 'utf8' });
@@ -189,7 +178,7 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
         (changes, length, headerOnly) => {
           const broken = Uint8Array.from(bytes.subarray(0, length < 4000 ? length : undefined));
           for (const [at, value] of changes) broken[headerOnly ? 16 + (at % 48) : at % broken.length] = value;
-          const image = readElf(inMemory(broken));
+          const image = readElf(symbolFile(broken));
           if (image !== undefined) findSymbol(nearestSymbols(image), 0x1234);
         },
       ),
@@ -201,6 +190,6 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
 test.each([new Uint8Array(0), new Uint8Array(100), new TextEncoder().encode('#!/bin/sh\n'.repeat(20))])(
   'what is no ELF file has no symbols',
   (bytes) => {
-    expect(readElf(inMemory(bytes))).toBe(undefined);
+    expect(readElf(symbolFile(bytes))).toBe(undefined);
   },
 );

@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { basename } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { StackTable } from '../../core/trace/stacks.ts';
-import { build } from '../../fixtures/symbols/host.ts';
+import { build, fileOf } from '../../fixtures/symbols/host.ts';
+import { testFolder } from '../../fixtures/test_folder.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { followsCall } from './call_sites.ts';
 import { type ElfImage, readElf } from './elf.ts';
@@ -12,21 +11,7 @@ import type { SymbolFile, SymbolHost } from './host.ts';
 import { nameFrames } from './name_frames.ts';
 import { Symbolizer } from './symbolizer.ts';
 
-const HOST: SymbolHost = {
-  open: (path) => {
-    try {
-      return fileOf(path);
-    } catch {
-      return undefined;
-    }
-  },
-  run: () => undefined,
-};
-
-function fileOf(path: string): SymbolFile {
-  const bytes = readFileSync(path);
-  return { size: bytes.length, modified: 1, read: (offset, length) => bytes.subarray(offset, offset + length) };
-}
+const HOST: SymbolHost = { open: fileOf, run: () => undefined };
 
 /** Addresses behind the calls of a program, with the function that each is in, and all addresses of instructions. */
 function disassembled(path: string) {
@@ -48,15 +33,11 @@ function disassembled(path: string) {
 }
 
 describe.skipIf(!needsTool('gcc', 'g++', 'objdump'))('places that calls return to', () => {
-  let folder: string;
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'call-sites-'));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = testFolder();
 
   test('each lies behind a call, by objdump; few other addresses do', () => {
     const path = build(folder, 'pie');
-    const image = readElf(fileOf(path)) as ElfImage;
+    const image = readElf(fileOf(path) as SymbolFile) as ElfImage;
     const { returns, all } = disassembled(path);
     expect(returns.size).toBeGreaterThan(5);
     for (const at of returns.keys()) expect(followsCall(image, at), at.toString(16)).toBe(true);

@@ -1,9 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { build, mapLine, nm } from '../../fixtures/symbols/host.ts';
+import { build, fileOf, mapLine, nm } from '../../fixtures/symbols/host.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { readHeap } from '../heap/read.ts';
 import { prepareReport } from '../report/report.ts';
@@ -32,14 +32,7 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const host: SymbolHost = {
-    open: (path) => {
-      try {
-        const bytes = readFileSync(path);
-        return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
-      } catch {
-        return undefined;
-      }
-    },
+    open: fileOf,
     run: (tool, args, input) => {
       const { status, stdout } = spawnSync(tool, args, { input, stdio: ['pipe', 'pipe', 'ignore'] });
       return status === 0 ? stdout : undefined;

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addr2line, build, buildSplit, mapLine, nm, strip } from '../../fixtures/symbols/host.ts';
+import { addr2line, build, buildSplit, fileOf, mapLine, nm, strip, symbolFile } from '../../fixtures/symbols/host.ts';
 import { needsTool } from '../../fixtures/tools.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import { shortFunctionName } from '../report/names.ts';
@@ -19,7 +19,7 @@ const LIBRARY_BASE = 0x7f0000000000;
 /** This machine's files, and the tools that are let through. Counts what is run. */
 function machine(tools: readonly SymbolTool[], ran: SymbolTool[] = []): SymbolHost {
   return {
-    open: (path) => fileOf(path),
+    open: fileOf,
     run: (tool, args, input) => {
       if (!tools.includes(tool)) return undefined;
       ran.push(tool);
@@ -27,15 +27,6 @@ function machine(tools: readonly SymbolTool[], ran: SymbolTool[] = []): SymbolHo
       return status === 0 ? stdout : undefined;
     },
   };
-}
-
-function fileOf(path: string): SymbolFile | undefined {
-  try {
-    const bytes = readFileSync(path);
-    return { size: bytes.length, modified: 1, read: (offset, length) => bytes.subarray(offset, offset + length) };
-  } catch {
-    return undefined;
-  }
 }
 
 const HAS_BUILD = needsTool('gcc', 'g++', 'nm', 'readelf', 'addr2line', 'objcopy');
@@ -512,10 +503,6 @@ int main() { first(1000); second(100000); }
   });
 
   describe('a broken file', () => {
-    const symbolFile = (bytes: Uint8Array): SymbolFile => ({
-      size: bytes.length,
-      read: (offset, length) => bytes.subarray(offset, offset + length),
-    });
     /** The functions of the library at these addresses before relocation, if its bytes were these; undefined where none is known. */
     const functionsIn = (bytes: Uint8Array, addresses: readonly number[]) => {
       const host: SymbolHost = { open: () => symbolFile(bytes), run: () => undefined };
@@ -605,6 +592,6 @@ test.skipIf(!needsTool('nm'))('a 32-bit program', () => {
 
 test('what is no ELF file has no symbols', () => {
   for (const bytes of [new Uint8Array(0), new Uint8Array(100), new TextEncoder().encode('#!/bin/sh\n'.repeat(20))]) {
-    expect(readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) })).toBe(undefined);
+    expect(readElf(symbolFile(bytes))).toBe(undefined);
   }
 });

@@ -3,27 +3,17 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nm } from '../../../fixtures/symbols/host.ts';
+import { fileOf, nm, symbolFile } from '../../../fixtures/symbols/host.ts';
 import { needsTool } from '../../../fixtures/tools.ts';
 import type { ElfImage } from '../elf.ts';
 import { readElf } from '../elf.ts';
 import type { SourceFrame } from '../frames.ts';
-import type { SymbolFile } from '../host.ts';
 import { dwarfLines, type OwnAnswer } from './dwarf.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../../fixtures/symbols');
 
-function fileOf(path: string): SymbolFile | undefined {
-  try {
-    const bytes = readFileSync(path);
-    return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
-  } catch {
-    return undefined;
-  }
-}
-
 function imageOf(bytes: Uint8Array): ElfImage {
-  return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) }) as ElfImage;
+  return readElf(symbolFile(bytes)) as ElfImage;
 }
 
 /** What a file says of its addresses itself; the outermost functions have their names of the source. */
