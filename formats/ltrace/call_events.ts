@@ -80,7 +80,9 @@ export class CallEvents {
         break;
       }
       case Kind.asprintf:
-        this.#addressUnknown();
+        // What fails has no string.
+        if (inner !== 0) processes.event(Op.malloc, tid, time, inner, 0, result + 1, 0, stack, line, entered);
+        else this.#addressUnknown();
         break;
       case Kind.aligned_alloc:
         processes.event(Op.aligned_alloc, tid, time, result, 0, b, a, stack, line, entered);

@@ -1,11 +1,13 @@
 /**
  * What follows a call's name: `arguments) = result[ <seconds>]`, or `arguments <unfinished ...>`, or `arguments <no return ...>`.
  * Without a prototype ltrace prints what the registers held: those after the ones that the function has mean nothing.
+ * With one that says that an argument is given back (`int posix_memalign(+addr*, ulong, ulong);` in a file for -F), it prints that behind
+ * the call: `posix_memalign(0x55626475e2d0, 8, 44) = 0`, or in two halves, of which the second has all arguments.
  * Invariant: a method gives the position after what it took, or -1 if that does not fit; its fields then hold nothing.
  */
 import { ascii, ByteCursor, decimalSize, HEX, hasWord, twelveHex } from '../shared/cursor.ts';
 import { CLOSE, DOT, EQUALS, LESS, SPACE, ZERO } from '../shared/letters.ts';
-import { isDuplicate, Kind, needsThree, needsTwo, takesAddress } from './functions.ts';
+import { givesThroughPointer, isDuplicate, Kind, LOWEST_ADDRESS, needsThree, needsTwo, takesAddress } from './functions.ts';
 
 export const VOID_RESULT = ascii('= <void>');
 export const UNFINISHED = ascii(' <unfinished ...>');
@@ -15,6 +17,11 @@ const VOID = ascii('<void>');
 
 /** Result of a call that has returned a string, of which ltrace 0.7.91 prints no more than the first letter where it knows the C type. */
 export const UNSHOWN = -1;
+
+/** Where the first stack is on x86-64, and where libraries and heaps and then the stack are if addresses are not randomized. */
+const STACK = 0x7ff800000000;
+const UNRANDOMIZED = 0x7ffff0000000;
+const UNRANDOMIZED_STACK = 0x7ffff8000000;
 
 const QUOTE = 0x22;
 const APOSTROPHE = 0x27;
@@ -36,6 +43,8 @@ export class CallText {
   b = NaN;
   /** Of strdup and its like the bytes of the string; minus them minus one where ltrace cut it, NaN where an address is in its place. */
   c = NaN;
+  /** Of posix_memalign and its like the block that the call has given, where a prototype has it shown; else 0. */
+  given = 0;
   /** 0 for `<void>`; UNSHOWN. */
   result = NaN;
   readonly #cursor = new ByteCursor();
@@ -46,7 +55,11 @@ export class CallText {
   arguments(kind: Kind, bytes: Uint8Array, start: number, end: number): number {
     const cursor = this.#cursor;
     cursor.reset(bytes, start, end);
-    this.a = this.b = this.c = 0;
+    this.a = this.b = this.c = this.given = 0;
+    if (givesThroughPointer(kind) && bytes[start] === SPACE && bytes[start + 1] === LESS) {
+      this.a = this.b = this.c = NaN;
+      return start;
+    }
     if (isDuplicate(kind)) {
       this.#string();
       if (kind === Kind.strndup && cursor.eat(COMMA)) {
@@ -54,6 +67,11 @@ export class CallText {
         this.b = this.#number(bytes, cursor.pos, end, false);
         cursor.pos = this.#after;
       }
+    } else if (kind === Kind.asprintf) {
+      // With its format as text, the prototype is one that shows the string's address or, which says nothing of that, the string.
+      const first = this.#number(bytes, start, end, false);
+      cursor.pos = this.#after;
+      if (bytes[this.#after] === COMMA && bytes[this.#after + 2] === QUOTE) this.given = blockAt(first, 8);
     } else if (kind !== Kind.fork) {
       this.a = this.#number(bytes, start, end, takesAddress(kind));
       if (Number.isNaN(this.a)) return -1;
@@ -62,6 +80,8 @@ export class CallText {
         if (bytes[this.#after] === COMMA) this.c = this.#number(bytes, this.#after + 2, end, false);
         if ((Number.isNaN(this.b) && needsTwo(kind)) || (Number.isNaN(this.c) && needsThree(kind))) return -1;
       }
+      // Without a prototype there is a fourth one.
+      if (kind === Kind.posix_memalign && bytes[this.#after] === CLOSE) this.given = blockAt(this.a, this.b);
       cursor.pos = this.#after;
     }
     let { pos } = cursor;
@@ -166,6 +186,12 @@ export class CallText {
     while (cursor.eat(DOT)) cut = true;
     this.c = cut ? -length - 1 : length;
   }
+}
+
+/** The address if a block of that alignment may lie there, else 0: what points at the stack is where the block's address was put. */
+function blockAt(address: number, alignment: number): number {
+  const onStack = address >= STACK && (address < UNRANDOMIZED || address >= UNRANDOMIZED_STACK);
+  return address >= LOWEST_ADDRESS && address % alignment === 0 && !onStack ? address : 0;
 }
 
 function isOctal(byte: number): boolean {

@@ -172,6 +172,11 @@ export function isDuplicate(kind: Kind): boolean {
   return kind === Kind.strdup || kind === Kind.strndup;
 }
 
+/** True for calls that put the address of their block where an argument points. */
+export function givesThroughPointer(kind: Kind): boolean {
+  return kind === Kind.posix_memalign || kind === Kind.asprintf;
+}
+
 /** True for calls that start a process or a thread and give its id. */
 export function startsTask(kind: Kind): boolean {
   return kind === Kind.fork || kind === Kind.clone || kind === Kind.clone3;

@@ -794,6 +794,63 @@ describe('threads and processes', () => {
   });
 });
 
+describe('prototypes with arguments that are given back (ltrace -F)', () => {
+  const live = ({ ledger, unknown }: ReturnType<typeof read>) => [ledger.totalLiveBytes, ledger.totalLiveObjects, unknown];
+
+  test('show the blocks of posix_memalign and asprintf', () => {
+    const result = read(
+      [
+        '7 pm->posix_memalign(0x55626475e2a0, 16, 33) = 0',
+        '7 pm->posix_memalign(0x55626475e2d0, 8, 44) = 0',
+        '7 pm->free(0x55626475e2d0, 44, 0x55626475e2d0, 0x55626475e2d0) = 0',
+        '7 pm->posix_memalign(0, 3, 44) = 22',
+        '7 pm->posix_memalign(0, 64, 1152921504606846976) = 12',
+        '7 pm->asprintf(0x55626475e380, "hello (%d", 5) = 8',
+        '7 pm->posix_memalign( <unfinished ...>',
+        '7 <... posix_memalign resumed> 0x55626475e900, 64, 100) = 0',
+        '7 pm->asprintf("hello", "hel%s", "lo") = 5\n',
+      ].join('\n'),
+    );
+    expect(live(result)).toEqual([33 + 9 + 100, 3, 0]);
+    expect([result.events, { ...result.trace.skipped }]).toEqual([7, { no_address: 1 }]);
+  });
+
+  test('are not mistaken for those that show where the address is put', () => {
+    const result = read(
+      [
+        '7 pm->posix_memalign(0x7fff92d2cef8, 64, 1000, 0) = 0',
+        '7 pm->posix_memalign(0x7fff92d2cec0, 64, 1000) = 0',
+        '7 pm->posix_memalign(0x55626475e2b0, 64, 1000) = 0',
+        '7 pm->asprintf(0x7fff92d2cef0, 0x561703d41012, 5, 0) = 1\n',
+      ].join('\n'),
+    );
+    expect([result.events, result.trace.skipped.no_address]).toEqual([0, 4]);
+  });
+
+  test('with entries and calls recorded, count once', () => {
+    const result = read(
+      [
+        '7 pm->posix_memalign( <unfinished ...>',
+        '7 posix_memalign@libc.so.6( <unfinished ...>',
+        '7 malloc@libc.so.6(33, 33, 0, 0x7f3c37dc09e0) = 0x55a42cd0d2a0',
+        '7 <... posix_memalign resumed> 0x55a42cd0d2a0, 16, 33) = 0',
+        '7 <... posix_memalign resumed> 0x55a42cd0d2a0, 16, 33) = 0',
+        '7 pm->posix_memalign( <unfinished ...>',
+        '7 posix_memalign@libc.so.6( <unfinished ...>',
+        '7 <... posix_memalign resumed> 0x55a42cd0d300, 64, 100) = 0',
+        '7 <... posix_memalign resumed> 0x55a42cd0d300, 64, 100) = 0',
+        '7 pm->asprintf( <unfinished ...>',
+        '7 malloc@libc.so.6(100, 0x55a4019d4004, 0x7fffc97df560, 0) = 0x55a42cd0d310',
+        '7 malloc@libc.so.6(8, 0x55a4019d400c, 0x55a42cd0d310, 1) = 0x55a42cd0d380',
+        '7 free@libc.so.6(0x55a42cd0d310, 0x35206f6c, 3, 0x6c6c6568) = 0',
+        '7 <... asprintf resumed> 0x55a42cd0d380, "hello %d", 5) = 7\n',
+      ].join('\n'),
+    );
+    expect(live(result)).toEqual([33 + 100 + 8, 3, 0]);
+    expect(calls(result)[0]).toBe('posix_memalign 0x55a42cd0d2a0 0x0 33 16');
+  });
+});
+
 describe('a process that ltrace has attached to', () => {
   // As ltrace 0.7.3 -p PID -f prints it: whole addresses of the thread with the process id, lower halves of those of the others.
   const ATTACHED = [

@@ -115,6 +115,8 @@ function isPartOf(kind: Kind, a: number, b: number, c: number, outer: OpenCall):
     outer.kind === Kind.realloc || outer.kind === Kind.reallocarray || outer.kind === Kind.libc_calloc || outer.kind === Kind.libc_realloc;
   if (gone !== 0) return reallocates && gone === outer.a;
   const size = requested(kind, a, b, c);
+  // Arguments that are printed when the call returns.
+  if (Number.isNaN(outer.c)) return true;
   const whole = requested(outer.kind, outer.a, outer.b, outer.c);
   // Some allocators round the size up within, for alignment or a header.
   return size >= whole && size <= whole + 4096 + alignmentOf(outer);

@@ -20,7 +20,7 @@ import { CallEvents } from './call_events.ts';
 import { type LaneClock, LaneNames, runCallLane } from './call_lane.ts';
 import { CallStacks } from './call_stacks.ts';
 import { CallText, Ending, endingOfLine, NO_RETURN, UNFINISHED, UNSHOWN, VOID_RESULT } from './call_text.ts';
-import { callNamed, isAllocator, isDuplicate, isWrapper, Kind, LOWEST_ADDRESS, startsTask } from './functions.ts';
+import { callNamed, givesThroughPointer, isAllocator, isDuplicate, isWrapper, Kind, LOWEST_ADDRESS, startsTask } from './functions.ts';
 import { LineStart } from './line_start.ts';
 import { type Name, Names } from './names.ts';
 import { type OpenCall, OpenCalls } from './open_calls.ts';
@@ -347,8 +347,14 @@ export class LtraceReader implements TraceReader {
     const call = calls[depth];
     let pos = nameEnd + RESUMED.length;
     const known = call.kind !== Kind.other;
+    let { a, b, c } = call;
+    this.#text.given = 0;
     if (known) {
-      while (pos < end && bytes[pos] !== CLOSE) pos++;
+      if (givesThroughPointer(call.kind) && bytes[pos] !== CLOSE) {
+        pos = this.#text.arguments(call.kind, bytes, pos, end);
+        if (pos < 0) return this.#unfit(bytes, start, end);
+        ({ a, b, c } = this.#text);
+      } else while (pos < end && bytes[pos] !== CLOSE) pos++;
       pos = this.#text.returned(bytes, pos + 1, end);
       if (pos < 0 || (this.#text.result === UNSHOWN && !isDuplicate(call.kind))) {
         if (endingOfLine(bytes, nameEnd, end) === Ending.none) return this.#unfit(bytes, start, end);
@@ -363,7 +369,7 @@ export class LtraceReader implements TraceReader {
     }
     if (call.done) return;
     if (Number.isNaN(this.#text.result)) this.#trace.skip('no_return');
-    else this.#finish(tid, call.name, call.kind, call.a, call.b, call.c, call.stack, calls, call);
+    else this.#finish(tid, call.name, call.kind, a, b, c, call.stack, calls, call);
   }
 
   /** A call of pthread_create; where the function entered is seen within the call of it, they are one. */
@@ -419,6 +425,7 @@ export class LtraceReader implements TraceReader {
       return;
     }
     if (calls !== undefined && self === undefined) stack = this.#stacks.within(name, this.#start.ip, calls);
+    const inner = self === undefined || self.inner === 0 ? this.#text.given : self.inner;
     const outer = calls === undefined ? undefined : this.#open.enclosing(calls, kind, a, b, c);
     if (self?.counted) {
       trace.skip('nested');
@@ -426,7 +433,7 @@ export class LtraceReader implements TraceReader {
       return;
     }
     if (outer !== undefined) {
-      const gave = kind === Kind.posix_memalign ? (self?.inner ?? 0) : result;
+      const gave = givesThroughPointer(kind) ? inner : result;
       if (gave !== 0 && kind !== Kind.free) outer.inner = gave;
       if (!isWrapper(outer.kind)) {
         trace.skip('nested');
@@ -434,7 +441,6 @@ export class LtraceReader implements TraceReader {
       }
       outer.counted = true;
     }
-    const inner = self?.inner ?? 0;
     const length = self === undefined || Number.isNaN(self.copied) ? c : self.copied;
     this.#events.append(kind, tid, this.#now(true), a, b, length, result, inner, this.#below ?? stack, this.#lines.line, name.entered);
   }
