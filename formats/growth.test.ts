@@ -51,6 +51,9 @@ const bpftraceCall = (process: number, thread: number, index: number): string =>
 /** What begins a recording by heaptrack. */
 const HEAPTRACK = ['v 10400 2', 'X app', 's 3 app', 'I 1000 1', 's 1 f', 's 1 g'];
 
+const RAW_HEAPTRACK = ['v 10400 3', 'x 4 /app', 'X app', 'I 1000 1'];
+const mapped = (index: number): string => (0x10_0000 + index * 0x1000).toString(16);
+
 const CASES: readonly (readonly [what: string, format: TraceFormat, count: number, lines: (count: number) => string[]])[] = [
   ['threads of NDJSON', ndjson, 10_000, (count) => each(count, (i) => ndjsonEvent(i, 1000 + i))],
   ['addresses of NDJSON', ndjson, 20_000, (count) => each(count, (i) => ndjsonEvent(i, 1))],
@@ -105,6 +108,21 @@ const CASES: readonly (readonly [what: string, format: TraceFormat, count: numbe
         count,
         (i) => `i ${(0x1000 + i).toString(16)} 1\nt ${(i + 1).toString(16)} 0\na 10 ${(i + 1).toString(16)}\n+ ${i.toString(16)}`,
       ),
+    ],
+  ],
+  [
+    'modules of heaptrack, each with a call behind it',
+    heaptrack,
+    6_000,
+    (count) => [...RAW_HEAPTRACK, ...each(count, (i) => `m 2 /a ${mapped(i)} 0 100\nt ${mapped(i)} 0\n+ 10 ${(i + 1).toString(16)} 5000`)],
+  ],
+  [
+    'listings of heaptrack, each of a module elsewhere',
+    heaptrack,
+    6_000,
+    (count) => [
+      ...RAW_HEAPTRACK,
+      ...each(count, (i) => `m 1 -\nm 2 /a ${mapped(i)} 0 100\nt ${mapped(i)} 0\n+ 10 ${(i + 1).toString(16)} 5000`),
     ],
   ],
 ];
