@@ -173,6 +173,15 @@ describe('compression', () => {
     await expect(readAll(Buffer.from('28b52ffd00ff000000', 'hex'))).rejects.toThrow('window is larger');
   });
 
+  test('a frame that needs a dictionary', async () => {
+    // zstd 1.5.4 -D, of "hello, hello\n"
+    const frame = Buffer.from('28b52ffd0758d608824a69000068656c6c6f2c2068656c6c6f0a0053b3b7', 'hex');
+    await expect(readAll(frame)).rejects.toMatchObject({
+      fact: 'was compressed by zstd with a dictionary',
+      hint: 'decompress it first: zstd -d -D DICTIONARY',
+    });
+  });
+
   test('any bytes after a magic end, one way or the other', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -45,7 +45,7 @@ export interface Input {
 /**
  * Opens a source and takes off its compression (gzip, Zstandard, one within the other) and a byte order mark before text.
  * @throws InputError for a path that cannot be read, for an input that is empty or of which nothing can be decompressed, and, from `chunks`, for a Zstandard
- * window that is too large.
+ * window that is too large or a dictionary that is not here.
  */
 export async function openInput(source: Source, name = typeof source === 'string' ? source : 'input'): Promise<Input> {
   if (isOpen(source)) return source;

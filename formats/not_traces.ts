@@ -22,6 +22,8 @@ const MAGICS: readonly (readonly [string, string, string?])[] = [
   ['fd377a585a00', 'compressed by xz', 'decompress it first: xz -d'],
   ['425a68', 'compressed by bzip2', 'decompress it first: bzip2 -d'],
   ['04224d18', 'compressed by lz4', 'decompress it first: lz4 -d'],
+  ['1f9d', 'compressed by compress', 'decompress it first: gzip -d'],
+  ['37a430ec', 'a dictionary of zstd', 'name what was compressed with it: zstd -d -D DICTIONARY'],
   ['377abcaf271c', 'a 7-zip archive', 'unpack it first'],
   ['50455246494c4532', "perf's binary data", 'turn it into text first: perf script -i FILE'],
   ['53514c69746520666f726d61742033', 'an SQLite database'],

@@ -24,6 +24,7 @@ const OUTPUT_BYTES = 1 << 18;
 const WORST_ERROR = -120;
 const WINDOW_TOO_LARGE = -16;
 const CHECKSUM_WRONG = -22;
+const DICTIONARY_WRONG = -32;
 const CHECKSUM_BYTES = 4;
 
 let decoder: Promise<Decoder> | undefined;
@@ -43,7 +44,7 @@ async function load(): Promise<Decoder> {
 
 /**
  * Decompresses `chunks`. Sets `state.fault`: 'unsound' only if it is the last frame's checksum that is wrong.
- * @throws InputError for a window of more than 128 MiB.
+ * @throws InputError for a window of more than 128 MiB, and for a frame that needs a dictionary.
  */
 export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, state: LayerEnd): AsyncGenerator<Uint8Array> {
   const zstd = await load();
@@ -68,6 +69,8 @@ export async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string, s
         result = zstd.ZSTD_decompressStream(context, buffers + 12, buffers);
         if (result === WINDOW_TOO_LARGE)
           throw new InputError(name, 'the Zstandard window is larger than 128 MiB', 'decompress it first: zstd -d --long=31');
+        if (result === DICTIONARY_WRONG)
+          throw new InputError(name, 'was compressed by zstd with a dictionary', 'decompress it first: zstd -d -D DICTIONARY');
         if (result < 0 && result >= WORST_ERROR) {
           fault = result === CHECKSUM_WRONG ? 'unsound' : 'damaged';
           break;
