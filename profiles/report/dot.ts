@@ -4,6 +4,7 @@
  * Differs: edges of equal value come in the order of their names (jeprof's is that of a hash table, and decides there which are kept);
  * a `"` in a name is escaped.
  */
+import { printable } from '../printable.ts';
 import type { AddressProfile } from './address_profile.ts';
 import type { EntryTable, Reduced } from './entries.ts';
 import { compareNames } from './names.ts';
@@ -50,7 +51,7 @@ export function dotGraph(
     note(`Dropping nodes with <= ${unit.print(nodeLimit)} ${unit.name}; edges with <= ${unit.print(edgeLimit)} abs(${unit.name})`);
   }
 
-  const name = quoted(program);
+  const name = quoted(printable(program));
   let text =
     `digraph "${name}; ${unit.print(overallTotal)} ${unit.name}" {\n` +
     'node [width=0.375,height=0.25];\n' +

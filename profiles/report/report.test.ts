@@ -197,6 +197,19 @@ test('--callgrind keeps names with blanks and files with colons whole, and each 
   );
 });
 
+test('files and programs have no control characters in tables and graphs', () => {
+  const stacks = new StackTable();
+  const samples = new SampleTable();
+  samples.add(stacks.intern([stacks.frames.intern({ fn: 'f', file: 'a\x1b[31m.c', line: 3 })]), 1, 1000, 1, 1000);
+  const profile: Profile = { ...dumpOf('heap_v2/1\n  t*: 0: 0 [0: 0]\n'), stacks, samples, symbolized: true, binary: 'b\x1b[2J' };
+  for (const granularity of ['lines', 'files'] as const) {
+    expect(renderText(profile, { granularity })).toContain('a\\x1b[31m.c');
+    const graph = renderReport('dot', profile, { granularity }).toString();
+    expect(graph).toContain('b\\\\x1b[2J');
+    expect(graph).not.toContain('\x1b');
+  }
+});
+
 test('values that a base cancels out have no shares of what rounding leaves', () => {
   const dump = (from: number, sizes: readonly number[]) =>
     dumpOf(`heap_v2/524288\n${sizes.map((size, i) => `@ 0x${from + i}\n  t*: 1: ${size} [0: 0]\n`).join('')}`);

@@ -42,5 +42,5 @@ export function frameSymbols(frame: Frame, hex: string, shorten: (name: string) 
 /** A name whose short form and location are made from what is known. */
 export function symbolName(full: string, file?: string, line?: number, shorten = shortName): SymbolName {
   const clean = printable(full);
-  return { short: shorten(clean), location: file === undefined ? '?' : `${file}:${line ?? 0}`, full: clean };
+  return { short: shorten(clean), location: file === undefined ? '?' : `${printable(file)}:${line ?? 0}`, full: clean };
 }
