@@ -52,7 +52,8 @@ export class LineBlocks {
 
   #keep(bytes: Uint8Array, start: number, end: number): void {
     const length = this.#carried + end - start;
-    if (length > LONGEST_LINE) throw new InputError(this.#name, `a line of more than ${LONGEST_LINE} bytes`, 'heaptrack writes none so long: leave it out');
+    if (length > LONGEST_LINE)
+      throw new InputError(this.#name, `a line of more than ${LONGEST_LINE} bytes`, 'heaptrack writes none so long: leave it out');
     if (length > this.#carry.length) {
       const grown = new Uint8Array(Math.max(length, this.#carry.length * 2));
       grown.set(this.#carry.subarray(0, this.#carried));
