@@ -21,10 +21,16 @@ import { usageError } from './usage.ts';
 /** The commands, in the order of --help. */
 const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, sweep, report, leaks, flamegraph, jeprof];
 
+/** The command that prints a script for the shell, which is yargs' own. */
+const COMPLETION = 'completion';
+
 /** Each command by its name, as it is spelt. */
 const SPELLINGS: ReadonlyMap<string, string> = new Map(
-  COMMANDS.map(({ command }) => [String(command).split(' ')[0] as string, String(command)]),
+  [...COMMANDS.map(({ command }) => String(command)), COMPLETION].map((spelling) => [spelling.split(' ')[0] as string, spelling]),
 );
+
+/** What such a script asks for: what may stand where the cursor is. */
+const COMPLETIONS = '--get-yargs-completions';
 
 /** Commands that book what they read, where the format knows how: nothing is left to do beside that but to decompress. */
 const READERS: ReadonlySet<string | undefined> = new Set(['leaks', 'report', 'flamegraph']);
@@ -102,7 +108,7 @@ function tidyHelp(text: string): string {
 }
 
 function parser(args: readonly string[], version: string) {
-  let program = yargs(hideDashes(args))
+  let program = yargs(args[0] === COMPLETIONS ? args : hideDashes(args))
     .scriptName('jereplay')
     .usage('$0 COMMAND\n\nReplays recorded malloc and free calls through a jemalloc 5.3.0 core.')
     .version(version)
@@ -131,6 +137,7 @@ function parser(args: readonly string[], version: string) {
   // A command that is named first needs no other to be known.
   const named = COMMANDS.filter(({ command }) => command === SPELLINGS.get(args[0] ?? ''));
   for (const command of named.length > 0 ? named : COMMANDS) program = program.command(command);
+  if (named.length === 0) program = program.completion(COMPLETION, 'Print a script by which bash and zsh complete commands and flags');
   withoutSpareHelp(program);
   if (isCommand(args[0])) program = program.hide('version');
   return program;

@@ -81,6 +81,20 @@ describe.concurrent('what is almost right is asked for', () => {
   });
 });
 
+test.each([
+  ['rep', 'replay report'],
+  ['leaks --f', '--fail-on-leak --from'],
+  ['leaks --', expect.stringMatching(/ --json --top .* --quiet$/)],
+  ["replay a --unmatched ''", 'count error'],
+  ['record --with h', 'heaptrack'],
+])('bash completes %s', (typed, offered) => {
+  const script = `jereplay() { "$NODE" "$MAIN" "$@"; }; eval "$(jereplay completion)"; COMP_WORDS=(jereplay ${typed}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+    _jereplay_yargs_completions; echo "\${COMPREPLY[*]}"`;
+  const env = { ...process.env, SHELL: '/bin/bash', NODE: process.execPath, MAIN };
+  const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8', env });
+  expect({ stdout: stdout.trimEnd(), stderr }).toEqual({ stdout: offered, stderr: '' });
+});
+
 test('-oFILE is -o FILE, up to --', async () => {
   const out = join(folder, 'attached.txt');
   expect(await run(['leaks', trace, `-o${out}`])).toEqual({ code: 0, stdout: '', stderr: '' });
