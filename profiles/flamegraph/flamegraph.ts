@@ -8,7 +8,7 @@ import { CallPaths } from '../leaks/call_paths.ts';
 import { printable } from '../printable.ts';
 import type { Profile, SampleTable, SampleType } from '../profile.ts';
 import { FlameTreeBuilder, MAX_DEPTH, type FlameTree } from './flame_tree.ts';
-import { OwnValues } from './own_values.ts';
+import { OWN_ROWS, OwnValues } from './own_values.ts';
 import { type FlameGraphOptions, pageHtml, scriptJson } from './page_html.ts';
 import type { PageData, PageMetric, PageTree } from './page_types.ts';
 
@@ -155,6 +155,7 @@ class Trees {
         own: {
           name: own.map(([name]) => names.intern(name)),
           values: Array.from({ length: this.#columns }, (_, column) => own.map(([, values]) => Math.round(values[column]))),
+          rows: OWN_ROWS,
         },
         rootName: 'all allocations',
         maxDepth: MAX_DEPTH,

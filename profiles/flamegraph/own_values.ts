@@ -6,7 +6,7 @@ import { largest } from '../leaks/largest.ts';
 import type { PageMetric } from './page_types.ts';
 
 /** Rows of the page's table. */
-const OWN_ROWS = 12;
+export const OWN_ROWS = 12;
 
 /** Values by the frame that allocates. */
 export class OwnValues {

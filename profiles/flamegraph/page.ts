@@ -40,6 +40,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   const column = () => (showBase ? metric.base : metric.column);
   const total = () => (showBase ? metric.baseTotal : metric.total);
   const widthOf = (node: FlameNode) => node.values[column()];
+  const figure = (value: number, unit: string) => (unit === 'bytes' ? formatBytes(value) : formatCount(value));
   const amount = (value: number, unit: string) =>
     unit === 'bytes' ? formatBytes(value) : `${formatCount(value)} ${Math.round(value) === 1 ? 'object' : 'objects'}`;
 
@@ -136,12 +137,12 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       const value = node.values[each.column];
       row.append(
         textElement('th', '', `${each.group} ${each.unit}`),
-        textElement('td', '', each.unit === 'bytes' ? formatBytes(value) : formatCount(value)),
+        textElement('td', '', figure(value, each.unit)),
         textElement('td', '', formatShare(each.total > 0 ? value / each.total : 0)),
       );
       if (each.base >= 0) {
         const change = value - node.values[each.base];
-        row.append(textElement('td', '', `${change > 0 ? '+' : ''}${each.unit === 'bytes' ? formatBytes(change) : formatCount(change)}`));
+        row.append(textElement('td', '', `${change > 0 ? '+' : ''}${figure(change, each.unit)}`));
       }
       table.append(row);
     }
@@ -216,11 +217,13 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     holder.toggleAttribute('data-below', scrollTop + clientHeight < scrollHeight - 1);
   }
 
+  /** The order of frames beside each other: those that are merged come last. */
+  function widestFirst({ data: a }: GraphNode, { data: b }: GraphNode): number {
+    return Number(a.merged > 0) - Number(b.merged > 0) || widthOf(b) - widthOf(a) || (a.name < b.name ? -1 : 1);
+  }
+
   function order(): void {
-    chart.sort(
-      (a, b) =>
-        Number(a.data.merged > 0) - Number(b.data.merged > 0) || widthOf(b.data) - widthOf(a.data) || (a.data.name < b.data.name ? -1 : 1),
-    );
+    chart.sort(widestFirst);
     draw(animation);
     chart.sort(false);
   }
@@ -321,7 +324,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       })
       .filter(({ value, before }) => (isChange ? Math.abs(value) >= 0.5 && Math.abs(value) > 1e-6 * before : value > 0))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
-      .slice(0, 12);
+      .slice(0, data.own.rows);
     const verb = metric.group === 'In use' ? 'hold' : 'allocate';
     element('top-heading').textContent = !isChange
       ? `Functions that ${verb} most`
@@ -508,10 +511,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   chart.width(width).inverted(false);
   root.children?.sort((a, b) => widthOf(b) - widthOf(a));
   plan(root, 0);
-  chart.sort(
-    (a, b) =>
-      Number(a.data.merged > 0) - Number(b.data.merged > 0) || widthOf(b.data) - widthOf(a.data) || (a.data.name < b.data.name ? -1 : 1),
-  );
+  chart.sort(widestFirst);
   window.d3.select(holder).datum(root).call(chart);
   chart.sort(false);
   plan(root, 0);

@@ -98,9 +98,9 @@ export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics
   const radio = (name: string, value: string, label: string, checked: boolean) =>
     `<label><input type="radio" name="${name}" value="${value}"${checked ? ' checked' : ''}>${label}</label>`;
   const metricCards = metrics.map(({ key, group, unit, total, baseTotal }) => {
-    const amount = unit === 'bytes' ? formatBytes(total) : formatCount(total);
-    const before = base === undefined ? '' : ` <small>from ${unit === 'bytes' ? formatBytes(baseTotal) : formatCount(baseTotal)}</small>`;
-    return `<label><input type="radio" name="metric" value="${key}" data-total="${total}"><span>${group}, ${unit}</span><b>${amount}${before}</b></label>`;
+    const format = unit === 'bytes' ? formatBytes : formatCount;
+    const before = base === undefined ? '' : ` <small>from ${format(baseTotal)}</small>`;
+    return `<label><input type="radio" name="metric" value="${key}" data-total="${total}"><span>${group}, ${unit}</span><b>${format(total)}${before}</b></label>`;
   });
   return `<!doctype html>
 <html lang="en">

@@ -157,8 +157,8 @@ export interface PageData {
   readonly files: readonly string[];
   /** From the root to the leaf; and from the allocating function to its callers. */
   readonly trees: { readonly callees: PageTree; readonly callers: PageTree };
-  /** What functions allocate themselves: rows of `names`, and values by column. */
-  readonly own: { readonly name: readonly number[]; readonly values: readonly (readonly number[])[] };
+  /** What functions allocate themselves: rows of `names`, and values by column; of them the table shows so many rows. */
+  readonly own: { readonly name: readonly number[]; readonly values: readonly (readonly number[])[]; readonly rows: number };
   readonly rootName: string;
   readonly maxDepth: number;
 }
