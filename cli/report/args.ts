@@ -6,6 +6,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { SAMPLE_TYPES, TEMPORARY } from '../../profiles/profile.ts';
 import type { Granularity } from '../../profiles/report/entries.ts';
 import { pattern } from '../../profiles/report/filters.ts';
+import { perlNumber } from '../../profiles/report/numbers.ts';
 import { REPORT_FORMATS, type ReportOptions } from '../../profiles/report/report.ts';
 import { parseCount } from '../settings.ts';
 import type { SubjectArgs } from '../subject.ts';
@@ -123,7 +124,7 @@ function countOf(args: ReportArgs, flag: 'nodecount' | 'maxdegree' | 'top'): num
 function fractionOf(args: ReportArgs, flag: 'nodefraction' | 'edgefraction'): number | undefined {
   const text = args[flag];
   if (text === undefined) return undefined;
-  const value = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  const value = perlNumber(text);
   if (!(value >= 0 && value <= 1)) throw new InputError(`--${flag}`, `"${text}" is not a share between 0 and 1`);
   return value;
 }

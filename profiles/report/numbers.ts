@@ -1,5 +1,5 @@
 /**
- * Numbers as C's printf writes them, which is how jeprof prints.
+ * Numbers as C's printf writes them, which is how jeprof prints, and as Perl reads them.
  * Invariant: a value that lies exactly between two roundings goes to the even digit (262144 bytes are 0.2 MB).
  */
 
@@ -21,6 +21,11 @@ export function integer(value: number): string {
   if (Math.abs(cut) <= Number.MAX_SAFE_INTEGER) return String(cut === 0 ? 0 : cut);
   if (!Number.isFinite(cut)) return Number.isNaN(cut) ? 'NaN' : cut > 0 ? 'Inf' : '-Inf';
   return BigInt(cut).toString();
+}
+
+/** A number that is not below 0 as Perl reads it from a flag, with or without sign and exponent; NaN for any other text. */
+export function perlNumber(text: string): number {
+  return /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
 }
 
 /**

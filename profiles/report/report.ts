@@ -13,7 +13,7 @@ import { EntryTable, reduce } from './entries.ts';
 import type { RowErrors } from './errors.ts';
 import { cutAllocator, filterFrames, pattern, selectBacktraces } from './filters.ts';
 import type { Unit } from './numbers.ts';
-import { integer, unitOf } from './numbers.ts';
+import { integer, perlNumber, unitOf } from './numbers.ts';
 import { profileText, symbolSection } from './raw.ts';
 import type { SymbolSource } from './symbols.ts';
 import { textTable } from './text.ts';
@@ -193,11 +193,9 @@ function emptyTotal(samples: SampleTable, values: Float64Array): number {
   return sum;
 }
 
-const NUMBER = /^\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-
 function chosenThreads(profile: Profile, thread: string, note: (text: string) => void): Profile['threads'] {
   // jeprof compares numbers; those with a fraction or an exponent are the thread's only if they are whole.
-  const wanted = /^\+?\d+$/.test(thread) ? thread.replace(/^\+?0*(?=\d)/, '') : NUMBER.test(thread) ? String(Number(thread)) : thread;
+  const wanted = /^\+?\d+$/.test(thread) ? thread.replace(/^\+?0*(?=\d)/, '') : String(perlNumber(thread));
   // A thread that is only in the dump's header has no report of its own.
   const chosen = profile.threads.filter(({ id, samples }) => samples.length > 0 && (thread === '*' || String(id) === wanted));
   if (chosen.length === 0) {
