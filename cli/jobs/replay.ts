@@ -8,7 +8,7 @@ import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { EXIT_BAD_INPUT, EXIT_FINDING } from '../failure.ts';
-import { writeCollapsed } from '../../profiles/collapsed/collapsed.ts';
+import { collapsedLines } from '../../profiles/collapsed/collapsed.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
 import { heapFileParts } from '../../profiles/heap/write.ts';
 import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
@@ -206,7 +206,7 @@ function writeLedgerResults(
     leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
     flamegraph: () => renderFlameGraph(profile, { title: name }),
     pprof: () => writePprof(profile, { durationNanos: summary.duration_ns }),
-    collapsed: () => writeCollapsed(profile),
+    collapsed: () => collapsedLines(profile),
   });
   const json = `${JSON.stringify(summary, null, 2)}\n`;
   if (args.output !== undefined) writeResult(join(args.output, SUMMARY_FILE), json);

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Profile } from '../../profiles/profile.ts';
 import { callTree, peek } from '../../profiles/report/call_tree.ts';
+import { collapsedStacks } from '../../profiles/report/collapsed.ts';
 import { hasErrors, reportErrors } from '../../profiles/report/errors.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
 import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart, sampleTypeOf } from '../../profiles/report/report.ts';
@@ -73,6 +74,8 @@ async function render(
     }
     case 'traces':
       return each((part) => traces(part, granularity, top));
+    case 'collapsed':
+      return Buffer.concat(parts.flatMap((part) => Array.from(collapsedStacks(part.profile, part.addresses), (line) => Buffer.from(line))));
     case 'json':
       return rowsJson(parts, rows, hasErrors(source.profiles, options) ? reportErrors(source.profiles, options) : undefined);
     case 'csv':

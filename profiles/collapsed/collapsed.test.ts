@@ -5,7 +5,9 @@ import { Ledger } from '../../core/replay/ledger.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { profileFromLedger } from '../profile.ts';
-import { collapsedText, isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
+import { collapsedStacks } from '../report/collapsed.ts';
+import { prepareReport } from '../report/report.ts';
+import { collapsedLines, collapsedText, isCollapsed, readCollapsed, writeCollapsed } from './collapsed.ts';
 
 function profileOf(stacks: readonly (readonly Frame[])[]) {
   const trace = new Trace();
@@ -26,6 +28,18 @@ test('root first, equal names on one line', () => {
   ]);
   expect(writeCollapsed(profile)).toBe('[no backtrace] 3\nmain;leak 3\n0x401000;f;inner;innermost 4\n??;a:b\\nc 12 5\n');
   expect(writeCollapsed(profile, 'alloc_objects')).toBe('[no backtrace] 1\nmain;leak 2\n0x401000;f;inner;innermost 1\n??;a:b\\nc 12 1\n');
+});
+
+test('lines that are longer together than a string can be', () => {
+  const main = { fn: 'm'.repeat(2 ** 20) };
+  const profile = profileOf(Array.from({ length: 520 }, (_, i) => [{ fn: `f${i}` }, main]));
+  let bytes = 0;
+  for (const line of collapsedLines(profile)) bytes += line.length;
+  expect(bytes).toBeGreaterThan(2 ** 29);
+  const [{ profile: values, addresses }] = prepareReport([profile]);
+  bytes = 0;
+  for (const line of collapsedStacks(values, addresses)) bytes += line.length;
+  expect(bytes).toBeGreaterThan(2 ** 29);
 });
 
 test('only a line feed ends a line: other separators are of the name', () => {

@@ -6,6 +6,8 @@
  * there, stacks of equal names are lines of their own, and those at value 0 are written too.
  */
 import { InputError } from '../../core/trace/input_error.ts';
+import { CALLER, FRAME, NODE_WORDS } from '../../core/trace/call_node.ts';
+import { CallTree } from '../../core/trace/call_tree.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { PassedOver } from '../passed_over.ts';
@@ -18,32 +20,49 @@ const NO_BACKTRACE = '[no backtrace]';
 
 /** What `replay --collapsed` writes: one line per stack of names with a value that rounds to more than 0, in the order of the profile. */
 export function writeCollapsed(profile: Profile, type: SampleType = 'inuse_space'): string {
-  const { samples, stacks } = profile;
-  const values = samples.column(type);
-  // FrameIndex -> its functions, outermost first.
-  const names: (string | undefined)[] = [];
-  const lines = new Map<string, number>();
-  for (let row = 0; row < samples.length; row++) {
-    if (values[row] === 0) continue;
-    let line = '';
-    const frames = stacks.framesOf(samples.stack[row] as StackIndex);
-    for (let i = frames.length - 1; i >= 0; i--) {
-      const name = (names[frames[i]] ??= frameFields(stacks, frames[i] as FrameIndex));
-      line += line === '' ? name : `;${name}`;
-    }
-    if (line === '') line = NO_BACKTRACE;
-    lines.set(line, (lines.get(line) ?? 0) + values[row]);
-  }
-  let text = '';
-  for (const [line, value] of lines) if (Math.round(value) !== 0) text += `${line} ${Math.round(value)}\n`;
-  return text;
+  return [...collapsedLines(profile, type)].join('');
 }
 
-function frameFields(stacks: StackTable, index: FrameIndex): string {
+/** The lines of `writeCollapsed`: of some hundred thousand stacks they are longer than a string can be. */
+export function* collapsedLines(profile: Profile, type: SampleType = 'inuse_space'): Generator<string> {
+  const { samples, stacks } = profile;
+  const values = samples.column(type);
+  const names: string[] = [];
+  const rows = new Map<string, number>();
+  const rowOf = (name: string): number => {
+    const known = rows.get(name) ?? names.push(name) - 1;
+    rows.set(name, known);
+    return known;
+  };
+  // FrameIndex -> rows of its functions' names, outermost first.
+  const fields: (readonly number[] | undefined)[] = [];
+  // Names are its frames.
+  const tree = new CallTree();
+  const sums = new Map<number, number>();
+  for (let row = 0; row < samples.length; row++) {
+    if (values[row] === 0) continue;
+    let node = 0;
+    const frames = stacks.framesOf(samples.stack[row] as StackIndex);
+    for (let i = frames.length - 1; i >= 0; i--) {
+      for (const name of (fields[frames[i]] ??= frameFields(stacks, frames[i] as FrameIndex).map(rowOf))) node = tree.child(node, name);
+    }
+    if (node === 0) node = tree.child(0, rowOf(NO_BACKTRACE));
+    sums.set(node, (sums.get(node) ?? 0) + values[row]);
+  }
+  const { rows: nodes } = tree;
+  for (const [node, value] of sums) {
+    if (Math.round(value) === 0) continue;
+    const path: string[] = [];
+    for (let at = node; at !== 0; at = nodes[at * NODE_WORDS + CALLER]) path.push(names[nodes[at * NODE_WORDS + FRAME]]);
+    yield `${path.reverse().join(';')} ${Math.round(value)}\n`;
+  }
+}
+
+function frameFields(stacks: StackTable, index: FrameIndex): string[] {
   const names = [frameName(stacks, index)];
   const inlined = stacks.frames.frames[index].inlined ?? [];
   for (let i = inlined.length - 1; i >= 0; i--) names.push(inlined[i].fn);
-  return names.map((name) => printable(name).replaceAll(';', ':').trim() || '??').join(';');
+  return names.map((name) => printable(name).replaceAll(';', ':').trim() || '??');
 }
 
 /**

@@ -8,19 +8,17 @@ import type { AddressProfile, AddressTable } from './address_profile.ts';
 import { integer } from './numbers.ts';
 
 /** Lines `root;…;leaf value` with full names; functions that were inlined end with `[inline]`. */
-export function collapsedStacks(profile: AddressProfile, addresses: AddressTable): string {
+export function* collapsedStacks(profile: AddressProfile, addresses: AddressTable): Generator<string> {
   // Address row -> its functions, outermost first.
   const names: string[] = [];
   for (let i = 0; i < addresses.length; i++) names.push(addressNames(addresses, i));
-  let text = '';
   for (let row = 0; row < profile.length; row++) {
     if (profile.present[row] === 0) continue;
     const path = profile.path(row);
     let line = '';
     for (let i = path.length - 1; i >= 0; i--) line += i === path.length - 1 ? names[path[i]] : `;${names[path[i]]}`;
-    text += `${line} ${integer(profile.values[row])}\n`;
+    yield `${line} ${integer(profile.values[row])}\n`;
   }
-  return text;
 }
 
 function addressNames(addresses: AddressTable, row: number): string {

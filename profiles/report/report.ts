@@ -220,7 +220,7 @@ function filtered(whole: AddressProfile, addresses: AddressTable, options: Repor
 /** One part of a report in one of jeprof's forms. */
 export function printPart(format: Exclude<ReportFormat, 'raw'>, part: ReportPart, options: ReportOptions): string {
   const { profile, addresses, title, program, total, unit } = part;
-  if (format === 'collapsed') return collapsedStacks(profile, addresses);
+  if (format === 'collapsed') return [...collapsedStacks(profile, addresses)].join('');
   if (format === 'callgrind') return callgrind(profile, addresses);
   const entries = new EntryTable(addresses, options.granularity ?? 'functions');
   const reduced = reduce(profile, entries);
