@@ -72,6 +72,7 @@ const summaryOf = async (trace: string) =>
     events: number;
     allocations: number;
     threads: number;
+    requested_bytes_live: number;
     skipped: Record<string, number>;
   };
 
@@ -258,6 +259,18 @@ test('bpftrace: python3, attached, what it keeps to the byte', { timeout: SLOW_M
   expect(code, stderr).toBe(0);
   const { contexts } = await leaksOf(trace);
   expect(contexts.map(({ bytes, objects }) => [bytes, objects])).toContainEqual([LISTS_BYTES, 300]);
+});
+
+test('ltrace: blocks of posix_memalign are in the recording', async ({ skip }) => {
+  skip(!needsTool('ltrace', 'gcc'));
+  const program = join(folder, 'aligned');
+  const calls = 'void *block; for (int i = 0; i < 9; i++) if (posix_memalign(&block, 16 << i % 3, 100) == 0 && i % 3) free(block);';
+  writeFileSync(`${program}.c`, `#include <stdlib.h>\nint main() { ${calls} return 0; }\n`);
+  execFileSync('gcc', ['-o', program, `${program}.c`]);
+  const trace = `${program}.trace`;
+  expect((await run(['record', '--with', 'ltrace', '-o', trace, '--', program])).code).toBe(0);
+  const { skipped, ...summary } = await summaryOf(trace);
+  expect([summary.events, summary.requested_bytes_live, skipped.no_address]).toEqual([15, 300, undefined]);
 });
 
 test('--max-events: the recording has so many calls', async ({ skip }) => {

@@ -2,8 +2,9 @@
  * Recording with ltrace: needs no privileges, slows the program down about a thousandfold, and sees no stacks.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
 import { kindOf } from './allocator.ts';
 import { ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf } from './observed.ts';
@@ -29,6 +30,26 @@ const CALLS = [...ALLOCATOR, 'strdup', 'strndup'].join('+');
  */
 const ENTRIES = ALLOCATOR.map((name) => `${name}@libc.so*`).join('+');
 
+/**
+ * What the functions take and give, in place of ltrace's own files (-F): those have no posix_memalign, whose block ltrace shows if its argument
+ * is said to be given back (`+`).
+ */
+const PROTOTYPES = `addr malloc(ulong);
+addr calloc(ulong, ulong);
+addr realloc(addr, ulong);
+void free(addr);
+addr memalign(ulong, ulong);
+int posix_memalign(+addr*, ulong, ulong);
+addr aligned_alloc(ulong, ulong);
+addr valloc(ulong);
+addr pvalloc(ulong);
+addr reallocarray(addr, ulong, ulong);
+addr strdup(string);
+addr strndup(string, ulong);
+`;
+
+const PROTOTYPES_KEPT = 'ltrace has prototypes of functions there';
+
 /** Milliseconds between two looks at the process: a thread that lives shorter keeps no name, but few do at this pace. */
 const LOOK_MS = 50;
 
@@ -51,7 +72,10 @@ export const ltrace: Recorder = {
   isEvent: (line) => /\) += /.test(line) && !line.includes(' resumed> '),
   async record(target, file, signal, { onStart }) {
     const what = 'pid' in target ? ['-p', String(target.pid)] : ['--', ...target.program];
-    const tracer = spawn('ltrace', ['-f', '-ttt', '-e', CALLS, '-x', ENTRIES, '-o', file, ...what], { stdio: 'inherit' });
+    const folder = new TemporaryFolder(PROTOTYPES_KEPT);
+    const prototypes = folder.file('prototypes.conf');
+    inTemporary(PROTOTYPES_KEPT, () => writeFileSync(prototypes, PROTOTYPES));
+    const tracer = spawn('ltrace', ['-F', prototypes, '-f', '-ttt', '-e', CALLS, '-x', ENTRIES, '-o', file, ...what], { stdio: 'inherit' });
     // It lets its process go on SIGINT; a program that it started is to end with the recording.
     const stop = () => tracer.kill('SIGINT');
     if (signal.aborted) stop();
@@ -67,7 +91,7 @@ export const ltrace: Recorder = {
     const looker = setInterval(look, LOOK_MS);
     try {
       const ownCode = await ended(tracer);
-      const notes = ['ltrace sees no stacks, and not what posix_memalign gives'];
+      const notes = ['ltrace sees no stacks'];
       const header = observed?.header ?? machineFacts();
       const facts = { threads: observed?.threads ?? new Map<number, string>() };
       return 'pid' in target
@@ -80,6 +104,7 @@ export const ltrace: Recorder = {
           };
     } finally {
       clearInterval(looker);
+      folder.remove();
     }
   },
 };
