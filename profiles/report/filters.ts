@@ -78,7 +78,10 @@ function isAllocator(shortName: string, isDump: boolean): boolean {
   return !isDump && ALLOCATOR_NAMES.has(shortName.replace(GLIBC_PREFIX, ''));
 }
 
-/** Cuts every backtrace behind its last allocator function: what called the allocator becomes its head. @param isDump whether all is of heap dumps */
+/**
+ * Cuts every backtrace behind its last allocator function: what called the allocator becomes its head.
+ * @param isDump whether all is of heap dumps: in these a backtrace of which nothing is left is in no row, as in jeprof; of others the last function stays
+ */
 export function cutAllocator(profile: AddressProfile, addresses: AddressTable, isDump: boolean): AddressProfile {
   const isCut = new Uint8Array(addresses.length);
   for (let i = 0; i < isCut.length; i++) {
@@ -92,6 +95,7 @@ export function cutAllocator(profile: AddressProfile, addresses: AddressTable, i
       if (isCut[address] === 1) length = 0;
       else out[length++] = address;
     }
+    if (length === 0 && path.length > 0 && !isDump) out[length++] = path[path.length - 1];
     return length;
   });
 }
