@@ -43,6 +43,9 @@ export function parseMaps(text: string): Mapping[] {
   return mappings.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
 }
 
+/** False of what is mapped to be read or written: an address there is of code that was unloaded before, and whose place others took. */
+export const isCode = ({ permissions }: Mapping) => permissions.includes('x');
+
 /** Index of the mapping that holds an address, -1 if none does. */
 export function findMapping(mappings: readonly Mapping[], address: bigint): number {
   let low = 0;

@@ -15,7 +15,7 @@ import type { Profile, Sampling, ThreadSamples } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
 import type { Mapping } from './maps.ts';
-import { parseMaps } from './maps.ts';
+import { isCode, parseMaps } from './maps.ts';
 import { splitNames, SymbolSection } from './symbols.ts';
 import { DEFAULT_UNIFORM_RATE, unsampled } from './unsample.ts';
 
@@ -424,7 +424,7 @@ class Rows {
 
 /** The first executable mapping is the program's: Linux lists it before libraries in every layout but that of a program started by its loader. */
 function mainProgram(mappings: readonly Mapping[]): string | undefined {
-  return mappings.find((mapping) => mapping.permissions.includes('x') && mapping.path.startsWith('/'))?.path;
+  return mappings.find((mapping) => isCode(mapping) && mapping.path.startsWith('/'))?.path;
 }
 
 /** Character code -> value of a hex digit, 16 for all others. */

@@ -179,6 +179,14 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     ).toContain('File: prog\n');
   });
 
+  test('an address in no code that was mapped is of no file', () => {
+    const maps = '401000-402000 r-xp 00001000 00:00 0 /bin/prog\n501000-502000 r--p 00001000 00:00 0 /lib/other.so\n';
+    const stack = [{ pc: 0x501234n }, { pc: 0x601234n }, { pc: 0x401234n, fn: 'main' }];
+    const profile = { ...profileOf([stack], { command: '/bin/prog' }), binary: '/bin/prog', maps };
+    expect(pprof(['-raw'], profile)).toMatch(/ 1: 0x501233 *\n +2: 0x601233 *\n +3: 0x401233 M=1 main /);
+    expect(pprof(['-top'], profile)).toContain(' <unknown>\n');
+  });
+
   test('-traces leaves out the allocator, as jeprof does', () => {
     const traces = pprof(
       ['-traces'],

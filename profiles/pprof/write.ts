@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import type { Mapping } from '../heap/maps.ts';
-import { findMapping, parseMaps } from '../heap/maps.ts';
+import { findMapping, isCode, parseMaps } from '../heap/maps.ts';
 import { printable } from '../printable.ts';
 import type { Measure, Profile } from '../profile.ts';
 import { SAMPLE_TYPES } from '../profile.ts';
@@ -111,12 +111,12 @@ class MessageWriter {
 
   constructor(profile: Profile) {
     this.#frames = profile.stacks.frames.frames;
-    this.#maps = parseMaps(profile.maps ?? '');
+    this.#maps = parseMaps(profile.maps ?? '').filter(isCode);
     // Where nothing names the program: the first file with frames that is no library.
     this.#binary = profile.binary ?? this.#frames.find(({ module }) => module?.startsWith('/') && !/\.so(\.|$)/.test(module))?.module;
     this.#locations = new Int32Array(this.#frames.length);
     // pprof takes the first mapping for the program's.
-    const program = this.#maps.findIndex(({ path, permissions }) => path === profile.binary && permissions.includes('x'));
+    const program = this.#maps.findIndex(({ path }) => path === profile.binary);
     if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
     else if (this.#maps.length === 0 && this.#binary !== undefined) {
       this.#modules.set(this.#binary, this.#addMapping({ path: this.#binary }));
@@ -175,7 +175,9 @@ class MessageWriter {
       if (id === undefined) this.#mapped.set(row, (id = this.#addMapping(this.#maps[row])));
       return id;
     }
-    const module = frame.module ?? this.#binary ?? '';
+    // Where mappings are known, an address in none is of no file: of a library that was unloaded, or made as the program ran.
+    const isNowhere = address !== 0n && this.#maps.length > 0;
+    const module = frame.module ?? (isNowhere ? undefined : this.#binary) ?? '';
     if (module === '') return 0;
     let id = this.#modules.get(module);
     if (id === undefined) this.#modules.set(module, (id = this.#addMapping({ path: module })));

@@ -67,8 +67,12 @@ describe.skipIf(!needsTool('gcc', 'nm'))('a program of one’s own', () => {
     // What lies in no mapping is the program's to jeprof: nothing is there, something is, a symbol is before it.
     for (const at of [0x7f0000001000, code.address + 0x41, code.address + 0x1c3, 0x10])
       text += `@ 0x${at.toString(16)} 0x${(base + code.address + 1).toString(16)}\n  t*: 1: ${5000 + (at % 4096)} [0: 0]\n`;
+    // So it is where a library was unloaded and another file's data mapped in its place.
+    const data = base + 0x10000000;
+    text += `@ 0x${(data + 0x41).toString(16)} 0x${(base + code.address + 1).toString(16)}\n  t*: 1: 7000 [0: 0]\n`;
     const hex = (value: number) => value.toString(16);
-    return `${text}\nMAPPED_LIBRARIES:\n${hex(base + code.address)}-${hex(base + code.address + code.size)} r-xp ${code.offset.toString(16).padStart(8, '0')} fe:00 123 ${program}\n`;
+    const dataLine = `${hex(data)}-${hex(data + 0x1000)} r--p 00000000 fe:00 123 ${program}\n`;
+    return `${text}\nMAPPED_LIBRARIES:\n${hex(base + code.address)}-${hex(base + code.address + code.size)} r-xp ${code.offset.toString(16).padStart(8, '0')} fe:00 123 ${program}\n${dataLine}`;
   }
 
   test('symbols lie where nm says', () => {

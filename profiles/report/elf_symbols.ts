@@ -6,7 +6,7 @@
  * Addresses in `_fini`, which jeprof takes for its mark between answers, do not shift the names of those after them.
  */
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
-import { findMapping, parseMaps } from '../heap/maps.ts';
+import { findMapping, isCode, parseMaps } from '../heap/maps.ts';
 import type { Profile } from '../profile.ts';
 import { filteredBy } from '../symbols/demangle.ts';
 import type { ElfImage } from '../symbols/elf.ts';
@@ -53,7 +53,7 @@ const SEPARATOR = '_fini';
  * @param last the greatest address that may be the program's
  */
 export function elfSymbolSource(maps: string, { open, run }: Surroundings, program?: string, last = LAST_ADDRESS): SymbolSource {
-  const mappings = parseMaps(maps);
+  const mappings = parseMaps(maps).filter(isCode);
   const images = new Map<string, Image | undefined>();
   /** By path; the program that is not relocated has none. */
   const imageOf = (path: string | undefined): Image | undefined => {

@@ -3,7 +3,7 @@
  * Invariant: a file is taken for the mapped one only if its executable part has the mapping's offset and length, or, where mappings are not known, if calls in
  * it return to all the places that were recorded.
  */
-import { findMapping, type Mapping, parseMaps } from '../heap/maps.ts';
+import { findMapping, isCode, type Mapping, parseMaps } from '../heap/maps.ts';
 import { followsCall } from './call_sites.ts';
 import { type Binary, nameOf, openBinary } from './debug_files.ts';
 import type { SymbolHost } from './host.ts';
@@ -104,7 +104,8 @@ export class MappedFiles {
       const index = findMapping(mappings, address);
       if (index < 0) continue;
       const mapping = mappings[index];
-      if (!mapping.path.startsWith('/')) continue;
+      // Stacks followed by frame pointers lead into data where code keeps none; and there may be data where code was unloaded.
+      if (!mapping.path.startsWith('/') || !isCode(mapping)) continue;
       let file = files.get(mapping);
       if (file === undefined) files.set(mapping, (file = this.#fileOf(mappings, index)));
       const offset = Number(address - mapping.start + mapping.offset);
@@ -126,9 +127,7 @@ export class MappedFiles {
   }
 
   #fileOf(mappings: readonly Mapping[], index: number): MappedFile {
-    const { path, permissions } = mappings[index];
-    // Stacks followed by frame pointers lead into data where code keeps none.
-    if (!permissions.includes('x')) return { path, binary: undefined, reason: 'nowhere' };
+    const { path } = mappings[index];
     const original = path.replace(DELETED, '');
     const isDeleted = original !== path;
     let reason: Reason = isDeleted ? 'deleted' : 'missing';
@@ -155,7 +154,6 @@ function fits({ image }: Binary, mappings: readonly Mapping[], index: number): b
   const { path } = mappings[index];
   // A part may be mapped in several pieces, where some of its pages have other permissions.
   const follows = (a: Mapping, b: Mapping) => b.path === path && a.end === b.start && a.offset + (a.end - a.start) === b.offset;
-  const isCode = (mapping: Mapping) => mapping.permissions.includes('x');
   let first = index;
   while (first > 0 && follows(mappings[first - 1], mappings[first]) && isCode(mappings[first - 1])) first--;
   let last = index;
@@ -177,7 +175,7 @@ export function nowhere(processes: readonly Process[], address: bigint): string 
   let name = 'no mapped file';
   for (const { mappings } of processes) {
     const index = findMapping(mappings, address);
-    if (index >= 0 && !mappings[index].path.startsWith('/')) name = mappings[index].path || 'memory of no file';
+    if (index >= 0) name = mappings[index].path || 'memory of no file';
   }
   return name;
 }
