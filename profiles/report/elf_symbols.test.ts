@@ -14,7 +14,7 @@ import { findSymbol, nearestSymbols } from './nearest.ts';
 import type { ReportFormat, ReportOptions } from './report.ts';
 import { renderReport } from './report.ts';
 
-/** Functions of equal names in two files, inlined ones, an alias. `_ZN4shop4leakEi` is what a C++ compiler makes of shop::leak(int); of `Ss` nm says std::string. */
+/** Functions of equal names in two files, inlined ones, an alias, labels of code at one address, a thread-local variable. `_ZN4shop4leakEi` is what a C++ compiler makes of shop::leak(int); of `Ss` nm says std::string. */
 const SOURCE = `
 #include <stdlib.h>
 __attribute__((noinline)) void *_ZN4shop4leakEi(int n) { return malloc(n); }
@@ -24,6 +24,8 @@ static inline void *outer(int n) { return n > 3 ? inner(n + 1) : inner(n - 1); }
 __attribute__((noinline)) int _ZNSs4_Rep9_S_createEmmRKSaIcE(int n) { return n + (leak(n + 3) != 0); }
 int alias_a(int n) { return n + (leak(n) != 0); }
 int alias_b(int) __attribute__((alias("alias_a")));
+__thread int of_thread = 5;
+__asm__(".text\\n.globl mark_a\\nmark_a:\\n.globl mark_b\\nmark_b:\\n nop\\n nop\\n nop\\n ret\\n");
 void *other(int);
 int main(int argc, char **argv) { return (outer(argc) != 0) + (argv == other(argc)) + (leak(2) != 0) + alias_b(argc) + _ZNSs4_Rep9_S_createEmmRKSaIcE(argc); }
 `;

@@ -5,7 +5,7 @@
  * Differs: names are as the file has them, mangled or not; the last symbol ends with its own size, where jeprof gives it none.
  */
 import type { ElfImage, ElfSection } from '../symbols/elf.ts';
-import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from '../symbols/elf.ts';
+import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_WEAK, STT_FILE, STT_GNU_IFUNC, stringAt, SymbolRows } from '../symbols/elf.ts';
 import { symbolVersions } from '../symbols/symbol_table.ts';
 
 /** The symbols of a file. */
@@ -15,15 +15,13 @@ export interface NearestSymbols {
   readonly names: readonly string[];
   /** `@VERSION` or `@@VERSION` (the default one) of exported symbols, else empty. */
   readonly versions: readonly string[];
-  /** True where several symbols have the address and the name is that of the last function among them. */
+  /** True where several symbols have the address and the name is that of the last one in code among them. */
   readonly shared: readonly boolean[];
   /** End of the last symbol. */
   readonly end: number;
 }
 
 const STT_SECTION = 3;
-const STT_FILE = 4;
-const STT_TLS = 6;
 const SHN_UNDEF = 0;
 
 /** Reads a file's symbol table if it has one, else the dynamic one; no symbols if there is none, or a broken one. */
@@ -40,7 +38,7 @@ export function nearestSymbols(image: ElfImage): NearestSymbols {
     end = start + size;
     const last = starts.length - 1;
     if (last >= 0 && starts[last] === start) {
-      // Of several names for one address functions win, and of those the last.
+      // Of several names for one address those in code win, and of those the last.
       if (!isCode) continue;
       names[last] = name;
       versions[last] = version;
@@ -76,7 +74,7 @@ interface SymbolRow {
   readonly isCode: boolean;
 }
 
-/** All named symbols that nm lists, in the file's order. */
+/** All named symbols that nm lists, in the file's order: those of thread-local variables, too, whose values are places in a thread's block. */
 function symbolsOf(image: ElfImage, table: ElfSection): SymbolRow[] {
   const strings = image.content(image.sections[table.link]);
   const rows: SymbolRow[] = [];
@@ -85,7 +83,8 @@ function symbolsOf(image: ElfImage, table: ElfSection): SymbolRow[] {
   const versionOf = symbolVersions(image, table);
   for (let row = 0; row < symbols.length; row++) {
     const type = symbols.type(row);
-    if (symbols.section(row) === SHN_UNDEF || type === STT_SECTION || type === STT_FILE || type === STT_TLS) continue;
+    const section = symbols.section(row);
+    if (section === SHN_UNDEF || type === STT_SECTION || type === STT_FILE) continue;
     const name = stringAt(strings, symbols.name(row));
     if (name === '') continue;
     rows.push({
@@ -93,7 +92,8 @@ function symbolsOf(image: ElfImage, table: ElfSection): SymbolRow[] {
       version: versionOf(row),
       start: symbols.value(row),
       size: symbols.size(row),
-      isCode: (type === STT_FUNC || type === STT_GNU_IFUNC) && symbols.binding(row) !== STB_WEAK,
+      // nm's `t` and `T` (binutils, bfd_decode_symclass): whatever lies in a section of code, of a type or of none, as assemblers leave it.
+      isCode: image.sections[section]?.executable === true && type !== STT_GNU_IFUNC && symbols.binding(row) !== STB_WEAK,
     });
   }
   return rows;
