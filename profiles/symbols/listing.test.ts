@@ -58,9 +58,9 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
     }
   });
 
-  function ours(kind: 'list' | 'disasm', pattern: string, from: SymbolHost = host) {
+  function ours(kind: 'list' | 'disasm', pattern: string, from: SymbolHost = host, Names = Symbolizer) {
     const { profile } = readHeap(new TextEncoder().encode(dump), 'a');
-    const symbolizer = new Symbolizer(from);
+    const symbolizer = new Names(from);
     const maps = [profile.maps ?? ''];
     const notes: string[] = [];
     const [part] = prepareReport([profile], { showBytes: true, symbolSource: symbolizer.source(maps) });
@@ -78,6 +78,19 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
       expect(theirs.match(/^ROUTINE/gm)).toHaveLength(3);
       expect(ours(kind, '^(hidden|exported|main)').text, kind).toBe(kind === 'list' ? theirs : unpadded);
     }
+  });
+
+  test('what the compiler made of no line stays with the line before, as objdump and so jeprof have it', () => {
+    class Lineless extends Symbolizer {
+      override lines(...args: Parameters<Symbolizer['lines']>) {
+        return super.lines(...args).map((frames, i) => (i % 2 === 0 ? frames : [{ name: 'exported', location: 'program.c:?' }]));
+      }
+    }
+    const { text } = ours('disasm', '^exported$', host, Lineless);
+    expect(text.match(/^-{20}.*/gm)).toEqual([expect.stringMatching(/program\.c$/)]);
+    // A source line, and both instructions below it.
+    const rows = text.split('\n').slice(3, -1);
+    expect(rows.map((row) => (/^.{13} {5,}[0-9a-f]{3,}: /.test(row) ? 'i' : 's')).join('')).toMatch(/^(sii)+$/);
   });
 
   test('the values of a routine add up', () => {

@@ -99,11 +99,16 @@ function rowsOf(
     instructions.map(({ at }) => at),
   );
   const inside = values.filter(({ at }) => at >= routine.load + BigInt(routine.start) && at < routine.load + BigInt(routine.end));
+  // What the compiler made of no line stays with the line before it, as objdump prints it.
+  let outer: Place = NO_PLACE;
+  let inner: Place = NO_PLACE;
   return instructions.map((instruction, i) => {
     const end = instructions[i + 1]?.at ?? routine.end;
     const own = inside.filter(({ at }) => at >= routine.load + BigInt(instruction.at) && at < routine.load + BigInt(end));
-    const [file, line] = splitLocation(lines[i]?.[0]?.location);
-    const [innerFile, innerLine] = splitLocation(lines[i]?.at(-1)?.location);
+    outer = placeOf(lines[i]?.[0]?.location) ?? outer;
+    inner = placeOf(lines[i]?.at(-1)?.location) ?? inner;
+    const [file, line] = outer;
+    const [innerFile, innerLine] = inner;
     return {
       ...instruction,
       flat: own.reduce((sum, { flat }) => sum + flat, 0),
@@ -116,9 +121,15 @@ function rowsOf(
   });
 }
 
-function splitLocation(location: string | undefined): [string, number] {
-  const match = /^(.*):(\d+)(?: |$)/s.exec(location ?? '');
-  return match === null ? ['', 0] : [match[1], Number(match[2])];
+/** A file, and a line in it; 0 if unknown. */
+type Place = readonly [file: string, line: number];
+
+const NO_PLACE: Place = ['', 0];
+
+/** The place that addr2line's words mean; undefined if it is in no line. */
+function placeOf(location: string | undefined): Place | undefined {
+  const match = /^(.*):([1-9]\d*)(?: |$)/s.exec(location ?? '');
+  return match === null ? undefined : [match[1], Number(match[2])];
 }
 
 /** A function's source, five lines around it, with values in front. */
