@@ -335,6 +335,18 @@ test('ltrace: scripts and static programs, which it does not start, and a progra
   expect(stderr).not.toContain('see it with');
 });
 
+test('ltrace: a running process of several threads, which it would end, is refused', async ({ skip }) => {
+  skip(!needsTool('ltrace'));
+  // Node has threads of its own.
+  const trace = join(folder, 'threads.trace');
+  expect(await run(['record', '--with', 'ltrace', '-p', String(process.pid), '-o', trace])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /no recorder: ltrace mostly ends processes of several threads that it attaches to\nhint: with ltrace, record the program from its start/,
+    ),
+  });
+});
+
 test('heaptrack: a script that executes a program, of which nothing is recorded, is no recording', async ({ skip }) => {
   skip(!needsTool('heaptrack'));
   const script = join(folder, 'wrapper.sh');

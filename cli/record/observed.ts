@@ -24,6 +24,15 @@ function textOf(path: string): string | undefined {
   }
 }
 
+/** Ids of a process' threads; none of one that is gone. */
+export function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
 /** Processes that a process has started and that are still there. */
 export function childrenOf(pid: number): number[] {
   return (textOf(`/proc/${pid}/task/${pid}/children`) ?? '')
@@ -64,13 +73,7 @@ export class Observed {
 
   /** Looks what its threads are called. */
   lookAtThreads(): void {
-    let tids: string[];
-    try {
-      tids = readdirSync(`/proc/${this.pid}/task`);
-    } catch {
-      return;
-    }
-    for (const tid of tids) {
+    for (const tid of threadsOf(this.pid)) {
       const name = textOf(`/proc/${this.pid}/task/${tid}/comm`)?.trimEnd();
       if (name) this.threads.set(Number(tid), name);
     }
