@@ -169,7 +169,7 @@ export function runCached(lane: Lane, from: u32, to: u32): u32 {
         if (clock >= allocEvent) {
           // samples and statistics are for TypeScript; the rest as above
           if (!refills || clock >= tsd.sampleEvent || clock >= tsd.statsEvent) break;
-          if (liveBytes < peakBytes && (lane.newPeak !== 0 || peakRow >= 0)) break;
+          if ((liveBytes < peakBytes || requested === 0) && (lane.newPeak !== 0 || peakRow >= 0)) break;
           due = true;
         }
         bin.cached = left;
@@ -267,7 +267,7 @@ function makeReady(lane: Lane, row: u32): bool {
   const requested = events.requested(row, kind === CALLOC);
   if (!isSmall(lane, tsd, row, requested)) return false;
   const szind = classOf(<u32>requested);
-  const pending = lane.newPeak !== 0 && lane.liveBytes < lane.peakBytes;
+  const pending = lane.newPeak !== 0 && (lane.liveBytes < lane.peakBytes || requested === 0);
   if (tcache.bin(szind).cached !== 0 && !pending) return false;
   enter(lane, tsd, row);
   if (pending) notePeak(lane);

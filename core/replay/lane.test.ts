@@ -202,11 +202,9 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
       live.delete(block);
       ledger.free(former.stack as StackIndex, former.bytes);
       ledger.frees++;
-      ledger.newPeak = false;
       if (former.region !== NO_MEMORY) free(heap, tsd, former.region as Region, stack as StackIndex);
     } else {
       const moved = live.get(old);
-      if (op === Op.realloc) ledger.newPeak = false;
       if (moved !== undefined) {
         live.delete(old);
         ledger.free(moved.stack as StackIndex, moved.bytes);
@@ -220,9 +218,10 @@ function callByCall(program: readonly Call[], conf: string, mmapTop?: bigint): O
       if (given === NULL_REGION) outOfMemory++;
       live.set(block, { region: given === NULL_REGION ? NO_MEMORY : given, bytes: count * size, stack });
       ledger.allocate(stack as StackIndex, count * size, timeOf(event), event);
-      if (ledger.newPeak) peak = modelBytes(heap);
     }
     heap.background?.settle();
+    if (ledger.newPeak) peak = modelBytes(heap);
+    ledger.newPeak = false;
   }
   const found = places(replay, blocksOf(program), (block) => live.get(block)?.region ?? 0);
   return outcome(replay, ledger, { places: found, peak, outOfMemory, messages: [...messages] });

@@ -102,6 +102,16 @@ describe('accounts', () => {
   });
 
   test.each([
+    ['an exit', ['exit']],
+    ['an allocation of nothing', ['calloc 2 0 8']],
+  ])('the model’s figures at the peak are those of the call that reached it, whatever comes next: %s', (_, next) => {
+    const reached = ['malloc 1 100000', 'free 1', 'malloc 1 100001'];
+    const { end } = run(reached).summary().model;
+    for (const rest of [next, [...next, 'free 1'], [...next, 'free 1', 'malloc 1 8']])
+      expect(run([...reached, ...rest]).summary().model.peak).toEqual(end);
+  });
+
+  test.each([
     ['its free comes next', ['malloc 1 8', 'free 1'], 1],
     ['a realloc frees it', ['malloc 1 8', 'realloc 1 2 9', 'realloc 2 2 10', 'free 2'], 3],
     ['another is allocated before', ['malloc 1 8', 'malloc 2 8', 'free 1', 'free 2'], 0],

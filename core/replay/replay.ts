@@ -362,21 +362,20 @@ export class Replay extends AccountReplay {
   passTime(time: number): void {
     const { heap } = this;
     this.now = Math.max(this.now, time);
-    if (heap.background === null) heap.now = this.now;
-    else heap.background.advance(this.now);
+    if (heap.background === null) {
+      heap.now = this.now;
+      return;
+    }
+    if (this.ledger.newPeak && heap.background.nextAlarm <= this.now) this.#takePeak();
+    heap.background.advance(this.now);
   }
 
   /** Runs one event by the allocator's functions. */
   #step(heap: Heap, tsd: Tsd, numbers: NumberedBatch, row: number): void {
     const op = numbers.batch.op[row];
     const { ledger } = this;
-    // a row that leaves a peak nobody has noted, and changes the model's figures, is none for the lane: here those of the peak still stand
-    if (
-      ledger.newPeak &&
-      (ledger.totalLiveBytes < ledger.totalPeakBytes || op === Op.free || op === Op.realloc || op === Op.reallocarray)
-    ) {
-      this.#takePeak();
-    }
+    // a row that changes the model's figures after a peak that nobody has noted is none for the lane: here those of the peak still stand
+    if (ledger.newPeak && (ledger.totalLiveBytes < ledger.totalPeakBytes || !asksForMore(numbers, row))) this.#takePeak();
     switch (op) {
       case Op.free:
         this.#free(heap, tsd, numbers, row);
@@ -510,7 +509,7 @@ export class Replay extends AccountReplay {
     this.#enter(number, result, requested, stack);
   }
 
-  /** The model's figures at the latest peak of requested bytes, taken before the first event that leaves it. */
+  /** The model's figures at the latest peak of requested bytes, taken before the first event that changes them. */
   #takePeak(): void {
     this.ledger.newPeak = false;
     this.#peak = modelBytes(this.heap);
@@ -592,9 +591,15 @@ export class Replay extends AccountReplay {
   }
 }
 
-/** Bytes that a malloc, calloc or realloc asks for. */
+/** Bytes that a call asks for, unless it is reallocarray. */
 function requestedBy({ op, size, extra }: EventBatch, row: number): number {
   return op[row] === Op.calloc ? extra[row] * size[row] : size[row];
+}
+
+/** Whether a row leaves more bytes live than there were, so that what they were was no peak. */
+function asksForMore({ batch, object }: NumberedBatch, row: number): boolean {
+  const op = batch.op[row];
+  return op < Op.free && op !== Op.realloc && op !== Op.reallocarray && object[row] !== 0 && requestedBy(batch, row) > 0;
 }
 
 /** What to throw for `error`: where the real library never returns, that is said of the place. */
