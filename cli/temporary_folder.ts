@@ -19,13 +19,18 @@ export class TemporaryFolder {
     this.#use = use;
   }
 
-  /** The path of a file in it. @throws InputError if there can be no such folder. */
-  file(name: string): string {
+  /** Its path: from here on it is there. @throws InputError if there can be no such folder. */
+  get path(): string {
     if (this.#path === undefined) {
       this.#path = inTemporary(this.#use, () => mkdtempSync(join(tmpdir(), 'jereplay-')));
       process.once('exit', this.#remove);
     }
-    return join(this.#path, name);
+    return this.#path;
+  }
+
+  /** The path of a file in it. @throws InputError if there can be no such folder. */
+  file(name: string): string {
+    return join(this.path, name);
   }
 
   /** An error of who writes to its files, with the way to another folder; any other one as it is. */

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import type { TemporaryFolder } from '../temporary_folder.ts';
 import { librariesOf } from './allocator.ts';
 
@@ -20,7 +20,7 @@ export function withOwnLibraries(tool: string, probed: readonly string[], folder
   } catch {
     return plain;
   }
-  const path = [dirname(folder.file('any')), ...(plain['LD_LIBRARY_PATH'] ?? '').split(':')].filter((part) => part !== '').join(':');
+  const path = [folder.path, ...(plain['LD_LIBRARY_PATH'] ?? '').split(':')].filter((part) => part !== '').join(':');
   const env = { ...plain, LD_LIBRARY_PATH: path };
   return spawnSync(tool, ['--version'], { env, stdio: 'ignore' }).status === 0 ? env : plain;
 }
