@@ -9,7 +9,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import type { AccountReplay } from '../../core/replay/accounts.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
-import { STANDARD, writeResult } from '../output.ts';
+import { isStandardOutput, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { parseBytes, parseCount } from '../settings.ts';
 import { readSubject, type Subject, type SubjectArgs } from '../subject.ts';
@@ -44,7 +44,7 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
-    const terminal = path === STANDARD ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};
+    const terminal = isStandardOutput(path) ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};
     writeResult(path, formatLeaks(report, { ...terminal, ...(contexts === undefined ? {} : { contexts }) }));
   }
 }

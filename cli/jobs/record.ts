@@ -8,7 +8,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { ofFile } from '../failure.ts';
 import { interruptible } from '../interrupt.ts';
 import { printNotes } from '../notes.ts';
-import { STANDARD } from '../output.ts';
+import { isStandardOutput } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
@@ -36,7 +36,7 @@ export async function record(args: RecordArgs): Promise<void> {
   const program = ((args['--'] ?? []) as readonly unknown[]).map(String);
   const target = targetOf(program, args.pid);
   const file = args.output ?? `${'pid' in target ? target.pid : basename(program[0] as string)}.trace`;
-  if (file === STANDARD) throw new InputError('-', 'a recording goes to a file', 'name one with -o FILE');
+  if (isStandardOutput(file)) throw new InputError(file, 'a recording goes to a file', 'name one with -o FILE');
   checkOutputs([file]);
   const place = regularFile(file);
   const durationMs = args.duration === undefined ? undefined : parseDuration('--duration', args.duration) / 1e6;
