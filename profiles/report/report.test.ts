@@ -277,7 +277,9 @@ test('the allocator by any of glibc’s names is no row, but of dumps it is as i
   expect(renderText(folded, { showBytes: true })).toMatch(/^Total: 35 B\n +30 .* work\n +5 .* main\n$/);
   // Where no caller was recorded, all that is there is what was called.
   const bare = readCollapsed('main;work;malloc 10\n__libc_calloc;malloc 7\n', 'x');
-  expect(renderText(bare, { showBytes: true })).toMatch(/^Total: 17 B\n +10 +58\.8% .* work\n +7 .* 100\.0% .* __libc_calloc\n +0 .* main\n$/);
+  expect(renderText(bare, { showBytes: true })).toMatch(
+    /^Total: 17 B\n +10 +58\.8% .* work\n +7 .* 100\.0% .* __libc_calloc\n +0 .* main\n$/,
+  );
   const dump = dumpOf(
     '--- symbol\nbinary=a\n0x11 __GI___libc_malloc\n0x20 main\n---\n--- heap\nheap_v2/1\n  t*: 1: 8 [0: 0]\n@ 0x11 0x21\n  t*: 1: 8 [0: 0]\n',
   );
