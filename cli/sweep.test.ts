@@ -40,7 +40,8 @@ describe('sweep', () => {
     const confs = ['dirty_decay_ms:0,narenas:1', 'tcache:false', 'dirty_decay_ms:1,muzzy_decay_ms:1'];
     const { code, stdout } = await run(['sweep', trace, ...confs, '--json', '--quiet']);
     expect(code).toBe(0);
-    const { runs } = JSON.parse(stdout) as { runs: Required<SweepRun>[] };
+    const { runs, partial } = JSON.parse(stdout) as { runs: Required<SweepRun>[]; partial: boolean };
+    expect(partial).toBe(false);
     expect(runs.map(({ conf }) => conf)).toEqual(['(default)', ...confs]);
     for (const [at, conf] of ['', ...confs].entries()) {
       const replayed = await run(['replay', trace, '--conf', conf, '--json', '--quiet', '--stats', path('stats.json')]);
@@ -108,8 +109,9 @@ describe('sweep', () => {
     child.kill('SIGINT');
     const { code, stdout, stderr } = await done;
     expect(code, stderr).toBe(0);
-    const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
+    const { runs, partial } = JSON.parse(stdout) as { runs: SweepRun[]; partial: boolean };
     expect(runs.length).toBeLessThan(401);
+    expect(partial).toBe(true);
     expect(stderr).toContain(`note: ended after ${runs.length} of 401 option strings`);
     expect(runs.filter(({ result }) => result?.events !== 250_000)).toEqual([]);
   });
@@ -124,7 +126,7 @@ describe('sweep', () => {
     await new Promise((resolve) => child.stdin?.write(`${lines.join('\n')}\n`, resolve));
     child.kill('SIGINT');
     const { code, stdout, stderr } = await done;
-    expect({ code, runs: (JSON.parse(stdout) as { runs: unknown[] }).runs }).toEqual({ code: 0, runs: [] });
+    expect({ code, ...(JSON.parse(stdout) as object) }).toEqual({ code: 0, trace: '-', partial: true, runs: [] });
     expect(stderr).toContain('note: ended after 0 of 2 option strings');
   });
 

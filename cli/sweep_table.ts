@@ -26,8 +26,9 @@ export interface SweepRun {
 
 const HEADER = ['at peak', 'mean', '', 'most', 'end', 'purged', 'calls'];
 
-/** The table as text, each row with its mean's distance from the first row's. */
+/** The table as text, each row with its mean's distance from the first row's; empty without rows. */
 export function sweepTable(runs: readonly SweepRun[]): string {
+  if (runs.length === 0) return '';
   const first = runs[0]?.result;
   const cells = runs.map(({ result }) => {
     if (result === undefined) return ['refused'];

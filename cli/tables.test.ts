@@ -109,3 +109,7 @@ test('rows of a sweep, and how far their means are from the first one', () => {
     ['refused', 'none'],
   ]);
 });
+
+test('a sweep without rows has no table', () => {
+  expect(sweepTable([])).toBe('');
+});

@@ -57,7 +57,8 @@ export async function sweep(args: SweepArgs): Promise<void> {
   if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
   printNotes(notes, args.quiet);
   if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
-  writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, runs }, null, 2)}\n` : sweepTable(runs));
+  const partial = trace.partial || runs.length < confs.length;
+  writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, partial, runs }, null, 2)}\n` : sweepTable(runs));
 }
 
 /** Reads the recording into `trace` and a copy in the compact form, which is read once for each option string. */
