@@ -2,7 +2,7 @@
  * Where a recording goes, and what else a recorder says: what is not the program's own stays out of its output.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
@@ -104,6 +104,32 @@ test('the README’s probes for perf give a recording that replays', { timeout: 
   const summary = JSON.parse((await run(['replay', join(folder, 'app.trace'), '--json'])).stdout) as { allocations: number; frees: number };
   expect(summary.allocations).toBeGreaterThan(20);
   expect(summary.frees).toBeGreaterThan(20);
+});
+
+test('heaptrack: a folder with blanks in its name', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const place = join(folder, 'two  words * and\na line');
+  mkdirSync(place);
+  const trace = join(place, 'a b.trace');
+  const { code, stderr } = await run(['record', '--with', 'heaptrack', '-o', trace, '--', 'ls', '/']);
+  expect(code, stderr).toBe(0);
+  expect(readdirSync(place)).toEqual(['a b.trace']);
+  expect((JSON.parse((await run(['replay', trace, '--json'])).stdout) as { allocations: number }).allocations).toBeGreaterThan(10);
+});
+
+test('heaptrack: a command line of several lines, which it takes for records of its own, is refused', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const args = ['record', '--with', 'heaptrack', '-o', join(folder, 'lines.trace'), '--', 'sh', '-c', ':\n:'];
+  expect(await run(args)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('no recorder: heaptrack takes what follows a line break in a command line'),
+  });
+});
+
+test('heaptrack: what is lost where a signal ends the program is said', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const args = ['record', '--with', 'heaptrack', '-o', join(folder, 'ended.trace'), '--', 'sh', '-c', 'kill -SEGV $$'];
+  expect((await run(args)).stderr).toContain('note: heaptrack writes calls by the block: the last ones of a program that a signal');
 });
 
 test('ltrace: a program that a signal ends has the exit code that shells give it', async ({ skip }) => {

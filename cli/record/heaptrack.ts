@@ -3,7 +3,7 @@
  * Differs from the others: its trace has no threads and coarse times.
  */
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
@@ -24,6 +24,11 @@ export const heaptrack: Recorder = {
         fact: 'is not attached to running processes, as that can crash them',
         remedy: 'record the program from its start: jereplay record -- PROGRAM',
       };
+    if (target.program.some((word) => word.includes('\n')))
+      return {
+        fact: 'takes what follows a line break in a command line for records of its own',
+        remedy: 'with heaptrack, put text of several lines into a file',
+      };
     // it would wait for ever for what its library says
     return kindOf(target.program[0] as string) === 'static'
       ? {
@@ -37,11 +42,13 @@ export const heaptrack: Recorder = {
       throw new InputError('heaptrack', 'does not attach to a running process', 'record --with bpftrace or --with ltrace');
     // heaptrack adds an ending of its choice to the name that it is given.
     const folder = mkdtempSync(join(dirname(file), '.jereplay-'));
+    // Its script splits that name at blanks, and then finds out what it leads to: this one has none, whatever the folder is called.
+    const place = openSync(folder, 'r');
     try {
       const base = join(folder, 'trace');
       const [own, counts] = [join(folder, 'own'), join(folder, 'counts')];
       const [command, ...args] = apart(findProgram('heaptrack') as string);
-      const tracer = spawn(command as string, [...args, '-o', base, ...startedBy(target.program)], {
+      const tracer = spawn(command as string, [...args, '-o', `/proc/${process.pid}/fd/${place}/trace`, ...startedBy(target.program)], {
         stdio: 'inherit',
         env: { ...process.env, [OWN]: own, [COUNTS]: counts },
       });
@@ -61,20 +68,27 @@ export const heaptrack: Recorder = {
       appendFileSync(written, packed(written, Buffer.from(recordingFacts(machineFacts()))));
       renameSync(written, file);
       const said = linesOf(counts).filter((line) => line !== 'heaptrack stats:');
+      const sawNone = said.includes('allocations: 0');
       return {
         exitCode,
-        // A program that executes another one before heaptrack has written anything leaves nothing.
-        sawNone: said.includes('allocations: 0'),
+        sawNone,
         notes: [
           'heaptrack does not tell threads apart: all calls are in one',
+          ...(sawNone || exitCode >= SIGNALLED
+            ? ['heaptrack writes calls by the block: the last ones of a program that a signal, _exit() or an exec ends are not there']
+            : []),
           ...(said.length === 0 ? [] : [`heaptrack counts ${said.join(', ')}`]),
         ],
       };
     } finally {
+      closeSync(place);
       rmSync(folder, { recursive: true, force: true });
     }
   },
 };
+
+/** Exit codes from here on are a shell's for a signal. */
+const SIGNALLED = 128;
 
 /** Scripts that start one another, at most. */
 const MOST_SCRIPTS = 4;
