@@ -85,6 +85,19 @@ test.for(['heaptrack', 'ltrace'] as const)('%s: outputs are the program’s, and
   expect(stderr.split('\n').filter((line) => !line.startsWith('note: '))).toEqual(['err', '']);
 });
 
+test('what is no process is refused, whatever the recorder: a number that none has, a thread of one', async () => {
+  const threads = readdirSync('/proc/self/task').map(Number);
+  const thread = threads.find((tid) => tid !== process.pid) as number;
+  for (const name of ['bpftrace', 'ltrace'])
+    for (const [pid, message] of [
+      [2 ** 30, `process ${2 ** 30}: does not run, or is not yours to look at\nhint: `],
+      [thread, `process ${thread}: is none but a thread of process ${process.pid}\nhint: jereplay record -p ${process.pid}\n`],
+    ] as const) {
+      const { code, stderr } = await run(['record', '--with', name, '-o', join(folder, 'none.trace'), '-p', String(pid)]);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
+    }
+});
+
 test('why heaptrack is not attached', async ({ skip }) => {
   skip(!needsTool('heaptrack'));
   const { code, stderr } = await run(['record', '--with', 'heaptrack', '-o', join(folder, 'attached.trace'), '-p', String(process.pid)]);

@@ -13,6 +13,7 @@ import { checkOutputs } from '../output_places.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
 import { ltrace } from '../record/ltrace.ts';
+import { processOf } from '../record/observed.ts';
 import { findProgram, LIMIT, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
 import { showProgress } from '../progress.ts';
 import { Watch } from '../record/watch.ts';
@@ -148,13 +149,23 @@ function targetOf(program: readonly string[], pid: string | undefined): Target {
   const hint = 'jereplay record -- PROGRAM ARGS, or jereplay record -p PID';
   if (pid !== undefined) {
     if (program.length > 0) throw new InputError('jereplay record', 'a process and a program at once', hint);
-    return { pid: parseCount('--pid', pid, 1) };
+    return { pid: processNamed(pid) };
   }
   if (program.length === 0) throw new InputError('jereplay record', 'nothing to record', hint);
   const [name] = program as [string];
   const path = findProgram(name);
   if (path === undefined) throw whyNoProgram(name, hint);
   return { program: [path, ...program.slice(1)] };
+}
+
+/** @throws InputError for what is no process that is there, such as a thread of one, which top and htop show alike. */
+function processNamed(text: string): number {
+  const pid = parseCount('--pid', text, 1);
+  const process = processOf(pid);
+  if (process === undefined) throw new InputError(`process ${pid}`, 'does not run, or is not yours to look at', 'see ps -e; run as root');
+  if (process !== pid)
+    throw new InputError(`process ${pid}`, `is none but a thread of process ${process}`, `jereplay record -p ${process}`);
+  return pid;
 }
 
 function whyNoProgram(name: string, hint: string): InputError {

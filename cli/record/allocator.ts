@@ -23,11 +23,14 @@ export interface Allocator {
   readonly libcFunctions: ReadonlyMap<string, number>;
 }
 
-const LIBC = /\/libc(?:\.so|-[\d.]+\.so)[\d.]*$/;
+/** glibc, and musl, whose dynamic linker it is. */
+const LIBC = /\/(?:libc(?:\.so|-[\d.]+\.so)[\d.]*|ld-musl-\w+\.so\.1)$/;
 const LIBSTDCXX = /\/libstdc\+\+\.so[\d.]*$/;
 const LIBRARY = /\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/;
 /** Prefixes of allocators that a program was built with (redis: je_). */
 const PREFIXES = ['je_', 'mi_', 'tc_'];
+/** A line of /proc/PID/maps that names a file: the mapping's start and end without the zeros before them, the file, and that without what tells that it is no longer there. The first one is the program. */
+const MAPPED = /^0*(\w+)-0*(\w+) \S+ \S+ \S+ \d+ +((\/.*?)(?: \(deleted\))?)$/gm;
 const STT_FUNC = 2;
 const STT_GNU_IFUNC = 10;
 const SYMBOL_BYTES = 24;
@@ -54,22 +57,28 @@ function functionsIn(path: string): Map<string, number> {
   return functions;
 }
 
-/** The allocator among the files that are mapped, `program` first. `root` is where this process finds them. */
-function allocatorAmong(files: readonly string[], program: string, root: string, name: string): Allocator {
-  const libc = files.find((path) => LIBC.test(path));
-  const own = functionsIn(root + program);
-  const libcFile = libc === undefined ? program : libc;
-  const libcFunctions = libc === undefined ? own : functionsIn(root + libc);
-  const cxx = files.find((path) => LIBSTDCXX.test(path));
-  const operators = cxx === undefined ? undefined : { file: root + cxx, functions: functionsIn(root + cxx) };
-  const base = { operators, libc: root + libcFile, libcFunctions };
-  const library = files.find((path) => LIBRARY.test(path));
+/** A file that a process has mapped, or will: what it is called there, and where this process finds it. */
+interface MappedFile {
+  readonly path: string;
+  readonly place: string;
+}
+
+/** The allocator among the files that are mapped, `program` first. */
+function allocatorAmong(files: readonly MappedFile[], program: MappedFile, name: string): Allocator {
+  const placeOf = (known: RegExp) => files.find(({ path }) => known.test(path))?.place;
+  const libc = placeOf(LIBC);
+  const own = functionsIn(program.place);
+  const libcFunctions = libc === undefined ? own : functionsIn(libc);
+  const cxx = placeOf(LIBSTDCXX);
+  const operators = cxx === undefined ? undefined : { file: cxx, functions: functionsIn(cxx) };
+  const base = { operators, libc: libc ?? program.place, libcFunctions };
+  const library = placeOf(LIBRARY);
   // A program that defines malloc itself is asked first by all others, too.
-  if (own.has('malloc')) return { ...base, file: root + program, prefix: '', functions: own };
+  if (own.has('malloc')) return { ...base, file: program.place, prefix: '', functions: own };
   const prefix = PREFIXES.find((known) => own.has(`${known}malloc`) && own.has(`${known}free`));
-  if (prefix !== undefined) return { ...base, file: root + program, prefix, functions: own };
-  if (library !== undefined) return { ...base, file: root + library, prefix: '', functions: functionsIn(root + library) };
-  if (libc !== undefined) return { ...base, file: root + libc, prefix: '', functions: libcFunctions };
+  if (prefix !== undefined) return { ...base, file: program.place, prefix, functions: own };
+  if (library !== undefined) return { ...base, file: library, prefix: '', functions: functionsIn(library) };
+  if (libc !== undefined) return { ...base, file: libc, prefix: '', functions: libcFunctions };
   throw new InputError(
     name,
     'is linked statically and has no symbols: its malloc cannot be found',
@@ -82,16 +91,22 @@ export function allocatorOfProcess(pid: number): Allocator {
   const maps = mapsOf(pid);
   if (maps === undefined || maps === '')
     throw new InputError(`process ${pid}`, 'does not run, or is not yours to look at', 'see ps -e; run as root');
-  const files = [...new Set(maps.split('\n').map((line) => line.slice(line.indexOf('/'))))].filter((path) => path.startsWith('/'));
-  const root = `/proc/${pid}/root`;
-  // Its first mapping is the program's.
-  return allocatorAmong(files, files[0] ?? '', root, `process ${pid}`);
+  const files = new Map<string, MappedFile>();
+  for (const [, start, end, shown, path] of maps.matchAll(MAPPED) as Iterable<readonly string[]>) {
+    if (files.has(shown)) continue;
+    // What was replaced or removed since, as libraries are by an upgrade, the process alone still has.
+    const place = shown === path ? `/proc/${pid}/root${path}` : `/proc/${pid}/map_files/${start}-${end}`;
+    files.set(shown, { path, place });
+  }
+  const [program = { path: '', place: '' }] = files.values();
+  return allocatorAmong([...files.values()], program, `process ${pid}`);
 }
 
 /** The allocator of a program yet to start, as the dynamic linker will load it. */
 export function allocatorOfProgram(program: string): Allocator {
   const [file, loader] = interpreterOf(program);
-  return allocatorAmong(loader ? librariesOf(file) : [], file, '', program);
+  const here = (path: string): MappedFile => ({ path, place: path });
+  return allocatorAmong(loader ? librariesOf(file).map(here) : [], here(file), program);
 }
 
 /** What the dynamic linker would load for an ELF file, LD_PRELOAD included. */
@@ -102,7 +117,7 @@ export function librariesOf(file: string): string[] {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return [...stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)].map((match) => match[1] as string);
+  return [...stdout.matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
 }
 
 /** What a program is to those that start it: a script, a file of which the dynamic linker loads libraries or not. What cannot be told is 'dynamic'. */

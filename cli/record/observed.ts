@@ -41,6 +41,12 @@ export function childrenOf(pid: number): number[] {
     .filter((child) => child > 0);
 }
 
+/** The process that a thread is of, itself if that is its first one; undefined if there is none. */
+export function processOf(thread: number): number | undefined {
+  const found = /^Tgid:\s+(\d+)$/m.exec(textOf(`/proc/${thread}/status`) ?? '');
+  return found === null ? undefined : Number(found[1]);
+}
+
 /** The file that a process runs; undefined if it is gone. */
 export function programOf(pid: number): string | undefined {
   try {

@@ -1,7 +1,7 @@
 /**
  * The bpftrace script for one process: jereplay.bt, with the probes that its allocator has, and what a recording needs besides the calls.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Allocator } from './allocator.ts';
@@ -45,7 +45,7 @@ const STRING_BYTES = 64;
 
 /** A file's name for people: as its process has it, and only the end of a long one. */
 function shown(path: string): string {
-  let name = path.replace(/^\/proc\/\d+\/root(?=\/)/, '');
+  let name = /^\/proc\/\d+\/map_files\//.test(path) ? readlinkSync(path) : path.replace(/^\/proc\/\d+\/root(?=\/)/, '');
   while (Buffer.byteLength(name) >= STRING_BYTES) name = name.slice(1);
   return name;
 }

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { allocatorOfProcess, allocatorOfProgram, mapsOf } from './allocator.ts';
+import { until } from './child.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'jereplay test '));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The C library of this process, undefined where it is another one than glibc. */
+const libc = / (\/\S+\/libc\.so\.6)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[1];
+
+/** Does something with a process that uses the C library in `path`. */
+async function withLibrary(path: string, work: (pid: number) => void): Promise<void> {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore', env: { ...process.env, LD_LIBRARY_PATH: path } });
+  const pid = child.pid as number;
+  try {
+    expect(await until(() => mapsOf(pid)?.includes(path) === true, 10_000)).toBe(true);
+    work(pid);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+test('a C library that was replaced while the process runs is reached through the process', async ({ skip }) => {
+  skip(libc === undefined || process.getuid?.() !== 0);
+  const path = mkdtempSync(join(folder, 'replaced-'));
+  copyFileSync(libc as string, join(path, 'libc.so.6'));
+  await withLibrary(path, (pid) => {
+    rmSync(join(path, 'libc.so.6'));
+    const { file, functions, libc: probed } = allocatorOfProcess(pid);
+    expect(file).toMatch(/^\/proc\/\d+\/map_files\/[1-9a-f]\w*-\w+$/);
+    expect([probed, functions.has('malloc'), functions.has('free')]).toEqual([file, true, true]);
+  });
+});
+
+test('the C library of musl is its dynamic linker', async ({ skip }) => {
+  skip(libc === undefined);
+  const path = mkdtempSync(join(folder, 'musl-'));
+  // What counts is what the process has mapped.
+  copyFileSync(libc as string, join(path, 'ld-musl-x86_64.so.1'));
+  symlinkSync('ld-musl-x86_64.so.1', join(path, 'libc.so.6'));
+  await withLibrary(path, (pid) => {
+    expect(allocatorOfProcess(pid).file).toBe(`/proc/${pid}/root${path}/ld-musl-x86_64.so.1`);
+  });
+});
+
+test('libraries in folders with blanks are found', ({ skip }) => {
+  skip(libc === undefined);
+  const path = mkdtempSync(join(folder, 'b l a n k '));
+  copyFileSync(libc as string, join(path, 'libc.so.6'));
+  const before = process.env['LD_LIBRARY_PATH'];
+  process.env['LD_LIBRARY_PATH'] = path;
+  try {
+    expect(allocatorOfProgram('/bin/sleep').file).toBe(join(path, 'libc.so.6'));
+  } finally {
+    if (before === undefined) delete process.env['LD_LIBRARY_PATH'];
+    else process.env['LD_LIBRARY_PATH'] = before;
+  }
+});
