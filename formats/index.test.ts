@@ -202,6 +202,8 @@ describe('what is no trace is named', () => {
     ['Attaching 3 probes...\n14:51:58 jq 16572 malloc size=1\n', 'is output of a bpftrace script whose lines are none of those'],
     ['Attaching to pid 21501, Ctrl+C to quit.\n', 'is what bcc’s memleak says before its first table, and no table'],
     ['#!/bin/sh\necho\n', 'is a script'],
+    ['[{"op":"malloc","size":1,"ptr":"0x10"},\n', 'is a JSON array of events'],
+    ['{\n  "op": "malloc",\n', 'is JSON with events over several lines'],
     ['# callgrind format\nversion: 1\ncreator: xtree-1\n', 'is a call graph in callgrind’s format'],
     ['main;f;g 12\nmain;h 3\n', 'is collapsed stacks'],
     [

@@ -88,6 +88,8 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print time, pid, tid and call as formats/bpftrace/jereplay.bt does: 100 7 7 malloc(8) = 0x1000',
     );
   }
+  if (/^\[\s*\{\s*"op"/.test(text)) return other('a JSON array of events', "make a line of each: jq -c '.[]' FILE");
+  if (/^\{\s*\n\s*"op"/.test(text)) return other('JSON with events over several lines', 'make a line of each: jq -c . FILE');
   if (/^\s*\{\s*"linux-perf-json-version"/.test(text))
     return other("perf data's JSON", 'print the calls as text, from what it was made of: perf script -i FILE');
   if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
