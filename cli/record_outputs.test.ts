@@ -2,7 +2,18 @@
  * Where a recording goes, and what else a recorder says: what is not the program's own stays out of its output.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
@@ -84,6 +95,21 @@ test.for(['heaptrack', 'ltrace'] as const)('%s: outputs are the program’s, and
   expect(stderr).toContain('note: the program ended with exit code 3\n');
   expect(stderr.split('\n').filter((line) => !line.startsWith('note: '))).toEqual(['err', '']);
 });
+
+test.for([
+  ['heaptrack', 130, 'sleep', '60'],
+  ['ltrace', 130, 'sleep', '60'],
+  ['heaptrack', 137, 'sh', '-c', 'trap "" INT; while :; do sleep 0.1; done'],
+  ['ltrace', 137, 'sh', '-c', 'trap "" INT; while :; do sleep 0.1; done'],
+] as const)(
+  '%s: a time that is over ends a program that was started, with exit code %i',
+  { timeout: 60_000 },
+  async ([name, ended, ...program], { skip }) => {
+    skip(!needsTool(name));
+    const args = ['record', '--with', name, '--duration', '1s', '-o', join(folder, 'limited.trace'), '--', ...program];
+    expect((await run(args)).stderr).toContain(`note: the program ended with exit code ${ended}\n`);
+  },
+);
 
 test('what is no process is refused, whatever the recorder: a number that none has, a thread of one', async () => {
   const threads = readdirSync('/proc/self/task').map(Number);

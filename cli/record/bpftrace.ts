@@ -9,12 +9,9 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { DrainedLines, drain, startTracer, stopTracer } from './bpftrace_process.ts';
-import { ended, endOf, isGone, stateOf, until } from './child.ts';
+import { ended, endOf, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { Observed } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
-
-/** Milliseconds that a program gets to end after Ctrl-C. */
-const LEAVE_MS = 5000;
 
 export const bpftrace: Recorder = {
   name: 'bpftrace',

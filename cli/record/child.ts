@@ -5,6 +5,9 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Milliseconds that a program gets to end after Ctrl-C. */
+export const LEAVE_MS = 5000;
+
 /** Waits for the end of a child: its exit code, or 128 + signal as shells have it. */
 export function ended(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -50,4 +53,23 @@ export async function until(condition: () => boolean, limitMs: number): Promise<
     if (condition()) return true;
   }
   return condition();
+}
+
+/** Ends processes as Ctrl-C at a terminal does. Of those that do not heed it, the ones that `killed` gives once their time is over are killed. */
+export async function endProcesses(
+  pids: readonly number[],
+  killed: (pids: readonly number[]) => readonly number[] = (all) => all,
+): Promise<void> {
+  const running = () => pids.filter((pid) => ![undefined, 'Z'].includes(stateOf(pid)));
+  const signalAll = (some: readonly number[], signal: NodeJS.Signals) => {
+    for (const pid of some) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It is gone already.
+      }
+    }
+  };
+  signalAll(pids, 'SIGINT');
+  if (!(await until(() => running().length === 0, LEAVE_MS))) signalAll(killed(running()), 'SIGKILL');
 }

@@ -9,8 +9,8 @@ import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { beginning } from '../unpacking_beside.ts';
-import { kindOf } from './allocator.ts';
-import { ended } from './child.ts';
+import { kindOf, mapsOf } from './allocator.ts';
+import { endProcesses, ended } from './child.ts';
 import { childrenOf, machineFacts } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
@@ -52,7 +52,7 @@ export const heaptrack: Recorder = {
         stdio: 'inherit',
         env: { ...process.env, [OWN]: own, [COUNTS]: counts },
       });
-      const stop = () => endProgramOf(tracer.pid as number);
+      const stop = () => void endProgramOf(tracer.pid as number);
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
       onStart();
@@ -143,11 +143,11 @@ function linesOf(file: string): string[] {
 }
 
 /** Ends the program that heaptrack runs, not heaptrack, which then writes the rest. */
-function endProgramOf(heaptrackPid: number): void {
+async function endProgramOf(heaptrackPid: number): Promise<void> {
   // Its other child reads the program's recording from a pipe.
-  for (const pid of childrenOf(heaptrackPid)) {
-    if (!/^heaptrack_\w+$/.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim())) process.kill(pid, 'SIGINT');
-  }
+  const programs = childrenOf(heaptrackPid).filter((pid) => !/^heaptrack_\w+$/.test(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()));
+  // What compresses the recording is a child in some shells, and does not heed SIGINT.
+  await endProcesses(programs, (left) => left.filter((pid) => mapsOf(pid)?.includes('libheaptrack') === true));
 }
 
 /** Bytes to append to a compressed file: a gzip member, or a zstd frame (RFC 8878) of one block that is stored as it is, for Node 20 has no zstd. */

@@ -6,8 +6,8 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } f
 import { constants } from 'node:os';
 import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
 import { kindOf } from './allocator.ts';
-import { ended } from './child.ts';
-import { childrenOf, machineFacts, Observed, programOf, threadsOf } from './observed.ts';
+import { endProcesses, ended } from './child.ts';
+import { childrenOf, machineFacts, Observed, programOf, threadsOf, tracedBy } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
 const ALLOCATOR = [
@@ -82,8 +82,8 @@ export const ltrace: Recorder = {
     const prototypes = folder.file('prototypes.conf');
     inTemporary(PROTOTYPES_KEPT, () => writeFileSync(prototypes, PROTOTYPES));
     const tracer = spawn('ltrace', ['-F', prototypes, '-f', '-ttt', '-e', CALLS, '-x', ENTRIES, '-o', file, ...what], { stdio: 'inherit' });
-    // It lets its process go on SIGINT; a program that it started is to end with the recording.
-    const stop = () => tracer.kill('SIGINT');
+    // On SIGINT it lets a process go that it was attached to; a program that it started it goes on with, and with it the recording ends.
+    const stop = () => ('pid' in target ? tracer.kill('SIGINT') : void endProcesses(tracedBy(tracer.pid as number)));
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
     onStart();

@@ -41,6 +41,13 @@ export function childrenOf(pid: number): number[] {
     .filter((child) => child > 0);
 }
 
+/** Processes that a process traces. */
+export function tracedBy(tracer: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/status`)?.includes(`\nTracerPid:\t${tracer}\n`) === true)
+    .map(Number);
+}
+
 /** The process that a thread is of, itself if that is its first one; undefined if there is none. */
 export function processOf(thread: number): number | undefined {
   const found = /^Tgid:\s+(\d+)$/m.exec(textOf(`/proc/${thread}/status`) ?? '');
