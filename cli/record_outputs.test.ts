@@ -99,8 +99,8 @@ test.for(['heaptrack', 'ltrace'] as const)('%s: outputs are the program’s, and
 test.for([
   ['heaptrack', 130, 'sleep', '60'],
   ['ltrace', 130, 'sleep', '60'],
-  ['heaptrack', 137, 'sh', '-c', 'trap "" INT; while :; do sleep 0.1; done'],
-  ['ltrace', 137, 'sh', '-c', 'trap "" INT; while :; do sleep 0.1; done'],
+  ['heaptrack', 137, 'perl', '-e', '$SIG{INT} = "IGNORE"; sleep 60'],
+  ['ltrace', 137, 'perl', '-e', '$SIG{INT} = "IGNORE"; sleep 60'],
 ] as const)(
   '%s: a time that is over ends a program that was started, with exit code %i',
   { timeout: 60_000 },
