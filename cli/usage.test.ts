@@ -212,12 +212,31 @@ test('allocation functions are in flame graphs where they are asked for', async 
 });
 
 test('an empty dump is remarked on where something is live', async () => {
-  const notes = async (lines: string) => (await run(['replay', '-', '--json', '--heap', join(folder, 'empty.heap')], lines)).stderr;
+  const notes = async (lines: string, ...flags: string[]) =>
+    (await run(['replay', '-', '--json', '--heap', join(folder, 'empty.heap'), ...flags], lines)).stderr;
   // Of these the first one is sampled.
   const lines = `${SMALL}{"op":"malloc","ts":11,"size":24,"ptr":"0x7f002000"}\n{"op":"free","ts":12,"ptr":"0x7f001000"}\n`;
   expect(await notes(SMALL)).toBe('');
-  expect(await notes(lines)).toContain('the heap dump is empty');
+  expect(await notes(lines)).toContain('the heap dump is empty: it holds one sample per 512 KiB on average');
+  expect(await notes(lines, '--conf', 'lg_prof_sample:25')).toContain('one sample per 32.0 MiB on average');
+  expect(await notes(lines, '--conf', 'prof_active:false')).toContain(
+    'the heap dump is empty: with prof_active:false nothing is sampled\n',
+  );
   expect(await notes(`${lines}{"op":"free","ts":13,"ptr":"0x7f002000"}\n`)).toBe('');
+});
+
+test('what --until stopped is in use there, and not leaked', async () => {
+  const lines = `${SMALL}{"op":"malloc","ts":11,"size":24,"ptr":"0x7f002000"}\n{"op":"free","ts":12,"ptr":"0x7f001000"}\n`;
+  const out = join(folder, 'stopped');
+  const summary = (await run(['replay', '-', '-o', out, '--until', 'peak'], lines)).stdout;
+  const { stdout } = await run(['leaks', '-', '--until', 'peak'], lines);
+  expect(stdout).toMatch(/^48 B in 2 objects in use at the peak, /);
+  expect(readFileSync(join(out, 'leaks.txt'), 'utf8')).toBe(stdout);
+  expect(summary).toContain('48 B in 2 objects in use at the peak, ');
+  const page = readFileSync(join(out, 'flamegraph.html'), 'utf8');
+  expect(page).toContain('<p class="subtitle">The heap at the peak.</p>');
+  expect(await run(['flamegraph', '-', '--until', 'peak', '--title', 'standard input'], lines)).toMatchObject({ code: 0, stdout: page });
+  expect((await run(['replay', '-'], lines)).stdout).toContain('24 B in 1 object never freed');
 });
 
 test('Ctrl-C ends a synthetic trace, and its truth is of what there is', async () => {

@@ -10,6 +10,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { EXIT_BAD_INPUT, EXIT_FINDING } from '../failure.ts';
 import { collapsedLines } from '../../profiles/collapsed/collapsed.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
+import { formatBytes } from '../../profiles/format_units.ts';
 import { heapFileParts } from '../../profiles/heap/write.ts';
 import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
@@ -20,7 +21,7 @@ import { printNotes } from '../notes.ts';
 import { type Content, isStandardOutput, ReaderGone, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs, makeFolder, removeFolders } from '../output_places.ts';
 import { openPlacements } from '../placements.ts';
-import { parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
+import { momentOf, parseCount, parseHex, parseUntil, type Until } from '../settings.ts';
 import { summaryText } from '../summary_text.ts';
 import { nameProfile, type SymbolArgs, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
@@ -101,7 +102,8 @@ async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until
     // what the library itself does at exit: the final dump, the leak summary, statistics
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
     if (done.confError) process.exitCode = EXIT_BAD_INPUT;
-    writeLedgerResults(done, summary, emptyDump, paths, symbolizer, args);
+    const moment = until === undefined ? undefined : momentOf(until);
+    writeLedgerResults(done, { summary, emptyDump, moment }, paths, symbolizer, args);
   } finally {
     placements?.dispose();
   }
@@ -188,20 +190,28 @@ function writeModelResults(done: Replay, paths: ReadonlyMap<Result, string>): bo
   return emptyDump;
 }
 
+/** What else there is to say of a replay that has ended. */
+interface Ended {
+  readonly summary: ReplaySummary;
+  /** The dump that was asked for has no sample of what is live. */
+  readonly emptyDump: boolean;
+  /** Where `--until` stopped it. */
+  readonly moment: string | undefined;
+}
+
 /** Writes what the account of requested bytes says, with the names of the recording's bare addresses, and the summary. */
 function writeLedgerResults(
   done: Replay,
-  summary: ReplaySummary,
-  emptyDump: boolean,
+  { summary, emptyDump, moment }: Ended,
   paths: ReadonlyMap<Result, string>,
   symbolizer: Symbolizer,
   args: ReplayArgs,
 ): void {
   const { trace } = done;
   const name = args.trace === STANDARD ? 'standard input' : basename(args.trace);
-  const profile = profileFromLedger(trace, done.ledger);
+  const profile = profileFromLedger(trace, done.ledger, moment);
   if (done.ledger.contexts) nameProfile(profile, symbolizer);
-  const report = leaksOfReplay(done);
+  const report = leaksOfReplay(done, true, moment);
   writeEach(paths, {
     leaks: (path) => (path.endsWith('.json') ? leaksJson(report) : formatLeaks(report)),
     flamegraph: () => renderFlameGraph(profile, { title: name }),
@@ -211,11 +221,7 @@ function writeLedgerResults(
   const json = `${JSON.stringify(summary, null, 2)}\n`;
   if (args.output !== undefined) writeResult(join(args.output, SUMMARY_FILE), json);
   printNotes([...trace.warnings, ...symbolizer.notes()], args.quiet);
-  if (emptyDump)
-    printNotes(
-      ['the heap dump is empty: it holds one sample per 512 KiB on average; --conf lg_prof_sample:0 counts every allocation'],
-      args.quiet,
-    );
+  if (emptyDump) printNotes([`the heap dump is empty: ${whyEmpty(done)}`], args.quiet);
   if (args.json === true) writeResult(STANDARD, json);
   else if (printsSummary(args, paths)) {
     const colour = wantsColour(process.stdout);
@@ -224,6 +230,12 @@ function writeLedgerResults(
     const named = written.length === 0 ? '' : `\nwritten: ${written.join(' ')}\n`;
     writeResult(STANDARD, `${summaryText(trace, summary, colour)}\n${leaks}${named}`);
   }
+}
+
+/** Why a dump has no sample. */
+function whyEmpty({ heap: { prof } }: Replay): string {
+  if (prof?.active === false) return 'with prof_active:false nothing is sampled';
+  return `it holds one sample per ${formatBytes(2 ** (prof?.lgSample ?? 0))} on average; --conf lg_prof_sample:0 counts every allocation`;
 }
 
 /** Writes those of the results that were asked for, in the order of RESULTS. */

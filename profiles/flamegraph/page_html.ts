@@ -118,6 +118,7 @@ export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics
 <header>
 <h1>${html(title)}</h1>
 ${subtitle === undefined ? '' : `<p class="subtitle">${html(subtitle)}</p>`}
+${profile.moment === undefined ? '' : `<p class="subtitle">The heap ${html(profile.moment)}.</p>`}
 ${profile.partial === true || base?.partial === true ? '<p class="subtitle">Partial: the trace was not taken to its end.</p>' : ''}
 </header>
 <fieldset class="metrics"><legend class="unseen">What widths show</legend>${metricCards.join('')}</fieldset>
