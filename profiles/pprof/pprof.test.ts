@@ -187,6 +187,19 @@ describe.skipIf(!needsTool('go'))('go tool pprof', () => {
     expect(pprof(['-top'], profile)).toContain(' <unknown>\n');
   });
 
+  test('names of other languages than C++ are whole', () => {
+    const names = ['<module>', '<r::J as GlobalAlloc>::alloc', 'r::gen::<1234>', 'main.(*T[...]).Grow', 'a.B.<init>', '(anonymous)'];
+    const traces = pprof(['-traces'], profileOf([names.map((fn) => ({ fn }))]));
+    expect([...traces.matchAll(/^ +(?:\d+B +)?(\S.*)$/gm)].map(([, name]) => name)).toEqual(names);
+    expect(pprof(['-traces'], profileOf([[{ fn: 'ns::f<int>(char)' }]]))).toMatch(/ ns::f$/m);
+  });
+
+  test('values beyond 64 bits are the greatest that there are, not less than nothing', () => {
+    const dump = 'heap_v2/512\n@ 0x1\n  t*: 18446744073709551615: 18446744073709551615 [0: 0]\n';
+    const { profile } = readHeap(new TextEncoder().encode(dump), 'a');
+    expect(pprof(['-raw'], profile)).toMatch(/ 9223372036854774784: 1 *$/m);
+  });
+
   test('-traces leaves out the allocator, as jeprof does', () => {
     const traces = pprof(
       ['-traces'],

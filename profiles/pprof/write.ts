@@ -1,6 +1,6 @@
 /**
  * Writes pprof profiles (github.com/google/pprof, proto/profile.proto), as `go tool pprof` reads them.
- * Invariant: ids are rows counted from 1; the values of a sample are rounded to whole objects and bytes.
+ * Invariant: ids are rows counted from 1; the values of a sample are rounded to whole objects and bytes, and none is beyond what 64 bits hold.
  * Differs: a made-up address is not written (0: unknown); frames of the allocator are in the profile and named in `drop_frames`,
  * so that pprof leaves them out as jeprof does.
  */
@@ -12,6 +12,7 @@ import { findMapping, isCode, parseMaps } from '../heap/maps.ts';
 import { printable } from '../printable.ts';
 import type { Measure, Profile } from '../profile.ts';
 import { SAMPLE_TYPES } from '../profile.ts';
+import { isCppName } from '../report/names.ts';
 import type { PprofProfile } from './schema.ts';
 import { encodeProfile, uint64 } from './schema.ts';
 
@@ -40,6 +41,9 @@ const DROP_FRAMES =
 /** What jeprof puts behind a name of a symbol section, to tell functions of one name apart: their address, which locations have here. */
 const JEPROF_ADDRESS = /<[0-9a-f]{16}>$/;
 
+/** The greatest number of a double that is less than 2^63. Estimates of a wrapped counter are beyond it. */
+const MOST_VALUE = 2 ** 63 - 1024;
+
 /** The message before encoding. */
 export function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
   const { samples, stacks } = profile;
@@ -60,7 +64,7 @@ export function pprofMessage(profile: Profile, options: PprofOptions): PprofProf
   message.comment = (options.comments ?? []).map((comment) => strings.index(comment));
 
   for (let row = 0; row < samples.length; row++) {
-    const value = columns.map(({ values }) => Math.round(values[row]));
+    const value = columns.map(({ values }) => Math.max(-MOST_VALUE, Math.min(MOST_VALUE, Math.round(values[row]))));
     if (value.every((part) => part === 0)) continue;
     const stack = samples.stack[row] as StackIndex;
     const locationId: number[] = [];
@@ -163,7 +167,9 @@ class MessageWriter {
       id = this.message.function.length + 1;
       this.#functions.set(key, id);
       const index = this.strings.index(name.replace(JEPROF_ADDRESS, ''));
-      this.message.function.push({ id, name: index, systemName: index, filename: file === undefined ? 0 : this.strings.index(file) });
+      // Of a name that is the system's as well, pprof cuts what C++ has in brackets: `<module>` would be unknown, `<T as Clone>::clone` one with all others.
+      const systemName = isCppName(name) ? index : 0;
+      this.message.function.push({ id, name: index, systemName, filename: file === undefined ? 0 : this.strings.index(file) });
     }
     return id;
   }

@@ -19,9 +19,12 @@ export function shortFunctionName(name: string): string {
  */
 const NOT_CPP = /^<(?!lambda\(|unnamed)|^\((?!anonymous )|\.[(<]|::<(?!lambda\(|unnamed)|^[^(<]*(?<!decltype) \((?![*&.]|anonymous )/;
 
+/** False of a name in which brackets are no arguments. */
+export const isCppName = (name: string) => !NOT_CPP.test(name);
+
 /** The short form of a name of any language: of C++ `shortFunctionName`, of others the name, of which what is cut tells functions apart. */
 export function shortName(name: string): string {
-  if (NOT_CPP.test(name)) return name;
+  if (!isCppName(name)) return name;
   return shortFunctionName(name) || name;
 }
 
