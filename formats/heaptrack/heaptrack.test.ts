@@ -301,6 +301,13 @@ describe('any input', () => {
     }
   });
 
+  test('empty lines may stand before the version', () => {
+    const text = '\n\nv 10400 2\nX app\ns f\ni 400010 0 1\nt 1 0\na 20 1\n+ 0\n';
+    expect(heaptrack.sniff(utf8.encode(text))).toBe(1);
+    expect(heaptrack.books?.(utf8.encode(text))).toBe(true);
+    expect(read(text).ops).toEqual({ malloc: 1 });
+  });
+
   test('other formats are not recognised', async () => {
     await recognisesNoOther(heaptrack);
     expect(heaptrack.sniff(utf8.encode('v 1.0 2.0 3.0\nv 1 2 3\n'))).toBe(0);

@@ -445,7 +445,9 @@ export const heaptrack: TraceFormat = {
   ofOneProcess: true,
   title: 'recording by heaptrack, interpreted or raw',
   sniff(head) {
-    if (head[0] !== VERSION) return 0;
+    let first = 0;
+    while (head[first] === NEWLINE) first++;
+    if (head[first] !== VERSION) return 0;
     const reader = new HeaptrackReader(new Trace(), () => {}, SNIFFING);
     try {
       reader.write(head);

@@ -82,6 +82,7 @@ class FtraceReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
+    if (end > start && bytes[end - 1] === 0x0d) end--;
     if (start === end) return;
     if (bytes[start] === HASH || OPENINGS.some((opening) => hasWord(bytes, start, end, opening))) {
       this.#trace.skip('note');

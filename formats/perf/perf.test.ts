@@ -527,6 +527,13 @@ describe('ftrace', () => {
     expect(other.trace.skipped).toEqual({ ...skipped, note: 2, lost: 13 });
   });
 
+  test('lines that end as on Windows', async () => {
+    const kernel = Buffer.from(await fixtureBytes('edge_mono.ftrace')).toString('latin1');
+    const [own, other] = [kernel, kernel.replaceAll('\n', '\r\n')].map((text) => tally(ftrace, Buffer.from(text, 'latin1')));
+    expect(other.text).toEqual(own.text);
+    expect(other.trace.skipped).toEqual(own.trace.skipped);
+  });
+
   test('edge among other processes: the one with the most whole calls', async () => {
     const local = tally(ftrace, await fixtureBytes('edge_local.ftrace'));
     const mono = tally(ftrace, await fixtureBytes('edge_mono.ftrace'));
