@@ -19,13 +19,13 @@ export type Clock = (typeof Clock)[keyof typeof Clock];
 /** What each line of a recording has where no line has an id. */
 export interface LineShape {
   readonly clock: Clock;
+  /** Digits of whole seconds since 1970 (-ttt): 10 from 2001 to 2286. */
+  readonly digits: number;
   /** True for return addresses (-i). */
   readonly ip: boolean;
 }
 
-/** Digits of the seconds since 1970, from 2001 to 2286. */
-const SECONDS_DIGITS = 10;
-/** Of the seconds between two lines, 115 days. */
+/** Digits of the seconds between two lines (-r), at most: 115 days. */
 const RELATIVE_DIGITS = 7;
 const MICROS_DIGITS = 6;
 
@@ -41,7 +41,7 @@ export function ownPart(shape: LineShape, bytes: Uint8Array, start: number, end:
   return found;
 }
 
-function beginsAt({ clock }: LineShape, bytes: Uint8Array, pos: number, end: number): boolean {
+function beginsAt({ clock, digits }: LineShape, bytes: Uint8Array, pos: number, end: number): boolean {
   if (clock === Clock.none) return hasWord(bytes, pos, end, ADDRESS);
   if (!isDigit(bytes[pos])) return false;
   let at = pos;
@@ -53,9 +53,9 @@ function beginsAt({ clock }: LineShape, bytes: Uint8Array, pos: number, end: num
     if (clock === Clock.day) return at < end && bytes[at] === SPACE;
   } else {
     if (clock === Clock.relative && isDigit(bytes[pos - 1])) return false;
-    const most = clock === Clock.relative ? RELATIVE_DIGITS : SECONDS_DIGITS;
+    const most = clock === Clock.relative ? RELATIVE_DIGITS : digits;
     while (at - pos < most && isDigit(bytes[at])) at++;
-    if (clock === Clock.seconds && at - pos < SECONDS_DIGITS) return false;
+    if (clock === Clock.seconds && at - pos < digits) return false;
   }
   if (bytes[at++] !== DOT) return false;
   for (let digit = 0; digit < MICROS_DIGITS; digit++) if (!isDigit(bytes[at++])) return false;

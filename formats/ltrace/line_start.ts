@@ -36,6 +36,7 @@ export class LineStart {
   ip = NaN;
   readonly #cursor = new ByteCursor();
   #clock: Clock = Clock.none;
+  #digits = 0;
   /** What all lines have, once a call has shown it; undefined before, and where they have ids. */
   #shape: LineShape | undefined;
   #relative: boolean | undefined;
@@ -64,7 +65,7 @@ export class LineStart {
   settle(): void {
     this.settled = true;
     // Only a file of its own has ids without brackets.
-    if (!this.named && !this.numbered) this.#shape = { clock: this.#clock, ip: !Number.isNaN(this.ip) };
+    if (!this.named && !this.numbered) this.#shape = { clock: this.#clock, digits: this.#digits, ip: !Number.isNaN(this.ip) };
   }
 
   /** Where ltrace's part of a line begins: `start`, behind it where the program has printed without a newline, -1 if all is the program's. */
@@ -132,6 +133,7 @@ export class LineStart {
     for (let digit = bytes[pos] - ZERO; digit >= 0 && digit <= 9; digit = bytes[++pos] - ZERO) seconds = seconds * 10 + digit;
     if (bytes[pos] === COLON) return this.#timeOfDay(bytes, pos, seconds);
     if (bytes[pos] !== DOT || pos >= end) return -1;
+    this.#digits = pos - start;
     pos++;
     const from = pos;
     let micros = 0;

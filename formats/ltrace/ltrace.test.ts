@@ -946,6 +946,11 @@ describe('input that is not what it seems', () => {
     }
   });
 
+  test('times before 2001 have fewer digits', () => {
+    const result = read('946684800.000001 p->malloc(10) = 0x55c5e32a82a0\n1 of 9946684801.000001 p->free(0x55c5e32a82a0) = <void>\n');
+    expect([result.events, { ...result.trace.skipped }]).toEqual([2, { program_output: 1 }]);
+  });
+
   test('a line without the time, or the return address, that all lines have is the program’s', () => {
     const result = read('15:23:36 p->malloc(10) = 0x55c5e32a82a0\nmalloc(5) = 0x55c5e32a82c0\n15:23:36 p->free(0x55c5e32a82a0) = <void>\n');
     expect([result.events, result.trace.skipped.unparsed]).toEqual([2, 1]);
