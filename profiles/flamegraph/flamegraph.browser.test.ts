@@ -85,7 +85,7 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     sessions.set(page, session);
     await page.goto(href);
-    await drawn(page);
+    if (options.javaScriptEnabled !== false) await drawn(page);
     return page;
   }
 
@@ -359,6 +359,14 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     }
     expect((await page.pdf({ preferCSSPageSize: true })).length).toBeGreaterThan(10_000);
     expect((await frames(page)).get('main')).toBeCloseTo(1, 3);
+  });
+
+  test('without scripts says so, and shows no control that does nothing', async () => {
+    const page = await open(renderFlameGraph(profile(CALLS), { title: 'a test' }), { javaScriptEnabled: false });
+    expect(await page.locator('.unrun').isVisible()).toBe(true);
+    expect(await page.locator('.metrics b').first().innerText()).toBe(formatBytes(118448));
+    for (const selector of ['.tools', '.legend', '.choice', '.keys', 'section', '#graph'])
+      expect(await page.locator(selector).first().isVisible(), selector).toBe(false);
   });
 
   test('with 50,000 stacks is small and soon drawn, and loses nothing', { timeout: 240_000 }, async () => {

@@ -78,7 +78,6 @@ input[aria-invalid] { border-color: var(--grown); }
 #graph [data-focus] rect { stroke: var(--ink); stroke-width: 2.5; }
 .d3-flame-graph-label { color: var(--label); font-size: 12px; line-height: 20px; padding: 0 5px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; user-select: none; }
 .unrun { padding: 24px 0; max-width: 72ch; }
-@media (scripting: none) { .tools, .legend, .keys, section, #details, #graph { display: none; } .metrics label { cursor: default; } }
 #empty { padding: 40px 0; color: var(--soft); text-align: center; }
 
 #tip { position: fixed; z-index: 10; pointer-events: none; max-width: min(560px, calc(100vw - 16px)); padding: 9px 12px; border: 1px solid var(--line); border-radius: 8px; background: var(--paper); color: var(--ink); box-shadow: 0 6px 24px rgb(0 0 0 / 0.18); font-size: 12.5px; }
@@ -108,6 +107,7 @@ kbd { font: inherit; font-size: 11.5px; padding: 0 5px; border: 1px solid var(--
 @media (max-width: 640px) { .top .bar { display: none; } .top .number { width: 96px; } .top .before { width: 120px; } }
 
 @page { size: landscape; margin: 12mm; }
+@media (scripting: none) { .tools, .legend, .keys, section, #details, #graph { display: none; } .metrics label { cursor: default; } }
 @media print {
   main { padding: 0; max-width: none; }
   .tools, .legend .choice, #tip, .keys { display: none; }
