@@ -559,6 +559,18 @@ describe('convert', () => {
     expect(JSON.parse((await run(['replay', out, '--json'])).stdout)).toMatchObject({ events: 5, requested_bytes_live: 1100 });
   });
 
+  test('what is wrong with a part is told by its name and line', async () => {
+    const begun = file('begun.ndjson', '{"op":"malloc","size":8,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n');
+    const torn = file('torn.ndjson', '{"op":"malloc","size":8,"ptr":"0x20"}\n{"op":"zzz"}\n');
+    const whole = file('whole.ndjson', '{"op":"trace","version":1}\n{"op":"malloc","size":8,"ptr":"0x20"}\n');
+    const out = join(folder, 'joined.jrt');
+    expect((await run(['convert', begun, torn, '-o', out])).stderr).toMatch(/torn\.ndjson:2: unknown op "zzz"\n/);
+    expect((await run(['convert', torn, begun, '-o', out])).stderr).toMatch(/torn\.ndjson:2: unknown op "zzz"\n/);
+    expect((await run(['convert', begun, whole, '-o', out])).stderr).toMatch(
+      /whole\.ndjson:1: the trace line comes after events\nhint: several inputs are the parts of one recording, in order\n$/,
+    );
+  });
+
   test('of a flag that is given twice, the last', async () => {
     expect(JSON.parse((await run(['replay', '-', '--json', '--until', 'peak', '--until', '2'], SMALL)).stdout)).toMatchObject({
       events: 2,
