@@ -28,6 +28,31 @@ interface Leaks {
   readonly contexts: readonly { readonly bytes: number; readonly objects: number; readonly stack: readonly string[] }[];
 }
 
+describe.concurrent('reports behind what a program has printed, however much', () => {
+  const stack = '    #0 0x1 in malloc a.c:1\n    #1 0x2 in leak a.c:2\n';
+  const lsan = `==7==ERROR: LeakSanitizer: detected memory leaks\n\nDirect leak of 9 byte(s) in 3 object(s) allocated from:\n${stack}\nSUMMARY: AddressSanitizer: 9 byte(s) leaked in 3 allocation(s).\n`;
+  const memcheck = '==7== 9 bytes in 3 blocks are definitely lost in loss record 1 of 1\n==7==    at 0x1: leak (a.c:2)\n==7== \n';
+  const output = 'what it prints\n'.repeat(10_000);
+
+  test.each([
+    ['LeakSanitizer', lsan],
+    ['Memcheck', memcheck],
+  ])('%s', async (_, report) => {
+    const { code, stdout } = await run(['leaks', '-', '--json'], output + report);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      total_bytes: 9,
+      total_objects: 3,
+      contexts: [{ stack: expect.arrayContaining(['leak']) as unknown }],
+    });
+  });
+
+  test('without one, it is what it was', async () => {
+    const { code, stderr } = await run(['leaks', '-'], output);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('-:1: "what it prints" fits no trace format')]);
+  });
+});
+
 describe.concurrent('memleak’s tables', () => {
   test('leaks: the last table, whole', async () => {
     const { code, stdout, stderr } = await run(['leaks', trace('leaky_interval.txt'), '--json']);

@@ -12,7 +12,7 @@ import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { HeapReader, isHeap } from '../profiles/heap/read.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
-import { isProfile, type OpenedProfile, PROFILE_FORMATS, readProfile } from '../profiles/read_profile.ts';
+import { isProfile, type OpenedProfile, PROFILE_FORMATS, readProfile, reportWithin } from '../profiles/read_profile.ts';
 import { takeOpened } from './early_opening.ts';
 import { EXIT_BAD_INPUT } from './failure.ts';
 import { momentOf, parseUntil, type Until } from './settings.ts';
@@ -27,6 +27,9 @@ export interface SubjectArgs extends InputArgs {
   /** Of `jereplay jeprof`: lines that no dump has leave the exit code as it is, which scripts written for jeprof look at: it passes them over. */
   readonly asJeprof?: boolean;
 }
+
+/** Bytes of an input of no known beginning in which a report is looked for that stands behind a program's output. */
+const OUTPUT_BYTES = 16 << 20;
 
 /** An input that was read. */
 export interface Subject extends OpenedProfile {
@@ -67,7 +70,8 @@ async function readFrom(
   let kept: Uint8Array[] | undefined = [];
   const keep = (chunk: Uint8Array) => kept?.push(chunk);
   const input = opened?.input ?? (await openInput(standard === undefined ? path : keeping(standard, keep), path));
-  const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
+  const [start, begun] = await peek(input.chunks, HEAD_BYTES);
+  let chunks = begun;
   const head = start.subarray(0, HEAD_BYTES);
   let traceArgs = args;
   let booked = false;
@@ -95,6 +99,15 @@ async function readFrom(
     if (format === undefined && isProfile(head)) {
       listsNoCalls();
       return openProfile(chunks, input, args);
+    }
+    if (format === undefined && start.length >= HEAD_BYTES) {
+      const [output, all] = await peek(chunks, OUTPUT_BYTES);
+      const from = reportWithin(output);
+      if (from !== undefined) {
+        listsNoCalls();
+        return openProfile(all, input, { ...args, from });
+      }
+      chunks = all;
     }
     // What has been found need not be looked for again when the trace is read.
     if (format !== undefined) traceArgs = { ...args, from: format.name };

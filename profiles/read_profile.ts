@@ -60,6 +60,22 @@ export function isProfile(head: Uint8Array): boolean {
   return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
 
+/** What the reports begin with that programs print at their end, behind whatever else they print. */
+const REPORTS = [
+  ['lsan', 'ERROR: LeakSanitizer: '],
+  ['memcheck', ' loss record '],
+] as const;
+
+/** The name of the format of a report that stands somewhere in the bytes, as `--from` has it; undefined if there is none. */
+export function reportWithin(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder('latin1').decode(bytes);
+  const found = REPORTS.find(([report, words]) => {
+    const start = text.lastIndexOf('\n', text.indexOf(words)) + 1;
+    return FORMATS.find(({ name }) => name === report)?.is(bytes.subarray(start)) === true;
+  });
+  return found?.[0];
+}
+
 /** What `--from` calls them; no trace format has one of these names. */
 export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
