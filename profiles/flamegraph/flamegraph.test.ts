@@ -149,6 +149,24 @@ test('a page says of its sizes what the source does, and has no choice of what i
   );
 });
 
+test('what only one of two profiles counts is not compared, and sizes of two kinds are told apart', () => {
+  const now = profile([['leak', 'main'], 100, 3]);
+  const dump = { ...profile([['leak', 'main'], 112, 2]), requested: false, accumulated: false };
+  const page = renderFlameGraph(now, { title: 't', base: dump });
+  expect(dataOf(page).metrics.map(({ key }) => key)).toEqual(['inuse_space', 'inuse_objects']);
+  expect(page).toContain(
+    'Widths are sizes as the program asked for them. The base’s are sizes as the allocator rounded them up: some of what changed is that. ',
+  );
+  const folded = readCollapsed('main;leak 5\n', 'x');
+  expect(dataOf(renderFlameGraph(now, { title: 't', base: folded })).metrics.map(({ key }) => key)).toEqual(['inuse_space']);
+  const empty = profile();
+  expect(dataOf(renderFlameGraph(now, { title: 't', base: empty })).metrics).toHaveLength(4);
+  expect(renderFlameGraph(now, { title: 't', base: empty })).not.toContain('The base’s');
+  // Of two that have nothing in common, what there is.
+  const freed = { ...now, freedOnly: true };
+  expect(dataOf(renderFlameGraph(freed, { title: 't', base: dump })).metrics).toHaveLength(4);
+});
+
 test('a page whose script does not run says so', () => {
   expect(renderFlameGraph(profile([['main'], 1]), { title: 't' })).toMatch(/<noscript>.*scripts do not run here.*<\/noscript>/);
 });

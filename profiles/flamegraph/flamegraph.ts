@@ -21,7 +21,13 @@ const MOST_JSON = 3_500_000;
 /** Characters kept of a name: symbols of templates can have thousands, and no frame is wide enough for them. */
 const MOST_NAME = 400;
 
-const METRICS: readonly { readonly key: SampleType; readonly group: string; readonly unit: PageMetric['unit'] }[] = [
+interface Metric {
+  readonly key: SampleType;
+  readonly group: string;
+  readonly unit: PageMetric['unit'];
+}
+
+const METRICS: readonly Metric[] = [
   { key: 'inuse_space', group: 'In use', unit: 'bytes' },
   { key: 'inuse_objects', group: 'In use', unit: 'objects' },
   { key: 'alloc_space', group: 'Allocated', unit: 'bytes' },
@@ -37,17 +43,19 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
   const trees = new Trees(foldAllocators, METRICS.length * (base === undefined ? 1 : 2));
   trees.add(profile.stacks, profile.samples, 0);
   if (base !== undefined) trees.add(base.stacks, base.samples, METRICS.length);
-  const freedOnly = profile.freedOnly === true && (base === undefined || base.freedOnly === true);
-  const accumulated = profile.accumulated || base?.accumulated === true;
-  const metrics = METRICS.map(({ key, group, unit }, column): PageMetric => {
+  const all = METRICS.map(({ key, group, unit }, column): PageMetric => {
     // Whole, as the values of frames: the root is all of it.
     const total = Math.round(trees.totals[column]);
     const baseTotal = base === undefined ? 0 : Math.round(trees.totals[METRICS.length + column]);
     return { key, unit, group, column, base: base === undefined ? -1 : METRICS.length + column, total, baseTotal };
-  })
-    .filter(({ group }) => (group === 'In use' ? !freedOnly : accumulated))
-    // Of bytes without objects the source has not counted them.
-    .filter(({ unit, total, baseTotal }) => unit === 'bytes' || total > 0 || baseTotal > 0);
+  });
+  const compared = base === undefined ? [profile] : [profile, base];
+  const counted = ({ column }: PageMetric) => compared.map((each) => counts(each, METRICS[column]));
+  // What only one of two has cannot be compared: it would seem to have grown from nothing.
+  const shared = all.filter((metric) => !counted(metric).includes(false));
+  const metrics = (shared.length > 0 ? shared : all.filter((metric) => counted(metric).includes(true))).filter(
+    ({ unit, total, baseTotal }) => unit === 'bytes' || total > 0 || baseTotal > 0,
+  );
   let budget = MOST_ROWS;
   let { data, small } = trees.pageData(budget, metrics);
   let json = scriptJson(JSON.stringify(data));
@@ -58,6 +66,12 @@ export function renderFlameGraph(profile: Profile, options: FlameGraphOptions): 
     json = scriptJson(JSON.stringify(data));
   }
   return pageHtml(profile, options, { metrics, json, hasModules: data.modules.length > 0, small, deeper: trees.deeper });
+}
+
+/** True if a profile counts what a metric shows. Of bytes without objects the source has not counted them. */
+function counts({ freedOnly, accumulated, samples }: Profile, { key, group, unit }: Metric): boolean {
+  if (group === 'In use' ? freedOnly === true : !accumulated) return false;
+  return unit === 'bytes' || samples.total(key) > 0 || samples.total(key === 'inuse_objects' ? 'inuse_space' : 'alloc_space') === 0;
 }
 
 /** Both trees of a profile, and those of its base beside them in columns of their own. */

@@ -47,12 +47,20 @@ function hashOf(text: string): string {
 /** A flame, for the tab. */
 const ICON = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='%238fbbe6' d='M1 12h14v3H1z'/><path fill='%23f2a488' d='M1 8h9v3H1z'/><path fill='%23e9dc86' d='M1 4h5v3H1z'/><path fill='%238fd3bd' d='M1 0h2v3H1z'/></svg>`;
 
-/** What is known of the sizes that widths show, with a blank behind it; empty if nothing is. */
-function widthsNote({ requested, sampling }: Profile): string {
+/** What is known of a profile's sizes; empty if nothing is. */
+function sizesOf({ requested, sampling }: Profile): string {
   const facts: string[] = [];
   if (requested !== undefined) facts.push(requested ? 'sizes as the program asked for them' : 'sizes as the allocator rounded them up');
   if (sampling.method !== 'none') facts.push('estimated from samples');
-  return facts.length === 0 ? '' : `Widths are ${facts.join(', ')}. `;
+  return facts.join(', ');
+}
+
+/** What is known of the sizes that widths show, with a blank behind it, and of the base's if it is something else. */
+function widthsNote(profile: Profile, base: Profile | undefined): string {
+  const now = sizesOf(profile);
+  const before = base === undefined ? now : sizesOf(base);
+  const known = now === '' ? '' : `Widths are ${now}. `;
+  return before === now || before === '' ? known : `${known}The base’s are ${before}: some of what changed is that. `;
 }
 
 /** What a page shows besides its words. */
@@ -88,7 +96,7 @@ export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics
   const libraries = pageLibraries().replaceAll('</script', '<\\/script');
   const script = `(${startPage})(window, { formatBytes: ${formatBytes}, formatCount: ${formatCount}, formatShare: ${formatShare}, decodeTree: ${decodeTree} });`;
   const policy = `default-src 'none'; script-src ${hashOf(libraries)} ${hashOf(script)}; style-src ${hashOf(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
-  const notes = [`${widthsNote(profile)}Siblings are sorted by size.`];
+  const notes = [`${widthsNote(profile, base)}Siblings are sorted by size.`];
   if (foldAllocators) notes.push('Allocation functions (malloc, operator new and the like) are left out: a stack ends at their caller.');
   const ofSmall = smallNote(small);
   if (ofSmall !== undefined) notes.push(ofSmall);
