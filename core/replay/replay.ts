@@ -221,6 +221,7 @@ export class Replay extends AccountReplay {
    */
   mallctl(name: string, value?: CtlValue, thread = 0): CtlValue | undefined {
     this.#mallctl ??= new Mallctl(this.ctl);
+    if (this.ledger.newPeak) this.#takePeak();
     try {
       return this.#mallctl.byName(this.tsdOf(thread), name, value);
     } finally {
