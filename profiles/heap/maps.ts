@@ -46,6 +46,11 @@ export function parseMaps(text: string): Mapping[] {
 /** False of what is mapped to be read or written: an address there is of code that was unloaded before, and whose place others took. */
 export const isCode = ({ permissions }: Mapping) => permissions.includes('x');
 
+/** Path of the program. The first executable mapping is its: Linux lists it before libraries in every layout but that of a program started by its loader. */
+export function mainProgram(mappings: readonly Mapping[]): string | undefined {
+  return mappings.find((mapping) => isCode(mapping) && mapping.path.startsWith('/'))?.path;
+}
+
 /** Index of the mapping that holds an address, -1 if none does. */
 export function findMapping(mappings: readonly Mapping[], address: bigint): number {
   let low = 0;

@@ -14,8 +14,7 @@ import { PassedOver, TELLING_LINE_BYTES } from '../passed_over.ts';
 import type { Profile, Sampling, ThreadSamples } from '../profile.ts';
 import { SampleTable } from '../profile.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
-import type { Mapping } from './maps.ts';
-import { isCode, parseMaps } from './maps.ts';
+import { mainProgram, parseMaps } from './maps.ts';
 import { splitNames, SymbolSection } from './symbols.ts';
 import { DEFAULT_UNIFORM_RATE, unsampled } from './unsample.ts';
 
@@ -420,11 +419,6 @@ class Rows {
     this.#stack = this.stacks.intern(this.#path, depth);
     return fault;
   }
-}
-
-/** The first executable mapping is the program's: Linux lists it before libraries in every layout but that of a program started by its loader. */
-function mainProgram(mappings: readonly Mapping[]): string | undefined {
-  return mappings.find((mapping) => isCode(mapping) && mapping.path.startsWith('/'))?.path;
 }
 
 /** Character code -> value of a hex digit, 16 for all others. */

@@ -3,7 +3,7 @@
  * Invariant: a file is taken for the mapped one only if its executable part has the mapping's offset and length, or, where mappings are not known, if calls in
  * it return to all the places that were recorded.
  */
-import { findMapping, isCode, type Mapping, parseMaps } from '../heap/maps.ts';
+import { findMapping, isCode, mainProgram, type Mapping, parseMaps } from '../heap/maps.ts';
 import { followsCall } from './call_sites.ts';
 import { type Binary, nameOf, openBinary } from './debug_files.ts';
 import type { SymbolHost } from './host.ts';
@@ -11,7 +11,7 @@ import type { Reason } from './unnamed.ts';
 
 /** Where to look for files, as jeprof's flags say it. */
 export interface SymbolizerOptions {
-  /** The program: stands for the mapped file of the same name. */
+  /** The program: stands for the mapped file of the same name, and for the process's program where that is not here. */
   readonly program?: string | undefined;
   /** `--lib_prefix`: folders that mapped paths, or the ends of them, are looked for in first. */
   readonly prefixes?: readonly string[] | undefined;
@@ -85,8 +85,11 @@ export class MappedFiles {
     return reason;
   }
 
-  /** Where a mapped file may be now; what is at the path of a deleted one is another file. */
-  *candidates(path: string, isDeleted = false): Generator<string> {
+  /**
+   * Where a mapped file may be now; what is at the path of a deleted one is another file.
+   * @param isProgram whether it is the process's program
+   */
+  *candidates(path: string, isDeleted = false, isProgram = false): Generator<string> {
     const { program, prefixes = [] } = this.#options;
     if (program !== undefined && nameOf(program) === nameOf(path)) yield program;
     for (let suffix = path.startsWith('/') ? path : `/${path.replace(/^(?:\.\/+)+/, '')}`; suffix.startsWith('/'); ) {
@@ -96,6 +99,8 @@ export class MappedFiles {
       suffix = suffix.slice(next);
     }
     if (!isDeleted) yield path;
+    // Under another name now; last, since several dumps may be of several programs.
+    if (program !== undefined && isProgram) yield program;
   }
 
   /** The file of an address and the place in it: the address before relocation, or the offset in a file that cannot be used. */
@@ -131,7 +136,7 @@ export class MappedFiles {
     const original = path.replace(DELETED, '');
     const isDeleted = original !== path;
     let reason: Reason = isDeleted ? 'deleted' : 'missing';
-    for (const candidate of this.candidates(original, isDeleted)) {
+    for (const candidate of this.candidates(original, isDeleted, path === mainProgram(mappings))) {
       const binary = this.#open(candidate, original);
       if (binary === undefined) continue;
       if (fits(binary, mappings, index)) return { path, binary, reason };

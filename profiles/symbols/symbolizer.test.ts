@@ -417,6 +417,12 @@ int main() { first(1000); second(100000); }
       return { short: found?.names[0].short, read: found?.read, note: symbolizer.notes().join() };
     };
     expect(name({ program: pie }, gone).short).toBe('hidden');
+    expect(name({ program: pie }, '/opt/service/bin/other-name').short).toBe('hidden');
+    expect(name({ program: library }, pie).short).toBe('hidden');
+    expect(name({ program: pie }, '/opt/service/bin/other-name (deleted)').short).toBe('hidden');
+    const asLibrary = new Symbolizer(machine([]), { program: pie });
+    const maps = `${mapLine(library, 0x1000000000)}${mapLine(pie, BASE, '/opt/other.so')}`;
+    expect(asLibrary.names([maps], [BigInt(BASE + start)])[0]?.read).toBe(false);
     const root = join(folder, 'root');
     mkdirSync(join(root, 'bin'), { recursive: true });
     copyFileSync(pie, join(root, 'bin', 'pie'));
