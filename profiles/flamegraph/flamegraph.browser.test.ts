@@ -364,7 +364,7 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
   test('without scripts says so, and shows no control that does nothing', async () => {
     const page = await open(renderFlameGraph(profile(CALLS), { title: 'a test' }), { javaScriptEnabled: false });
     expect(await page.locator('.unrun').isVisible()).toBe(true);
-    expect(await page.locator('.metrics b').first().innerText()).toBe(formatBytes(118448));
+    expect(await page.locator('.metrics b').first().textContent()).toBe(formatBytes(118448));
     for (const selector of ['.tools', '.legend', '.choice', '.keys', 'section', '#graph'])
       expect(await page.locator(selector).first().isVisible(), selector).toBe(false);
   });
