@@ -183,6 +183,10 @@ describe('what is no trace is named', () => {
     ['7f454c46020101000000000000000000', 'is an ELF program or library, not a trace'],
     ['50455246494c45326800000000000000', "is perf's binary data, not a trace"],
     ['fd377a585a000004e6d6b446020021', 'is compressed by xz, not a trace'],
+    ['1f9d90', 'is compressed by compress, not a trace'],
+    ['37a430ec2a000000', 'is a dictionary of zstd, not a trace'],
+    ['526172211a0700cf', 'is a RAR archive, not a trace'],
+    ['5d00008000ffffffffffffffff00', 'is compressed by lzma, not a trace'],
     ['0001020300010203', 'x:byte 0: binary data, not a trace'],
   ])('%s', async (hex, message) => {
     await expect(read(Buffer.from(hex, 'hex'))).rejects.toThrow(message);
@@ -202,6 +206,9 @@ describe('what is no trace is named', () => {
     ['Attaching 3 probes...\n14:51:58 jq 16572 malloc size=1\n', 'is output of a bpftrace script whose lines are none of those'],
     ['Attaching to pid 21501, Ctrl+C to quit.\n', 'is what bcc’s memleak says before its first table, and no table'],
     ['#!/bin/sh\necho\n', 'is a script'],
+    ['\n<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n', 'is an HTML page'],
+    ['<HTML><body>', 'is an HTML page'],
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n', 'is a pointer of Git LFS'],
     ['[{"op":"malloc","size":1,"ptr":"0x10"},\n', 'is a JSON array of events'],
     ['{\n  "op": "malloc",\n', 'is JSON with events over several lines'],
     ['# callgrind format\nversion: 1\ncreator: xtree-1\n', 'is a call graph in callgrind’s format'],

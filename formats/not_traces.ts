@@ -25,6 +25,8 @@ const MAGICS: readonly (readonly [string, string, string?])[] = [
   ['1f9d', 'compressed by compress', 'decompress it first: gzip -d'],
   ['37a430ec', 'a dictionary of zstd', 'name what was compressed with it: zstd -d -D DICTIONARY'],
   ['377abcaf271c', 'a 7-zip archive', 'unpack it first'],
+  ['526172211a07', 'a RAR archive', 'unpack it first'],
+  ['5d00008000ffffffffffffffff', 'compressed by lzma', 'decompress it first: xz -d --format=lzma'],
   ['50455246494c4532', "perf's binary data", 'turn it into text first: perf script -i FILE'],
   ['53514c69746520666f726d61742033', 'an SQLite database'],
   ['cafebabe', 'a Java class or a Mach-O program'],
@@ -49,9 +51,7 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
     'see it with kcachegrind; of Valgrind, --xtree-memory=full --xtree-memory-file=NAME.ms and --leak-check=full have whole stacks',
   ],
   ['<?xml', 'an XML document'],
-  ['<!DOCTYPE html', 'an HTML page'],
-  ['<!doctype html', 'an HTML page'],
-  ['<html', 'an HTML page'],
+  ['version https://git-lfs.github.com/', 'a pointer of Git LFS', 'fetch what it stands for: git lfs pull'],
   ['#!', 'a script', 'record it first: jereplay record -- PROGRAM'],
   [
     'Attaching to pid ',
@@ -79,6 +79,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   let start = 0;
   while (start < head.length && head[start] <= 0x20) start++;
   const text = textOf(head, start, Math.min(head.length, start + 4096));
+  if (/^<(?:!doctype\s+html|html)\b/i.test(text)) return other('an HTML page');
   if (LEAK_SANITIZER.test(text)) return other("LeakSanitizer's report", 'see it with jereplay leaks FILE');
   if (MEMCHECK.test(text)) return other("Memcheck's output", 'see its leak records with jereplay leaks FILE');
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
@@ -148,7 +149,7 @@ function perfFieldsLacking(text: string): string | undefined {
   return lacking.length === 0 ? undefined : lacking.join(', ').replace(/, (?=[^,]*$)/, ' and ');
 }
 
-function other(what: string, hint: string | undefined): Other {
+function other(what: string, hint?: string): Other {
   return hint === undefined ? { what } : { what, hint };
 }
 
