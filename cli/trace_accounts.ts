@@ -3,6 +3,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { type AccountOptions, AccountReplay } from '../core/replay/accounts.ts';
+import { InputError } from '../core/trace/input_error.ts';
 import { Trace } from '../core/trace/trace.ts';
 import type { Source } from '../formats/index.ts';
 import { interruptible } from './interrupt.ts';
@@ -65,15 +66,21 @@ const KEPT_TWICE = 'input that is read twice is kept there';
 /**
  * Runs `use` with the point where `--until` ends: for `peak`, the trace is read once to find the event that most bytes are live after, and what can be read only
  * once is kept in a temporary file for that and for `use`. Ctrl-C ends the keeping, and that reading: the point is that of what has come.
+ * Many recordings tell only at their end what was mapped: where names of addresses need that, it is taken from there.
  */
-export async function withUntil<T, Args extends InputArgs>(
+export async function withUntil<T extends AccountReplay, Args extends InputArgs>(
   path: string,
   args: Args,
   until: Until | undefined,
   use: (reading: Reading<Args>) => Promise<T>,
   given: AsyncIterable<Uint8Array> | undefined = until === 'peak' ? onlyOnce(path) : undefined,
 ): Promise<T> {
-  if (until !== 'peak') return use({ args, until, source: undefined });
+  if (until !== 'peak') {
+    const done = await use({ args, until, source: undefined });
+    if (until !== undefined && given === undefined && onlyOnce(path) === undefined && !done.trace.partial && lacksMaps(done.trace))
+      await takeMaps(done.trace, path, args);
+    return done;
+  }
   const folder = new TemporaryFolder(KEPT_TWICE);
   try {
     const source = given === undefined ? undefined : folder.file('trace');
@@ -81,10 +88,29 @@ export async function withUntil<T, Args extends InputArgs>(
     const first = new AccountReplay(new Trace(), { name: path, contexts: false });
     const isEnded = await feed(first, path, isCut ? { ...args, cut: true } : args, source, true);
     const again = isCut || isEnded ? { ...args, cut: true } : args;
-    return await use({ args: again, until: { event: first.ledger.totalPeakEvent + 1 }, source });
+    const done = await use({ args: again, until: { event: first.ledger.totalPeakEvent + 1 }, source });
+    const { maps } = first.trace.header;
+    if (maps !== undefined) done.trace.header.maps ??= maps;
+    return done;
   } finally {
     folder.remove();
   }
+}
+
+/** Whether frames have addresses alone, and nothing says what is mapped there. */
+function lacksMaps({ header, stacks }: Trace): boolean {
+  return header.maps === undefined && stacks.frames.frames.some(({ pc, fn }) => pc !== undefined && fn === undefined);
+}
+
+/** Takes what was mapped from a recording that was not read to its end. What is wrong with it further on is of no concern. */
+async function takeMaps(trace: Trace, path: string, args: InputArgs): Promise<void> {
+  const whole = new Trace();
+  try {
+    await readInput(path, whole, () => true, args);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+  }
+  if (whole.header.maps !== undefined) trace.header.maps = whole.header.maps;
 }
 
 /** Writes what comes to a file until that is all or the signal fires. @returns Whether it was the signal. */
