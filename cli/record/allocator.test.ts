@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { allocatorOfProcess, allocatorOfProgram, mapsOf } from './allocator.ts';
+import { allocatorOfProcess, allocatorOfProgram, changesUser, mapsOf } from './allocator.ts';
 import { until } from './child.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'jereplay test '));
@@ -59,4 +59,15 @@ test('libraries in folders with blanks are found', ({ skip }) => {
     if (before === undefined) delete process.env['LD_LIBRARY_PATH'];
     else process.env['LD_LIBRARY_PATH'] = before;
   }
+});
+
+test('libraries of a set-uid program are known, though it does not list them itself', ({ skip }) => {
+  skip(libc === undefined || process.getuid?.() !== 0);
+  const program = join(folder, 'set-uid');
+  copyFileSync('/bin/sleep', program);
+  expect(changesUser(program)).toBe(false);
+  chownSync(program, 65534, 65534);
+  chmodSync(program, 0o4755);
+  expect(changesUser(program)).toBe(true);
+  expect(allocatorOfProgram(program).functions.has('malloc')).toBe(true);
 });

@@ -3,7 +3,7 @@
  * Found from what the process has mapped: a library of an allocator, the program itself where one is linked in, else the C library.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { readElf, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../../profiles/symbols/elf.ts';
 import { symbolHost } from '../symbol_host.ts';
@@ -29,8 +29,11 @@ const LIBSTDCXX = /\/libstdc\+\+\.so[\d.]*$/;
 const LIBRARY = /\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/;
 /** Prefixes of allocators that a program was built with (redis: je_). */
 const PREFIXES = ['je_', 'mi_', 'tc_'];
-/** A line of /proc/PID/maps that names a file: the mapping's start and end without the zeros before them, the file, and that without what tells that it is no longer there. The first one is the program. */
-const MAPPED = /^0*(\w+)-0*(\w+) \S+ \S+ \S+ \d+ +((\/.*?)(?: \(deleted\))?)$/gm;
+/** A line of /proc/PID/maps that names a file: the mapping's start and end without the zeros before them, the inode, the file, and that without what tells that it is no longer there. The first one is the program. */
+const MAPPED = /^0*(\w+)-0*(\w+) \S+ \S+ \S+ (\d+) +((\/.*?)(?: \(deleted\))?)$/gm;
+/** Bits of a file's mode (S_ISUID, S_ISGID). */
+const SET_UID = 0o4000;
+const SET_GID = 0o2000;
 const STT_FUNC = 2;
 const STT_GNU_IFUNC = 10;
 const SYMBOL_BYTES = 24;
@@ -92,11 +95,12 @@ export function allocatorOfProcess(pid: number): Allocator {
   if (maps === undefined || maps === '')
     throw new InputError(`process ${pid}`, 'does not run, or is not yours to look at', 'see ps -e; run as root');
   const files = new Map<string, MappedFile>();
-  for (const [, start, end, shown, path] of maps.matchAll(MAPPED) as Iterable<readonly string[]>) {
+  for (const [, start, end, inode, shown, path] of maps.matchAll(MAPPED) as Iterable<readonly string[]>) {
     if (files.has(shown)) continue;
-    // What was replaced or removed since, as libraries are by an upgrade, the process alone still has.
-    const place = shown === path ? `/proc/${pid}/root${path}` : `/proc/${pid}/map_files/${start}-${end}`;
-    files.set(shown, { path, place });
+    const inRoot = `/proc/${pid}/root${path}`;
+    // What was replaced or removed since, as libraries are by an upgrade, the process alone still has; of a root that chroot(2) made, paths are those outside.
+    const isThere = shown === path && statSync(inRoot, { throwIfNoEntry: false })?.ino === Number(inode);
+    files.set(shown, { path, place: isThere ? inRoot : `/proc/${pid}/map_files/${start}-${end}` });
   }
   const [program = { path: '', place: '' }] = files.values();
   return allocatorAmong([...files.values()], program, `process ${pid}`);
@@ -104,20 +108,18 @@ export function allocatorOfProcess(pid: number): Allocator {
 
 /** The allocator of a program yet to start, as the dynamic linker will load it. */
 export function allocatorOfProgram(program: string): Allocator {
-  const [file, loader] = interpreterOf(program);
+  const [file] = interpreterOf(program);
   const here = (path: string): MappedFile => ({ path, place: path });
-  return allocatorAmong(loader ? librariesOf(file).map(here) : [], here(file), program);
+  return allocatorAmong(librariesOf(file).map(here), here(file), program);
 }
 
-/** What the dynamic linker would load for an ELF file, LD_PRELOAD included. */
+/** What the dynamic linker would load for an ELF file, LD_PRELOAD included; nothing for one that it does not load. */
 export function librariesOf(file: string): string[] {
-  // It lists that, and does not start the program.
-  const { stdout } = spawnSync(file, {
-    env: { ...process.env, LD_TRACE_LOADED_OBJECTS: '1' },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return [...stdout.matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
+  const [, loader] = interpreterOf(file);
+  if (loader === undefined) return [];
+  // The program itself would list them, too, but not one that is set-uid.
+  const { stdout } = spawnSync(loader, ['--list', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return [...(stdout ?? '').matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
 }
 
 /** What a program is to those that start it: a script, a file of which the dynamic linker loads libraries or not. What cannot be told is 'dynamic'. */
@@ -131,22 +133,32 @@ export function kindOf(program: string): 'script' | 'static' | 'dynamic' {
     return 'dynamic';
   }
   if (head.toString('latin1', 0, 2) === '#!') return 'script';
-  return head.toString('latin1') === '\x7fELF\x02' && !interpreterOf(program)[1] ? 'static' : 'dynamic';
+  return head.toString('latin1') === '\x7fELF\x02' && interpreterOf(program)[1] === undefined ? 'static' : 'dynamic';
 }
 
-/** The ELF file that runs when a program is started (of a script its interpreter), and whether the dynamic linker loads it. */
-function interpreterOf(program: string, depth = 0): [file: string, loader: boolean] {
+/** Whether the system gives a program other rights than those of who starts it: the dynamic linker then preloads nothing. */
+export function changesUser(program: string): boolean {
+  const { mode, uid, gid } = statSync(program);
+  return ((mode & SET_UID) !== 0 && uid !== process.getuid?.()) || ((mode & SET_GID) !== 0 && gid !== process.getgid?.());
+}
+
+/** The ELF file that runs when a program is started (of a script its interpreter), and the dynamic linker that loads it, if one does. */
+function interpreterOf(program: string, depth = 0): [file: string, loader: string | undefined] {
   const head = Buffer.alloc(4096);
   const fd = openSync(program, 'r');
   const length = readSync(fd, head, 0, head.length, 0);
   closeSync(fd);
   const script = /^#!\s*(\S+)/.exec(head.toString('latin1', 0, length));
   if (script !== null && depth < 4) return interpreterOf(script[1] as string, depth + 1);
-  // Program headers lie right behind the header; type 3 names the dynamic linker.
+  // Program headers lie right behind the header; type 3 names the dynamic linker, which stands there as a string of so many bytes.
   const count = head.readUInt16LE(56);
   const start = Number(head.readBigUInt64LE(32));
-  for (let at = start; at < start + count * 56 && at + 56 <= length; at += 56) if (head.readUInt32LE(at) === 3) return [program, true];
-  return [program, false];
+  for (let at = start; at < start + count * 56 && at + 56 <= length; at += 56) {
+    if (head.readUInt32LE(at) !== 3) continue;
+    const place = Number(head.readBigUInt64LE(at + 8));
+    return [program, head.toString('utf8', place, place + Number(head.readBigUInt64LE(at + 32)) - 1)];
+  }
+  return [program, undefined];
 }
 
 /** Text of /proc/PID/maps; undefined if there is none. */

@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { beginning } from '../unpacking_beside.ts';
-import { kindOf, mapsOf } from './allocator.ts';
+import { changesUser, kindOf, mapsOf } from './allocator.ts';
 import { endProcesses, ended } from './child.ts';
 import { childrenOf, machineFacts } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
@@ -29,7 +29,12 @@ export const heaptrack: Recorder = {
         fact: 'takes what follows a line break in a command line for records of its own',
         remedy: 'with heaptrack, put text of several lines into a file',
       };
-    // it would wait for ever for what its library says
+    // It would wait for ever for what its library says.
+    if (changesUser(target.program[0] as string))
+      return {
+        fact: 'sees nothing of programs that are set-uid',
+        remedy: 'with heaptrack, record a copy of the program, which has no rights of its own',
+      };
     return kindOf(target.program[0] as string) === 'static'
       ? {
           fact: 'sees nothing of programs that are linked statically',
