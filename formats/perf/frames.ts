@@ -15,6 +15,8 @@ const SYMBOL = /^(.*)\+0x([0-9a-f]{1,13})$/s;
 const SOURCE = /^(.+):(\d{1,15})( \(inlined\))?$/s;
 /** In place of a source line that is not known: the file and the place in it. */
 const NO_SOURCE = /^.+\[[0-9a-f]+\]( \(inlined\))?$/s;
+/** Behind the module, where in it the address lies (`-F +dsoff`). */
+const MODULE_OFFSET = /(?<=.)\+0x[0-9a-f]{1,16}$/;
 const INLINED = 'inlined';
 const UNKNOWN = '[unknown]';
 /** Below it a number is taken for an offset in a file, above it for an address of the process. */
@@ -143,7 +145,7 @@ function parseLine(text: string): StackLine | undefined {
     address,
     fn: fn === UNKNOWN ? undefined : fn,
     offset: symbol === null ? undefined : Number.parseInt(symbol[2], 16),
-    module: place === INLINED ? undefined : place,
+    module: place === INLINED ? undefined : place.replace(MODULE_OFFSET, ''),
     source: undefined,
   };
 }

@@ -291,6 +291,15 @@ describe('perf script', () => {
     expect(nameOther(utf8.encode(line.repeat(2)))).toMatchObject({ what: 'output of perf trace' });
   });
 
+  test('modules are without the place in them that -F +dsoff adds', () => {
+    const { trace } = read(
+      'a 7 [0] 1.000001: probe_libc:malloc: (7f0000098930) size=5\n\t 98930 malloc+0x0 (/lib/libc.so.6+0x98930)\n\t 12af main+0x4c (/opt/app+0x12af)\n\n' +
+        'a 7 [0] 1.000002: probe_libc:malloc__return: (7f0000098930 <- 5500000010) ret=0x1000\n',
+    );
+    // The third is the return address alone.
+    expect(trace.stacks.frames.frames.map(({ module }) => module)).toEqual(['/lib/libc.so.6', '/opt/app', undefined]);
+  });
+
   test('stack lines without the module, and source lines that tell of an inlined function or are not known', () => {
     const call = (stack: string) =>
       read(
