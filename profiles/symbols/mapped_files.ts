@@ -37,7 +37,8 @@ export interface Process {
   readonly files: Map<Mapping, MappedFile>;
 }
 
-const DELETED = / \(deleted\)$/;
+/** What ends the path of a file that is no longer there. */
+export const DELETED: RegExp = / \(deleted\)$/;
 
 /** Sizes of pages that Linux maps files in. */
 const PAGES = [0x1000n, 0x4000n, 0x10000n];

@@ -6,10 +6,12 @@
 import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import type { AddressNames, Symbolizer } from './symbolizer.ts';
+import { nameOf } from './debug_files.ts';
+import { DELETED } from './mapped_files.ts';
 
 /**
  * Names frames that have an address and no function. One that is called from is looked up at the address before its return address.
- * What has no function is called `[libfoo.so.1+0x1234]` if a file was mapped there, and stays as it is if none was.
+ * What has no function is called `[libfoo.so.1+0x1234]` if a file was mapped there, and stays as it is if none was, or another than the frame's own.
  * @param maps text of /proc/PID/maps; without it, frames with nothing but an address stay as they are
  * @returns how many frames have a name now
  */
@@ -68,7 +70,7 @@ function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer)
   let named = 0;
   if (bare.length > 0) {
     for (const [i, found] of symbolizer.names([maps], places(bare)).entries()) {
-      if (found === undefined) continue;
+      if (found === undefined || isOfAnother(frames[bare[i]], found)) continue;
       frames[bare[i]] = withNames(frames[bare[i]], found);
       named++;
     }
@@ -80,6 +82,12 @@ function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer)
     }
   }
   return named;
+}
+
+/** Whether a frame is of another file than the one mapped at its address: a library may lie where one that is no longer loaded lay. */
+function isOfAnother({ module }: Frame, found: AddressNames): boolean {
+  const name = (path: string) => nameOf(path.replace(DELETED, ''));
+  return module?.startsWith('/') === true && name(module) !== name(found.module);
 }
 
 /** Bare addresses of backtraces as reports look them up: that of a head as it is, of a caller the one before its return address. */

@@ -493,6 +493,18 @@ int main() { first(1000); second(100000); }
     expect(symbolizer.notes()).toEqual([]);
   });
 
+  test('a frame of a library that lay where another was mapped later has no name of that', () => {
+    const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
+    const stacks = new StackTable();
+    const pc = BigInt(BASE + start);
+    const rows = [undefined, pie, `/elsewhere${pie} (deleted)`, '[unknown]', '/lib/former.so'].map((module) =>
+      stacks.frames.intern({ pc, ...(module === undefined ? {} : { module }) }),
+    );
+    for (const row of rows) stacks.intern([row]);
+    expect(nameFrames(stacks, mapLine(pie, BASE), new Symbolizer(machine(['addr2line'])))).toBe(4);
+    expect(rows.map((row) => stacks.frames.frames[row].fn)).toEqual(['exported', 'exported', 'exported', 'exported', undefined]);
+  });
+
   test('two processes with the program at two places', () => {
     const [{ start }] = nm(split.program).filter(({ name }) => name === 'exported');
     const maps = [mapLine(split.program, BASE), mapLine(split.program, LIBRARY_BASE)];
