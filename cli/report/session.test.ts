@@ -70,7 +70,7 @@ describe('a line is the report of its flags', () => {
     rmSync(file, { force: true });
     const prompt = new Session(source, { profiles: [DUMP], quiet: true });
     for (const line of `${lines} > ${file}`.split('\n')) await prompt.run(line).catch((error) => expect(error).toBeInstanceOf(InputError));
-    expect(readFileSync(file, 'utf8')).toBe(content);
+    expect(readFileSync(file, 'utf8')).toBe(content.toString());
   });
 
   test('from the flags that the session started with', async () => {
