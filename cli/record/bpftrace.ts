@@ -6,10 +6,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
-import { InputError } from '../../core/trace/input_error.ts';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { DrainedLines, drain, startTracer, stopTracer } from './bpftrace_process.ts';
-import { ended, endOf, isGone, LEAVE_MS, stateOf, until } from './child.ts';
+import { DrainedLines, drain, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
+import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { Observed } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
@@ -59,7 +58,7 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
   const notes = ['the recording starts mid-life: blocks from before it are unknown'];
   try {
     const drained = new DrainedLines(file);
-    await follow(process, tracer, drained, file, signal);
+    await follow(process, tracer, drained, signal);
     notes.push(...(await drain(tracer, drained, window)));
     process.look(true);
     process.resume();
@@ -77,7 +76,7 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...program], { stdio: 'inherit' });
   const exit = ended(child);
   const pid = child.pid as number;
-  let tracer: ChildProcess | undefined;
+  let tracer: Tracer | undefined;
   try {
     await until(() => stateOf(pid) === 'T', 5000);
     tracer = await startTracer({ pid, launched: true, most: window.most }, allocator, file, signal, window);
@@ -85,7 +84,11 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
     window.onStart();
     const process = new Observed(pid);
     const drained = new DrainedLines(file);
-    await follow(process, tracer, drained, file, signal);
+    await follow(process, tracer, drained, signal);
+    if (!signal.aborted && isGone(tracer.child) && runs(pid)) {
+      window.say(`bpftrace ended (${await whyGone(tracer)}); the program runs on, and what it calls from here on is not recorded`);
+      await until(() => signal.aborted || !runs(pid), Infinity);
+    }
     if (signal.aborted && signal.reason !== LIMIT) {
       // How it ends is part of the recording.
       child.kill('SIGINT');
@@ -120,16 +123,12 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
   if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
 }
 
-/** Waits until the process has ended, as many calls are recorded as are wanted, or the user has enough. */
-async function follow(process: Observed, tracer: ChildProcess, drained: DrainedLines, file: string, signal: AbortSignal): Promise<void> {
+/** Waits until the process or bpftrace has ended, as many calls are recorded as are wanted, or the user has enough. */
+async function follow(process: Observed, { child }: Tracer, drained: DrainedLines, signal: AbortSignal): Promise<void> {
   const over = () => {
     process.look();
     const state = stateOf(process.pid);
-    return signal.aborted || isGone(tracer) || state === undefined || state === 'Z' || drained.count() > 0;
+    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || drained.count() > 0;
   };
   await until(over, Infinity);
-  if (!signal.aborted && isGone(tracer)) {
-    process.resume();
-    throw new InputError('bpftrace', `ended before the program (${endOf(tracer)})`, `what it wrote until then is in ${file}`);
-  }
 }

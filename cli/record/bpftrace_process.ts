@@ -24,6 +24,15 @@ const SAID_MS = 1000;
 const NEWLINE = 0x0a;
 const LOST = /^Lost \d+ events$/;
 
+/** bpftrace at work. */
+export interface Tracer {
+  readonly child: ChildProcess;
+  /** Settles once it is gone and all that it said has been heard. */
+  readonly closed: Promise<unknown>;
+  /** Lines in which it complained so far. */
+  complaints(): readonly string[];
+}
+
 /**
  * Starts bpftrace with the script for a scope, and waits until its probes are in place.
  * @throws InputError if they cannot be, or the signal fires before
@@ -34,7 +43,7 @@ export async function startTracer(
   file: string,
   signal: AbortSignal,
   { say }: Window,
-): Promise<ChildProcess> {
+): Promise<Tracer> {
   const script = scriptFor({ ...scope, ender: process.pid }, allocator);
   const output = openSync(file, 'w');
   const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
@@ -45,7 +54,7 @@ export async function startTracer(
     libraries,
   );
   // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
-  const tracer = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
+  const child = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
     stdio: ['ignore', output, 'pipe'],
     // One process is recorded, so its symbols are read once and not for every frame.
     env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
@@ -53,12 +62,12 @@ export async function startTracer(
     detached: true,
   });
   closeSync(output);
-  process.once('exit', () => tracer.kill('SIGKILL'));
-  tracer.once('close', () => libraries.remove());
-  const complaint = heed(tracer, file);
+  process.once('exit', () => child.kill('SIGKILL'));
+  const closed = once(child, 'close').finally(() => libraries.remove());
+  const complaints = heed(child, file);
   const lines = new Lines(file, ATTACHED);
   const attached = () => lines.count() > 0;
-  const begun = () => isGone(tracer) || attached() || signal.aborted;
+  const begun = () => isGone(child) || attached() || signal.aborted;
   if (!(await until(begun, SAID_MS))) {
     say(
       `bpftrace puts its ${script.match(/^u(?:ret)?probe:/gm)?.length} probes in place, one after the other; the recording begins when all are there`,
@@ -66,24 +75,24 @@ export async function startTracer(
     await until(begun, ATTACH_MS);
   }
   // The line that tells may come behind the first calls, which another CPU's ring holds.
-  if (signal.aborted && hasCalls(file)) await until(() => isGone(tracer) || attached(), ATTACH_MS);
+  if (signal.aborted && hasCalls(file)) await until(() => isGone(child) || attached(), ATTACH_MS);
   // Stopped before it began: there is nothing to say of it, and nothing to keep.
   if (signal.aborted && !attached()) {
-    tracer.kill('SIGKILL');
+    child.kill('SIGKILL');
     throw new InputError('bpftrace', 'was stopped before its probes were in place');
   }
   if (!attached()) {
-    if (!isGone(tracer)) tracer.kill('SIGKILL');
-    throw new InputError('bpftrace', complaint() ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
+    if (!isGone(child)) child.kill('SIGKILL');
+    throw new InputError('bpftrace', complaints()[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
   }
-  return tracer;
+  return { child, closed, complaints };
 }
 
 /**
  * Hears what bpftrace says on standard error. What newer versions say there that they lost goes to the end of the file, where older ones say it and it is read.
- * @returns what gives its first complaint so far, if it has one
+ * @returns what gives the lines of its complaints so far
  */
-function heed(tracer: ChildProcess, file: string): () => string | undefined {
+function heed(tracer: ChildProcess, file: string): () => readonly string[] {
   let complaints = '';
   /** Of a line what has come. */
   let unended = '';
@@ -97,7 +106,7 @@ function heed(tracer: ChildProcess, file: string): () => string | undefined {
   tracer.once('close', () => {
     if (lost !== '') appendFileSync(file, lost);
   });
-  return () => complaints.split('\n').find((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
+  return () => complaints.split('\n').filter((line) => line.trim() !== '' && !LOST.test(line) && !line.includes('RLIMIT_MEMLOCK'));
 }
 
 /** Whether a recording has begun: its first lines but bpftrace's own are of calls. */
@@ -112,30 +121,37 @@ function hasCalls(file: string): boolean {
 }
 
 /** Ends bpftrace, which takes its probes away. */
-export async function stopTracer(tracer: ChildProcess, { say }: Window): Promise<void> {
-  if (isGone(tracer)) return;
-  const end = once(tracer, 'close');
-  tracer.kill('SIGINT');
+export async function stopTracer({ child, closed }: Tracer, { say }: Window): Promise<void> {
+  if (isGone(child)) return;
+  child.kill('SIGINT');
   const notice = setTimeout(() => say('bpftrace takes its probes away, one after the other'), SAID_MS);
-  const timer = setTimeout(() => tracer.kill('SIGKILL'), DRAIN_MS);
-  await end;
+  const timer = setTimeout(() => child.kill('SIGKILL'), DRAIN_MS);
+  await closed;
   clearTimeout(notice);
   clearTimeout(timer);
 }
 
+/** How bpftrace ended that is gone, and the last that it said. */
+export async function whyGone({ child, closed, complaints }: Tracer): Promise<string> {
+  await closed;
+  const last = complaints().at(-1);
+  return endOf(child) + (last === undefined ? '' : `: ${last.trim()}`);
+}
+
 /** Ends the recording, and waits until bpftrace has written what every CPU's ring holds of it: what is left there when it is told to end it drops. */
-export async function drain(tracer: ChildProcess, drained: DrainedLines, { say }: Window): Promise<readonly string[]> {
+export async function drain(tracer: Tracer, drained: DrainedLines, { say }: Window): Promise<readonly string[]> {
+  const { child } = tracer;
   // To be named, with whatever name, is what the script waits for.
   writeFileSync('/proc/self/comm', readFileSync('/proc/self/comm'));
   const all = () => drained.count() >= cpus().length;
-  const over = () => isGone(tracer) || all();
+  const over = () => isGone(child) || all();
   if (!(await until(over, SAID_MS))) {
     say('the recording is over; bpftrace writes out what it holds of it');
     await until(over, DRAIN_MS);
   }
   if (all()) return [];
-  const why = isGone(tracer)
-    ? `ended (${endOf(tracer)}) before it had written all calls`
+  const why = isGone(child)
+    ? `ended (${await whyGone(tracer)}) before it had written all calls`
     : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
   return [`bpftrace ${why}: the last ones are missing`];
 }
