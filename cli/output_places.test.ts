@@ -160,3 +160,14 @@ test('Ctrl-C while a further part comes in on standard input', async () => {
   const { code, stderr } = await done;
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('note: interrupted: this is of the trace up to there\n') });
 });
+
+test('a dump that the options put where nothing can be written', async () => {
+  const prefix = join(folder, 'absent', 'app');
+  const args = ['replay', trace, '--conf', `prof:true,lg_prof_sample:0,prof_final:true,prof_prefix:${prefix}`];
+  expect((await run(args)).stderr).toMatch(
+    /\.f\.heap: no such file or directory\nhint: what the options of --conf name goes into the folder of -o DIR/,
+  );
+  const { code, stderr } = await run([...args, '-o', join(folder, 'all')]);
+  expect(code, stderr).toBe(0);
+  expect(readdirSync(join(folder, 'all'))).toContainEqual(expect.stringMatching(/^app\.\d+\.0\.f\.heap$/));
+});

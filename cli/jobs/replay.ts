@@ -166,8 +166,13 @@ function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfF
     write: (text) => parts.push(text),
     close: () => {
       const text = parts.join('');
-      if (!name.endsWith('.heap') || text === '') writeResult(path, parts);
-      else writeResult(path, heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }));
+      const heap = name.endsWith('.heap') && text !== '';
+      try {
+        writeResult(path, heap ? heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }) : parts);
+      } catch (error) {
+        if (folder !== undefined || !(error instanceof InputError)) throw error;
+        throw new InputError(error.place, error.fact, 'what the options of --conf name goes into the folder of -o DIR, if that is given');
+      }
     },
   };
 }
