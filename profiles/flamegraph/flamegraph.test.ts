@@ -11,6 +11,8 @@ import { pageLibraries } from './libraries.ts';
 import { decodeTree } from './page_tree.ts';
 import type { FlameNode, PageData, PageTree } from './page_types.ts';
 
+const decode = (data: PageData, tree: PageTree): FlameNode => decodeTree(data, tree, formatCount);
+
 const HOSTILE = [
   '<script>alert(1)</script>',
   '</script><img src=x onerror=alert(2)>',
@@ -51,13 +53,13 @@ test('the trees of a page hold every frame and the profile’s totals', () => {
     ['alloc_space', 357],
     ['alloc_objects', 5],
   ]);
-  const callees = decodeTree(data, data.trees.callees);
+  const callees = decode(data, data.trees.callees);
   expect(names(callees)).toEqual(['all allocations', 'main', 'leak', 'parse']);
   expect(callees.values).toEqual([357, 5, 357, 5]);
-  const callers = decodeTree(data, data.trees.callers);
+  const callers = decode(data, data.trees.callers);
   expect(names(callers)).toEqual(['all allocations', 'leak', 'main', 'parse', 'main']);
   expect(callers.values).toEqual(callees.values);
-  expect(names(decodeTree(...both(renderFlameGraph(made, { title: 't', foldAllocators: false }))))).toContain('malloc');
+  expect(names(decode(...both(renderFlameGraph(made, { title: 't', foldAllocators: false }))))).toContain('malloc');
 
   function both(html: string): [PageData, PageData['trees']['callees']] {
     const kept = dataOf(html);
@@ -72,7 +74,7 @@ test('names are neither markup nor code', () => {
   expect(html).not.toContain('<img');
   expect(html).not.toMatch(/[\u2028\u001b\u202e]/);
   const data = dataOf(html);
-  expect(names(decodeTree(data, data.trees.callers))).toEqual([
+  expect(names(decode(data, data.trees.callers))).toEqual([
     'all allocations',
     HOSTILE[0],
     HOSTILE[1],
@@ -115,7 +117,7 @@ test('estimates from samples are whole numbers that keep their sum', () => {
   const html = renderFlameGraph({ ...made, samples, sampling: { method: 'poisson', rate: 524288 }, accumulated: false }, { title: 't' });
   const data = dataOf(html);
   expect(data.metrics.map(({ key }) => key)).toEqual(['inuse_space', 'inuse_objects']);
-  expect(decodeTree(data, data.trees.callees).values).toEqual([1000, 1, 0, 0]);
+  expect(decode(data, data.trees.callees).values).toEqual([1000, 1, 0, 0]);
   expect(data.metrics.map(({ total }) => total)).toEqual([1000, 1]);
   expect(html).toContain('estimated from samples');
 });
@@ -124,7 +126,7 @@ test('a base puts its values beside, whatever its own frame numbers are', () => 
   const now = profile([['grown', 'main'], 300], [['new', 'main'], 10]);
   const base = profile([['gone', 'main'], 40], [['grown', 'main'], 100]);
   const data = dataOf(renderFlameGraph(now, { title: 't', base }));
-  const main = decodeTree(data, data.trees.callees).children![0];
+  const main = decode(data, data.trees.callees).children![0];
   const { column, base: before, baseTotal } = data.metrics[0];
   expect(baseTotal).toBe(140);
   expect(new Map(main.children!.map(({ name, values }) => [name, [values[column], values[before]]]))).toEqual(
@@ -178,7 +180,7 @@ test('huge names do not make a huge page', () => {
   );
   expect(html.length).toBeLessThan(5e6);
   const data = dataOf(html);
-  expect(decodeTree(data, data.trees.callees).values[0]).toBe((2000 * 2001) / 2);
+  expect(decode(data, data.trees.callees).values[0]).toBe((2000 * 2001) / 2);
   expect(html).toMatch(/frames too small to be seen .*are merged/);
 });
 
@@ -196,7 +198,7 @@ test('frames that are merged are counted by why, and in each view', () => {
   const merged = (tree: PageTree) => tree.frame.reduce((sum, frame) => sum + Math.max(0, -1 - frame), 0);
   const [inFlame, ofCallers] = [merged(data.trees.callees), merged(data.trees.callers)].map(formatCount);
   expect(wide).toContain(`${inFlame} frames too small to be seen (${ofCallers} in the view of callers) are merged`);
-  const main = decodeTree(data, data.trees.callees).children?.[0];
+  const main = decode(data, data.trees.callees).children?.[0];
   expect(main?.children?.map(({ name }) => name)).toContain(`(${inFlame} small frames)`);
 });
 

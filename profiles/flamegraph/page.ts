@@ -30,7 +30,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   let searching = false;
   let zoomed: GraphNode | undefined;
   let focused: GraphNode | undefined;
-  let root: FlameNode = decodeTree(data, data.trees.callees);
+  let root: FlameNode = decodeTree(data, data.trees.callees, formatCount);
   let width = 0;
   let height = 0;
 
@@ -479,7 +479,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     chart.inverted(view !== 'flame');
     focused = undefined;
     if ((before === 'callers') !== (view === 'callers')) {
-      root = decodeTree(data, view === 'callers' ? data.trees.callers : data.trees.callees);
+      root = decodeTree(data, view === 'callers' ? data.trees.callers : data.trees.callees, formatCount);
       zoomed = undefined;
       chart.transitionDuration(0);
       // Another tree: what was drawn of the last one is no start for its frames.

@@ -4,8 +4,8 @@
  */
 import type { FlameNode, PageData, PageTree } from './page_types.ts';
 
-/** The root of a tree; children are in the order of the rows. */
-export function decodeTree(data: PageData, tree: PageTree): FlameNode {
+/** The root of a tree; children are in the order of the rows. `formatCount` is that of ../format_units.ts. */
+export function decodeTree(data: PageData, tree: PageTree, formatCount: (count: number) => string): FlameNode {
   const { up, frame, self } = tree;
   const columns = self.length;
   const nodes: (FlameNode & { values: number[]; children?: FlameNode[] })[] = [];
@@ -15,8 +15,7 @@ export function decodeTree(data: PageData, tree: PageTree): FlameNode {
     const parent = row - up[row];
     depths.push(row === 0 ? 0 : depths[parent] + 1);
     let name = data.rootName;
-    if (merged > 0)
-      name = `(${merged.toLocaleString('en-US')} ${depths[row] > data.maxDepth ? 'deeper' : 'small'} frame${merged === 1 ? '' : 's'})`;
+    if (merged > 0) name = `(${formatCount(merged)} ${depths[row] > data.maxDepth ? 'deeper' : 'small'} frame${merged === 1 ? '' : 's'})`;
     else if (frame[row] >= 0) name = data.names[data.frames.name[frame[row]]];
     const own: number[] = [];
     for (let column = 0; column < columns; column++) own.push(self[column][row]);

@@ -168,5 +168,5 @@ export interface PageTools {
   readonly formatBytes: (bytes: number) => string;
   readonly formatCount: (count: number) => string;
   readonly formatShare: (share: number) => string;
-  readonly decodeTree: (data: PageData, tree: PageTree) => FlameNode;
+  readonly decodeTree: (data: PageData, tree: PageTree, formatCount: (count: number) => string) => FlameNode;
 }
