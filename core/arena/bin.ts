@@ -33,7 +33,7 @@ export class BinInfo {
     this.regions = conf.slabRegions;
     this.shards = conf.binShards;
     let bins = 0;
-    for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
+    for (let szind = 0; szind < NBINS; szind++) {
       this.firstBin[szind] = bins;
       bins += this.shards[szind];
     }
@@ -73,7 +73,7 @@ export function checkBins(heap: Heap, { bins, automatic }: Arena, { slabs, taken
   const { binInfo, edata } = heap;
   const { slabcur, curslabs, curregs, nmalloc, ndalloc, nonfull, nonfullSlabs, full } = bins;
   let bytes = 0;
-  for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
+  for (let szind = 0; szind < NBINS; szind++) {
     const end = binInfo.firstBin[szind] + binInfo.shards[szind];
     for (let bin = binInfo.firstBin[szind]; bin < end; bin++) {
       if (slabs[bin] !== curslabs[bin]) throw new Error('bin: curslabs differs from its slabs');

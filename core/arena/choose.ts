@@ -14,7 +14,6 @@ import { CACHELINE, NBINS } from '../sizes/sc.ts';
 import { tcacheAssociate, tcacheDissociate } from '../thread/tcache.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { Arena } from './arena_state.ts';
-import type { SizeClass } from '../units.ts';
 
 /** sizeof(arena_t), its `bins` left out (arena_structs.h), and sizeof(bin_t) (bin.h), in this build. */
 const ARENA_BYTES = 78952;
@@ -90,7 +89,7 @@ function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void 
   arena.applicationThreads++;
   tsd.arena = arena;
   const shard = arena.nextShard++;
-  for (let szind = 0 as SizeClass; szind < NBINS; szind++) tsd.shards[szind] = shard % heap.binInfo.shards[szind];
+  for (let szind = 0; szind < NBINS; szind++) tsd.shards[szind] = shard % heap.binInfo.shards[szind];
 }
 
 /** arena_choose_hard: binds a thread to the arena with the fewest threads, or to a new one while all that exist are in use. */

@@ -14,7 +14,6 @@ import { lock, type MutexTable } from '../mutex.ts';
 import { PAGE, pagesToPind } from '../sizes/sc.ts';
 import { prngLgRange } from '../u64.ts';
 import { hpaAlloc, hpaAllocBatch, hpaDalloc, hpaDallocBatch } from './hpa.ts';
-import type { SizeClass } from '../units.ts';
 
 /** sizeof(sec_shard_t) and sizeof(sec_bin_t) (sec.h), bytes. */
 const SHARD_BYTES = 144;
@@ -179,7 +178,7 @@ export function secFlush(heap: Heap, arena: Arena, sec: Sec): void {
   for (let shard = 0; shard < sec.nshards; shard++) {
     lock(heap.mutexes, sec.mutexes + shard);
     const toFlush: Extent[] = [];
-    for (let szind = 0 as SizeClass; szind < sec.classes; szind++) emptyBin(heap, sec, shard * sec.classes + szind, toFlush);
+    for (let szind = 0; szind < sec.classes; szind++) emptyBin(heap, sec, shard * sec.classes + szind, toFlush);
     sec.bytes[shard] = 0;
     hpaDallocBatch(heap, arena, toFlush);
   }

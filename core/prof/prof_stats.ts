@@ -65,7 +65,7 @@ export class ProfStats {
       requested[infos.szind[info]] += BigInt(infos.size[info]);
       count[infos.szind[info]]++;
     }
-    for (let szind = 0 as SizeClass; szind < NSIZES; szind++) {
+    for (let szind = 0; szind < NSIZES; szind++) {
       if (this.#liveCount[szind] !== count[szind] || this.#liveRequested[szind] !== requested[szind])
         throw new Error('prof_stats: what is live is not what is sampled');
       if (this.#liveCount[szind] > this.#accumCount[szind]) throw new Error('prof_stats: more is live than ever was');

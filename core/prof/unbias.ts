@@ -6,7 +6,6 @@
  */
 import { indexToSize, NSIZES } from '../sizes/sc.ts';
 import { exp } from './exp.ts';
-import type { SizeClass } from '../units.ts';
 
 const TWO_32 = 2 ** 32;
 const TWO_64 = 2 ** 64;
@@ -32,7 +31,7 @@ export class UnbiasMap {
     this.lgSample = lgSample;
     this.rate = 2 ** lgSample;
     this.#logMiss = Math.log(1 - 1 / this.rate);
-    for (let szind = 0 as SizeClass; szind < NSIZES; szind++) {
+    for (let szind = 0; szind < NSIZES; szind++) {
       const size = indexToSize[szind];
       const chance = 1 - exp(-size / this.rate);
       setRounded(this.bytes, szind, size / chance);

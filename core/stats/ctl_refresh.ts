@@ -12,7 +12,6 @@ import { CACHE_BIN, CACHED } from '../thread/cache_bin.ts';
 import { indexToSize, NBINS, NPSIZES, PAGE } from '../sizes/sc.ts';
 import { InputError } from '../trace/input_error.ts';
 import { ArenaStats, type CtlStats, HPA_SHARD_COUNTERS, mergeArenaStats, type MutexStats, NLEXTENTS } from './ctl_stats.ts';
-import type { SizeClass } from '../units.ts';
 
 /** Takes mutex `m` and adds its counters to row `row`. */
 function lockAndRead(mutexes: MutexTable, m: number, out: MutexStats, row: number): void {
@@ -150,8 +149,7 @@ function countExtents(ecache: Ecache, extents: Float64Array, bytes: Float64Array
 function mergeTcaches(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { classes } = heap.tcacheInfo;
   for (const tcache of arena.tcaches) {
-    for (let szind = 0 as SizeClass; szind < classes; szind++)
-      out.tcache_bytes += tcache.bins[szind * CACHE_BIN + CACHED] * indexToSize[szind];
+    for (let szind = 0; szind < classes; szind++) out.tcache_bytes += tcache.bins[szind * CACHE_BIN + CACHED] * indexToSize[szind];
   }
 }
 
@@ -160,7 +158,7 @@ function mergeBins(heap: Heap, arena: Arena, out: ArenaStats): void {
   const { firstBin, shards } = heap.binInfo;
   const { bins, small } = out;
   const from = arena.bins;
-  for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
+  for (let szind = 0; szind < NBINS; szind++) {
     for (let bin = firstBin[szind]; bin < firstBin[szind] + shards[szind]; bin++) {
       lockAndRead(heap.mutexes, arena.binMutexes + bin, bins.mutex, szind);
       bins.nmalloc[szind] += from.nmalloc[bin];

@@ -53,13 +53,13 @@ export class TcacheInfo {
     this.slots = Int32Array.from(ncachedMax);
     this.stackBase = new Int32Array(this.slots.length);
     let capacity = 0;
-    for (let szind = 0 as SizeClass; szind < classes; szind++) {
+    for (let szind = 0; szind < classes; szind++) {
       this.stackBase[szind] = capacity;
       capacity += this.slots[szind];
     }
     this.capacity = capacity;
     this.bytes = (SLOT_BYTES * (SPARE_SLOTS + capacity)) as Bytes;
-    for (let szind = 0 as SizeClass; szind < NBINS; szind++) {
+    for (let szind = 0; szind < NBINS; szind++) {
       this.delayItems[szind] = Math.min(DELAY_ITEMS_MAX, Math.floor(gcDelayBytes / indexToSize[szind]));
     }
   }
@@ -104,7 +104,7 @@ export class Tcache {
     this.stack = new Uint32Array(memory.buffer, this.place + stack, info.capacity) as UnitColumn<Uint32Array, Region>;
     this.lgFillDiv = new Uint8Array(memory.buffer, this.place + lgFillDiv, NBINS).fill(1);
     this.refilled = new Uint8Array(memory.buffer, this.place + refilled, NBINS);
-    for (let szind = 0 as SizeClass; szind < info.classes; szind++) {
+    for (let szind = 0; szind < info.classes; szind++) {
       this.bins[szind * CACHE_BIN + STACK_BASE] = info.stackBase[szind];
       this.bins[szind * CACHE_BIN + SLOTS] = info.slots[szind];
     }
@@ -238,7 +238,7 @@ export function tcacheFlushAll(heap: Heap, tsd: Tsd, tcache: Tcache): void {
 export function checkTcache(heap: Heap, tcache: Tcache): void {
   const { edata, tcacheInfo } = heap;
   const { bins, stack, lgFillDiv } = tcache;
-  for (let szind = 0 as SizeClass; szind < tcacheInfo.classes; szind++) {
+  for (let szind = 0; szind < tcacheInfo.classes; szind++) {
     const at = szind * CACHE_BIN;
     const cached = bins[at + CACHED];
     const slots = bins[at + SLOTS];
