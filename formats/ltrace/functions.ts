@@ -4,7 +4,7 @@
  * `SYS_name` (0.7.3) or `name@SYS` (0.7.91) a system call (-S).
  */
 
-import { isDigit } from './line_shape.ts';
+import { isDigit } from '../shared/cursor.ts';
 
 /** What a call does. */
 export const Kind = {

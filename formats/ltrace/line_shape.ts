@@ -3,14 +3,13 @@
  * writes to standard error, and so does the program.
  * Invariant: every search takes time that grows with the line.
  */
-import { ascii, findWord, hasWord } from '../shared/cursor.ts';
-import { COLON, DOT, SPACE, ZERO } from '../shared/letters.ts';
+import { ascii, findWord, hasWord, isDigit } from '../shared/cursor.ts';
+import { COLON, DOT, SPACE } from '../shared/letters.ts';
 
 export const PID = ascii('[pid ');
 const PID_END = ascii('] ');
 const ADDRESS = ascii('[0x');
 const OPEN = 0x28;
-const NINE = 0x39;
 
 /** Forms of times: none, -ttt, -t, -tt, -r. */
 export const Clock = { none: 0, seconds: 1, day: 2, dayWithMicros: 3, relative: 4 } as const;
@@ -74,8 +73,4 @@ export function ownNamedPart(bytes: Uint8Array, start: number, end: number): num
     if (pos > from && hasWord(bytes, pos, end, PID_END)) return at;
   }
   return -1;
-}
-
-export function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }

@@ -3,10 +3,10 @@
  * Invariant: `prefix` is kept of lines with -ttt alone, whose whole seconds say all that lines which begin alike share.
  * All lines of a recording have the same of these: what stands before them, and lines without them, are what the program printed.
  */
-import { ByteCursor, fourDigits, hasWord, isTime } from '../shared/cursor.ts';
+import { ByteCursor, fourDigits, hasWord, isDigit, isTime } from '../shared/cursor.ts';
 import { CLOSE_BRACKET, COLON, DOT, SPACE, ZERO } from '../shared/letters.ts';
 import { LinePrefix } from './line_prefix.ts';
-import { Clock, isDigit, type LineShape, ownNamedPart, ownPart, PID } from './line_shape.ts';
+import { Clock, type LineShape, ownNamedPart, ownPart, PID } from './line_shape.ts';
 
 const BRACKET = 0x5b;
 /** A time below this many seconds is the difference to the line before (-r), for 1973 is long past. */

@@ -1,9 +1,8 @@
 /** Runs of digits and of blanks: where they begin and end. */
+import { isDigit } from '../shared/cursor.ts';
+import { SPACE } from '../shared/letters.ts';
 
 const TAB = 0x09;
-const SPACE = 0x20;
-
-const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39;
 
 /** Start of the digits that end at `end`. */
 export function digitsStart(bytes: Uint8Array, start: number, end: number): number {

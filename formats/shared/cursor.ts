@@ -120,6 +120,11 @@ export function unsignedOf(value: number): number {
   return value === 0 ? 0 : 2 ** 64 - value;
 }
 
+/** True for a decimal digit; not for what is beyond the end of bytes or of a text. */
+export function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
 /** True if `word` stands at `start` and ends by `end`. */
 export function hasWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
   const { length } = word;
