@@ -129,6 +129,34 @@ describe('tables', () => {
     ]);
   });
 
+  test('what was copied from a terminal has blanks for tabs, and shows Ctrl-C', () => {
+    const text = [
+      '^C[11:16:34] Top 2 stacks with outstanding allocations:   ',
+      '        addr = 948d50 size = 16',
+      '        80 bytes in 5 allocations from stack   ',
+      '                 main+0x6d [allocs] (400862)',
+      '                 [unknown]',
+      '        16 bytes in 1 allocations from stack',
+      '                stack information lost',
+      'what a program printed',
+      'done\n',
+    ].join('\n');
+    const reader = new MemleakSummaryReader('table');
+    reader.write(utf8.encode(text));
+    expect(reader.end()).toEqual([
+      { bytes: 80, objects: 5, stack: [{ fn: 'main', offset: 0x6d, module: 'allocs' }, { fn: '[unknown]' }] },
+      { bytes: 16, objects: 1, stack: [] },
+    ]);
+    expect(reader.strangers).toBe(1);
+  });
+
+  test('frames of libbpf-tools whose numbers are padded', () => {
+    const text =
+      '[1:2:3] Top 2 stacks with outstanding allocations:\n8 bytes in 1 allocations from stack\n' +
+      '\t  0 [<ffffffffad44ab78>] kmalloc+0x1e8\n\t 10 [<0000000000000007>] <unknown>\n';
+    expect(summary(utf8.encode(text))[0].stack).toEqual([{ pc: 0xffffffffad44ab78n, fn: 'kmalloc', offset: 0x1e8 }, { pc: 7n }]);
+  });
+
   test('a table that is cut is not the last', () => {
     const whole = '[1] Top 2 stacks with outstanding allocations:\n\t8 bytes in 1 allocations from stack\n\t\tf+0x1 [a]\n';
     expect(summary(utf8.encode(`${whole}[2] Top 2 stacks with outstanding allocations:\n\t9 bytes in 1 alloca`))[0].bytes).toBe(8);

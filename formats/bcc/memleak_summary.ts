@@ -12,8 +12,10 @@
  *     	1 [<000055b85204360c>] handle+0xb2 /src/leaky.c:29
  *     	2 [<00007f155652324a>] <null sym>
  *
+ * What was copied from a terminal has blanks in place of tabs, and some behind the lines: a frame is a line with an indent, however wide.
+ *
  * Invariant: contexts are those of the last table, largest first; a table that the input's end cuts is dropped for the one before it,
- * unless it is the only one.
+ * unless it is the only one. A line of it that is no part of one is counted.
  * What the format cannot say: anything below the top of the table, and what was allocated in all.
  */
 import type { ContextSums } from '../../core/trace/context_sums.ts';
@@ -25,12 +27,19 @@ import { LineScanner } from '../shared/lines.ts';
 /** What every table's heading says. */
 export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
 
-const HEADING = /\bTop (\d+) stacks with outstanding allocations/;
-const CONTEXT = /^\t?(\d+) bytes in (\d+) allocations from stack$/;
+const HEADING = /(?:\bTop (\d+) )?stacks with outstanding allocations/;
+const CONTEXT = /^\s*(\d+) bytes in (\d+) allocations from stack$/;
+/** One of a context's blocks, by `-a`. */
+const BLOCK = /^\s+addr = (?:0x)?[0-9a-f]+ size = \d+$/;
+/** In place of frames, where memleak's table of stacks was full. */
+const NO_STACK = /^\s+stack information lost$/;
 /** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
-const FRAME = /^\t\t(?:0x([0-9a-f]{1,16})\s+)?(.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/s;
+const FRAME = /^\s+(?:0x([0-9a-f]{1,16})\s+)?(\S.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/s;
 
-const NUMBERED_FRAME = /^\t\d+ \[<([0-9a-f]{16})>\](?: <null sym>|(?: (.*?)\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\]| (.+):(\d{1,10}))?)$/s;
+const IS_NUMBERED = /^\s+\d+ \[</;
+const NUMBERED_FRAME = /^\s+\d+ \[<([0-9a-f]{16})>\](?: <[^>]*>|(?: (.*?)\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\]| (.+):(\d{1,10}))?)$/s;
+/** What stands at the end of some recordings: memleak's last word, and what a terminal shows of Ctrl-C. */
+const LAST_WORD = /^(?:\^C)?(?:done)?$/;
 
 /** Outstanding allocations of one stack. */
 export interface OutstandingContext {
@@ -48,6 +57,7 @@ export class MemleakSummaryReader {
   #open: OutstandingContext | undefined;
   #torn = false;
   #mostStacks = Infinity;
+  #strangers = 0;
 
   /** `name` is the input's, for errors. */
   constructor(name: string) {
@@ -57,6 +67,11 @@ export class MemleakSummaryReader {
   /** How many stacks a table has at most, by its heading; Infinity if it does not say. */
   get mostStacks(): number {
     return this.#mostStacks;
+  }
+
+  /** Lines of the last table that are no part of one. */
+  get strangers(): number {
+    return this.#strangers;
   }
 
   write(chunk: Uint8Array): void {
@@ -76,22 +91,29 @@ export class MemleakSummaryReader {
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     const line = textOf(bytes, start, end).trimEnd();
-    if (line.includes('stacks with outstanding allocations')) {
+    const heading = HEADING.exec(line);
+    if (heading !== null) {
       this.#last = this.#current;
       this.#current = [];
       this.#open = undefined;
-      this.#mostStacks = Number(HEADING.exec(line)?.[1] ?? Infinity);
+      this.#strangers = 0;
+      this.#mostStacks = Number(heading[1] ?? Infinity);
       return;
     }
-    if (this.#current === undefined) return;
+    if (this.#current === undefined || BLOCK.test(line) || NO_STACK.test(line) || LAST_WORD.test(line)) return;
     const context = CONTEXT.exec(line);
     if (context !== null) {
       this.#open = { bytes: Number(context[1]), objects: Number(context[2]), stack: [] };
       this.#current.push(this.#open);
-    } else if (line.startsWith('\t') && this.#open !== undefined) {
-      const frame = line.startsWith('\t\t') ? frameOf(line) : numberedFrameOf(line);
-      if (frame !== undefined) this.#open.stack.push(frame);
+      return;
     }
+    const frame = this.#open === undefined ? undefined : IS_NUMBERED.test(line) ? numberedFrameOf(line) : frameOf(line);
+    if (frame !== undefined) {
+      this.#open!.stack.push(frame);
+      return;
+    }
+    this.#open = undefined;
+    this.#strangers++;
   }
 }
 
@@ -100,7 +122,7 @@ export async function sumMemleakTable(chunks: AsyncIterable<Uint8Array>, name: s
   const reader = new MemleakSummaryReader(name);
   for await (const chunk of chunks) reader.write(chunk);
   const contexts = reader.end();
-  const { mostStacks } = reader;
+  const { mostStacks, strangers } = reader;
   return {
     source: 'memleak',
     contexts: contexts.map(({ stack, objects, bytes }) => ({
@@ -116,7 +138,8 @@ export async function sumMemleakTable(chunks: AsyncIterable<Uint8Array>, name: s
     requested: true,
     warnings: [
       'these are the allocations of memleak’s last table: those older than its -o, scaled neither for its -s nor for what it lost',
-      ...(contexts.length < mostStacks ? [] : [`the table has the ${mostStacks} largest stacks only; memleak -T shows more`]),
+      ...(contexts.length < mostStacks ? [] : ['the table may leave out stacks smaller than these; memleak -T shows more']),
+      ...(strangers === 0 ? [] : [`lines of memleak’s last table that are neither a stack nor one of its frames: ${strangers}`]),
     ],
   };
 }
@@ -126,8 +149,7 @@ function frameOf(line: string): Frame | undefined {
   if (match === null) return undefined;
   const [, pc, fn, offset, module] = match;
   return {
-    ...(pc === undefined ? {} : { pc: BigInt(`0x${pc}`) }),
-    ...(fn === '' || fn === '[unknown]' ? {} : { fn }),
+    ...(pc === undefined ? { fn } : { pc: BigInt(`0x${pc}`), ...(fn === '[unknown]' ? {} : { fn }) }),
     ...(offset === undefined ? {} : { offset: Number.parseInt(offset, 16) }),
     ...(module === undefined || module === 'unknown' ? {} : { module }),
   };
