@@ -1,9 +1,8 @@
 /**
- * Extents: runs of pages, each in one state (jemalloc 5.3.0, include/jemalloc/internal/edata.h), and the page map that finds their
- * neighbours (src/emap.c).
+ * Extents: runs of pages, each in one state (jemalloc 5.3.0, include/jemalloc/internal/edata.h).
  * Invariant: row 0 stands for "none". `below` and `above` link the extents that touch in memory; what they link never overlaps.
- * Differs: rows of a table for structs; links between neighbours for the radix tree's leaves (a leaf's own memory is accounted for in
- * extent.ts). The cache of edata structs is a counter, because which struct is taken cannot be seen.
+ * Differs: rows of a table for structs, whose memory is counted apart (edata_cache.ts); links between neighbours, which emap.ts keeps, for the
+ * elements of the radix tree.
  */
 import { EXTENTS } from '../assembly/places.ts';
 import { type UnitColumn, grown } from '../columns.ts';
@@ -104,6 +103,25 @@ export class EdataTable {
     this.child = memory.int32(FIRST_CAPACITY);
     // compiled code takes a column that was never replaced for a constant, and is thrown away when it is: so it happens once before
     this.#grow();
+  }
+
+  /**
+   * edata_init: a new extent of `pages` pages from address `base` on, with links to no other; `state` one of State, `flags` bits of Flag. Columns of slabs and
+   * large objects hold what they held.
+   */
+  add(arena: number, base: number, pages: number, sn: number, state: number, flags: number): Extent {
+    const row = this.take();
+    this.base[row] = base;
+    this.pages[row] = pages;
+    this.sn[row] = sn;
+    this.arena[row] = arena;
+    this.state[row] = state;
+    this.flags[row] = flags;
+    this.offset[row] = 0;
+    this.sample[row] = 0;
+    this.below[row] = NO_EXTENT;
+    this.above[row] = NO_EXTENT;
+    return row;
   }
 
   /** Takes a free row. Its columns hold what they held. */

@@ -43,6 +43,36 @@ export function registerRange(heap: Heap, base: number, pages: number): boolean 
   return touchLeaf(heap, base) && touchLeaf(heap, base + (pages - 1) * PAGE);
 }
 
+/** emap_deregister_boundary: the extent has no neighbours any more. */
+export function deregisterBoundary(heap: Heap, extent: Extent): void {
+  const { edata } = heap;
+  const below = edata.below[extent];
+  const above = edata.above[extent];
+  if (below !== 0) edata.above[below] = 0;
+  if (above !== 0) edata.below[above] = 0;
+  heap.boundaries?.leave(edata, extent);
+}
+
+/** emap_split_commit: `trail`, which was cut off the end of `lead`, is its neighbour. */
+export function splitCommit(heap: Heap, lead: Extent, trail: Extent): void {
+  const { edata } = heap;
+  const above = edata.above[lead];
+  edata.below[trail] = lead;
+  edata.above[trail] = above;
+  edata.above[lead] = trail;
+  if (above !== 0) edata.below[above] = trail;
+  heap.boundaries?.split(edata, lead, trail);
+}
+
+/** emap_merge_commit: `low` gets the neighbour above of `high`, which is about to be added to it. */
+export function mergeCommit(heap: Heap, low: Extent, high: Extent): void {
+  const { edata } = heap;
+  const above = edata.above[high];
+  edata.above[low] = above;
+  if (above !== 0) edata.below[above] = low;
+  heap.boundaries?.merge(edata, low, high);
+}
+
 /** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */
 export function neighbor(heap: Heap, extent: Extent, ecache: Ecache, forward: boolean): Extent {
   const { edata } = heap;

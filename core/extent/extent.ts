@@ -1,5 +1,5 @@
 /**
- * Taking, splitting, merging and giving back extents (jemalloc 5.3.0, src/extent.c, src/edata_cache.c, src/extent_dss.c).
+ * Taking, splitting, merging and giving back extents (jemalloc 5.3.0, src/extent.c, src/extent_dss.c).
  * Invariant: an extent is in the eset of its state, or active and in nobody's; neighbours in memory are linked.
  * Differs: whether memory is committed or known to be zero has no effect that can be seen, so neither is kept.
  */
@@ -7,50 +7,23 @@ import type { Arena, Ecache } from '../arena/arena_state.ts';
 import { pagesMap } from '../base/pages.ts';
 import { UnsupportedOption } from '../conf/boot.ts';
 import type { Heap } from '../heap.ts';
-import { ArenaMutex, lock } from '../mutex.ts';
+import { lock } from '../mutex.ts';
 import { LARGE_MINCLASS, NPSIZES, PAGE, pindToPages } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT, State } from './edata.ts';
-import { neighbor, registerBoundary, registerRange } from './emap.ts';
+import { edataGet, edataPut } from './edata_cache.ts';
+import { deregisterBoundary, mergeCommit, neighbor, registerBoundary, registerRange, splitCommit } from './emap.ts';
 import { unguardPagesPreDestroy, unguardPagesTwoSided } from './san.ts';
 import type { Extent } from './types.ts';
 
-/** sizeof(edata_t), also its alignment (EDATA_ALIGNMENT, edata.h). */
-export const EDATA_BYTES = 128;
 /** Bits of a pointer: a limit that limits nothing (SC_PTR_BITS, sc.h). */
 const SC_PTR_BITS = 64;
 /** Bytes from which on sbrk would take a size for a step back: its argument is a signed one. */
 const SBRK_END = 2 ** 63;
 
-/** edata_cache_get: takes a struct for a new extent, from the arena's free ones or from base memory; false if out of memory. */
-export function edataGet(heap: Heap, arena: Arena): boolean {
-  lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
-  if (arena.edataAvailable > 0) {
-    arena.edataAvailable--;
-    return true;
-  }
-  return arena.base.alloc(EDATA_BYTES, EDATA_BYTES) !== 0;
-}
-
-/** edata_cache_put: a struct is free again. */
-export function edataPut(heap: Heap, arena: Arena): void {
-  lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
-  arena.edataAvailable++;
-}
-
-/** edata_init of a new active extent over fresh address space, `flags` bits of Flag. The struct has been taken from the cache. */
+/** A new active extent over fresh address space, `flags` bits of Flag. The struct has been taken from the cache. */
 function newMapping(heap: Heap, arena: Arena, address: number, pages: number, flags: number, sn: number): Extent {
   const { edata } = heap;
-  const extent = edata.take();
-  edata.base[extent] = address;
-  edata.pages[extent] = pages;
-  edata.sn[extent] = sn;
-  edata.arena[extent] = arena.index;
-  edata.state[extent] = State.active;
-  edata.flags[extent] = flags;
-  edata.offset[extent] = 0;
-  edata.sample[extent] = 0;
-  edata.below[extent] = 0;
-  edata.above[extent] = 0;
+  const extent = edata.add(arena.index, address, pages, sn, State.active, flags);
   // one call of sbrk gives one range, the gap in it included
   if ((flags & Flag.dss) === 0) heap.mappings.add(address, pages * PAGE);
   heap.boundaries?.join(edata, extent);
@@ -70,22 +43,16 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
     edataPut(heap, arena);
     return NO_EXTENT;
   }
-  const trail = edata.take();
-  edata.base[trail] = trailBase;
-  edata.pages[trail] = trailPages;
-  edata.sn[trail] = edata.sn[extent];
-  edata.arena[trail] = edata.arena[extent];
-  edata.state[trail] = edata.state[extent];
-  edata.flags[trail] = edata.flags[extent] & Flag.dss;
-  edata.offset[trail] = 0;
-  edata.sample[trail] = 0;
+  const trail = edata.add(
+    edata.arena[extent],
+    trailBase,
+    trailPages,
+    edata.sn[extent],
+    edata.state[extent],
+    edata.flags[extent] & Flag.dss,
+  );
   edata.pages[extent] = pages;
-  const above = edata.above[extent];
-  edata.below[trail] = extent;
-  edata.above[trail] = above;
-  edata.above[extent] = trail;
-  if (above !== 0) edata.below[above] = trail;
-  heap.boundaries?.split(edata, extent, trail);
+  splitCommit(heap, extent, trail);
   return trail;
 }
 
@@ -96,13 +63,10 @@ export function extentSplit(heap: Heap, arena: Arena, extent: Extent, pages: num
 export function extentMerge(heap: Heap, arena: Arena, low: Extent, high: Extent): boolean {
   const { edata } = heap;
   if (((edata.flags[low] ^ edata.flags[high]) & Flag.dss) !== 0) return false;
-  heap.boundaries?.merge(edata, low, high);
+  mergeCommit(heap, low, high);
   edata.state[low] = State.active;
   edata.pages[low] += edata.pages[high];
   if (edata.sn[high] < edata.sn[low]) edata.sn[low] = edata.sn[high];
-  const above = edata.above[high];
-  edata.above[low] = above;
-  if (above !== 0) edata.below[above] = low;
   edata.release(high);
   edataPut(heap, arena);
   return true;
@@ -145,19 +109,9 @@ function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): 
 
 /** Takes an extent out of the page map, and gives its struct back; its address space belongs to no arena from here on. */
 function forget(heap: Heap, arena: Arena, extent: Extent): void {
-  deregister(heap, extent);
+  deregisterBoundary(heap, extent);
   heap.edata.release(extent);
   edataPut(heap, arena);
-}
-
-/** emap_deregister_boundary: it has no neighbours any more. */
-function deregister(heap: Heap, extent: Extent): void {
-  const { edata } = heap;
-  const below = edata.below[extent];
-  const above = edata.above[extent];
-  if (below !== 0) edata.above[below] = 0;
-  if (above !== 0) edata.below[above] = 0;
-  heap.boundaries?.leave(edata, extent);
 }
 
 /** extents_abandon_vm, of an extent that could not be split: its address space is lost. */
@@ -313,7 +267,7 @@ function recycleSplit(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent, 
     if (toSalvage !== 0) {
       // nothing is salvaged: it is taken out of the page map, and its struct is lost as well
       heap.gdumpSub(heap.edata.pages[toSalvage]);
-      deregister(heap, toSalvage);
+      deregisterBoundary(heap, toSalvage);
       heap.edata.release(toSalvage);
     }
     abandon(heap, arena, toLeak);

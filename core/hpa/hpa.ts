@@ -1,6 +1,6 @@
 /**
  * The huge page allocator: small extents cut from huge pages, whole ones of which are purged or made huge as they fill and empty
- * (jemalloc 5.3.0, src/hpa.c; edata_cache_fast_t of src/edata_cache.c).
+ * (jemalloc 5.3.0, src/hpa.c).
  * Invariant: every page of an extent of an arena's shard is active in one of the shard's page slabs.
  * Differs: the kernel is told nothing, and nobody waits while a lock is dropped: no page is ever pending.
  */
@@ -8,8 +8,8 @@ import type { Arena } from '../arena/arena_state.ts';
 import { pagesMap } from '../base/pages.ts';
 import { NO_DIRTY_LIMIT, type Options } from '../conf/options.ts';
 import { Flag, NO_EXTENT, NOT_A_SLAB, State } from '../extent/edata.ts';
+import { edataFastGet, edataFastPut } from '../extent/edata_cache.ts';
 import { registerBoundary } from '../extent/emap.ts';
-import { EDATA_BYTES } from '../extent/extent.ts';
 import type { Extent, PageSlab } from '../extent/types.ts';
 import { HangError } from '../hang_error.ts';
 import type { Heap } from '../heap.ts';
@@ -25,8 +25,6 @@ import { pickAlloc, pickHugify, pickPurge, Psset, pssetInsert, updateBegin, upda
 const EDEN_BYTES: number = 128 * HUGEPAGE;
 /** sizeof(hpdata_t) (hpdata.h), bytes. */
 const HPDATA_BYTES = 248;
-/** Structs that an edata_cache_fast_t takes at once (edata_cache.h). */
-const EDATA_CACHE_FAST_FILL = 4;
 /** Purges and hugifications that one call does, at most; a background thread does all (hpa_shard_maybe_do_deferred_work). */
 const MAX_OPS = 16;
 /** Nanoseconds of a millisecond. */
@@ -110,19 +108,6 @@ function centralExtract(heap: Heap, central: HpaCentral): PageSlab {
   central.eden += HUGEPAGE;
   central.edenBytes -= HUGEPAGE;
   return slab;
-}
-
-/** edata_cache_fast_get: false if out of memory. */
-function edataFastGet(heap: Heap, arena: Arena, shard: HpaShard): boolean {
-  if (shard.edataKept === 0) {
-    lock(heap.mutexes, arena.mutexes + ArenaMutex.extent_avail);
-    const filled = Math.min(EDATA_CACHE_FAST_FILL, arena.edataAvailable);
-    arena.edataAvailable -= filled;
-    shard.edataKept = filled;
-    if (filled === 0) return arena.base.alloc(EDATA_BYTES, EDATA_BYTES) !== 0;
-  }
-  shard.edataKept--;
-  return true;
 }
 
 /** The part of hpa_should_purge that goes by the dirty pages alone. */
@@ -261,31 +246,21 @@ function tryAllocOne(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTab
   const { psset } = shard;
   const slab = pickAlloc(psset, table, pages);
   if (slab === 0) {
-    shard.edataKept++;
+    edataFastPut(shard);
     return NO_EXTENT;
   }
   updateBegin(psset, table, slab);
   // an empty slab is as good as new
   if (table.nactive[slab] === 0) table.sn[slab] = shard.age++;
   const { edata } = heap;
-  const extent = edata.take();
-  edata.base[extent] = reserveAlloc(table, slab, pages);
-  edata.pages[extent] = pages;
-  edata.sn[extent] = table.sn[slab];
-  edata.arena[extent] = arena.index;
-  edata.state[extent] = State.active;
-  edata.flags[extent] = Flag.hpa;
+  const extent = edata.add(arena.index, reserveAlloc(table, slab, pages), pages, table.sn[slab], State.active, Flag.hpa);
   edata.slabClass[extent] = NOT_A_SLAB;
-  edata.offset[extent] = 0;
-  edata.sample[extent] = 0;
-  edata.below[extent] = 0;
-  edata.above[extent] = 0;
   edata.pageSlab[extent] = slab;
   if (!registerBoundary(heap, extent)) {
     unreserve(table, slab, edata.base[extent], pages);
     updateEnd(psset, table, slab);
     edata.release(extent);
-    shard.edataKept++;
+    edataFastPut(shard);
     return OUT_OF_MEMORY;
   }
   updateEligibility(heap, shard, table, slab);
@@ -353,7 +328,7 @@ export function hpaDallocBatch(heap: Heap, arena: Arena, extents: readonly Exten
 function dallocOne(heap: Heap, shard: HpaShard, table: HpdataTable, extent: Extent): void {
   const { edata } = heap;
   const slab = edata.pageSlab[extent] as PageSlab;
-  shard.edataKept++;
+  edataFastPut(shard);
   updateBegin(shard.psset, table, slab);
   unreserve(table, slab, edata.base[extent], edata.pages[extent]);
   edata.release(extent);
