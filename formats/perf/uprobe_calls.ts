@@ -7,8 +7,9 @@ import { Op } from '../../core/trace/events.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { ProbePlaces } from '../uprobes/probe_places.ts';
-import { ProbeCalls, UNSEEN_ADDRESS, keyOfProgram } from '../uprobes/probe_calls.ts';
-import { ENTRY, RETURN } from '../uprobes/record_kinds.ts';
+import { ProbeCalls } from '../uprobes/probe_calls.ts';
+import { keyOfProgram } from '../uprobes/probed_processes.ts';
+import { ENTRY, RETURN, UNSEEN_ADDRESS } from '../uprobes/record_kinds.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import type { UprobeEvent } from './arguments.ts';
 import { CallerStacks } from './caller_stacks.ts';
@@ -36,10 +37,11 @@ export class UprobeCalls {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.calls = new ProbeCalls(trace, sink, options);
+    this.calls = new ProbeCalls(trace, sink, options, {
+      forkRemedy: 'perf script -F +pid (of ftrace, the option record-tgid)',
+      isMislabelled: (place) => this.#places.isMislabelled(place),
+    });
     this.recentCallers = new CallerStacks(this.calls.memory);
-    this.calls.forkRemedy = 'perf script -F +pid (of ftrace, the option record-tgid)';
-    this.calls.isMislabelled = (place) => this.#places.isMislabelled(place);
   }
 
   /**

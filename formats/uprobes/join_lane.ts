@@ -1,6 +1,6 @@
 /**
  * The fast lane of records in the window before they leave it: entries joined with their returns, whole calls that made no other one.
- * Invariant: a record that is taken here is left as the general path of ProbeCalls leaves it; any other one ends the stretch untouched.
+ * Invariant: a record that is taken here is left as the general path of CallJoins leaves it; any other one ends the stretch untouched.
  * Differs: one loop over many records, and what is known of their threads in columns.
  */
 import { type EventBatch, Op } from '../../core/trace/events.ts';
@@ -25,16 +25,14 @@ export class JoinState {
   /** By a probe's number: 1 if its name is known to be right. */
   readonly usual = new Uint8Array(PROBES);
 
-  /** Makes room for so many rows. */
-  hold(rows: number): void {
-    if (this.next.length >= rows) return;
-    const { next } = this;
-    this.next = new Int32Array(rows);
-    this.next.set(next);
-  }
-
-  /** Makes room for so many threads. */
-  addThreads(threads: number): void {
+  /** Makes room for so many rows and so many threads. */
+  hold(rows: number, threads: number): void {
+    if (this.next.length < rows) {
+      const { next } = this;
+      this.next = new Int32Array(rows);
+      this.next.set(next);
+    }
+    if (this.open.length >= threads) return;
     this.open = lengthen(this.open, threads);
     this.last = lengthen(this.last, threads);
     this.lastAllocation = lengthen(this.lastAllocation, threads);

@@ -1,5 +1,5 @@
 /**
- * What the `op` column of records holds beside Op.
+ * What columns of records hold beside what those of events do: `op`, and `ptr`.
  * Invariant: this file imports nothing, so that the bundle has the numbers themselves where they are used.
  */
 
@@ -13,3 +13,6 @@ export const NESTED = 65;
 export const MISLABELLED = 66;
 /** No call: the process runs another program from here on. */
 export const EXEC = 67;
+
+/** The `ptr` of a call that gave a block whose address the recorder could not see. */
+export const UNSEEN_ADDRESS = -1;

@@ -25,8 +25,8 @@ export class TakeLane {
   }
 
   /** Makes room for so many threads. */
-  addThreads(threads: number): void {
-    this.#rows = this.#memory.longer(this.#rows, threads, -1);
+  holdThreads(threads: number): void {
+    if (threads > this.#rows.length) this.#rows = this.#memory.longer(this.#rows, threads, -1);
   }
 
   setRow(thread: number, row: number): void {
