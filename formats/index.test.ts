@@ -199,10 +199,6 @@ describe('what is no trace is named', () => {
     ],
     ['heap_v2/524288\n  t*: 1: 2 [0: 0]\n', 'is a jemalloc heap profile'],
     ['execve("/bin/true", ["true"], 0x7ffd) = 0\nbrk(NULL) = 0x55d0c0000000\n', 'is a recording of system calls by strace'],
-    [
-      'Attaching 3 probes...\nmalloc(1) = 0x55c4a022c2a0\nfree(0x55c4a022c2a0)\nLost 207 events\n',
-      'is output of a bpftrace script whose lines are none of those',
-    ],
     ['Attaching 3 probes...\n14:51:58 jq 16572 malloc size=1\n', 'is output of a bpftrace script whose lines are none of those'],
     ['Attaching to pid 21501, Ctrl+C to quit.\n', 'is what bcc’s memleak says before its first table, and no table'],
     ['#!/bin/sh\necho\n', 'is a script'],

@@ -299,6 +299,21 @@ describe('lines', () => {
     expect(framesOf(torn, 0)).toEqual([{ fn: 'main', offset: 4 }]);
   });
 
+  test('calls without times, with ids or without, in the order of the file', () => {
+    const calls =
+      'malloc(24) = 0x1000\n8 realloc(0x1000, 32) = 0x2000\n        f+12\n        main+30\n\n7 8 free(0x2000)\nmalloc(8) called by ls\n';
+    const result = read(`Attaching 3 probes...\n${calls}Lost 3 events\n100 7 7 free(0x2000)\n@x: 5\n`);
+    expect(result.text.map((line) => line.split(' ')[0])).toEqual(['malloc', 'realloc']);
+    expect(read(`Attaching 3 probes...\n${calls}`, { pid: 7 }).text.map((line) => line.split(' ')[0])).toEqual(['free']);
+    expect(framesOf(result, [...result.live.values()][0]!.stack).map(({ fn }) => fn)).toEqual(['f', 'main']);
+    expect({ ...result.trace.skipped }).toEqual({ lost: 3, note: 2, other_process: 1, unparsed: 2 });
+    expect(result.trace.header.timed).toBe(false);
+    expect(result.trace.warnings).toContainEqual(expect.stringContaining('have no times'));
+    // Behind a call with its time they are what the program prints.
+    expect(read('Attaching 3 probes...\n100 7 7 malloc(8) = 0x1000\nfree(0x1000)\n').ops).toEqual({ malloc: 1 });
+    expect(bpftrace.sniff(utf8.encode(calls))).toBe(0);
+  });
+
   test('what bpftrace says on stderr, in the middle of a stack', () => {
     const result = read(
       "ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace\nAttaching 11 probes...\n10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 __GI___libc_malloc+0 (/lib/libc.so.6)\nERROR: failed to look up stack id 0 (pid 0): -2\nLost 18 events\n\n12 7 7 malloc(9) = 0x2000\n",

@@ -11,6 +11,7 @@
  *     A 678041839564 17301 65536 0x5558f09902a0 ra=0x5558d4d7c6a5 main   allocation: time, [pid,] tid, size, address, direct caller
  *     F 678041996728 17301 0x5558f09a82c0 ra=0x5558d4d7c521            free
  *     R 678041996728 17301 0x5558f09a82c0 64 0x5558f09a8400            realloc: old address, size, address
+ *     [[18355 ]18355 ]malloc(65536) = 0x557a804dc2a0                   whole, without a time, behind bpftrace's own first line alone
  *
  * Invariant: every line is part of an event or counted; what a cut or a lost record leaves of a call never becomes another call.
  * What the format cannot say: which process was meant (a uprobe fires in every one that maps the library), and the direct caller,
@@ -91,6 +92,8 @@ class BpftraceReader implements TraceReader {
   readonly #whole = new WholeLines();
   /** The call whose stack lines may still follow. */
   #open = false;
+  /** Calls so far that have no time; their number stands for it. Once there is one, those with times fit no rule, and the other way round. */
+  #untimed = 0;
   /** A printed map's key is a stack, whose lines may still follow. */
   #inKey = false;
   #kind = 0;
@@ -136,6 +139,12 @@ class BpftraceReader implements TraceReader {
     this.#commit();
     this.#calls.end();
     this.#facts.end();
+    if (this.#untimed > 0) {
+      this.#trace.header.timed = false;
+      this.#trace.warnings.push(
+        'the calls have no times: they are taken in the order in which bpftrace printed them, which for several threads may not be the true one (print nsecs first, then pid and tid)',
+      );
+    }
   }
 
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
@@ -157,7 +166,7 @@ class BpftraceReader implements TraceReader {
   /** Lines of calls without stacks, as many as there are in line; every other one goes to `#onLine`. */
   #takeWholeLines(bytes: Uint8Array, start: number, limit: number): number {
     const digit = bytes[start] - ZERO;
-    if (digit < 0 || digit > 9) return start;
+    if (digit < 0 || digit > 9 || this.#untimed > 0) return start;
     this.#commit();
     const next = takeWholeLines(this.#whole, this.#calls, bytes, start, limit);
     if (next === start) return start;
@@ -180,6 +189,7 @@ class BpftraceReader implements TraceReader {
     else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE)
       taken = this.#onLetterLine(bytes, start, end);
     else taken = this.#onOtherLine(bytes, start, end);
+    taken ||= this.opened && this.calls === this.#untimed && this.#onUntimedLine(bytes, start, end);
     if (taken) return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
@@ -246,8 +256,24 @@ class BpftraceReader implements TraceReader {
     this.calls++;
   }
 
+  /** `[[pid ]tid ]` and a whole call. */
+  #onUntimedLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const cursor = this.#cursor;
+    cursor.reset(bytes, start, end);
+    const first = idIn(cursor);
+    const second = idIn(cursor);
+    this.#process = Number.isNaN(second) ? NO_PID : first;
+    this.#tid = Number.isNaN(first) ? 0 : Number.isNaN(second) ? first : second;
+    this.#seconds = 0;
+    this.#nanos = this.#untimed;
+    if (!isCall(bytes, cursor.pos, end) || !this.#onWholeCall(cursor)) return false;
+    this.#untimed++;
+    return true;
+  }
+
   /** A line that starts with its time. */
   #onTimedLine(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#untimed > 0) return false;
     const cursor = this.#cursor;
     // Written out: these three numbers are half of a line without a stack.
     let pos = start;
@@ -536,6 +562,22 @@ function sizeIn(cursor: ByteCursor): number {
   if (!cursor.eat(MINUS)) return cursor.number();
   const value = cursor.number();
   return value <= 2 ** 31 ? 2 ** 32 - value : unsignedOf(value);
+}
+
+/** The id of a process or thread and the blank behind it, or NaN. */
+function idIn(cursor: ByteCursor): number {
+  const start = cursor.pos;
+  const id = cursor.decimal();
+  if (isThreadId(id) && cursor.eat(SPACE)) return id;
+  cursor.pos = start;
+  return NaN;
+}
+
+/** Whether the name of a function of the allocator and a bracket stand at `start`. */
+function isCall(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && bytes[at] !== OPEN) at++;
+  return at < end && opNamed(bytes, start, at) >= 0;
 }
 
 /** A map that is printed: `@name: value`, `@[key]: value`. mtrace's lines have a blank after the sign. */

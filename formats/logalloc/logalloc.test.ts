@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { heaptrack } from '../heaptrack/heaptrack.ts';
+import { sniffFormat } from '../index.ts';
+import { ltrace } from '../ltrace/ltrace.ts';
 import { logalloc } from './logalloc.ts';
 
 const utf8 = new TextEncoder();
@@ -51,6 +53,28 @@ test.each([
   ['7 140514020472640 realloc(0x0,99)=0x10', 'realloc 0 16 0 99 0'],
 ])('%s', (line, expected) => {
   expect(read(`${line}\r\n`).text.map(columns)).toEqual([expected]);
+});
+
+test('libraries of one’s own print no ids, blanks and semicolons; a process is asked for that they do not name', () => {
+  const text =
+    'malloc(32) = 0x10\nrealloc(0x10, 64) = 0x20;\nreallocarray(0x20, 2, 64)=0x30\ncalloc(2, 8) = (nil)\nfree(0x30)\nfree((nil))\n';
+  expect(sniffFormat(utf8.encode(text))).toBe(logalloc);
+  const result = read(text, { pid: 7 });
+  expect(result.text.map(columns)).toEqual([
+    'malloc 0 16 0 32 0',
+    'realloc 0 32 16 64 0',
+    'reallocarray 0 48 32 64 2',
+    'calloc 0 0 0 8 2',
+    'free 0 48 0 0 0',
+    'free 0 0 0 0 0',
+  ]);
+  expect(result.trace.warnings).toEqual([expect.stringContaining('does not say of which')]);
+});
+
+test('what bpftrace or ltrace may have printed is theirs', () => {
+  const call = 'malloc(32)  = 0x10\n';
+  expect(logalloc.sniff(utf8.encode(`Attaching 2 probes...\n${call}free(0x10)\n`))).toBe(0);
+  expect(sniffFormat(utf8.encode(call.repeat(9)))).toBe(ltrace);
 });
 
 test('threads, processes, lines that fit no rule, a cut line', () => {

@@ -7,22 +7,31 @@
  *     18545 18545 free(0x7f9049536680)
  *     1 1 malloc(32)=#1                                    preprocessed: numbers for blocks
  *
+ * Libraries that people write for LD_PRELOAD, and wrappers of their own, print much the same, mostly without ids:
+ *
+ *     malloc(32) = 0x7f90495120e0
+ *     realloc(0x7f90495120e0, 64) = 0x7f9049536680
+ *     free(0x7f9049536680)
+ *
  * Invariant: every line is an event or counted.
  * What the format cannot say: times and stacks. A tid is the thread's handle, which the system gives out again after its end.
+ * ltrace tells itself from this by the result of free.
  */
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, ascii } from '../shared/cursor.ts';
+import { ByteCursor, ascii, textOf } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
-import { OneProcess } from '../shared/one_process.ts';
+import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
+import { BPFTRACE } from '../not_traces.ts';
 
 const SPACE = 0x20;
 const HASH = 0x23;
 const CLOSE = 0x29;
 const COMMA = 0x2c;
+const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const NIL = ascii('(nil)');
 const STATISTICS = ascii('jemalloc_stats(');
@@ -41,21 +50,28 @@ const FUNCTIONS: readonly (readonly [Uint8Array, Op, readonly Argument[]])[] = [
   [ascii('posix_memalign('), Op.posix_memalign, ['extra', 'size']],
   [ascii('aligned_alloc('), Op.aligned_alloc, ['extra', 'size']],
   [ascii('memalign('), Op.memalign, ['extra', 'size']],
+  [ascii('reallocarray('), Op.reallocarray, ['old', 'extra', 'size']],
   [ascii('valloc('), Op.valloc, ['size']],
+  [ascii('pvalloc('), Op.pvalloc, ['size']],
 ];
 
 class LogallocReader implements TraceReader {
   /** Lines that fit. */
   taken = 0;
+  /** Lines that fit and that ltrace may print as well, and frees, which it prints with a result. */
+  spaced = 0;
+  frees = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
   readonly #lines: JudgedLines;
   readonly #cursor = new ByteCursor();
   readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
   readonly #process: OneProcess;
+  readonly #pid: number | undefined;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
+    this.#pid = options.pid;
     this.#process = new OneProcess(trace, options);
     trace.header.source = 'logalloc';
     trace.header.timed = false;
@@ -75,6 +91,7 @@ class LogallocReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     this.#lines.end(ending);
     this.#process.end();
+    if (this.#pid !== undefined && this.#trace.header.pid === undefined) this.#trace.warnings.push(unnamedProcess(this.#pid));
     this.#builder.flush();
   }
 
@@ -88,10 +105,11 @@ class LogallocReader implements TraceReader {
 
   #onCall(cursor: ByteCursor): boolean {
     const pid = cursor.decimal();
-    if (!(pid < 0x80000000) || !cursor.eat(SPACE)) return false;
-    let tid = cursor.decimal();
+    const isNamed = !Number.isNaN(pid);
+    if (isNamed && (!(pid < 0x80000000) || !cursor.eat(SPACE))) return false;
+    let tid = isNamed ? cursor.decimal() : 0;
     if (Number.isNaN(tid)) tid = pid;
-    else if (!cursor.eat(SPACE)) return false;
+    else if (isNamed && !cursor.eat(SPACE)) return false;
     if (cursor.eatWord(STATISTICS)) {
       if (!cursor.eat(CLOSE) || cursor.pos < cursor.end) return false;
       this.#trace.skip('note');
@@ -104,18 +122,25 @@ class LogallocReader implements TraceReader {
     event.size = event.extra = event.old = event.ptr = 0;
     for (const [index, name] of names.entries()) {
       if (index > 0 && !cursor.eat(COMMA)) return false;
+      cursor.skipSpaces();
       event[name] = name === 'ptr' || name === 'old' ? blockOf(cursor) : cursor.decimal();
       if (Number.isNaN(event[name])) return false;
     }
     if (!cursor.eat(CLOSE)) return false;
-    if (op !== Op.free) {
+    if (op === Op.free) this.frees++;
+    else {
+      if (cursor.peek() === SPACE) this.spaced++;
+      cursor.skipSpaces();
       // The preprocessed form leaves out lines whose result is NULL, and none has its `=` alone.
       if (!cursor.eat(EQUALS)) return false;
+      cursor.skipSpaces();
       event.ptr = blockOf(cursor);
       if (Number.isNaN(event.ptr)) return false;
     }
+    cursor.eat(SEMICOLON);
+    cursor.skipSpaces();
     if (cursor.pos < cursor.end) return false;
-    if (!this.#process.takes(pid)) return true;
+    if (isNamed && !this.#process.takes(pid)) return true;
     this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, event.ptr, event.old, event.size, event.extra, NO_STACK);
     return true;
   }
@@ -130,10 +155,22 @@ function blockOf(cursor: ByteCursor): number {
   return cursor.eatWord(NIL) ? 0 : cursor.address();
 }
 
-/** Firefox's logalloc. */
+/** What is sure of lines that ltrace may have printed: it is surer of its own. */
+const LESS_SURE = 0.9;
+
+function sniff(head: Uint8Array): number {
+  // Its scripts may print calls so, and say between them what was lost.
+  if (BPFTRACE.test(textOf(head, 0, Math.min(head.length, 64)))) return 0;
+  const reader = new LogallocReader(new Trace(), () => {}, SNIFFING);
+  const share = shareOf(reader, head);
+  if (reader.spaced === 0 || reader.frees > 0) return 0.97 * share;
+  return share < 1 ? 0 : LESS_SURE;
+}
+
+/** Firefox's logalloc, and what is like it. */
 export const logalloc: TraceFormat = {
   name: 'logalloc',
-  title: "Firefox's allocation log (MALLOC_LOG)",
-  sniff: (head) => 0.97 * shareOf(new LogallocReader(new Trace(), () => {}, SNIFFING), head),
+  title: "Firefox's allocation log (MALLOC_LOG), or the like of a library of one's own: malloc(32) = 0x1000, free(0x1000)",
+  sniff,
   open: (trace, sink, options) => new LogallocReader(trace, sink, options),
 };
