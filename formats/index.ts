@@ -10,7 +10,7 @@ import { bpftrace } from './bpftrace/bpftrace.ts';
 import { compact } from './compact/reader.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
-import { endsEarly, faultOf, HEAD_BYTES, type Input, NOTHING_WRITTEN, openInput, peek, type Source } from './input.ts';
+import { endsEarly, faultOf, HEAD_BYTES, type Input, NOTHING_WRITTEN, openInput, peek, type Source, tailOf } from './input.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -20,6 +20,7 @@ import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { profLog } from './prof_log/prof_log.ts';
+import { cpusAtEnd, TAIL_BYTES } from './shared/recording_facts.ts';
 import { noSuchProcess, unnamedProcess } from './shared/one_process.ts';
 import { quoteLine } from './shared/unparsed.ts';
 import { utrace } from './utrace/utrace.ts';
@@ -137,6 +138,8 @@ class EnoughRead extends Error {}
 export async function readTrace(source: Source, trace: Trace, sink: BatchSink, options: ReadTraceOptions = {}): Promise<TraceFormat> {
   const { from, unpackBeside, ...others } = options;
   const forced = from === undefined ? undefined : formatNamed(from);
+  const cpus = typeof source === 'string' && source !== '-' ? cpusAtEnd(tailOf(source, TAIL_BYTES)) : undefined;
+  if (cpus !== undefined) trace.header.ncpus = cpus;
   if (unpackBeside !== true || typeof source !== 'string' || source === '-')
     return readOpened(await openInput(source, options.name), forced, trace, sink, others);
   const { openInputBeside } = await import('./beside/open_beside.ts');

@@ -89,6 +89,22 @@ export function* fileBlocks(path: string): Generator<Uint8Array> {
   }
 }
 
+/** The last `wanted` bytes of a file as they are (fewer of a shorter one); none of what is no file. @throws InputError if it cannot be read */
+export function tailOf(path: string, wanted: number): Uint8Array {
+  const size = sizeOf(path) ?? 0;
+  const tail = new Uint8Array(Math.min(size, wanted));
+  if (tail.length === 0) return tail;
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    return tail.subarray(0, readSync(file, tail, 0, tail.length, size - tail.length));
+  } catch (error) {
+    throw asInputError(error, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
 function isOpen(source: Source): source is Input {
   return typeof source === 'object' && 'chunks' in source;
 }

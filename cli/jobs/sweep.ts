@@ -47,7 +47,7 @@ interface SweepArgs extends InputArgs {
 /** Replays the trace under each option string and prints a row for each. Exit code 2 if jemalloc or the replay refuses one of them. */
 export async function sweep(args: SweepArgs): Promise<void> {
   const output = args.output ?? STANDARD;
-  const options = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
+  const options: SweepOptions = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
   const asked = [...args.confs, ...(await confsOf(args['confs-from'], args.trace))];
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
   checkOutputs([output], [args.trace]);
@@ -69,7 +69,10 @@ async function runsOf(args: SweepArgs, trace: Trace, confs: readonly string[], o
     const path = folder.file('trace.jrt');
     return await interruptible(async (stop) => {
       await copyTrace(args.trace, trace, traceOutput(path, 'compact'), args);
-      return runUnderEach(confs, path, options, stop, (done) => progress.say(`${done} of ${confs.length} option strings`));
+      // Of a pipe only the end may have told it.
+      const { ncpus = trace.header.ncpus } = options;
+      const told = { ...options, ...(ncpus !== undefined && { ncpus }) };
+      return runUnderEach(confs, path, told, stop, (done) => progress.say(`${done} of ${confs.length} option strings`));
     });
   } catch (error) {
     throw folder.told(error);

@@ -10,6 +10,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
 import type { Allocator } from './allocator.ts';
 import { endOf, isGone, until } from './child.ts';
+import { cpusOf } from './observed.ts';
 import { withOwnLibraries } from './own_libraries.ts';
 import { ATTACHED, DRAINED, type Scope, scriptFor } from './probes.ts';
 import { findProgram, type Window } from './recorder.ts';
@@ -38,13 +39,13 @@ export interface Tracer {
  * @throws InputError if they cannot be, or the signal fires before
  */
 export async function startTracer(
-  scope: Omit<Scope, 'ender'>,
+  scope: Omit<Scope, 'ender' | 'cpus'>,
   allocator: Allocator,
   file: string,
   signal: AbortSignal,
   { say }: Window,
 ): Promise<Tracer> {
-  const script = scriptFor({ ...scope, ender: process.pid }, allocator);
+  const script = scriptFor({ ...scope, ender: process.pid, cpus: cpusOf(scope.pid) }, allocator);
   const output = openSync(file, 'w');
   const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
   const { file: probed, libc, operators } = allocator;

@@ -3,6 +3,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Milliseconds that a program gets to end after Ctrl-C. */
@@ -12,8 +13,13 @@ export const LEAVE_MS = 5000;
 export function ended(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : (SIGNALS.get(signal) ?? 0))));
+    child.once('exit', (code, signal) => resolve(code ?? codeOf(signal as NodeJS.Signals)));
   });
+}
+
+/** What shells make of the signal that ended a process. */
+export function codeOf(signal: NodeJS.Signals): number {
+  return 128 + (constants.signals[signal] ?? 0);
 }
 
 /** True once a child has ended. */
@@ -25,16 +31,6 @@ export function isGone({ signalCode, exitCode }: ChildProcess): boolean {
 export function endOf({ signalCode, exitCode }: ChildProcess): string {
   return signalCode ?? `exit code ${exitCode}`;
 }
-
-const SIGNALS = new Map<string, number>([
-  ['SIGHUP', 1],
-  ['SIGINT', 2],
-  ['SIGABRT', 6],
-  ['SIGKILL', 9],
-  ['SIGSEGV', 11],
-  ['SIGPIPE', 13],
-  ['SIGTERM', 15],
-]);
 
 /** State of a process as /proc has it (`R`, `S`, `T` …); undefined once it is gone. */
 export function stateOf(pid: number): string | undefined {

@@ -155,9 +155,9 @@ async function endProgramOf(heaptrackPid: number): Promise<void> {
   await endProcesses(programs, (left) => left.filter((pid) => mapsOf(pid)?.includes('libheaptrack') === true));
 }
 
-/** Bytes to append to a compressed file: a gzip member, or a zstd frame (RFC 8878) of one block that is stored as it is, for Node 20 has no zstd. */
+/** Bytes to append to a compressed file, kept as they are for who looks at its end alone: a gzip member, or a zstd frame (RFC 8878) of one block that is stored as it is, for Node 20 has no zstd. */
 function packed(file: string, bytes: Buffer): Buffer {
-  if (file.endsWith('.gz')) return gzipSync(bytes);
+  if (file.endsWith('.gz')) return gzipSync(bytes, { level: 0 });
   // Magic number; descriptor: one segment, content size in four bytes; that size; the block's header: last, raw, size.
   const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUInt32LE(bytes.length, 5);

@@ -3,10 +3,9 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
 import { kindOf } from './allocator.ts';
-import { endProcesses, ended } from './child.ts';
+import { codeOf, endProcesses, ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf, threadsOf, tracedBy } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
@@ -129,7 +128,7 @@ function exitCodeIn(file: string, pid: number | undefined): number {
       ...tail.toString('latin1', 0, length).matchAll(/^(\d+) .*\+\+\+ (?:exited \(status (\d+)\)|killed by (SIG\w+)) \+\+\+$/gm),
     ];
     const [, , status, signal] = ends.find(([, process]) => Number(process) === pid) ?? ends.at(-1) ?? [];
-    return signal === undefined ? Number(status ?? 0) : 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
+    return signal === undefined ? Number(status ?? 0) : codeOf(signal as NodeJS.Signals);
   } finally {
     closeSync(fd);
   }

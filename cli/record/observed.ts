@@ -12,8 +12,18 @@ import { stateOf } from './child.ts';
 const MAPS_MS = 1000;
 const PAGE_BYTES = 4096;
 
-/** What is known of any process that is recorded here. */
-export const machineFacts = (): TraceHeader => ({ ncpus: cpus().length, pageSize: PAGE_BYTES });
+/** What is known of any process that is recorded here, or that inherits from one. */
+export const machineFacts = (pid: number | 'self' = 'self'): TraceHeader => ({ ncpus: cpusOf(pid), pageSize: PAGE_BYTES });
+
+/** CPUs that a process may run on: jemalloc counts these (malloc_ncpus). All that there are for one that is gone. */
+export function cpusOf(pid: number | 'self'): number {
+  // Hexadecimal words, parted by commas.
+  const mask = /^Cpus_allowed:\s+([\da-f,]+)$/m.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1];
+  if (mask === undefined) return cpus().length;
+  let count = 0;
+  for (let bits = BigInt(`0x${mask.replaceAll(',', '')}`); bits > 0n; bits &= bits - 1n) count++;
+  return count;
+}
 
 /** Text of a file of /proc; undefined once the process is gone. */
 function textOf(path: string): string | undefined {
@@ -70,10 +80,12 @@ export class Observed {
   readonly threads = new Map<number, string>();
   #maps: string | undefined;
   readonly #command: string | undefined;
+  readonly #machine: TraceHeader;
   #next = 0;
 
   constructor(pid: number) {
     this.pid = pid;
+    this.#machine = machineFacts(pid);
     this.#command = textOf(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trim();
   }
 
@@ -106,7 +118,7 @@ export class Observed {
     const maps = this.#maps;
     return {
       pid: this.pid,
-      ...machineFacts(),
+      ...this.#machine,
       ...(this.#command ? { command: this.#command } : {}),
       ...(maps === undefined ? {} : { maps }),
     };

@@ -12,9 +12,10 @@ test.each([
     ['free', 2],
   ]);
   const script = scriptFor(
-    { pid: 7, launched: false, ender: 8, most: Infinity },
+    { pid: 7, launched: false, ender: 8, most: Infinity, cpus: 3 },
     { file, prefix: '', functions, operators: undefined, libc: '/lib/libc.so.6', libcFunctions: new Map() },
   );
+  expect(script).toMatch(/^BEGIN\n\{\n.*\n\tprintf\("# jereplay ncpus 3\\n"\);$/m);
   expect(script).toContain(`uprobe:${JSON.stringify(file)}:malloc `);
   const line = script.split('\n').find((text) => text.includes('printf("# jereplay bpftrace')) as string;
   expect(line).toContain(printed);

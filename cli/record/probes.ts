@@ -4,6 +4,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { FACT_PREFIX } from '../../formats/shared/recording_facts.ts';
 import type { Allocator } from './allocator.ts';
 
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
@@ -65,10 +66,12 @@ export interface Scope {
   readonly ender: number;
   /** Events after which the recording ends, some more if processors count at once. */
   readonly most: number;
+  /** CPUs that the process may run on. */
+  readonly cpus: number;
 }
 
 /** The script for one process. */
-export function scriptFor({ pid, launched, ender, most }: Scope, allocator: Allocator): string {
+export function scriptFor({ pid, launched, ender, most, cpus }: Scope, allocator: Allocator): string {
   const { file, prefix, functions, libc, libcFunctions } = allocator;
   const own = `pid == ${pid}`;
   const bodies = new Map<string, string>();
@@ -125,6 +128,8 @@ export function scriptFor({ pid, launched, ender, most }: Scope, allocator: Allo
     .replace(/(BEGIN\n{[^}]*)\tclear\(@closed\);\n/, launched ? '$1' : '$&')
     .replaceAll('str($1)', JSON.stringify(shown(file)))
     .replaceAll('$2', String(pid))
+    // At once, and not only at the end: what is read from a pipe, or compressed, is replayed with as many from its first event.
+    .replace(/(BEGIN\n\{\n.*\n)/, `$1\tprintf("${FACT_PREFIX}ncpus ${cpus}\\n");\n`)
     // bpftrace takes one END probe: our maps are cleared in the script's.
     .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
   const lines = [

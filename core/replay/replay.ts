@@ -522,6 +522,12 @@ export class Replay extends AccountReplay {
     super.finish(partial);
     if (this.#options.audit === true) this.trace.stacks.check();
     const heap = this.#heap;
+    const told = this.trace.header.ncpus;
+    if (heap !== null && this.#options.ncpus === undefined && told !== undefined && told !== heap.conf.ncpus) {
+      this.trace.warnings.push(
+        `only the end of the trace tells that it is of ${told} CPUs; the model had ${heap.conf.ncpus}: pass --ncpus ${told}`,
+      );
+    }
     if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
       const mode = heap.options.percpu_arena;
       this.trace.warnings.push(`percpu_arena:${mode}: the trace does not say on which CPU its events ran; all were taken to run on CPU 0`);

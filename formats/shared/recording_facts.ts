@@ -14,6 +14,21 @@ import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 export const FACT_PREFIX = '# jereplay ';
 const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/s;
 
+/** Bytes at a file's end that are looked at before it is read. */
+export const TAIL_BYTES = 1 << 20;
+
+/**
+ * The CPUs that such lines tell of, for the model has its arenas by their number from the first event on.
+ * @param tail the last bytes of a file, compressed or not
+ */
+export function cpusAtEnd(tail: Uint8Array): number | undefined {
+  const lines = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
+  const last = lines.lastIndexOf(`${FACT_PREFIX}ncpus `);
+  if (last < 0) return undefined;
+  const [, count] = /^# jereplay ncpus ([1-9]\d{0,8})\n/.exec(lines.toString('latin1', last, last + 40)) ?? [];
+  return count === undefined ? undefined : Number(count);
+}
+
 /** Takes such lines into a trace. */
 export class RecordingFacts {
   readonly #trace: Trace;
