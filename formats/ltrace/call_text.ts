@@ -13,6 +13,8 @@ export const VOID_RESULT = ascii('= <void>');
 export const UNFINISHED = ascii(' <unfinished ...>');
 export const NO_RETURN = ascii(' <no return ...>');
 const NIL = ascii('nil');
+/** As ltrace up to 0.6 has it. */
+const OLD_NIL = ascii('NULL');
 const VOID = ascii('<void>');
 
 /** Result of a call that has returned a string, of which ltrace 0.7.91 prints no more than the first letter where it knows the C type. */
@@ -119,7 +121,7 @@ export class CallText {
   }
 
   /**
-   * A number: decimal, hex after 0x, `nil`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped;
+   * A number: decimal, hex after 0x, `nil` or `NULL`. A negative one is the size that its bits are. Of an address, tag bits above 2^52 are dropped;
    * in decimal it has none.
    * Sets `#after` to the position after it. NaN if there is none.
    */
@@ -156,8 +158,9 @@ export class CallText {
     }
     if (!address && first === MINUS && bytes[pos + 1] > ZERO && bytes[pos + 1] <= NINE)
       return 2 ** 64 - this.#number(bytes, pos + 1, end, false);
-    if (!hasWord(bytes, pos, end, NIL)) return NaN;
-    this.#after = pos + NIL.length;
+    const nil = hasWord(bytes, pos, end, OLD_NIL) ? OLD_NIL : NIL;
+    if (!hasWord(bytes, pos, end, nil)) return NaN;
+    this.#after = pos + nil.length;
     return 0;
   }
 

@@ -235,6 +235,10 @@ describe('one call a line', () => {
     ['p->valloc(10, 3, 0x55e12ae5aa2d, 5) = 0x1000', 'valloc 0x1000 0x0 10 0'],
     ['p->free(0) = <void>', 'free 0x0 0x0 0 0'],
     ['p->free(nil) = <void>', 'free 0x0 0x0 0 0'],
+    // ltrace up to 0.6 (display_args.c).
+    ['realloc(NULL, 144)                               = 0x02548130', 'realloc 0x2548130 0x0 144 0'],
+    ['realloc(0x02548130, 99) = NULL', 'realloc 0x0 0x2548130 99 0'],
+    ['free(NULL) = <void>', 'free 0x0 0x0 0 0'],
     ['p->free(0xb400007001234560) = <void>', 'free 0x7001234560 0x0 0 0'],
     ['p->_Znwm(72, 0x7ff, 0x55c, 0x7ff) = 0x1000', 'malloc 0x1000 0x0 72 0'],
     ['p->_ZnwmSt11align_val_t(72, 64, 0x55c, 0x7ff) = 0x1000', 'aligned_alloc 0x1000 0x0 72 64'],

@@ -1,6 +1,6 @@
 /**
  * Recordings of ltrace 0.7.3 and 0.7.91: `[pid ][time ][\[ip\] ][caller->]fn[@library](args) = result[ <seconds>]`, with any of its options
- * (-f -t -tt -ttt -r -i -T -S -n -a -C -e -x -L -p -w), to a file or to standard error.
+ * (-f -t -tt -ttt -r -i -T -S -n -a -C -e -x -L -p -w), to a file or to standard error. Those of 0.4 to 0.6 have `NULL` for `nil`, and no -w that is read.
  *
  * It cannot say: which process an id is of (processes.ts infers it), the address that posix_memalign and asprintf give,
  * stacks beyond one frame without -w (more only where enclosing calls are recorded too), the whole of a string longer than its limit.
