@@ -141,7 +141,7 @@ test('bpftrace: a script that becomes a program leaks what the program leaks', {
   writeFileSync(`${program}.sh`, `#!/bin/sh\nkept=$(printf %1000s x)\nexec ${program}\n`, { mode: 0o755 });
   const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', `${program}.sh`]);
   expect(code, stderr).toBe(0);
-  expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\): \d+ blocks of its former program are freed there/);
+  expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\), which freed \d+ blocks of its former program/);
   const { contexts } = await leaksOf(trace);
   expect(contexts.map(({ bytes, objects, stack }) => [bytes, objects, stack.includes('main')])).toEqual([[7021, 7, true]]);
 });

@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatCounted, formatNanoseconds, formatShare
 import { oneLine } from './failure.ts';
 
 /** What each reason means, after a count and a cross. */
-const SKIP_WORDS: Record<SkipReason, string> = {
+const SKIP_WORDS: Record<Exclude<SkipReason, 'note'>, string> = {
   free_unknown: 'free of an address that was not live',
   free_null: 'free of NULL',
   failed: 'call that gave no memory',
@@ -25,7 +25,6 @@ const SKIP_WORDS: Record<SkipReason, string> = {
   late: 'event out of order by more than the sorting window',
   reused: 'allocation at an address still live: its free was lost',
   program_output: 'line that begins with what the program printed',
-  note: 'line that is no event',
 };
 
 /** The summary as lines, the last one ended. */
@@ -79,12 +78,18 @@ function fragmentation({ model: { end, peak } }: ReplaySummary): string {
 }
 
 /** What a reason means; of one that only the recording knows, its name. */
-function wordsFor(reason: SkipReason): string {
+function wordsFor(reason: Exclude<SkipReason, 'note'>): string {
   return Object.hasOwn(SKIP_WORDS, reason) ? SKIP_WORDS[reason] : oneLine(reason);
 }
 
-/** What was not taken, most frequent first. */
+/** What was not taken, most frequent first; last the lines that were read for what they say of the recording. */
 function skippedLines(skipped: Skipped): string[] {
-  const reasons = (Object.entries(skipped) as [SkipReason, number][]).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
-  return reasons.map(([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} × ${wordsFor(reason)}`);
+  const { note = 0, ...lost } = skipped;
+  const reasons = (Object.entries(lost) as [keyof typeof lost, number][]).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  const lines = reasons.map(
+    ([reason, count], i) => `${(i === 0 ? 'not taken' : '').padEnd(14)}${formatCount(count)} × ${wordsFor(reason)}`,
+  );
+  if (note > 0)
+    lines.push(`${'besides'.padEnd(14)}${formatCounted(note, 'line')} that ${note === 1 ? 'describes' : 'describe'} the recording`);
+  return lines;
 }

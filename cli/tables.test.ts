@@ -28,7 +28,7 @@ const SUMMARY: ReplaySummary = {
   duration_ns: 2_000_000,
   peak_time_ns: 1_500_000,
   peak_event: 1200,
-  skipped: { free_null: 2, lost: 30, torn: 1, failed: 0 },
+  skipped: { note: 7, free_null: 2, lost: 30, torn: 1, failed: 0 },
   model: { end: bytes(1024, 4096), peak: bytes(3072, 4096), out_of_memory: 1 },
   partial: true,
 };
@@ -55,6 +55,7 @@ test('the summary for people', () => {
     'no memory': '1 allocation that the model had no memory for',
     partial: 'not taken to its end',
     'not taken': '30 × event that the recorder lost; 2 × free of NULL; 1 × line cut off or overwritten',
+    besides: '7 lines that describe the recording',
   });
 });
 

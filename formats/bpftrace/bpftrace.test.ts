@@ -348,8 +348,16 @@ describe('a process runs another program', () => {
     expect(result.text.slice(4, 6).map((line) => line.split(' ').slice(0, 4).join(' '))).toEqual(['free 0 4 4096', 'free 0 4 8192']);
     expect([result.ledger.totalLiveBytes, result.ledger.totalLiveObjects, result.unknown, result.reused]).toEqual([9, 1, 1, 0]);
     expect({ ...result.trace.skipped }).toEqual({ note: 4 });
-    expect(result.trace.warnings).toEqual(['the process called exec(): 2 blocks of its former program are freed there']);
+    expect(result.trace.warnings).toEqual(['the process called exec(), which freed 2 blocks of its former program']);
     expect([result.trace.threads.names, result.trace.header.startTime]).toEqual([['app'], 11n]);
+  });
+
+  test('again and again: the first is noted where it is, the others at the end', () => {
+    const programs = ['0x1000', '0x2000', '0x3000'].map((ptr, i) => `${call(10 + 2 * i, ptr)}${11 + 2 * i} 7 7 exec()\n`);
+    expect(read(programs.join('')).trace.warnings).toEqual([
+      'the process called exec(), which freed 1 block of its former program',
+      'it called exec() 2 more times, which freed 2 blocks',
+    ]);
   });
 
   test('a thread of it that made no call may do that', () => {

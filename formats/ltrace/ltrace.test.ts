@@ -131,7 +131,7 @@ describe('recordings of real programs', () => {
     const result = tally(ltrace, bytes);
     const { trace } = result;
     const warning = trace.warnings.find((text) => text.includes('exec()')) ?? '';
-    const freed = Number(/: (\d+) blocks/.exec(warning)?.[1]);
+    const freed = Number(/freed (\d+) blocks/.exec(warning)?.[1]);
     expect(freed).toBe(588);
     expect(unaccounted(bytes, result)).toBe(-freed);
     expect([trace.threads.length, result.unknown, result.reused]).toEqual([1, 0, 0]);

@@ -23,6 +23,7 @@ import { type EventBatch, Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { ReadOptions } from '../format.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
+import { FormerPrograms } from '../shared/former_programs.ts';
 import { noSuchProcess, unnamedProcess } from '../shared/one_process.ts';
 import { type Candidate, HEAP_REACH, isThread, MMAP_AREA, Owner, ownersOf, SMALL } from './candidates.ts';
 import { HalfAddresses, isHalf } from './half_addresses.ts';
@@ -71,6 +72,7 @@ export class Processes {
   #doubtful = 0;
   #guessed = 0;
   readonly #blocks = new ProcessBlocks();
+  readonly #formerPrograms: FormerPrograms;
   /** Of a recording that ltrace made by attaching to the process. */
   #halves: HalfAddresses | undefined;
   /** True once the process has had half an address. */
@@ -87,6 +89,7 @@ export class Processes {
 
   constructor(trace: Trace, builder: BatchBuilder, timed: () => boolean, { pid, name }: Pick<ReadOptions, 'pid' | 'name'>) {
     this.#trace = trace;
+    this.#formerPrograms = new FormerPrograms(trace);
     this.#builder = builder;
     this.#timed = timed;
     this.#wanted = pid;
@@ -344,8 +347,7 @@ export class Processes {
       const left = [...this.#blocks.table.live()].sort((a, b) => a - b);
       for (const ptr of left) this.#append(Op.free, tid, time, ptr, 0, 0, 0, -1);
       this.#blocks.clear();
-      if (this.#builder.count > 0)
-        this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
+      if (this.#builder.count > 0) this.#formerPrograms.left(left.length);
     } else if (this.#own.delete(tid)) this.#startProcess(tid);
     else if (this.#foreign.get(tid)?.id === tid) this.#foreign.get(tid)?.renew();
     else this.#startProcess(tid);
@@ -354,6 +356,7 @@ export class Processes {
   /** The recording is over. */
   end(): void {
     this.#decideAll();
+    this.#formerPrograms.end();
     const wanted = this.#wanted;
     if (wanted === undefined || this.#root < 0 || this.#root === wanted) return;
     // Without -f, ltrace prints no ids.

@@ -17,6 +17,7 @@ import { NO_STACK } from '../../core/units.ts';
 import { InputError } from '../format.ts';
 import type { BatchSink, ReadOptions } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
+import { FormerPrograms } from '../shared/former_programs.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { Reorder } from '../shared/reorder.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
@@ -43,6 +44,7 @@ export interface Recorder {
 /** Sorts records by time, has them joined and folded, and takes those of one process. */
 export class ProbeCalls {
   readonly #trace: Trace;
+  readonly #formerPrograms: FormerPrograms;
   readonly #options: ReadOptions;
   /** Where lanes reach the window, the batch and the tables. */
   readonly memory = new LaneMemory();
@@ -72,6 +74,7 @@ export class ProbeCalls {
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions, recorder: Recorder = {}) {
     const { memory } = this;
     this.#trace = trace;
+    this.#formerPrograms = new FormerPrograms(trace);
     this.#options = options;
     this.#recorder = recorder;
     this.#joins = new CallJoins(trace.stacks, recorder.isMislabelled);
@@ -182,6 +185,7 @@ export class ProbeCalls {
         throw new InputError(name, `no events of process ${pid}`, `it has ${also}`);
       warnings.push(`only ${nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
+    this.#formerPrograms.end();
     if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
     warnings.push(...this.#unprobed());
     if (
@@ -299,7 +303,7 @@ export class ProbeCalls {
     if (left.length > 0) this.#begin(thread);
     const time = this.#lane.lastTime - this.#startTime;
     for (const address of left) this.#builder.append(Op.free, thread.row, time, address, 0, 0, 0, NO_STACK);
-    this.#trace.warnings.push(`the process called exec(): ${left.length} blocks of its former program are freed there`);
+    this.#formerPrograms.left(left.length);
   }
 
   #allocate(rows: EventBatch, row: number, thread: ProbedThread): void {
