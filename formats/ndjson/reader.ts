@@ -5,12 +5,11 @@
  */
 import { MOST_CPU, Op, OP_NAMES } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
-import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
-import type { SkipReason, Trace } from '../../core/trace/trace.ts';
+import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
-import { textOf, TIMES_END } from '../shared/cursor.ts';
+import { textOf } from '../shared/cursor.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
@@ -18,8 +17,11 @@ import { LaneMemory } from '../shared/lane_memory.ts';
 import { LaneText } from '../shared/lane_text.ts';
 import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
+import { FrameReader } from './frames.ts';
+import { asObject, type ErrorOfLine, type JsonObject } from './json_object.ts';
 import { membersOf, otherMembers, partsOf, spellingOf } from '../shared/json_parts.ts';
 import { StackLane } from './stack_lane.ts';
+import { TraceLines } from './trace_line.ts';
 
 /** Longest line taken, bytes. */
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -75,13 +77,10 @@ const ESCAPED = /"(?:[^"\\]|\\.)*"/g;
 /** A line of what JSON takes for white space: Unicode has more. */
 const BLANK = /^[ \t\r]*$/;
 
-/** Keys that lines of tables and frames may have, besides others that are kept. */
+/** Keys that lines of tables may have, besides others that are kept. */
 const MAPS_KEYS: ReadonlySet<string> = new Set(['op', 'text']);
 const THREAD_KEYS: ReadonlySet<string> = new Set(['op', 'tid', 'nth', 'name', 'prng_seed']);
 const STACK_KEYS: ReadonlySet<string> = new Set(['op', 'id', 'frames']);
-const PLAIN_FRAME_KEYS: ReadonlySet<string> = new Set(['pc', 'fn', 'file', 'line', 'module', 'offset']);
-const FRAME_KEYS: ReadonlySet<string> = new Set([...PLAIN_FRAME_KEYS, 'inlined']);
-const INLINED_KEYS: ReadonlySet<string> = new Set(['fn', 'file', 'line']);
 
 class NdjsonReader implements TraceReader {
   readonly #trace: Trace;
@@ -102,11 +101,12 @@ class NdjsonReader implements TraceReader {
   #lastThread = 0;
   #lastId = -1;
   #lastStack: StackIndex = NO_STACK;
+  /** Events before the time that events count from. */
   #early = 0;
-  /** Fields of inlined functions that are not known: how often they came. */
-  readonly #lost = new Map<string, number>();
   #timed = false;
-  #opened = false;
+  readonly #error: ErrorOfLine;
+  readonly #traceLines: TraceLines;
+  readonly #frames: FrameReader;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -115,7 +115,10 @@ class NdjsonReader implements TraceReader {
     this.#text = new LaneText(memory);
     this.#lane = new EventLane(memory, this.#text);
     this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
-    this.#stackLane = new StackLane(memory, trace.stacks.frames, (text) => this.#frame(JSON.parse(text), text));
+    this.#error = (fact, hint) => new InputError(this.#lines.place, fact, hint);
+    this.#traceLines = new TraceLines(trace, this.#builder, this.#origin);
+    this.#frames = new FrameReader(this.#error, this.#keepFields);
+    this.#stackLane = new StackLane(memory, trace.stacks.frames, (text) => this.#frames.read(JSON.parse(text), text));
     this.#lines = new LineScanner(
       options.name,
       (bytes, start, end) => this.#take(bytes, start, end, false),
@@ -133,10 +136,8 @@ class NdjsonReader implements TraceReader {
     this.#builder.flush();
     const { warnings } = this.#trace;
     if (this.#builder.raised > 0) warnings.push(raisedNote(this.#builder.raised, 'the event before'));
-    if (this.#lost.size > 0) {
-      const names = [...this.#lost].map(([key, count]) => `${JSON.stringify(key)} (${count})`);
-      warnings.push(`fields of inlined functions that are not known are not kept: ${names.join(', ')}`);
-    }
+    const { lossNote } = this.#frames;
+    if (lossNote !== undefined) warnings.push(lossNote);
     if (this.#early > 0) {
       const start = this.#trace.header.startTimeGiven === true ? 'start_ts' : 'the first event';
       warnings.push(raisedNote(this.#early, start));
@@ -314,17 +315,13 @@ class NdjsonReader implements TraceReader {
     return 'not an event';
   }
 
-  #error(fact: string, hint?: string): InputError {
-    return new InputError(this.#lines.place, fact, hint);
-  }
-
   /** Lines of tables, lines that only JSON.parse can judge, and errors. */
   #takeSlowly(bytes: Uint8Array, start: number, end: number, last: boolean, scanned: boolean): void {
     const text = textOf(bytes, start, end);
     if (BLANK.test(text)) return;
-    let object: unknown;
+    let parsed: unknown;
     try {
-      object = JSON.parse(text);
+      parsed = JSON.parse(text);
     } catch {
       // Of a file whose writing a crash cut short, blocks that were not written are zeros.
       if (last && (bytes[start] === 0x7b || bytes[start] === 0)) {
@@ -335,11 +332,10 @@ class NdjsonReader implements TraceReader {
       }
       throw this.#error(hasNul(bytes, start, end) ?? `not JSON: ${quoteLine(bytes, start, end)}`);
     }
-    if (typeof object !== 'object' || object === null || Array.isArray(object))
-      throw this.#error(`not a JSON object: ${quoteLine(bytes, start, end)}`);
-    const fields = object as Record<string, unknown>;
-    if (!Object.hasOwn(fields, 'op')) throw this.#error('no "op"');
-    const { op } = fields;
+    const object = asObject(parsed, this.#error);
+    if (object === undefined) throw this.#error(`not a JSON object: ${quoteLine(bytes, start, end)}`);
+    const op = object.get('op');
+    if (op === undefined) throw this.#error('no "op"');
     const line = this.#line;
     let spelt = bytes;
     if (!scanned || text.includes('\\')) {
@@ -350,16 +346,16 @@ class NdjsonReader implements TraceReader {
     }
     switch (op) {
       case 'trace':
-        this.#header(fields, text);
+        this.#traceLines.take(object, text, line);
         break;
       case 'maps':
-        this.#maps(fields, text);
+        this.#maps(object, text);
         break;
       case 'stack':
-        this.#stack(fields, text);
+        this.#stack(object, text);
         break;
       case 'thread':
-        this.#thread(fields, text);
+        this.#thread(object, text);
         break;
       default:
         if (line.op < 0)
@@ -368,123 +364,27 @@ class NdjsonReader implements TraceReader {
     }
   }
 
-  #header(fields: Record<string, unknown>, text: string): void {
-    const { header } = this.#trace;
-    const line = this.#line;
-    const ends = this.#opened && fields['end'] === true;
-    this.#opened = true;
-    // What comes late does not change how the events before it are seen.
-    if (ends) this.#builder.flush();
-    else if (this.#builder.count > 0)
-      throw this.#error('the trace line comes after events', 'of two traces in one file, split it before this line');
-    const { version } = fields;
-    if (version === undefined) throw this.#error('trace without "version"');
-    if (typeof version !== 'number') throw this.#error('"version" is not a number; this program reads version 1');
-    if (version !== 1) throw this.#error(`version ${version} of the trace format is not known; this program reads version 1`);
-    const take = new Map<string, (key: string) => void>([
-      ['op', () => {}],
-      ['version', () => {}],
-      [
-        'clock',
-        (key) => {
-          if (fields[key] !== 'ns') throw this.#error(`"clock" is not "ns"`);
-        },
-      ],
-      ['command', (key) => (header.command = this.#string(fields, key))],
-      ['source', (key) => (header.source = this.#string(fields, key))],
-      ['pid', (key) => (header.pid = this.#natural(fields, key))],
-      ['ncpus', (key) => (header.ncpus = this.#natural(fields, key))],
-      ['page_size', (key) => (header.pageSize = this.#natural(fields, key))],
-      [
-        'start_ts',
-        () => {
-          if (ends) return;
-          if ((line.bad & Key.start_ts) !== 0) throw this.#error(`"start_ts" is not an integer of nanoseconds`);
-          this.#startTime();
-        },
-      ],
-      ['mmap_top', (key) => (header.mmapTop = this.#hex(fields, key))],
-      ['program_break', (key) => (header.programBreak = this.#hex(fields, key))],
-      ['prng_seed', (key) => (header.prngSeed = this.#hex(fields, key))],
-    ]);
-    const other = new Map<string, string>();
-    const members = membersOf(text);
-    for (const key of Object.keys(fields)) {
-      const known = take.get(key);
-      if (known === undefined) {
-        if (!ends || !this.#endField(fields, key)) other.set(key, members.get(key) as string);
-      } else if (has(fields, key)) known(key);
-    }
-    if (other.size > 0) header.other = new Map([...(ends ? (header.other ?? []) : []), ...other]);
-  }
-
-  /** The time that events count from. */
-  #startTime(): void {
-    const { header } = this.#trace;
-    const { startSeconds, startNanos } = this.#line;
-    const start = new TimeOrigin();
-    start.set(startSeconds, startNanos);
-    header.startTime = start.toBigInt();
-    this.#origin.set(startSeconds, startNanos);
-    header.startTimeGiven = true;
-  }
-
-  /** Takes a key that only the `trace` line at the end has; false for any other. */
-  #endField(fields: Record<string, unknown>, key: string): boolean {
-    const trace = this.#trace;
-    const value = fields[key];
-    switch (key) {
-      case 'end':
-        return true;
-      case 'clock_start':
-        if (typeof value !== 'string' || !/^\d{1,19}$/.test(value) || BigInt(value) >= BigInt(TIMES_END))
-          throw this.#error('"clock_start" is not a string of digits, up to 2^63 - 1');
-        trace.header.startTime = BigInt(value);
-        return true;
-      case 'timed':
-        if (typeof value !== 'boolean') throw this.#error('"timed" is neither true nor false');
-        trace.header.timed = value;
-        return true;
-      case 'partial':
-        if (typeof value !== 'boolean') throw this.#error('"partial" is neither true nor false');
-        trace.partial ||= value;
-        return true;
-      case 'notes':
-        if (!Array.isArray(value) || value.some((note) => typeof note !== 'string')) throw this.#error('"notes" is not a list of strings');
-        for (const note of value as string[]) trace.warnings.push(note);
-        return true;
-      case 'skipped': {
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#error('"skipped" is not an object of counts');
-        const counts = value as Record<string, unknown>;
-        for (const reason of Object.keys(counts)) trace.skip(reason as SkipReason, this.#natural(counts, reason));
-        return true;
-      }
-      default:
-        return false;
-    }
-  }
-
   /** The members of an object that are not `known`, if they are to be kept. */
   #others(text: string, known: ReadonlySet<string>): string | undefined {
     return this.#keepFields ? otherMembers(text, known) : undefined;
   }
 
-  #maps(fields: Record<string, unknown>, text: string): void {
+  #maps(object: JsonObject, text: string): void {
     const { header } = this.#trace;
-    header.maps = this.#string(fields, 'text');
+    header.maps = object.string('text');
     const others = this.#others(text, MAPS_KEYS);
     if (others !== undefined) header.mapsFields = others;
   }
 
-  #thread(fields: Record<string, unknown>, text: string): void {
-    const tid = this.#natural(fields, 'tid');
+  #thread(object: JsonObject, text: string): void {
+    const tid = object.natural('tid');
     const facts: ThreadFacts = {};
-    if (has(fields, 'name')) facts.name = this.#string(fields, 'name');
-    if (has(fields, 'prng_seed')) facts.prngSeed = this.#hex(fields, 'prng_seed');
+    if (object.has('name')) facts.name = object.string('name');
+    if (object.has('prng_seed')) facts.prngSeed = object.hex('prng_seed');
     const others = this.#others(text, THREAD_KEYS);
     if (others !== undefined) facts.fields = others;
     const { threads } = this.#trace;
-    const running = this.#row(fields, tid) ?? this.#threads.get(tid);
+    const running = this.#row(object.get('nth'), tid) ?? this.#threads.get(tid);
     // What comes late does not change how the events before it are seen.
     if (running !== undefined) this.#builder.flush();
     if (running === undefined) this.#facts.set(tid, { ...this.#facts.get(tid), ...facts });
@@ -496,8 +396,7 @@ class NdjsonReader implements TraceReader {
   }
 
   /** The row that `nth` says, where it can be this thread's; the next one is a new thread. */
-  #row(fields: Record<string, unknown>, tid: number): ThreadIndex | undefined {
-    const nth = fields['nth'];
+  #row(nth: unknown, tid: number): ThreadIndex | undefined {
     const { threads } = this.#trace;
     if (typeof nth !== 'number') return undefined;
     if (nth === threads.length) {
@@ -507,13 +406,13 @@ class NdjsonReader implements TraceReader {
     return threads.tids[nth] === tid ? (nth as ThreadIndex) : undefined;
   }
 
-  #stack(fields: Record<string, unknown>, text: string): void {
-    const id = this.#natural(fields, 'id');
-    const { frames } = fields;
+  #stack(object: JsonObject, text: string): void {
+    const id = object.natural('id');
+    const frames = object.get('frames');
     if (!Array.isArray(frames)) throw this.#error('stack without a list of "frames"');
     const { stacks, stackFields } = this.#trace;
     const texts = this.#keepFields ? partsOf(spellingOf(membersOf(text).get('frames') ?? '')) : [];
-    const rows = frames.map((frame, at) => stacks.frames.intern(this.#frame(frame, texts[at])));
+    const rows = frames.map((frame, at) => stacks.frames.intern(this.#frames.read(frame, texts[at])));
     const others = this.#others(text, STACK_KEYS);
     const row = others === undefined ? this.#stackOf(rows, rows.length) : stacks.append(rows);
     if (others !== undefined) stackFields.set(row, others);
@@ -532,68 +431,6 @@ class NdjsonReader implements TraceReader {
   #setStack(id: number, stack: StackIndex): void {
     if (!this.#lane.setStack(id, stack)) this.#stacks.set(id, stack);
   }
-
-  /** A frame: an address, a name, or an object of both and more. `text`: as it is spelt, where its other fields may be wanted. */
-  #frame(frame: unknown, text?: string): Frame {
-    if (typeof frame === 'string') {
-      return /^0x[0-9a-f]{1,16}$/i.test(frame) ? { pc: BigInt(frame) } : { fn: frame };
-    }
-    if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) throw this.#error('a frame is neither a string nor an object');
-    const fields = frame as Record<string, unknown>;
-    const result: { -readonly [K in keyof Frame]: Frame[K] } = {};
-    if (has(fields, 'pc')) result.pc = this.#hex(fields, 'pc');
-    if (has(fields, 'fn')) result.fn = this.#string(fields, 'fn');
-    if (has(fields, 'file')) result.file = this.#string(fields, 'file');
-    if (has(fields, 'line')) result.line = this.#natural(fields, 'line');
-    if (has(fields, 'module')) result.module = this.#string(fields, 'module');
-    if (has(fields, 'offset')) result.offset = this.#natural(fields, 'offset');
-    const { inlined } = fields;
-    if (Array.isArray(inlined)) {
-      result.inlined = inlined.map((inner: unknown): InlinedFrame => {
-        if (typeof inner === 'object' && inner !== null && Array.isArray((inner as Record<string, unknown>)['inlined']))
-          throw this.#error('"inlined" within "inlined": the functions stand in one list, the innermost first');
-        const { fn = '', file, line } = this.#frame(inner);
-        if (this.#keepFields && typeof inner === 'object') this.#countLost(inner as object);
-        return { fn, ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
-      });
-    }
-    const others =
-      text === undefined ? undefined : this.#others(text, Array.isArray(inlined) || inlined === null ? FRAME_KEYS : PLAIN_FRAME_KEYS);
-    if (others !== undefined) result.fields = others;
-    return result;
-  }
-
-  /** Counts fields of an inlined function that have no place in the tables. */
-  #countLost(inlined: object): void {
-    for (const key of Object.keys(inlined)) if (!INLINED_KEYS.has(key)) this.#lost.set(key, (this.#lost.get(key) ?? 0) + 1);
-  }
-
-  #string(fields: Record<string, unknown>, key: string): string {
-    const value = fields[key];
-    if (typeof value !== 'string')
-      throw this.#error(value === undefined ? `${String(fields['op'])} without "${key}"` : `"${key}" is not a string`);
-    return value;
-  }
-
-  #natural(fields: Record<string, unknown>, key: string): number {
-    const value = fields[key];
-    if (value === undefined) throw this.#error(`${String(fields['op'])} without "${key}"`);
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-      throw this.#error(`"${key}" is not an integer from 0 to 2^53 - 1`);
-    return value;
-  }
-
-  #hex(fields: Record<string, unknown>, key: string): bigint {
-    const value = fields[key];
-    if (typeof value !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(value))
-      throw this.#error(`"${key}" is not a 64-bit number such as "0x7f001000"`);
-    return BigInt(value);
-  }
-}
-
-/** Whether an object has a value under that key: null is none. */
-function has(fields: Record<string, unknown>, key: string): boolean {
-  return Object.hasOwn(fields, key) && fields[key] !== null;
 }
 
 /** The fields of a line that are not known, as members of an object. */
