@@ -70,6 +70,18 @@ describe('what DHAT printed is what is read', () => {
   });
 });
 
+// The shape of Valgrind 3.15 and 3.16, as the examples of their dhat/dh_test.js have it.
+test('version 1', () => {
+  const point = { tb: 24, tbk: 3, tli: 6924, mb: 16, mbk: 2, gb: 16, gbk: 2, fb: 8, fbk: 1, rb: 0, wb: 12, acc: [-4, 3, -12, 0], fs: [1] };
+  const file = { dhatFileVersion: 1, cmd: './single', pid: 1, mi: 5, ei: 9, aps: [point], ftbl: ['[root]', '0x10865B: main (single.cpp:4)'] };
+  const bytes = utf8.encode(JSON.stringify(file));
+  expect(isProfile(bytes)).toBe(true);
+  const { profile, peak } = readDhat(bytes, 'a');
+  expect(SAMPLE_TYPES.map((type) => profile.samples.total(type))).toEqual([3, 24, 1, 8]);
+  expect(peak).toEqual({ objects: 2, bytes: 16 });
+  expect(framesOf(profile)).toEqual([{ pc: 0x10865bn, fn: 'main', file: 'single.cpp', line: 4 }]);
+});
+
 describe('frames', () => {
   test.each([
     ['0x10: f (a.c:3)', { pc: 16n, fn: 'f', file: 'a.c', line: 3 }],
@@ -114,13 +126,14 @@ describe('frames', () => {
 
 test.each([
   ['{"dhatFileVersion":2', 'a: the JSON of DHAT’s output breaks off or is damaged'],
-  ['{"dhatFileVersion":1}', 'a: is DHAT’s output of version 1; version 2 can be read'],
-  [`{"dhatFileVersion":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 'a: is DHAT’s output of version a list; version 2 can be read'],
+  ['{"dhatFileVersion":1}', 'a: no list "aps"'],
+  ['{"dhatFileVersion":3}', 'a: is DHAT’s output of version 3'],
+  [`{"dhatFileVersion":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 'a: is DHAT’s output of version a list'],
   [
     `{"dhatFileVersion":2,"mode":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`,
     'a: is DHAT’s output of mode an object, which does not say what is in use',
   ],
-  [`{"dhatFileVersion":"${'x'.repeat(100)}"}`, `a: is DHAT’s output of version "${'x'.repeat(80)}…"; version 2 can be read`],
+  [`{"dhatFileVersion":"${'x'.repeat(100)}"}`, `a: is DHAT’s output of version "${'x'.repeat(80)}…"`],
   [dhat({}, ['f'], { mode: 'ad-hoc', bklt: false }), 'a: is DHAT’s output of mode "ad-hoc", which does not say what is in use'],
   [dhat({}, [], { pps: undefined }), 'a: no list "pps"'],
   [dhat({}, ['f'], { pps: [3] }), 'a: "pps"[0] is no object'],

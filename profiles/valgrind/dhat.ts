@@ -1,9 +1,11 @@
 /**
- * Reads what Valgrind's DHAT writes, JSON of version 2 (dhat/dh_main.c): blocks and bytes per stack, in all, at the peak and at the end.
+ * Reads what Valgrind's DHAT and Rust's dhat write, JSON (dhat/dh_main.c): blocks and bytes per stack, in all, at the peak and at the end.
  *
  *     {"dhatFileVersion":2,"mode":"heap",…,"pps":[{"tb":65536,"tbk":1,…,"eb":65536,"ebk":1,…,"fs":[1,2]}],"ftbl":["[root]","0x…: malloc (in …)"]}
  *
- * Invariant: the profile's totals are the sums over the file's program points; what is in use is what was at the end (`eb`, `ebk`).
+ * That is version 2, since Valgrind 3.17. Version 1, of 3.15 and 3.16, has other names (`aps`, `fb`, `fbk`) and one mode, heap.
+ *
+ * Invariant: the profile's totals are the sums over the file's program points; what is in use is what was at the end.
  * What the format cannot say: threads, and the order of calls.
  * Differs: reads and writes of blocks, and lifetimes, have no column here and are left out.
  */
@@ -14,6 +16,12 @@ import { ValgrindStacks } from './frames.ts';
 
 /** Characters of a text that an error shows. */
 const MOST_SHOWN = 80;
+
+/** What a version calls the list of program points, and a point's bytes and blocks at the end. */
+const KEYS = new Map<unknown, { readonly points: string; readonly endBytes: string; readonly endBlocks: string }>([
+  [1, { points: 'aps', endBytes: 'fb', endBlocks: 'fbk' }],
+  [2, { points: 'pps', endBytes: 'eb', endBlocks: 'ebk' }],
+]);
 
 /** A DHAT file: a profile of what was allocated in all and in use at the end, and the sums at the peak. */
 export interface DhatFile {
@@ -40,22 +48,25 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
     throw new InputError(name, 'the JSON of DHAT’s output breaks off or is damaged');
   }
   if (!isObject(file) || file['dhatFileVersion'] === undefined) throw new InputError(name, 'is no output of DHAT');
-  if (file['dhatFileVersion'] !== 2)
-    throw new InputError(name, `is DHAT’s output of version ${shown(file['dhatFileVersion'])}; version 2 can be read`);
-  if (file['bklt'] !== true)
+  const version = file['dhatFileVersion'];
+  const keys = KEYS.get(version);
+  if (keys === undefined)
+    throw new InputError(name, `is DHAT’s output of version ${shown(version)}`, 'versions 1 and 2 can be read: of Valgrind 3.15 and later');
+  const mode = file['mode'];
+  if (version !== 1 && file['bklt'] !== true)
     throw new InputError(
       name,
-      `is DHAT’s output of mode ${shown(file['mode'])}, which does not say what is in use`,
-      'run it with --mode=heap',
+      `is DHAT’s output of mode ${shown(mode)}, which does not say what is in use`,
+      mode === 'rust-ad-hoc' ? 'record it with dhat::Profiler::new_heap()' : 'run it with --mode=heap',
     );
-  const points = listOf(file, 'pps', name);
+  const points = listOf(file, keys.points, name);
   const frames = listOf(file, 'ftbl', name);
   const stacks = new StackTable();
   const samples = new SampleTable(points.length);
   const interned = new ValgrindStacks(stacks);
   const peak = { objects: 0, bytes: 0 };
   for (const [index, point] of points.entries()) {
-    const place = `"pps"[${index}]`;
+    const place = `"${keys.points}"[${index}]`;
     if (!isObject(point)) throw new InputError(name, `${place} is no object`);
     const count = (key: string) => {
       const value = point[key];
@@ -68,7 +79,7 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
       if (typeof text !== 'string') throw new InputError(name, `${place}.fs names no frame of "ftbl"`);
       return text;
     });
-    samples.add(interned.intern(texts), count('ebk'), count('eb'), count('tbk'), count('tb'));
+    samples.add(interned.intern(texts), count(keys.endBlocks), count(keys.endBytes), count('tbk'), count('tb'));
     peak.objects += count('gbk');
     peak.bytes += count('gb');
   }
