@@ -73,7 +73,15 @@ describe('what DHAT printed is what is read', () => {
 // The shape of Valgrind 3.15 and 3.16, as the examples of their dhat/dh_test.js have it.
 test('version 1', () => {
   const point = { tb: 24, tbk: 3, tli: 6924, mb: 16, mbk: 2, gb: 16, gbk: 2, fb: 8, fbk: 1, rb: 0, wb: 12, acc: [-4, 3, -12, 0], fs: [1] };
-  const file = { dhatFileVersion: 1, cmd: './single', pid: 1, mi: 5, ei: 9, aps: [point], ftbl: ['[root]', '0x10865B: main (single.cpp:4)'] };
+  const file = {
+    dhatFileVersion: 1,
+    cmd: './single',
+    pid: 1,
+    mi: 5,
+    ei: 9,
+    aps: [point],
+    ftbl: ['[root]', '0x10865B: main (single.cpp:4)'],
+  };
   const bytes = utf8.encode(JSON.stringify(file));
   expect(isProfile(bytes)).toBe(true);
   const { profile, peak } = readDhat(bytes, 'a');
