@@ -85,6 +85,8 @@ export class CallText {
       // Without a prototype there is a fourth one.
       if (kind === Kind.posix_memalign && bytes[this.#after] === CLOSE) this.given = blockAt(this.a, this.b);
       cursor.pos = this.#after;
+      // Else the line was cut within the number, and another one follows.
+      if (!isArgumentEnd(bytes, this.#after)) return -1;
     }
     let { pos } = cursor;
     // Further arguments are whatever the registers held; strings among them may hold parentheses.
@@ -195,6 +197,10 @@ export class CallText {
 function blockAt(address: number, alignment: number): number {
   const onStack = address >= STACK && (address < UNRANDOMIZED || address >= UNRANDOMIZED_STACK);
   return address >= LOWEST_ADDRESS && address % alignment === 0 && !onStack ? address : 0;
+}
+
+function isArgumentEnd(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === COMMA || bytes[at] === CLOSE || (bytes[at] === SPACE && bytes[at + 1] === LESS);
 }
 
 function isOctal(byte: number): boolean {

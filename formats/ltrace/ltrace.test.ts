@@ -950,6 +950,18 @@ describe('input that is not what it seems', () => {
     }
   });
 
+  test('a number that a line of another call was torn into is no argument', () => {
+    const result = read(
+      '7 1.000001 calloc@libc.so.6(16, 47 1.000002 calloc@libc.so.6(16, 40) = 0x1000\n7 1.000003 free@libc.so.6(0x1000) = <void>\n',
+    );
+    expect(
+      calls(result)
+        .filter((call) => call.includes('calloc'))
+        .every((call) => call.endsWith(' 40 16')),
+    ).toBe(true);
+    expect(Object.values(result.trace.skipped).some((count) => count > 0)).toBe(true);
+  });
+
   test('times before 2001 have fewer digits', () => {
     const result = read('946684800.000001 p->malloc(10) = 0x55c5e32a82a0\n1 of 9946684801.000001 p->free(0x55c5e32a82a0) = <void>\n');
     expect([result.events, { ...result.trace.skipped }]).toEqual([2, { program_output: 1 }]);
