@@ -2,11 +2,13 @@
  * Cuts chunks of bytes into blocks of whole lines, for formats whose lines are so short that a call for each would cost more than reading it.
  * Invariant: the blocks handed over, one after the other, are the input up to its last newline, whatever the cuts between chunks were.
  * Only the line that straddles two chunks is copied; it is a block of its own.
+ * Differs: where the first line ends as on Windows, carriage returns are left out.
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import { LONGEST_LINE } from '../shared/lines.ts';
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 
 /** Takes the lines start..end; `bytes[end - 1]` is a newline. They are valid only during the call. */
 export type OnBlock = (bytes: Uint8Array, start: number, end: number) => void;
@@ -17,6 +19,9 @@ export class LineBlocks {
   readonly #onBlock: OnBlock;
   #carry = new Uint8Array(4096);
   #carried = 0;
+  /** Whether lines end as on Windows; undefined before the end of the first one. */
+  #returns: boolean | undefined;
+  #lastByte = 0;
 
   /** `name` is the input's, for errors. */
   constructor(name: string, onBlock: OnBlock) {
@@ -26,7 +31,7 @@ export class LineBlocks {
 
   /** @throws InputError for a line longer than the longest taken. */
   write(chunk: Uint8Array): void {
-    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    const bytes = this.#withoutReturns(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     let start = 0;
     if (this.#carried > 0) {
       start = bytes.indexOf(NEWLINE) + 1;
@@ -48,6 +53,15 @@ export class LineBlocks {
   /** The input is over: true if it ended within a line. */
   end(): boolean {
     return this.#carried > 0;
+  }
+
+  #withoutReturns(bytes: Uint8Array): Uint8Array {
+    if (this.#returns === undefined) {
+      const newline = bytes.indexOf(NEWLINE);
+      if (newline >= 0) this.#returns = (newline > 0 ? bytes[newline - 1] : this.#lastByte) === RETURN;
+      else if (bytes.length > 0) this.#lastByte = bytes[bytes.length - 1];
+    }
+    return this.#returns === false ? bytes : bytes.filter((byte) => byte !== RETURN);
   }
 
   #keep(bytes: Uint8Array, start: number, end: number): void {

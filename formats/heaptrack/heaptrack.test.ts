@@ -253,6 +253,26 @@ describe('grammar', () => {
     );
   });
 
+  test('lines that name rows which lost lines have made are said to', () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `t ${(0x400010 + i).toString(16)} ${(i + 1).toString(16)}`);
+    expect(() => read(`v 10400 3\nx 4 /app\nt 400000 0\n${rows.slice(1).join('\n')}\n`)).toThrow(
+      'trace:4: from here on lines name rows of tables that are not there: lines before are missing',
+    );
+  });
+
+  test.each(['edge.heaptrack.zst', 'grow.heaptrack.raw.zst'])(
+    'line ends of Windows change nothing, however it is cut: %s',
+    async (name) => {
+      const bytes = Buffer.from(await fixtureBytes(name));
+      const ended = Buffer.from(bytes.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+      expect(heaptrack.sniff(ended.subarray(0, 65536))).toBeGreaterThan(0.9);
+      readsTheSameHoweverCut(heaptrack, ended);
+      const [one, other] = [bytes, ended].map((each) => tally(heaptrack, each));
+      expect(other.text).toEqual(one.text);
+      expect(other.trace.skipped).toEqual(one.trace.skipped);
+    },
+  );
+
   test.each(['leaky_500.heaptrack.zst', 'leaky_500.heaptrack.raw.zst'])(
     'another recording behind it is refused where it begins: %s',
     async (name) => {

@@ -37,6 +37,7 @@ import { Modules } from './modules.ts';
 import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
 import { takeTables } from './tables.ts';
 
+const RETURN = 0x0d;
 const LETTER = (letter: string) => letter.charCodeAt(0);
 const COMMENT = LETTER('#');
 const [CLOCK, POINTER, MODULE, STRING, VERSION, EXE] = ['c', 'i', 'm', 's', 'v', 'x'].map(LETTER);
@@ -54,6 +55,10 @@ const CALL_ADDRESSES = 0x10300;
 const LONGEST_COMMAND = 4096;
 /** Bytes in which a file shows whether it is raw: those name the program and its modules first. */
 const KIND_BYTES = 4096;
+/** A line that is whole and yet fits no rule: it names a row that no line has made. */
+const OF_NO_ROW = /^[ta+-](?: [0-9a-f]{1,16})+$/;
+/** Lines in a row that do. */
+const MOST_OF_NO_ROW = 32;
 /** A line of version 3 that can follow the command. */
 const AFTER_COMMAND = /^(?:[Iictav+-](?: [0-9a-f]+)+|[smx] [0-9a-f]+ .*|S .*|A|#.*)\r?$/;
 
@@ -90,6 +95,8 @@ class HeaptrackReader implements TraceReader {
   #inCommand = false;
   /** The line that gives the version once more, 0 for none: of a program that the recorded one has executed, if only comments follow. */
   #again = 0;
+  /** Lines in a row that named a row which is not there. */
+  #ofNoRow = 0;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -191,11 +198,25 @@ class HeaptrackReader implements TraceReader {
     const fits = mode === PLUS || mode === MINUS ? this.#onCall(mode, cursor) : this.#onRecord(mode, cursor);
     if (fits) {
       this.taken++;
+      this.#ofNoRow = 0;
       this.#strangers.fits();
       return;
     }
     this.unparsed++;
-    this.#strangers.add(this.#lineNumber, bytes, start, end);
+    if (OF_NO_ROW.test(textOf(bytes, start, end))) this.#onNoRow();
+    else this.#strangers.add(this.#lineNumber, bytes, start, end);
+  }
+
+  /** A line that names a row which is not there: lines of tables before it are missing if others do so, too. */
+  #onNoRow(): void {
+    this.#trace.skip('unparsed');
+    if (++this.#ofNoRow < MOST_OF_NO_ROW) return;
+    const before = this.#lineNumber - MOST_OF_NO_ROW;
+    throw new InputError(
+      `${this.#name}:${before + 1}`,
+      'from here on lines name rows of tables that are not there: lines before are missing',
+      `copy the file again, or read what stands before: head -n ${before} FILE`,
+    );
   }
 
   /** A call in a raw file or one of version 0, which have addresses; or one that `takeCalls` or `takeAddressedCalls` has left. */
@@ -446,7 +467,7 @@ export const heaptrack: TraceFormat = {
   title: 'recording by heaptrack, interpreted or raw',
   sniff(head) {
     let first = 0;
-    while (head[first] === NEWLINE) first++;
+    while (head[first] === NEWLINE || head[first] === RETURN) first++;
     if (head[first] !== VERSION) return 0;
     const reader = new HeaptrackReader(new Trace(), () => {}, SNIFFING);
     try {
