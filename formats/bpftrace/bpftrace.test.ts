@@ -314,6 +314,14 @@ describe('lines', () => {
     expect(bpftrace.sniff(utf8.encode(calls))).toBe(0);
   });
 
+  test('maps alone are no trace', () => {
+    const map = '@[\n    f+12\n    main+30\n]: 5\n';
+    expect(() => read(`Attaching 1 probe...\n\n${map}`)).toThrow(/^trace: bpftrace printed maps, which are sums, and no calls$/);
+    expect(() => read('{"type": "attached_probes", "data": {"probes": 1}}\n{"type": "map", "data": {"@": 5}}\n')).toThrow(/maps/);
+    expect({ ...read(`Attaching 1 probe...\nLost 4 events\n${map}`).trace.skipped }).toEqual({ lost: 4, note: 5 });
+    expect({ ...read('Attaching 1 probe...\n').trace.skipped }).toEqual({ note: 1 });
+  });
+
   test('what bpftrace says on stderr, in the middle of a stack', () => {
     const result = read(
       "ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK for bpftrace\nAttaching 11 probes...\n10 7 7 malloc(8) = 0x1000\n\t7f8c798ae930 __GI___libc_malloc+0 (/lib/libc.so.6)\nERROR: failed to look up stack id 0 (pid 0): -2\nLost 18 events\n\n12 7 7 malloc(9) = 0x2000\n",

@@ -20,6 +20,7 @@
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
+import { InputError } from '../../core/trace/input_error.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
@@ -65,6 +66,8 @@ const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
 const LOST_EVENTS = ascii('lost_events');
+/** JSON records of maps that are printed. */
+const MAP_TYPES = ['map', 'hist', 'lhist', 'stats'].map(ascii);
 const EVENTS_FIELD = ascii('{"events": ');
 
 /** Process of a line that names none. */
@@ -90,10 +93,13 @@ class BpftraceReader implements TraceReader {
   readonly #strangers: Unparsed;
   readonly #facts: RecordingFacts;
   readonly #whole = new WholeLines();
+  readonly #name: string;
   /** The call whose stack lines may still follow. */
   #open = false;
   /** Calls so far that have no time; their number stands for it. Once there is one, those with times fit no rule, and the other way round. */
   #untimed = 0;
+  /** Maps that were printed, as rows of theirs. */
+  #maps = 0;
   /** A printed map's key is a stack, whose lines may still follow. */
   #inKey = false;
   #kind = 0;
@@ -118,6 +124,7 @@ class BpftraceReader implements TraceReader {
     trace.header.source = 'bpftrace';
     trace.header.timed = true;
     this.#calls = new ProbeCalls(trace, sink, options);
+    this.#name = options.name;
     const onLine = this.#onLine.bind(this);
     // Programs print into such recordings as much as they like.
     this.#strangers = new Unparsed(trace, options, 'bpftrace', Infinity);
@@ -137,6 +144,13 @@ class BpftraceReader implements TraceReader {
     this.#text.end(ending, onLast);
     this.#strangers.end();
     this.#commit();
+    if (this.opened && this.calls === 0 && this.#maps > 0 && this.#calls.lost === 0) {
+      throw new InputError(
+        this.#name,
+        'bpftrace printed maps, which are sums, and no calls',
+        'print each call as formats/bpftrace/jereplay.bt does; of @[ustack] alone: stackcollapse-bpftrace.pl FILE | jereplay flamegraph -',
+      );
+    }
     this.#calls.end();
     this.#facts.end();
     if (this.#untimed > 0) {
@@ -517,6 +531,7 @@ class BpftraceReader implements TraceReader {
     }
     // attached_probes, and maps that are left at the end.
     this.opened = true;
+    if (MAP_TYPES.some((type) => json.isType(bytes, type))) this.#maps++;
     this.#trace.skip('note');
     return true;
   }
@@ -542,6 +557,7 @@ class BpftraceReader implements TraceReader {
   /** A map that is printed, or the end of one that stacks are keys of (`]: 5`, `, ls]: 5`), or a row of a histogram (`[4, 8)   12 |@@   |`). */
   #isOfMap(bytes: Uint8Array, start: number, end: number): boolean {
     if (isMap(bytes, start)) {
+      this.#maps++;
       this.#inKey = bytes[end - 1] === BRACKET;
       return true;
     }
