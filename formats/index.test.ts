@@ -201,6 +201,22 @@ describe('what is no trace is named', () => {
     ['execve("/bin/true", ["true"], 0x7ffd) = 0\nbrk(NULL) = 0x55d0c0000000\n', 'is a recording of system calls by strace'],
     ['Attaching 3 probes...\n14:51:58 jq 16572 malloc size=1\n', 'is output of a bpftrace script whose lines are none of those'],
     ['Attaching to pid 21501, Ctrl+C to quit.\n', 'is what bcc’s memleak says before its first table, and no table'],
+    [
+      'Tracing 1 functions for "c:malloc"... Hit Ctrl-C to end.\n^C\n  malloc\n  main\n    4\n',
+      'is a count or a histogram by one of bcc’s tools',
+    ],
+    ['[01:42:29]\np:c:malloc(size_t size):size_t:size\n\tCOUNT      EVENT\n', 'is a count or a histogram by one of bcc’s tools'],
+    ['PID     TID     COMM            FUNC             -\n7 7 a malloc size = 24\n', 'is output of bcc’s tool trace'],
+    ['# DURATION     TID     FUNCTION\n            [ 27931] | main() {\n', 'is output of uftrace'],
+    ['[pid  7] munmap(0x7f8c3a000000, 8192) = 0\n', 'is a recording of system calls by strace'],
+    [
+      '  sleep  5924 [002] 256797.635705: probe_libc:malloc: (7fd7e092a640)\n',
+      'is output of perf or ftrace with probes that have no arguments',
+    ],
+    [
+      '  a-7 [001] d... 156741.233725: malloc: (0x561cfdeb3204 <- 0x7fe7a77af7a0)\n',
+      'is output of perf or ftrace with probes that have no arguments',
+    ],
     ['#!/bin/sh\necho\n', 'is a script'],
     ['\n<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n', 'is an HTML page'],
     ['<HTML><body>', 'is an HTML page'],

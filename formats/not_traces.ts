@@ -9,6 +9,7 @@ export interface Other {
   readonly hint?: string;
 }
 
+const ONE_BY_ONE = 'record calls one by one: bcc’s memleak -t, or jereplay record -- PROGRAM';
 const SUMMARY = 'record calls one by one instead (without the option that only counts them)';
 
 /** First bytes in hex, what they are, what to do. */
@@ -95,11 +96,22 @@ export function nameOther(head: Uint8Array): Other | undefined {
     return other("perf data's JSON", 'print the calls as text, from what it was made of: perf script -i FILE');
   if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
     return other('output of perf trace', 'record the same events with perf record, and print them with perf script');
+  if (/^(?:TIME +)?PID +(?:TID +)?COMM +FUNC\b/.test(text)) return other('output of bcc’s tool trace', ONE_BY_ONE);
+  if (/^Tracing \d+ functions for |^\[\d\d:\d\d:\d\d\]\s+[pr]:\S+\(/.test(text))
+    return other('a count or a histogram by one of bcc’s tools', ONE_BY_ONE);
+  if (/^# +DURATION +(?:TID +)?FUNCTION$/m.test(text) || /^ *ELAPSED TIME +FUNCTION +ADDRESS\b/.test(text))
+    return other('output of uftrace', 'record with another recorder: jereplay record -- PROGRAM');
   if (/^# (?:Total Lost Samples: \d+|Samples: .* of event .*)$/m.test(text))
     return other(
       'output of perf report',
       'it holds sums: print the calls one by one with perf script -F comm,pid,tid,cpu,time,event,trace',
     );
+  if (BARE_PROBE.test(text)) {
+    return other(
+      'output of perf or ftrace with probes that have no arguments',
+      "give them some: perf probe -x LIBRARY 'malloc size=%di:u64', perf probe -x LIBRARY 'malloc%return ret=$retval' …",
+    );
+  }
   const lacking = perfFieldsLacking(text);
   if (lacking !== undefined) {
     return other(
@@ -109,7 +121,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   }
   if (/^==\d+== (Massif|DHAT|Callgrind)/m.test(text))
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
-  if (/^(?:\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|brk|openat)\(.*\) += /m.test(text))
+  if (/^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|munmap|brk|openat)\(.*\) += /m.test(text))
     return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
   if (findWord(head, start, Math.min(head.length, start + 4096), ascii('\0')) < 0 && looksLikeCollapsed(text)) {
     return other('collapsed stacks', 'see them with jereplay flamegraph FILE or jereplay report FILE');
@@ -121,6 +133,10 @@ export function nameOther(head: Uint8Array): Other | undefined {
 const PROBE =
   /(?:^|\s)\w+:(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*:\s*(?:$|\([0-9a-f]{4,16}\b)/;
 const PROBE_ARGUMENTS = /(?:^|\s)\([0-9a-f]{6,16}(?: <- [0-9a-f]{4,16})?\)(?= \w+=|$)/;
+
+/** Behind a time, an allocator's probe that says no more than where it is. */
+const BARE_PROBE =
+  /^.*\d\.\d{6,9}: +(?:\w+:)?(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*: \((?:0x)?[0-9a-f]+(?: <- (?:0x)?[0-9a-f]+)?\)$/m;
 
 /** True for text of two bytes a letter, every other one 0, without the mark that says so. */
 function isWideText(head: Uint8Array): boolean {

@@ -21,8 +21,9 @@ const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const HEX_PREFIX = ascii('0x');
 const RETURN_SUFFIXES = ['__return', '_return', '__ret', '_ret', '__exit', '_exit'].map(ascii);
-/** Fields of perf script behind the arguments that say nothing here: the instruction, and its length. */
-const BEHIND = ['insn: ', 'ilen: '].map(ascii);
+/** Fields of perf script behind the arguments that say nothing here: the instruction, its length, and registers. */
+const BEHIND = ['insn: ', 'ilen: ', 'ABI:'].map(ascii);
+const BAR = 0x7c;
 /** Added to an Op in the table of names. */
 const IS_RETURN = 0x100;
 const ENTRY_SUFFIXES = ['__entry', '_entry', '__enter', '_enter'].map(ascii);
@@ -125,11 +126,19 @@ export class UprobeEvent {
 
   /** What may stand behind the arguments; false if it is something else. */
   #fitBehind(cursor: ByteCursor): boolean {
-    const { pos } = cursor;
     if (BEHIND.some((word) => cursor.eatWord(word))) return true;
-    const isPlace = !Number.isNaN(cursor.address()) && (cursor.pos === cursor.end || cursor.peek() === SPACE);
-    if (isPlace) this.samplePlace = pos;
-    return isPlace;
+    for (;;) {
+      const { pos } = cursor;
+      const address = cursor.address();
+      if (Number.isNaN(address) || (cursor.pos < cursor.end && cursor.peek() !== SPACE)) return false;
+      cursor.skipSpaces();
+      // `-F +addr` is 0 of a probe, and `-F +data_src` a number with words behind it: neither is a place.
+      if (address > 0) {
+        if (cursor.peek() !== BAR) this.samplePlace = pos;
+        return true;
+      }
+      if (cursor.pos === cursor.end || BEHIND.some((word) => cursor.eatWord(word))) return true;
+    }
   }
 
   #fitReturn(): boolean {

@@ -300,6 +300,24 @@ describe('perf script', () => {
     expect(trace.stacks.frames.frames.map(({ module }) => module)).toEqual(['/lib/libc.so.6', '/opt/app', undefined]);
   });
 
+  test('what stands before the time or behind the arguments: the time of day, a data address, registers', () => {
+    const call = (place: string, behind: string, tod = '') =>
+      `leaky 7 [001] ${tod}1.000001: probe_libc:malloc: (7fe8dd333930) size=24${behind}\n` +
+      `leaky 7 [001] ${tod}1.000002: probe_libc:malloc__return: (7fe8dd333930 <- ${place}) ret=0x1000${behind}\n`;
+    const callers = (text: string) => {
+      const result = read(text);
+      expect(result.trace.threads.tids).toEqual([7]);
+      return framesOf(result, [...result.live.values()][0]!.stack).map(({ pc, fn }) => fn ?? pc);
+    };
+    const plain = callers(call('55dcb249a6a5', ''));
+    expect(plain).toEqual([0x55dcb249a6a5n]);
+    expect(callers(call('55dcb249a6a5', '', '2026-11-22 18:24:34.510575 '))).toEqual(plain);
+    expect(callers(call('55dcb249a6a5', '               0'))).toEqual(plain);
+    expect(callers(call('55dcb249a6a5', ' ABI:2    SP:0x7ffccf36f838    IP:0x55dcb249a6a5 '))).toEqual(plain);
+    expect(callers(call('55dcb249a6a5', '      1e05080021 |OP N/A|LVL N/A or N/A|SNP N/A    0'))).toEqual(plain);
+    expect(callers(call('55dcb249a6a5', '               0     55dcb249a6a5 main'))).toEqual(['main']);
+  });
+
   test('stack lines without the module, and source lines that tell of an inlined function or are not known', () => {
     const call = (stack: string) =>
       read(

@@ -3,6 +3,7 @@
  *
  *     server 19498/19501 [001]   921.841325: …     command, process and CPU may be missing (`-F`)
  *     server 19498/19501 [001] U 921.841325: …     the processor's mode (`-F +misc`)
+ *     server 19498/19501 [001] 2026-11-22 18:24:34.510575 921.841325: …     the time of day (`-F +tod`)
  *
  * Invariant: a head that was read fills every field. The command is free text and may hold what looks like a time: the first time counts that a head stands
  * before and an event behind.
@@ -59,7 +60,7 @@ export class PerfHead {
   /** Reads what stands before a time, from its colon at `timeEnd` backwards; false if it is no head. */
   #readBack(bytes: Uint8Array, start: number, timeEnd: number): boolean {
     const cursor = this.#cursor;
-    let at = blanksStart(bytes, start, numberStart(bytes, start, timeEnd));
+    let at = beforeTimeOfDay(bytes, start, blanksStart(bytes, start, numberStart(bytes, start, timeEnd)));
     // The kernel's own trace file has other flags in place of the mode.
     const modeEnd = at;
     while (at > start && MODES.includes(bytes[at - 1])) at--;
@@ -101,6 +102,20 @@ function findTime(bytes: Uint8Array, from: number, start: number, end: number): 
     if (digitsStart(bytes, start, fraction - 1) < fraction - 1) return at;
   }
   return -1;
+}
+
+/** What a time of day looks like, `0` standing for a digit. */
+const TIME_OF_DAY = ascii('0000-00-00 00:00:00.000000');
+
+/** Where a time of day that ends at `end` begins, without the blanks before it; `end` if there is none. */
+function beforeTimeOfDay(bytes: Uint8Array, start: number, end: number): number {
+  const first = end - TIME_OF_DAY.length;
+  if (first < start) return end;
+  const fits = TIME_OF_DAY.every((shape, i) => {
+    const byte = bytes[first + i];
+    return shape === 0x30 ? byte >= 0x30 && byte <= 0x39 : byte === shape;
+  });
+  return fits ? blanksStart(bytes, start, first) : end;
 }
 
 /** Whether an event stands behind a time: a period perhaps, and then a name, which is no number and ends in a colon. */
