@@ -15,16 +15,12 @@ import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { QUOTE, APOSTROPHE, OPEN, BACKSLASH, LOWER_B } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { SUMMARY_HEADING } from './memleak_summary.ts';
 
-const OPEN = 0x28;
-const APOSTROPHE = 0x27;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const LETTER_B = 0x62;
 const SEPARATOR = ascii(', ');
 const ENTERED = ascii('alloc entered, size = ');
 const EXITED = ascii('alloc exited, size = ');
@@ -115,7 +111,7 @@ class MemleakReader implements TraceReader {
     this.#calls.ranOn(cpu);
     if (eatString(cursor) < 0 || !cursor.eatWord(SEPARATOR) || !cursor.time() || !cursor.eatWord(SEPARATOR)) return false;
     const { seconds, nanos } = cursor;
-    cursor.eat(LETTER_B);
+    cursor.eat(LOWER_B);
     if (!cursor.eat(APOSTROPHE) && !cursor.eat(QUOTE)) return false;
     if (!this.#onMessage(cursor, tid, seconds, nanos)) return false;
     this.events++;
@@ -163,7 +159,7 @@ class MemleakReader implements TraceReader {
 
 /** Steps over a Python string or bytes literal: where its text starts, or -1. */
 function eatString(cursor: ByteCursor): number {
-  cursor.eat(LETTER_B);
+  cursor.eat(LOWER_B);
   const quote = cursor.peek();
   if (quote !== APOSTROPHE && quote !== QUOTE) return -1;
   const { bytes, end } = cursor;

@@ -3,11 +3,10 @@
  * Differs from a JSON parser: only the two fields that matter are read, where they lie, as millions of these lines make a trace.
  */
 import { ascii, hasWord } from '../shared/cursor.ts';
+import { QUOTE, BACKSLASH } from '../shared/letters.ts';
 
 const TYPE = ascii('{"type": "');
 const DATA = ascii('", "data": ');
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** A line of JSON output: its type's place, its data's. Filled by `read`. */
 export class JsonLine {

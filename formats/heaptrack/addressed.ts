@@ -7,11 +7,8 @@ import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { HEX } from './hex.ts';
 import type { HeaptrackStacks } from './stacks.ts';
 import type { Bytes, Nanoseconds, StackIndex } from '../../core/units.ts';
+import { NEWLINE, SPACE, PLUS, MINUS } from '../shared/letters.ts';
 
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
-const PLUS = 0x2b;
-const MINUS = 0x2d;
 /** Digits read in two halves without rounding, six and seven. */
 const MOST_DIGITS = 13;
 

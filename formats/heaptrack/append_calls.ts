@@ -14,7 +14,7 @@ import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex } from '../../c
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { LIVE, SIZES, STACK, WORDS } from './info_row.ts';
 import { AllocationInfos } from './infos.ts';
-import { ADDRESS_STEP, BEFORE_FIRST_ADDRESS } from './letters.ts';
+import { ADDRESS_STEP, BEFORE_FIRST_ADDRESS } from './numbers.ts';
 
 /** Allocation infos and the blocks that live under them. */
 export class AppendedInfos extends AllocationInfos {

@@ -5,10 +5,8 @@
  * Differs: where the first line ends as on Windows, carriage returns are left out.
  */
 import { InputError } from '../../core/trace/input_error.ts';
+import { CARRIAGE_RETURN, NEWLINE } from '../shared/letters.ts';
 import { LONGEST_LINE } from '../shared/lines.ts';
-
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
 
 /** Takes the lines start..end; `bytes[end - 1]` is a newline. They are valid only during the call. */
 export type OnBlock = (bytes: Uint8Array, start: number, end: number) => void;
@@ -58,10 +56,10 @@ export class LineBlocks {
   #withoutReturns(bytes: Uint8Array): Uint8Array {
     if (this.#returns === undefined) {
       const newline = bytes.indexOf(NEWLINE);
-      if (newline >= 0) this.#returns = (newline > 0 ? bytes[newline - 1] : this.#lastByte) === RETURN;
+      if (newline >= 0) this.#returns = (newline > 0 ? bytes[newline - 1] : this.#lastByte) === CARRIAGE_RETURN;
       else if (bytes.length > 0) this.#lastByte = bytes[bytes.length - 1];
     }
-    return this.#returns === false ? bytes : bytes.filter((byte) => byte !== RETURN);
+    return this.#returns === false ? bytes : bytes.filter((byte) => byte !== CARRIAGE_RETURN);
   }
 
   #keep(bytes: Uint8Array, start: number, end: number): void {

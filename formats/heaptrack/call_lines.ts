@@ -3,7 +3,7 @@
  * Invariant: a line is taken if and only if it is a sign, a space and up to MOST_DIGITS hex digits as heaptrack writes them, and names an info.
  * Which sign it is and how many digits follow is what no processor foresees: so neither decides what is run next. Four digits are read at once.
  */
-import { MOST_DIGITS } from './letters.ts';
+import { MOST_DIGITS } from './numbers.ts';
 
 /** `+ ` as 16 bits; `- ` is 2 more. */
 const PLUS_SPACE = 0x202b;

@@ -25,6 +25,7 @@ import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, textOf, TIMES_END } from '../shared/cursor.ts';
+import { NEWLINE, CARRIAGE_RETURN, SPACE, PLUS, MINUS } from '../shared/letters.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { AddressedCalls, addAllocation, addFree, takeAddressedCalls } from './addressed.ts';
@@ -32,12 +33,11 @@ import { AppendedInfos } from './append_calls.ts';
 import { LineBlocks } from './blocks.ts';
 import { BookedInfos } from './book_calls.ts';
 import { type AllocationInfos, takeCalls } from './infos.ts';
-import { INFO, MINUS, NEWLINE, PLUS, SPACE, TRACE } from './letters.ts';
+import { INFO, TRACE } from './numbers.ts';
 import { Modules } from './modules.ts';
 import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
 import { takeTables } from './tables.ts';
 
-const RETURN = 0x0d;
 const LETTER = (letter: string) => letter.charCodeAt(0);
 const COMMENT = LETTER('#');
 const [CLOCK, POINTER, MODULE, STRING, VERSION, EXE] = ['c', 'i', 'm', 's', 'v', 'x'].map(LETTER);
@@ -467,7 +467,7 @@ export const heaptrack: TraceFormat = {
   title: 'recording by heaptrack, interpreted or raw',
   sniff(head) {
     let first = 0;
-    while (head[first] === NEWLINE || head[first] === RETURN) first++;
+    while (head[first] === NEWLINE || head[first] === CARRIAGE_RETURN) first++;
     if (head[first] !== VERSION) return 0;
     const reader = new HeaptrackReader(new Trace(), () => {}, SNIFFING);
     try {

@@ -3,8 +3,8 @@
  * An info is a size and a stack. Calls name nothing else: `+ 3a` allocates under info 0x3a, `- 3a` frees a block of it.
  * What becomes of a call is up to who keeps the infos: it is appended to a batch (append_calls.ts), or booked (book_calls.ts).
  */
+import { NEWLINE } from '../shared/letters.ts';
 import { CallLines } from './call_lines.ts';
-import { NEWLINE } from './letters.ts';
 
 /** Allocation infos. */
 export abstract class AllocationInfos {

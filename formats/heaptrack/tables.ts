@@ -2,9 +2,10 @@
  * Lines of interpreted heaptrack files that define traces and allocation infos: `t 5 2`, `a 138 7`. Recordings of large programs have as many of them as of calls.
  * Invariant: what a line does here is what it does in heaptrack.ts; one that names what is not there, or has a number of more than 28 bits, is left.
  */
+import { NEWLINE, SPACE } from '../shared/letters.ts';
 import { HEX } from './hex.ts';
 import type { AllocationInfos } from './infos.ts';
-import { INFO, MOST_DIGITS, NEWLINE, SPACE, TRACE } from './letters.ts';
+import { INFO, MOST_DIGITS, TRACE } from './numbers.ts';
 import type { HeaptrackStacks } from './stacks.ts';
 
 /**

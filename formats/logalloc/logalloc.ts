@@ -24,15 +24,10 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, textOf } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
+import { SPACE, HASH, CLOSE, COMMA, SEMICOLON, EQUALS } from '../shared/letters.ts';
 import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
 import { BPFTRACE } from '../not_traces.ts';
 
-const SPACE = 0x20;
-const HASH = 0x23;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const SEMICOLON = 0x3b;
-const EQUALS = 0x3d;
 const NIL = ascii('(nil)');
 const STATISTICS = ascii('jemalloc_stats(');
 /** Distance of the addresses that numbered blocks get, bytes. */

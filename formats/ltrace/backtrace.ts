@@ -9,9 +9,8 @@ import type { Frame, StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { textOf } from '../shared/cursor.ts';
-import { GREATER, SPACE } from '../shared/letters.ts';
+import { TAB, SPACE, GREATER } from '../shared/letters.ts';
 
-const TAB = 0x09;
 const FRAME = /^ > (.*)\((\(null\)|[^()]*?)(?:\+(?:0x([0-9a-f]{1,13})|0x[0-9a-f]+|\(nil\)))?\) \[(?:(0x)?([0-9a-f]{1,16})|\(nil\))\]$/;
 /** What stands where there are no frames, or no more of them. */
 const NO_FRAME = /^ > (?:\[\.\.\.\]|Error: .*)$/;

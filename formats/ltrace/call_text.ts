@@ -6,7 +6,7 @@
  * Invariant: a method gives the position after what it took, or -1 if that does not fit; its fields then hold nothing.
  */
 import { ascii, ByteCursor, decimalSize, HEX, hasWord, twelveHex } from '../shared/cursor.ts';
-import { CLOSE, DOT, EQUALS, LESS, SPACE, ZERO } from '../shared/letters.ts';
+import { SPACE, QUOTE, APOSTROPHE, CLOSE, COMMA, MINUS, DOT, ZERO, NINE, LESS, EQUALS, BACKSLASH } from '../shared/letters.ts';
 import { givesThroughPointer, isDuplicate, Kind, LOWEST_ADDRESS, needsThree, needsTwo, takesAddress } from './functions.ts';
 
 export const VOID_RESULT = ascii('= <void>');
@@ -24,13 +24,6 @@ export const UNSHOWN = -1;
 const STACK = 0x7ff800000000;
 const UNRANDOMIZED = 0x7ffff0000000;
 const UNRANDOMIZED_STACK = 0x7ffff8000000;
-
-const QUOTE = 0x22;
-const APOSTROPHE = 0x27;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const NINE = 0x39;
-const BACKSLASH = 0x5c;
 
 /**
  * What follows a call's arguments. `<no return ...>` stands where another line interrupts a call whose thread or sibling execs or ends;

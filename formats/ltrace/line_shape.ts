@@ -4,12 +4,11 @@
  * Invariant: every search takes time that grows with the line.
  */
 import { ascii, findWord, hasWord, isDigit } from '../shared/cursor.ts';
-import { COLON, DOT, SPACE } from '../shared/letters.ts';
+import { SPACE, OPEN, DOT, COLON } from '../shared/letters.ts';
 
 export const PID = ascii('[pid ');
 const PID_END = ascii('] ');
 const ADDRESS = ascii('[0x');
-const OPEN = 0x28;
 
 /** Forms of times: none, -ttt, -t, -tt, -r. */
 export const Clock = { none: 0, seconds: 1, day: 2, dayWithMicros: 3, relative: 4 } as const;

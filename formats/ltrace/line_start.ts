@@ -4,11 +4,10 @@
  * All lines of a recording have the same of these: what stands before them, and lines without them, are what the program printed.
  */
 import { ByteCursor, fourDigits, hasWord, isDigit, isTime } from '../shared/cursor.ts';
-import { CLOSE_BRACKET, COLON, DOT, SPACE, ZERO } from '../shared/letters.ts';
+import { SPACE, DOT, ZERO, COLON, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LinePrefix } from './line_prefix.ts';
 import { Clock, type LineShape, ownNamedPart, ownPart, PID } from './line_shape.ts';
 
-const BRACKET = 0x5b;
 /** A time below this many seconds is the difference to the line before (-r), for 1973 is long past. */
 const RELATIVE_BELOW = 1e8;
 
@@ -83,7 +82,7 @@ export class LineStart {
     const shape = this.#shape;
     this.numbered = false;
     this.#clock = Clock.none;
-    if (first === BRACKET && hasWord(bytes, pos, end, PID)) {
+    if (first === OPEN_BRACKET && hasWord(bytes, pos, end, PID)) {
       const cursor = this.#cursor;
       cursor.reset(bytes, pos + PID.length, end);
       tid = cursor.decimal();
@@ -116,7 +115,7 @@ export class LineStart {
     let pos = start;
     while (bytes[pos] === SPACE) pos++;
     this.ip = NaN;
-    if (bytes[pos] !== BRACKET) return pos;
+    if (bytes[pos] !== OPEN_BRACKET) return pos;
     const cursor = this.#cursor;
     cursor.reset(bytes, pos + 1, end);
     this.ip = cursor.address();

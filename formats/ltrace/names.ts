@@ -5,13 +5,10 @@
 import type { StackIndex } from '../../core/units.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ascii, hasWord } from '../shared/cursor.ts';
-import { CLOSE, EQUALS, GREATER, SPACE } from '../shared/letters.ts';
+import { SPACE, QUOTE, OPEN, CLOSE, MINUS, EQUALS, GREATER } from '../shared/letters.ts';
 import type { CallStacks } from './call_stacks.ts';
 import { callNamed, isAllocator, Kind, type Call } from './functions.ts';
 
-const QUOTE = 0x22;
-const OPEN = 0x28;
-const MINUS = 0x2d;
 const CONST = ascii(' const');
 /** What a program's name mostly does not have. */
 const PRINTED_END = /[^\w.+-]/;

@@ -20,10 +20,8 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, TIMES_END, ascii } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
+import { SPACE, COLON } from '../shared/letters.ts';
 import { Reorder } from '../shared/reorder.ts';
-
-const SPACE = 0x20;
-const COLON = 0x3a;
 
 /** Names with the space behind them, their operation, and what follows the block. */
 const RECORDS: readonly (readonly [Uint8Array, Op, readonly ('size' | 'extra' | 'old')[]])[] = [

@@ -22,17 +22,13 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
+import { SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
-const SPACE = 0x20;
-const AT = 0x40;
-const PLUS = 0x2b;
-const MINUS = 0x2d;
 const OLD = 0x3c;
 const NEW = 0x3e;
 const FAILED = 0x21;
-const CLOSE_BRACKET = 0x5d;
 const START = ascii('= Start');
 const END = ascii('= End');
 /** A line that only mtrace writes. */

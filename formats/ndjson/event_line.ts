@@ -6,6 +6,7 @@
  */
 import { Op, OP_NAMES } from '../../core/trace/events.ts';
 import { ByteCursor, HEX, ascii, hasWord } from '../shared/cursor.ts';
+import { QUOTE, COMMA, COLON, OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE } from '../shared/letters.ts';
 
 /** Bits of `present` and `bad`. */
 export const Key = {
@@ -64,15 +65,6 @@ const TART_TS = ascii('tart_ts"');
 const OUNT = ascii('ount"');
 const PU = ascii('pu"');
 const LIGNMENT = ascii('lignment"');
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 
 /** Lengths of the keys by the number of their bit, with the closing quote. */
 const KEY_LENGTHS = Uint8Array.from(Object.keys(Key), (name) => name.length + 1);

@@ -10,6 +10,7 @@ import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
 import { textOf } from '../shared/cursor.ts';
+import { LOWER_S } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
@@ -28,7 +29,6 @@ const LONGEST_LINE = 8 * 1024 * 1024;
 
 /** Where the name of a line's operation begins, and a letter that those of stacks have there. */
 const LETTER_AT = 7;
-const LOWER_S = 0x73;
 
 /** Keys that any event may have. */
 const ALWAYS = Key.ts | Key.tid | Key.stack | Key.cpu;

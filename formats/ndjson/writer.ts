@@ -10,6 +10,7 @@ import type { Frame } from '../../core/trace/stacks.ts';
 import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { isTime, TIMES_END } from '../shared/cursor.ts';
+import { QUOTE } from '../shared/letters.ts';
 
 /** Takes the next bytes of the file. They are its own: the writer does not touch them again. */
 export type BytesOut = (bytes: Uint8Array) => void;
@@ -34,7 +35,6 @@ const ALIGNMENT = ascii(',"alignment":');
 const SIZE = ascii(',"size":');
 const PTR = ascii(',"ptr":"0x');
 const STACK = ascii(',"stack":');
-const QUOTE = 0x22;
 const END = ascii('}\n');
 
 /** Writer of one trace. */

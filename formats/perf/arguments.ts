@@ -8,22 +8,13 @@ import { Op } from '../../core/trace/events.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { type ByteCursor, hasWord, ascii, unsignedOf } from '../shared/cursor.ts';
 import { opNamed } from '../uprobes/call_names.ts';
+import { SPACE, QUOTE, OPEN, CLOSE, MINUS, EQUALS, UNDERSCORE, OPEN_BRACE, BAR, CLOSE_BRACE } from '../shared/letters.ts';
 
-const SPACE = 0x20;
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const EQUALS = 0x3d;
-const MINUS = 0x2d;
-const QUOTE = 0x22;
-const BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const UNDERSCORE = 0x5f;
 const ARROW = ascii(' <- ');
 const HEX_PREFIX = ascii('0x');
 const RETURN_SUFFIXES = ['__return', '_return', '__ret', '_ret', '__exit', '_exit'].map(ascii);
 /** Fields of perf script behind the arguments that say nothing here: the instruction, its length, and registers. */
 const BEHIND = ['insn: ', 'ilen: ', 'ABI:'].map(ascii);
-const BAR = 0x7c;
 /** Added to an Op in the table of names. */
 const IS_RETURN = 0x100;
 const ENTRY_SUFFIXES = ['__entry', '_entry', '__enter', '_enter'].map(ascii);
@@ -178,7 +169,7 @@ function skipOther(cursor: ByteCursor, start: number): boolean {
   const { bytes, end } = cursor;
   const first = start < end ? bytes[start] : SPACE;
   if (first === SPACE || first === MINUS || (first >= 0x30 && first <= 0x39)) return false;
-  const last = first === QUOTE ? QUOTE : first === BRACE ? CLOSE_BRACE : -1;
+  const last = first === QUOTE ? QUOTE : first === OPEN_BRACE ? CLOSE_BRACE : -1;
   let at = start + 1;
   while (at < end && (bytes[at] !== SPACE || (last >= 0 && (at === start + 1 || bytes[at - 1] !== last)))) at++;
   cursor.pos = at;

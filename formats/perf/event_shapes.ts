@@ -9,9 +9,8 @@ import { argumentPlaces, type UprobeEvent } from './arguments.ts';
 import type { LaneMemory } from '../shared/lane_memory.ts';
 import { isPlain, putDoubles } from '../shared/doubles.ts';
 import * as Plan from './lane_plan.ts';
+import { SPACE, EQUALS } from '../shared/letters.ts';
 
-const SPACE = 0x20;
-const EQUALS = 0x3d;
 const ARROW = Buffer.from('<- ');
 const BRACKET = Buffer.from('(');
 const HEX_PREFIX = Buffer.from('0x');

@@ -15,6 +15,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
+import { SPACE, HASH, COLON, OPEN_BRACKET } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
@@ -22,10 +23,6 @@ import { FtraceHead } from './ftrace_head.ts';
 import { KnownLines } from './known_lines.ts';
 import { UprobeCalls } from './uprobe_calls.ts';
 
-const SPACE = 0x20;
-const HASH = 0x23;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
 const LOST = ascii('CPU:');
 const LOST_EVENTS = ascii('[LOST ');
 const DROPPED = ascii('EVENTS DROPPED]');
@@ -137,7 +134,7 @@ class FtraceReader implements TraceReader {
     if (lost < 0 && dropped < 0) return false;
     cursor.reset(bytes, start, end);
     if (lost >= 0) cursor.pos = lost + LOST_EVENTS.length;
-    else if (!cursor.skipTo(BRACKET) || ++cursor.pos === dropped) {
+    else if (!cursor.skipTo(OPEN_BRACKET) || ++cursor.pos === dropped) {
       this.#calls.calls.lose(1);
       return true;
     }

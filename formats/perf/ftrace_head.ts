@@ -10,14 +10,8 @@
  */
 import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
 import { blanksStart, digitsEnd, digitsStart } from './runs.ts';
+import { SPACE, OPEN, CLOSE, MINUS, DOT, COLON, OPEN_BRACKET } from '../shared/letters.ts';
 
-const SPACE = 0x20;
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const DASH = 0x2d;
-const DOT = 0x2e;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
 const CPU = ascii(' [');
 /** Command, thread, CPU and flags at once, time, its unit and a mark of what takes long. */
 const LATENCY = /^(.*)-(\d{1,10}) +(\d{1,6})[^\s\d:]\S* +(\d{1,18})(us[^\w\s]? ?)?:(?= \w+: \()/s;
@@ -57,13 +51,13 @@ export class FtraceHead {
     }
     // The command is free text: what follows its last dash is the thread.
     const tidStart = digitsStart(bytes, start, at);
-    if (tidStart === at || tidStart === start || bytes[tidStart - 1] !== DASH) return false;
+    if (tidStart === at || tidStart === start || bytes[tidStart - 1] !== MINUS) return false;
     cursor.reset(bytes, tidStart, at);
     this.tid = cursor.decimal();
     this.commandEnd = tidStart - 1;
     this.cpuAt = cpu + 2;
     cursor.reset(bytes, cpu + 1, end);
-    if (!(this.tid < 0x80000000) || !cursor.eat(BRACKET)) return false;
+    if (!(this.tid < 0x80000000) || !cursor.eat(OPEN_BRACKET)) return false;
     this.cpu = cursor.decimal();
     if (!cursor.skipTo(SPACE)) return false;
     cursor.skipSpaces();

@@ -2,16 +2,13 @@
  * Lines of threads and probes that were seen before, of perf script and of the kernel's trace file: which the fast lane may take, and what
  * it learns of those that the general path took.
  */
+import { NEWLINE, SPACE, COLON } from '../shared/letters.ts';
 import type { LineScanner } from '../shared/lines.ts';
 import { LONGEST_TEXT } from '../shared/text_rows.ts';
 import type { UprobeEvent } from './arguments.ts';
 import { LONGEST_FIT } from './lane_plan.ts';
 import type { UprobeCalls } from './uprobe_calls.ts';
 import { UprobeLane } from './uprobe_lane.ts';
-
-const NEWLINE = 0x0a;
-const SPACE = 0x20;
-const COLON = 0x3a;
 
 /** Where the parts of a line are that others may have too, and what it says of its thread. */
 export interface LineParts {

@@ -10,15 +10,8 @@
  */
 import { ascii, ByteCursor, hasWord } from '../shared/cursor.ts';
 import { blanksStart, digitsEnd, digitsStart } from './runs.ts';
+import { SPACE, OPEN, MINUS, DOT, SLASH, COLON, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
 
-const SPACE = 0x20;
-const OPEN = 0x28;
-const DASH = 0x2d;
-const DOT = 0x2e;
-const SLASH = 0x2f;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 /** Kernel, user, hypervisor, guest kernel and guest user. */
 const MODES = ascii('KUHGg');
 /** Begins the name of what perf itself records. */
@@ -70,7 +63,7 @@ export class PerfHead {
     this.headEnd = at + 1;
     if (at > start && bytes[at - 1] === CLOSE_BRACKET) {
       const close = at - 1;
-      while (at > start && bytes[at - 1] !== BRACKET) at--;
+      while (at > start && bytes[at - 1] !== OPEN_BRACKET) at--;
       this.headEnd = at;
       cursor.reset(bytes, at, close);
       this.cpu = cursor.decimal();
@@ -89,7 +82,7 @@ export class PerfHead {
     }
     if (!(this.tid < 0x80000000) || !(this.pid < 0x80000000)) return false;
     // `command-tid` is the kernel's way, or trace-cmd's.
-    return !(this.commandEnd > start && bytes[this.commandEnd - 1] === DASH);
+    return !(this.commandEnd > start && bytes[this.commandEnd - 1] === MINUS);
   }
 }
 

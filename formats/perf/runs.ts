@@ -1,8 +1,6 @@
 /** Runs of digits and of blanks: where they begin and end. */
 import { isDigit } from '../shared/cursor.ts';
-import { SPACE } from '../shared/letters.ts';
-
-const TAB = 0x09;
+import { TAB, SPACE } from '../shared/letters.ts';
 
 /** Start of the digits that end at `end`. */
 export function digitsStart(bytes: Uint8Array, start: number, end: number): number {

@@ -4,10 +4,9 @@
  */
 import type { Trace } from '../../core/trace/trace.ts';
 import type { InputEnd, ReadOptions } from '../format.ts';
+import { CARRIAGE_RETURN } from './letters.ts';
 import { LineScanner } from './lines.ts';
 import { Unparsed } from './unparsed.ts';
-
-const CARRIAGE_RETURN = 0x0d;
 
 /** Takes the line start..end, without what ends it; false if it does not fit, undefined if it says nothing either way. */
 export type Judge = (bytes: Uint8Array, start: number, end: number) => boolean | undefined;

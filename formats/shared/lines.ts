@@ -6,8 +6,7 @@
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { InputEnd } from '../format.ts';
-
-const NEWLINE = 0x0a;
+import { NEWLINE } from './letters.ts';
 
 /** Longest line taken, bytes: far above any that a recorder writes, and a bound on what is held in memory. */
 export const LONGEST_LINE = 16 * 1024 * 1024;

@@ -17,9 +17,9 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, findWord, textOf, TIMES_END } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
+import { CLOSE } from '../shared/letters.ts';
 import { OneProcess } from '../shared/one_process.ts';
 
-const CLOSE = 0x29;
 const USER = ascii(' USER  ');
 const GIVES = ascii(' = ');
 const MALLOC = ascii('malloc(');

@@ -21,18 +21,10 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
 import { JudgedLines } from '../shared/judged_lines.ts';
+import { SPACE, OPEN, CLOSE, STAR, COMMA, MINUS, DOT, COLON, EQUALS } from '../shared/letters.ts';
 import { OneProcess } from '../shared/one_process.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
-const SPACE = 0x20;
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const STAR = 0x2a;
-const COMMA = 0x2c;
-const DASH = 0x2d;
-const DOT = 0x2e;
-const COLON = 0x3a;
-const EQUALS = 0x3d;
 const DASHES = ascii('--');
 const RESULT = ascii(' = ');
 const ALIGNMENT_LABEL = ascii('al ');
@@ -107,7 +99,7 @@ class ValgrindReader implements TraceReader {
     }
     // What the program prints may stand before the prefix, where it ended no line.
     for (let at = findWord(bytes, start, end, DASHES); at >= 0; at = findWord(bytes, at + 1, end, DASHES)) {
-      if (!this.#onPrefix(bytes, at, end, DASH)) continue;
+      if (!this.#onPrefix(bytes, at, end, MINUS)) continue;
       this.#onMessage();
       return true;
     }

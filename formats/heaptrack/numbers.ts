@@ -3,10 +3,6 @@
  * Invariant: this file imports nothing, so that the bundle has the numbers themselves where they are used; a constant of a module that runs code is
  * looked up each time.
  */
-export const NEWLINE = 0x0a;
-export const SPACE = 0x20;
-export const PLUS = 0x2b;
-export const MINUS = 0x2d;
 /** Made-up addresses of blocks, which are numbered from 1: where the one before the first would be, and their distance. */
 export const BEFORE_FIRST_ADDRESS = 0xfff0;
 export const ADDRESS_STEP = 16;
