@@ -11,6 +11,7 @@
  * Differs from perf script: in the kernel's file the return's two addresses are in the opposite order. There are no stacks; the direct caller is known.
  * What the format cannot say: which threads are of one process (unless `record-tgid` was on), and the block of a posix_memalign.
  */
+import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
@@ -26,7 +27,11 @@ import { UprobeCalls } from './uprobe_calls.ts';
 const LOST = ascii('CPU:');
 const LOST_EVENTS = ascii('[LOST ');
 const DROPPED = ascii('EVENTS DROPPED]');
-/** How trace-cmd begins. */
+/** A stack that the options stacktrace and userstacktrace add: what stands behind the head of its own line, and before each of its frames. */
+const STACK = ascii('stack trace>');
+const STACK_FRAME = ascii(' => ');
+/** How the kernel's own file begins, and trace-cmd. */
+const TRACER = ascii('# tracer: ');
 const OPENINGS = ['version = ', 'cpus='].map(ascii);
 
 class FtraceReader implements TraceReader {
@@ -41,10 +46,15 @@ class FtraceReader implements TraceReader {
   readonly #head = new FtraceHead();
   /** Times have no unit. */
   #hasTicks = false;
+  #stacks = 0;
+  /** The kernel's own first line was there. */
+  #opened = false;
+  readonly #name: string;
   readonly #known: KnownLines;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
+    this.#name = options.name;
     trace.header.source = 'ftrace';
     trace.header.timed = true;
     this.#calls = new UprobeCalls(trace, sink, options);
@@ -61,8 +71,19 @@ class FtraceReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     this.#lines.endWhole(this.#trace, ending);
     this.#strangers.end();
+    if (this.#opened && this.events === 0 && this.unparsed > 0 && this.#event.bare === 0) {
+      throw new InputError(
+        this.#name,
+        'no line is an event as the kernel prints it by default',
+        'leave out the trace options raw, hex, bin, fields, verbose and nocontext-info',
+      );
+    }
     this.#calls.calls.end();
     this.#trace.warnings.push(...this.#event.advice);
+    if (this.#stacks > 0)
+      this.#trace.warnings.push(
+        `stacks by the options stacktrace and userstacktrace are left out (${this.#stacks}): direct callers are known from the returns`,
+      );
     if (this.#hasTicks)
       this.#trace.warnings.push(
         'times are ticks of a clock of unknown rate (trace_clock counter, uptime, x86-tsc), each taken for a nanosecond',
@@ -81,11 +102,13 @@ class FtraceReader implements TraceReader {
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (end > start && bytes[end - 1] === 0x0d) end--;
     if (start === end) return;
+    this.#opened ||= hasWord(bytes, start, end, TRACER);
     if (bytes[start] === HASH || OPENINGS.some((opening) => hasWord(bytes, start, end, opening))) {
       this.#trace.skip('note');
       return;
     }
-    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end)) return this.#strangers.fits(this.#lines.line);
+    if (this.#onEventLine(bytes, start, end) || this.#onLostLine(bytes, start, end) || this.#onStackLine(bytes, start, end))
+      return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
   }
@@ -125,6 +148,15 @@ class FtraceReader implements TraceReader {
     return true;
   }
 
+  /** `head time: <user stack trace>`, and its frames, which those of other processors may part from their event. */
+  #onStackLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const begins = hasWord(bytes, end - STACK.length, end, STACK);
+    if (!begins && !hasWord(bytes, start, end, STACK_FRAME)) return false;
+    if (begins) this.#stacks++;
+    this.#trace.skip('note');
+    return true;
+  }
+
   /** `CPU:1 [LOST 123 EVENTS]`; by trace-cmd `CPU:1 [123 EVENTS DROPPED]`, and `CPU:1 [EVENTS DROPPED]` where it does not know how many. */
   #onLostLine(bytes: Uint8Array, start: number, end: number): boolean {
     if (!hasWord(bytes, start, end, LOST)) return false;
@@ -153,7 +185,7 @@ export const ftrace: TraceFormat = {
     const reader = new FtraceReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { events, unparsed } = reader;
-    const opened = hasWord(head, 0, head.length, ascii('# tracer: '));
+    const opened = hasWord(head, 0, head.length, TRACER);
     if (events === 0) return opened ? 0.6 : 0;
     const share = events / (events + unparsed);
     return opened ? 0.5 + share / 2 : 0.96 * share;

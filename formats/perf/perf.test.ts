@@ -554,6 +554,18 @@ describe('ftrace', () => {
     expect(other.trace.skipped).toEqual({ ...skipped, note: 2, lost: 13 });
   });
 
+  test('stacks are left out, and options that leave out what a call needs are refused', () => {
+    const call =
+      '  a-7 [001] DBZff 1.000001: malloc: (0x7f49f2bff930) size=10\n  a-7 [001] DBZff 1.000001: <user stack trace>\n =>  <00007f49f2bff930>\n => /bin/a[+0x10]\n' +
+      '  a-7 [001] DBZff 1.000002: malloc__return: (0x55dcb249a6a5 <- 0x7f49f2bff930) ret=0x1000\n';
+    const result = read(`# tracer: nop\n${call}`, ftrace);
+    expect(result.ops).toEqual({ malloc: 1 });
+    expect({ ...result.trace.skipped }).toEqual({ note: 4 });
+    expect(result.trace.warnings).toContainEqual(expect.stringContaining('userstacktrace are left out (1)'));
+    const bare = 'malloc: (0x7f8811459930) size=5\nfree: (0x7f8811459ef0) ptr=0x1000\n';
+    expect(() => read(`# tracer: nop\n#\n${bare}`, ftrace)).toThrow(/^trace: no line is an event as the kernel prints it by default$/);
+  });
+
   test('lines that end as on Windows', async () => {
     const kernel = Buffer.from(await fixtureBytes('edge_mono.ftrace')).toString('latin1');
     const [own, other] = [kernel, kernel.replaceAll('\n', '\r\n')].map((text) => tally(ftrace, Buffer.from(text, 'latin1')));
