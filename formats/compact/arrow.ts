@@ -5,6 +5,7 @@
  * compact trace is read or written.
  */
 import { createRequire } from 'node:module';
+import { crc32 } from 'node:zlib';
 import type { Builder } from 'flatbuffers';
 import { COLUMNS, MARK, VERSION, type Block, type Column, type ElementType } from './columns.ts';
 
@@ -66,6 +67,9 @@ function library(): Library {
     ...require('apache-arrow/fb/key-value'),
   } as Library);
 }
+
+/** CRC-32 of what came before and more bytes. zlib's own begins anew where there are none. */
+const sumOf = (bytes: Uint8Array, before: number) => (bytes.length === 0 ? before : crc32(bytes, before));
 
 const padded = (bytes: number) => (bytes + 7) & ~7;
 
@@ -133,7 +137,7 @@ function encodeFields(builder: Builder, columns: readonly Column[]): number[] {
   });
 }
 
-/** The message of one block in a file of these columns, which hold all that the block has. */
+/** The message of one block in a file of these columns, which hold all that the block has but for its sum. */
 export function encodeBlock(block: Block, columns: readonly Column[]): Uint8Array {
   const { flatbuffers, RecordBatch, FieldNode, Buffer } = library();
   const builder = new flatbuffers.Builder(2048);
@@ -145,8 +149,9 @@ export function encodeBlock(block: Block, columns: readonly Column[]): Uint8Arra
     bodyBytes += padded(bytes.length);
   };
   const none = new Uint8Array(0);
+  let sum = 0;
   for (const { name, shape, elements } of columns) {
-    const given = block[name];
+    const given = name === 'sum' ? Uint32Array.of(sum) : block[name];
     const column = given.constructor === elements ? given : elements.from(given);
     const bytes = new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
     nodes.push(1);
@@ -157,6 +162,7 @@ export function encodeBlock(block: Block, columns: readonly Column[]): Uint8Arra
       add(none);
     }
     add(bytes);
+    sum = sumOf(bytes, sum);
   }
   // Vectors of flatbuffers are built from their last element on.
   RecordBatch.startNodesVector(builder, nodes.length);
@@ -260,12 +266,13 @@ function decodeElements(field: InstanceType<Library['Field']>, { elements }: Col
 
 /**
  * The columns of a block, as views of its body, which begins at a multiple of 8 of its buffer. Those that the file does not have are empty or 0.
- * @throws Error for buffers that lie outside the body.
+ * @throws Error for buffers that lie outside the body, and for others than those that were written.
  */
 export function decodeBlock(body: Uint8Array, buffers: Float64Array, columns: readonly Column[]): Block {
   const block: Partial<Record<keyof Block, unknown>> = {};
   for (const { name, shape, elements } of COLUMNS) block[name] = elements.from(shape === 'value' ? [0] : []);
   let at = 0;
+  let sum = 0;
   for (const { name, shape, elements } of columns) {
     at += BUFFERS[shape];
     const offset = buffers[2 * at - 2];
@@ -273,7 +280,10 @@ export function decodeBlock(body: Uint8Array, buffers: Float64Array, columns: re
     const length = bytes / elements.BYTES_PER_ELEMENT;
     if (!(offset >= 0 && offset + bytes <= body.length) || !Number.isInteger(length)) throw new Error('a column outside its block');
     if (shape === 'value' && length !== 1) throw new Error('a value of another length');
-    block[name] = new elements(body.buffer, body.byteOffset + offset, length);
+    const column = new elements(body.buffer, body.byteOffset + offset, length);
+    if (name === 'sum' && column[0] !== sum) throw new Error('its checksum is wrong');
+    sum = sumOf(body.subarray(offset, offset + bytes), sum);
+    block[name] = column;
   }
   return block as unknown as Block;
 }

@@ -11,7 +11,8 @@
  *
  * What is said once: stacks, frames, threads and header (`tables`, JSON); calls, that is combinations of operation, thread, size,
  * count or alignment, and stack (`calls`); addresses (`addresses`). Events name them by number.
- * Invariant: a block refers to nothing after it, so that a file that breaks off is whole up to its last whole block.
+ * Invariant: a block refers to nothing after it, so that a file that breaks off is whole up to its last whole block. A byte of a block that is not as it was
+ * written is found by the block's sum, before anything of it is taken.
  */
 
 /** Name of the schema's metadata that says what the stream is; its value is the version. */
@@ -61,6 +62,8 @@ export interface Block {
    * says so of none.
    */
   readonly cpus: Uint8Array;
+  /** CRC-32 of the elements of the columns before this one, one after the other as they lie in the file. What writes a block reckons it (arrow.ts). */
+  readonly sum: Uint32Array;
 }
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | Float64Array;
@@ -97,17 +100,18 @@ export const COLUMNS: readonly Column[] = [
   { name: 'objectWide', shape: 'list', elements: Uint32Array },
   { name: 'old', shape: 'bytes', elements: Uint8Array },
   { name: 'cpus', shape: 'bytes', elements: Uint8Array },
+  { name: 'sum', shape: 'value', elements: Uint32Array },
 ];
 
 /**
  * The columns of a file of one block: without empty lists and values of 0, and of lists with a byte an element where that is enough.
- * A reader takes a column that is not there for an empty one. Files of more blocks have all columns, as any block may need any.
+ * A reader takes a column that is not there for an empty one. Files of more blocks have all columns, as any block may need any, and each has sums.
  */
 export function columnsOfOnly(block: Block): readonly Column[] {
   const columns: Column[] = [];
   for (const column of COLUMNS) {
     const elements = block[column.name];
-    if (column.shape === 'value' ? elements[0] === 0 : elements.length === 0) continue;
+    if (column.name !== 'sum' && (column.shape === 'value' ? elements[0] === 0 : elements.length === 0)) continue;
     const narrow = column.shape === 'list' && elements.every((element) => element < 256);
     columns.push(narrow ? { ...column, elements: Uint8Array } : column);
   }

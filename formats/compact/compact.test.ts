@@ -382,22 +382,43 @@ describe('what is not whole', () => {
     });
   });
 
-  test('damaged bytes are an error that names the place, or other events; nothing else', () => {
-    const bytes = encode(small(), { blockEvents: 15 });
-    let refused = 0;
+  /** What is read of the file with each byte in turn damaged; an error must name the place. */
+  function* readDamaged(bytes: Uint8Array): Generator<{ at: number; found: Recording } | undefined> {
     for (let at = 0; at < bytes.length; at++) {
       const damaged = Uint8Array.from(bytes);
       damaged[at] ^= [1, 0x80, 0xff, 0x10][at % 4];
-      const reader = compact.open(new Trace(), () => {}, { name: 't', batchEvents: 16 });
+      const found: Recording = { trace: new Trace(), rows: [] };
+      const reader = compact.open(found.trace, (batch) => void found.rows.push(...rowsOf(batch)), { name: 't', batchEvents: 16 });
       try {
         reader.write(damaged);
         reader.end();
+        yield { at, found };
       } catch (error) {
         if (!(error instanceof InputError && /^t:byte \d+$/.test(error.place))) throw error;
-        refused++;
+        yield undefined;
       }
     }
-    expect(refused).toBeGreaterThan(bytes.length / 10);
+  }
+
+  test.each([15, 1000])(
+    'a damaged byte, in blocks of %i, is an error that names the place, a file that breaks off, or changes nothing',
+    (blockEvents) => {
+      const given = small();
+      let refused = 0;
+      for (const read of readDamaged(encode(given, { blockEvents }))) {
+        if (read === undefined) refused++;
+        else if (!read.found.trace.truncated) {
+          expect(read.found.rows, `byte ${read.at}`).toEqual(given.rows);
+          expect(tablesOf(read.found.trace), `byte ${read.at}`).toEqual(tablesOf(given.trace));
+        }
+      }
+      expect(refused).toBeGreaterThan(500);
+    },
+  );
+
+  test('without sums it may be other events; nothing else', () => {
+    const results = [...readDamaged(encode(small(), { blockEvents: 15, sums: false }))];
+    expect(results.filter((read) => read === undefined).length).toBeGreaterThan(results.length / 10);
   });
 
   test('a second trace after the first is refused with the remedy', () => {
@@ -449,6 +470,7 @@ test('a trace of one block has only the columns that it needs, as narrow as they
     'object List<Uint8>',
     'old Binary',
     'cpus Binary',
+    'sum Uint32',
   ]);
   const [row] = table.toArray() as Record<string, unknown>[];
   expect(row?.['events']).toBe(40);
@@ -477,7 +499,7 @@ describe('stacks', () => {
     const fn = 'recurse';
     trace.stacks.intern([0, 1].map((pc) => trace.stacks.frames.intern({ pc: BigInt(pc), fn })));
     trace.stacks.intern([1]);
-    const text = encode({ trace, rows: [] }).toString('latin1');
+    const text = encode({ trace, rows: [] }, { sums: false }).toString('latin1');
     for (const [said, instead, fact] of [
       ['[[0,1],[-1]]', '[[0,1],[-3]]', /a stack of frames that are not there/],
       ['[[0,1],[-1]]', '[[0,-1],[1]]', /a stack of frames that are not there/],

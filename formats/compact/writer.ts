@@ -13,6 +13,8 @@ import { VarintWriter } from './varint.ts';
 
 /** Settings that tests make small. */
 export interface CompactOptions {
+  /** False: blocks have no sums, so that damage reaches what reads them. */
+  readonly sums?: boolean;
   /** Events of a block. */
   readonly blockEvents?: number;
   /** Numbers of addresses where nothing lives that are kept. */
@@ -29,6 +31,7 @@ export class CompactWriter {
   readonly #newAddresses = new VarintWriter();
   readonly #old = new VarintWriter();
   readonly #blockEvents: number;
+  readonly #hasSums: boolean;
   /** Columns of the block under way. */
   readonly #call: Uint16Array;
   readonly #times: Float64Array;
@@ -42,11 +45,16 @@ export class CompactWriter {
   /** Those of the file; undefined before its first block. */
   #columns: readonly Column[] | undefined;
 
-  constructor(trace: Trace, out: (bytes: Uint8Array) => void, { blockEvents = BLOCK_EVENTS, spareNumbers }: CompactOptions = {}) {
+  constructor(
+    trace: Trace,
+    out: (bytes: Uint8Array) => void,
+    { blockEvents = BLOCK_EVENTS, spareNumbers, sums = true }: CompactOptions = {},
+  ) {
     this.#out = out;
     this.#tables = new TablesWriter(trace);
     this.#addresses = new AddressNumbers(spareNumbers);
     this.#blockEvents = blockEvents;
+    this.#hasSums = sums;
     this.#call = new Uint16Array(blockEvents);
     this.#times = new Float64Array(blockEvents);
     this.#objects = new Uint32Array(blockEvents);
@@ -122,9 +130,11 @@ export class CompactWriter {
       objectWide: Uint32Array.from(objectWide),
       old: this.#old.take(),
       cpus: this.#cpus === undefined ? new Uint8Array(0) : cpuRuns(this.#cpus.subarray(0, events)),
+      sum: new Uint32Array(1),
     };
     if (this.#columns === undefined) {
-      this.#columns = end ? columnsOfOnly(block) : COLUMNS;
+      const columns = end ? columnsOfOnly(block) : COLUMNS;
+      this.#columns = this.#hasSums ? columns : columns.filter(({ name }) => name !== 'sum');
       this.#out(encodeSchema(this.#columns));
     }
     this.#out(encodeBlock(block, this.#columns));
