@@ -524,6 +524,7 @@ describe('convert', () => {
       '{"op":"free","ts":5,"tid":5,"ptr":"0x10","size":8}',
       '{"op":"free","ts":6,"tid":5,"ptr":"0x20","size":8}',
       '{"op":"free","ts":7,"tid":5,"ptr":"0x30","size":8}',
+      '{"op":"thread","tid":6,"name":"without events","role":"ui"}',
     ];
     const text = `${lines.join('\n')}\n`;
     const path = file('more_fields.ndjson', text);

@@ -34,6 +34,14 @@ export interface TraceHeader {
   other?: ReadonlyMap<string, string>;
 }
 
+/** What a recording says of a thread besides its id. */
+export interface ThreadFacts {
+  readonly name?: string | undefined;
+  readonly prngSeed?: bigint | undefined;
+  /** As ThreadTable's `fields`. */
+  readonly fields?: string | undefined;
+}
+
 /** Threads in order of first appearance; row 0 is the main thread. */
 export class ThreadTable {
   readonly tids: number[] = [];
@@ -106,6 +114,8 @@ export class Trace {
   readonly eventFields = new Map<number, string>();
   /** What stacks have besides their frames, in the same spelling. A stack with such fields is a row of its own, whatever rows have the same frames. */
   readonly stackFields = new Map<StackIndex, string>();
+  /** Threads that the recording describes and that have no event, by their ids (ReadOptions.keepFields): no row of `threads`, for whoever writes the trace. */
+  readonly idleThreads = new Map<number, ThreadFacts>();
   /** True if the input stopped before its end (cut file, torn last line). */
   partial = false;
   /** True if compressed input broke off or has a wrong checksum. That is bad input, though what came through is used. */

@@ -5,7 +5,7 @@
  */
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
-import type { Skipped, SkipReason, Trace, TraceHeader } from '../../core/trace/trace.ts';
+import type { Skipped, SkipReason, ThreadFacts, Trace, TraceHeader } from '../../core/trace/trace.ts';
 
 /** A thread that is new or of which something else is known. */
 interface ThreadNews {
@@ -29,6 +29,7 @@ export interface TraceNews {
   warnings?: string[];
   eventFields?: [number, string][];
   stackFields?: [StackIndex, string][];
+  idleThreads?: [number, ThreadFacts][];
   partial?: boolean;
   truncated?: boolean;
 }
@@ -44,6 +45,7 @@ export class TraceWatch {
   readonly #seeds: (bigint | undefined)[] = [];
   readonly #threadFields: (string | undefined)[] = [];
   #stackFields = 0;
+  #idleThreads = 0;
   readonly #skipped = new Map<string, number>();
   #frames = 0;
   #stacks = 0;
@@ -58,7 +60,7 @@ export class TraceWatch {
 
   /** What is new since the last call; undefined if nothing is. Takes time in proportion to the threads and to what is new. */
   news(): TraceNews | undefined {
-    const { header, skipped, stacks, warnings, eventFields, stackFields, partial, truncated } = this.#trace;
+    const { header, skipped, stacks, warnings, eventFields, stackFields, idleThreads, partial, truncated } = this.#trace;
     const news: TraceNews = {};
     const fields = changed(header as Fields, this.#header);
     if (fields !== undefined) news.header = fields;
@@ -82,6 +84,8 @@ export class TraceWatch {
     eventFields.clear();
     if (stackFields.size > this.#stackFields) news.stackFields = [...stackFields].slice(this.#stackFields);
     this.#stackFields = stackFields.size;
+    if (idleThreads.size > this.#idleThreads) news.idleThreads = [...idleThreads].slice(this.#idleThreads);
+    this.#idleThreads = idleThreads.size;
     if (partial !== this.#partial) news.partial = this.#partial = partial;
     if (truncated !== this.#truncated) news.truncated = this.#truncated = truncated;
     for (const _ in news) return news;
@@ -120,7 +124,7 @@ function changed(fields: Fields, known: Map<string, unknown>): Fields | undefine
 /** Brings a trace up to date. */
 export function addNews(trace: Trace, news: TraceNews): void {
   const { header, threads = [], frames = [], stacks, skipped = {}, warnings = [], partial, truncated } = news;
-  const { eventFields = [], stackFields = [] } = news;
+  const { eventFields = [], stackFields = [], idleThreads = [] } = news;
   Object.assign(trace.header, header);
   for (const thread of threads) addThread(trace, thread);
   for (const frame of frames) trace.stacks.frames.append(frame);
@@ -135,6 +139,7 @@ export function addNews(trace: Trace, news: TraceNews): void {
   for (const warning of warnings) trace.warnings.push(warning);
   for (const [event, fields] of eventFields) trace.eventFields.set(event, fields);
   for (const [stack, fields] of stackFields) trace.stackFields.set(stack, fields);
+  for (const [tid, facts] of idleThreads) trace.idleThreads.set(tid, facts);
   trace.partial = partial ?? trace.partial;
   trace.truncated = truncated ?? trace.truncated;
 }

@@ -7,7 +7,7 @@
  * so that whoever reads learns it when it was learnt.
  */
 import type { Frame, InlinedFrame } from '../../core/trace/stacks.ts';
-import type { SkipReason, Trace } from '../../core/trace/trace.ts';
+import type { SkipReason, ThreadFacts, Trace } from '../../core/trace/trace.ts';
 import type { StackIndex, ThreadIndex } from '../../core/units.ts';
 import { TIMES_END } from '../shared/cursor.ts';
 import { membersOf } from '../shared/json_parts.ts';
@@ -18,7 +18,7 @@ const PLAIN_FIELDS = ['source', 'command', 'pid', 'ncpus', 'pageSize', 'startTim
 const NUMBERS: ReadonlySet<string> = new Set(['pid', 'ncpus', 'pageSize']);
 const FLAGS: ReadonlySet<string> = new Set(['startTimeGiven', 'timed']);
 
-/** A thread's row, id, name, PRNG state and other fields; cut after the last one that is there. */
+/** A thread's id, name, PRNG state and other fields, cut after the last one that is there; of one with events its row before them. */
 type ThreadJson = unknown[];
 /** pc, fn, file, line, module, offset, inlined, other fields; cut after the last one that is there. */
 type FrameJson = unknown[];
@@ -36,14 +36,22 @@ interface TablesJson {
   /** What events have besides their columns, by their places in the block (Trace.eventFields). */
   fields?: [number, string][];
   /** Stands at the end of a whole trace, and holds from there on. */
-  end?: { header?: Record<string, unknown>; threads?: ThreadJson[]; skipped?: [string, number][]; warnings?: string[]; partial?: true };
+  end?: {
+    header?: Record<string, unknown>;
+    threads?: ThreadJson[];
+    /** Threads without events (Trace.idleThreads), without rows. */
+    idle?: ThreadJson[];
+    skipped?: [string, number][];
+    warnings?: string[];
+    partial?: true;
+  };
 }
 
 /** The writing side. */
 export class TablesWriter {
   readonly #trace: Trace;
   readonly #header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  readonly #threads: { name: string | undefined; seed: bigint | undefined; fields: string | undefined }[] = [];
+  readonly #threads: ThreadFacts[] = [];
   /** Seen, and not yet taken. */
   #newHeader: Record<string, unknown> | undefined;
   #newThreads: ThreadJson[] = [];
@@ -147,12 +155,14 @@ export class TablesWriter {
   }
 
   #end(): NonNullable<TablesJson['end']> {
-    const { threads, skipped, warnings, partial } = this.#trace;
+    const { threads, idleThreads, skipped, warnings, partial } = this.#trace;
     const header = this.#headerNews();
     const late = this.#threadNews(0, threads.length);
+    const idle = [...idleThreads].map(([tid, facts]) => threadJson(tid, facts));
     return {
       ...(header === undefined ? {} : { header }),
       ...(late.length === 0 ? {} : { threads: late }),
+      ...(idle.length === 0 ? {} : { idle }),
       ...(Object.keys(skipped).length === 0 ? {} : { skipped: Object.entries(skipped) }),
       ...(warnings.length === 0 ? {} : { warnings }),
       ...(partial ? { partial } : {}),
@@ -178,12 +188,10 @@ export class TablesWriter {
     const news: ThreadJson[] = [];
     for (let row = from; row < until; row++) {
       const known = this.#threads[row];
-      const name = names[row];
-      const seed = prngSeeds[row];
-      const others = fields[row];
-      if (known !== undefined && known.name === name && known.seed === seed && known.fields === others) continue;
-      this.#threads[row] = { name, seed, fields: others };
-      news.push(cut([row, tids[row], name ?? null, seed === undefined ? null : hex(seed), others ?? null]));
+      const facts = { name: names[row], prngSeed: prngSeeds[row], fields: fields[row] };
+      if (known !== undefined && known.name === facts.name && known.prngSeed === facts.prngSeed && known.fields === facts.fields) continue;
+      this.#threads[row] = facts;
+      news.push([row, ...threadJson(tids[row], facts)]);
     }
     return news;
   }
@@ -240,6 +248,7 @@ export class TablesReader {
     if (json === undefined) return;
     const trace = this.#trace;
     this.#headerAndThreads(json);
+    for (const thread of list(json['idle'] ?? [], 'idle threads')) this.#idleThread(list(thread, 'a thread'));
     for (const entry of list(json['skipped'] ?? [], 'skip counts')) {
       const [reason, count] = list(entry, 'a skip count');
       trace.skip(text(reason) as SkipReason, natural(count));
@@ -323,7 +332,7 @@ export class TablesReader {
     if (Object.hasOwn(json, 'other')) header['other'] = membersOf(`{${membersText(json['other'])}}`);
   }
 
-  #thread([row, tid, name, seed, fields]: readonly unknown[]): void {
+  #thread([row, tid, ...more]: readonly unknown[]): void {
     const { threads } = this.#trace;
     const at = natural(row);
     if (at > this.threads.length) throw new Error('threads out of order');
@@ -333,10 +342,28 @@ export class TablesReader {
       this.threads.push(threads.intern(natural(tid)));
     }
     const thread = this.threads[at];
-    threads.names[thread] = given(name) ? text(name) : undefined;
-    threads.prngSeeds[thread] = given(seed) ? wide(seed) : undefined;
-    threads.fields[thread] = this.#keepFields && given(fields) ? membersText(fields) : undefined;
+    const { name, prngSeed, fields } = this.#threadFacts(more);
+    threads.names[thread] = name;
+    threads.prngSeeds[thread] = prngSeed;
+    threads.fields[thread] = fields;
   }
+
+  #idleThread([tid, ...more]: readonly unknown[]): void {
+    const facts = this.#threadFacts(more);
+    if (this.#keepFields) this.#trace.idleThreads.set(natural(tid), facts);
+  }
+
+  #threadFacts([name, seed, fields]: readonly unknown[]): ThreadFacts {
+    return {
+      name: given(name) ? text(name) : undefined,
+      prngSeed: given(seed) ? wide(seed) : undefined,
+      fields: this.#keepFields && given(fields) ? membersText(fields) : undefined,
+    };
+  }
+}
+
+function threadJson(tid: number, { name, prngSeed, fields }: ThreadFacts): ThreadJson {
+  return cut([tid, name ?? null, prngSeed === undefined ? null : hex(prngSeed), fields ?? null]);
 }
 
 /** Without what is null at the end. */

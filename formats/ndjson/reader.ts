@@ -5,7 +5,7 @@
  */
 import { MOST_CPU, Op, OP_NAMES } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
-import type { Trace } from '../../core/trace/trace.ts';
+import type { ThreadFacts, Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
@@ -24,8 +24,8 @@ import { membersOf, otherMembers, partsOf, spellingOf } from '../shared/json_par
 import { StackLane } from './stack_lane.ts';
 import { TraceLines } from './trace_line.ts';
 
-/** Longest line taken, bytes. */
-const LONGEST_LINE = 8 * 1024 * 1024;
+/** Longest line taken, bytes: a process may have a hundred thousands of mappings, and its `maps` line has all of them. */
+const LONGEST_LINE = 64 * 1024 * 1024;
 
 /** Where the name of a line's operation begins, and a letter that those of stacks have there. */
 const LETTER_AT = 7;
@@ -64,12 +64,6 @@ function hasOp(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-interface ThreadFacts {
-  name?: string;
-  prngSeed?: bigint;
-  fields?: string;
 }
 
 /** A JSON string of a line. */
@@ -134,6 +128,7 @@ class NdjsonReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     this.#lines.end(ending, (bytes, start, end) => this.#take(bytes, start, end, true));
     this.#builder.flush();
+    this.#describeEnded();
     const { warnings } = this.#trace;
     if (this.#builder.raised > 0) warnings.push(raisedNote(this.#builder.raised, 'the event before'));
     const { lossNote } = this.#frames;
@@ -197,8 +192,9 @@ class NdjsonReader implements TraceReader {
       this.#takeSlowly(bytes, start, end, last, scanned);
       return;
     }
-    // What a shape does not need, its lane passes over.
-    if (!this.#keepFields || !hasMore(line)) this.#lane.shapes.learn(bytes, start, end, line);
+    // What a shape does not need, its lane passes over; and it counts from the start where an event without times does not.
+    const counts = (line.present & Key.ts) !== 0 || this.#timed || this.#origin.toBigInt() === 0n;
+    if (counts && (!this.#keepFields || !hasMore(line))) this.#lane.shapes.learn(bytes, start, end, line);
     this.#event(bytes, start, end);
   }
 
@@ -210,14 +206,9 @@ class NdjsonReader implements TraceReader {
       throw this.#error(hasNul(bytes, start, end) ?? this.#explain(needs));
     const builder = this.#builder;
     const number = builder.count;
-    let { seconds, nanos } = line;
-    if ((present & Key.ts) === 0) {
-      seconds = Math.floor(number / 1e9);
-      nanos = number % 1e9;
-    }
     if (number === 0) this.#begin((present & Key.ts) !== 0);
     else if (!this.#timed && (present & Key.ts) !== 0) this.#trace.header.timed = this.#timed = true;
-    let time: number = this.#origin.since(seconds, nanos);
+    let time = this.#timeOf(number);
     if (time < 0) {
       time = 0;
       this.#early++;
@@ -263,6 +254,13 @@ class NdjsonReader implements TraceReader {
     builder.append(op as Op, thread, time, ptr, old, size, extra, stack);
   }
 
+  /** Time of the line's event, ns since the trace's start: below 0 if it claims an earlier one. Without times it is the event's number. */
+  #timeOf(number: number): number {
+    const { present, seconds, nanos } = this.#line;
+    if ((present & Key.ts) !== 0) return this.#origin.since(seconds, nanos);
+    return this.#timed ? this.#origin.since(Math.floor(number / 1e9), number % 1e9) : number;
+  }
+
   /** The next event with this id is another thread's. */
   #forget(tid: number): void {
     this.#trace.threads.forget(tid);
@@ -282,23 +280,36 @@ class NdjsonReader implements TraceReader {
   }
 
   #threadOf(tid: number): number {
-    const { threads } = this.#trace;
     let thread = this.#threads.get(tid);
     if (thread === undefined) {
-      thread = threads.intern(tid);
+      thread = this.#trace.threads.intern(tid);
       this.#threads.set(tid, thread);
-      const facts = this.#facts.get(tid);
-      if (facts !== undefined) {
-        threads.names[thread] = facts.name;
-        threads.prngSeeds[thread] = facts.prngSeed;
-        threads.fields[thread] = facts.fields;
-        this.#facts.delete(tid);
-      }
+      this.#describe(thread, this.#facts.get(tid) ?? {});
+      this.#facts.delete(tid);
     }
     this.#lastTid = tid;
     this.#lastThread = thread;
     this.#lane.setThread(tid, thread);
     return thread;
+  }
+
+  #describe(thread: ThreadIndex, { name, prngSeed, fields }: ThreadFacts): void {
+    const { threads } = this.#trace;
+    threads.names[thread] = name ?? threads.names[thread];
+    threads.prngSeeds[thread] = prngSeed ?? threads.prngSeeds[thread];
+    threads.fields[thread] = fields ?? threads.fields[thread];
+  }
+
+  /** What was said of ids whose threads had all ended, and after which no other came, is the last one's. */
+  #describeEnded(): void {
+    if (this.#facts.size === 0) return;
+    const { threads, idleThreads } = this.#trace;
+    const last = new Map(threads.tids.map((tid, thread) => [tid, thread as ThreadIndex]));
+    for (const [tid, facts] of this.#facts) {
+      const thread = last.get(tid);
+      if (thread !== undefined) this.#describe(thread, facts);
+      else if (this.#keepFields) idleThreads.set(tid, facts);
+    }
   }
 
   /** What is wrong with the fields of an event line. */
@@ -371,6 +382,8 @@ class NdjsonReader implements TraceReader {
 
   #maps(object: JsonObject, text: string): void {
     const { header } = this.#trace;
+    // What comes late does not change how the events before it are seen.
+    this.#builder.flush();
     header.maps = object.string('text');
     const others = this.#others(text, MAPS_KEYS);
     if (others !== undefined) header.mapsFields = others;
@@ -378,21 +391,17 @@ class NdjsonReader implements TraceReader {
 
   #thread(object: JsonObject, text: string): void {
     const tid = object.natural('tid');
-    const facts: ThreadFacts = {};
-    if (object.has('name')) facts.name = object.string('name');
-    if (object.has('prng_seed')) facts.prngSeed = object.hex('prng_seed');
     const others = this.#others(text, THREAD_KEYS);
-    if (others !== undefined) facts.fields = others;
-    const { threads } = this.#trace;
+    const facts: ThreadFacts = {
+      ...(object.has('name') ? { name: object.string('name') } : {}),
+      ...(object.has('prng_seed') ? { prngSeed: object.hex('prng_seed') } : {}),
+      ...(others === undefined ? {} : { fields: others }),
+    };
     const running = this.#row(object.get('nth'), tid) ?? this.#threads.get(tid);
     // What comes late does not change how the events before it are seen.
     if (running !== undefined) this.#builder.flush();
     if (running === undefined) this.#facts.set(tid, { ...this.#facts.get(tid), ...facts });
-    else {
-      threads.names[running] = facts.name ?? threads.names[running];
-      threads.prngSeeds[running] = facts.prngSeed ?? threads.prngSeeds[running];
-      threads.fields[running] = facts.fields ?? threads.fields[running];
-    }
+    else this.#describe(running, facts);
   }
 
   /** The row that `nth` says, where it can be this thread's; the next one is a new thread. */

@@ -99,7 +99,7 @@ export class TraceLines {
       else if (take === undefined) other.set(key, spelling);
       else if (object.has(key)) take(object, key, line);
     }
-    if (other.size > 0) header.other = new Map([...(ends ? (header.other ?? []) : []), ...other]);
+    if (other.size > 0) header.other = new Map([...(header.other ?? []), ...other]);
   }
 
   /** The time that events count from. */

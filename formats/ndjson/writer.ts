@@ -7,7 +7,7 @@
 import { stringify } from 'ndjson';
 import { Op, OP_NAMES, type EventBatch } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
-import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
+import type { ThreadFacts, Trace, TraceHeader } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { isTime, TIMES_END } from '../shared/cursor.ts';
 import { QUOTE } from '../shared/letters.ts';
@@ -55,7 +55,7 @@ export class NdjsonWriter {
   #events = 0;
   #stacksWritten = 0;
   /** Rows of threads that were written, or need not be, with what was said of them. */
-  readonly #threadsWritten: { name: string | undefined; seed: bigint | undefined; fields: string | undefined }[] = [];
+  readonly #threadsWritten: ThreadFacts[] = [];
   /** Ids of threads that were written and have not ended. */
   readonly #idsInUse = new Set<number>();
   #startSeconds = 0;
@@ -90,9 +90,10 @@ export class NdjsonWriter {
     this.#maps();
     const { names, prngSeeds, fields } = this.#trace.threads;
     this.#threadsWritten.forEach((written, row) => {
-      if (names[row] !== written.name || prngSeeds[row] !== written.seed || fields[row] !== written.fields) this.#thread(row, true);
+      if (names[row] !== written.name || prngSeeds[row] !== written.prngSeed || fields[row] !== written.fields) this.#thread(row, true);
     });
     this.#threadsWithoutEvents(names.length);
+    for (const [tid, facts] of this.#trace.idleThreads) this.#describe(tid, undefined, facts);
     this.#stacks(this.#trace.stacks.length);
     this.#end();
     this.#flush();
@@ -272,15 +273,13 @@ export class NdjsonWriter {
     const { header } = this.#trace;
     this.#timed = header.timed !== false;
     this.#start = header.startTime ?? 0n;
-    const said = this.#timed && !(fromStart && header.startTimeGiven !== true);
+    const said = header.startTimeGiven === true || (this.#timed && !fromStart);
     this.#headerWritten = headerFields(header);
     this.#otherWritten = header.other ?? new Map();
     const line = { ...TRACE_LINE, ...(said ? { start_ts: 0 } : {}), ...this.#headerWritten };
     this.#object(line, said ? { key: 'start_ts', digits: String(this.#start) } : undefined, membersBeside(line, this.#otherWritten));
-    if (this.#timed) {
-      this.#startSeconds = Number(this.#start / 1_000_000_000n);
-      this.#startNanos = Number(this.#start % 1_000_000_000n);
-    }
+    this.#startSeconds = Number(this.#start / 1_000_000_000n);
+    this.#startNanos = Number(this.#start % 1_000_000_000n);
     this.#maps();
   }
 
@@ -315,19 +314,15 @@ export class NdjsonWriter {
   #thread(row: number, nth: boolean): void {
     const { tids, names, prngSeeds, fields } = this.#trace.threads;
     this.#tids[row] = ascii(`,"tid":${tids[row]}`);
-    const name = names[row];
-    const seed = prngSeeds[row];
-    this.#threadsWritten[row] = { name, seed, fields: fields[row] };
+    const facts = { name: names[row], prngSeed: prngSeeds[row], fields: fields[row] };
+    this.#threadsWritten[row] = facts;
     this.#idsInUse.add(tids[row]);
-    if (!nth && name === undefined && seed === undefined && fields[row] === undefined) return;
-    const line = {
-      op: 'thread',
-      tid: tids[row],
-      ...(nth ? { nth: row } : {}),
-      ...(name === undefined ? {} : { name }),
-      ...(seed === undefined ? {} : { prng_seed: hex(seed) }),
-    };
-    this.#object(line, undefined, fields[row]);
+    if (nth || Object.values(facts).some((fact) => fact !== undefined)) this.#describe(tids[row], nth ? row : undefined, facts);
+  }
+
+  #describe(tid: number, nth: number | undefined, { name, prngSeed, fields }: ThreadFacts): void {
+    // JSON leaves out what is undefined.
+    this.#object({ op: 'thread', tid, nth, name, prng_seed: hex(prngSeed) }, undefined, fields);
   }
 
   #stack(stack: StackIndex): void {
