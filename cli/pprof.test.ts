@@ -185,8 +185,8 @@ describe('profiles of something else than memory', () => {
       '--sample_index x: a profile has no such sample type, but alloc_objects, alloc_space, inuse_objects, inuse_space\nhint: name one of those\n',
     ],
     [['report', '--raw', cpu], '--raw: the profile is not of memory, and jeprof reads no other\nhint: --pprof writes it\n'],
-    [['leaks', cpu], `${cpu}: is no profile of memory, so nothing in it leaks\nhint: see it with jereplay report FILE\n`],
-    [['flamegraph', cpu], `${cpu}: is no profile of memory\nhint: jereplay report --speedscope -o FILE.json shows it in speedscope\n`],
+    [['leaks', cpu], `${cpu}: is a profile that does not say what memory is in use\nhint: see it with jereplay report FILE\n`],
+    [['flamegraph', cpu], `${cpu}: is a profile that does not say what memory is in use\nhint: jereplay report --speedscope -o FILE.json shows it in speedscope\n`],
     [
       ['report', '--pprof', '--focus', 'main', cpu],
       '--pprof: writes the whole profile, of which --focus takes a part\nhint: go tool pprof -focus does it\n',

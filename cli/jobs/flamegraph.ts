@@ -31,7 +31,7 @@ export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   if (other >= 0)
     throw new InputError(
       inputs[other] ?? '',
-      'is no profile of memory',
+      'is a profile that does not say what memory is in use',
       'jereplay report --speedscope -o FILE.json shows it in speedscope',
     );
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;

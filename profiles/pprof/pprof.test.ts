@@ -268,6 +268,41 @@ describe('profiles of other writers', () => {
     expect([samples.inuseBytes[0], samples.inuseObjects[0]]).toEqual([500 * bytes, 7]);
   });
 
+  const named = (types: readonly (readonly [string, string])[], period?: readonly [string, number]) => {
+    const strings = ['', 'work', ...types.flat(), period?.[0] ?? ''];
+    return encodeProfile({
+      ...message(['', ''], [types.map((_, i) => 10 * (i + 1))]),
+      sampleType: types.map((_, i) => ({ type: 2 + 2 * i, unit: 3 + 2 * i })),
+      function: [{ id: 1, name: 1, filename: 0 }],
+      ...(period === undefined ? {} : { periodType: { type: 0, unit: strings.length - 1 }, period: period[1] }),
+      stringTable: strings,
+    });
+  };
+  const totals = ({ samples }: Profile) => SAMPLE_TYPES.map((type) => samples.total(type));
+
+  test.each([
+    // Perfetto, of Android's heapprofd.
+    ['Total malloc count', 'Total malloc size', 'Unreleased malloc count', 'Unreleased malloc size'],
+    ['Total count', 'Total size', 'Unreleased count', 'Unreleased size'],
+    // Datadog's profilers.
+    ['alloc-samples', 'alloc-space', 'heap-live-samples', 'heap-live-size'],
+  ])('%s, %s, %s, %s are blocks and bytes of a heap', (...types) => {
+    const profile = readPprof(named(types.map((type, i) => [type, i % 2 === 0 ? 'count' : 'bytes'])), 'a');
+    expect([profile.kind, profile.measures, ...totals(profile)]).toEqual(['heap', undefined, 10, 20, 30, 40]);
+  });
+
+  test('without bytes in use, names of others are no heap’s; a name of pprof’s own goes before them', () => {
+    expect(readPprof(named([['alloc-space', 'bytes']]), 'a')).toMatchObject({ kind: 'other', measures: [{ type: 'alloc-space' }] });
+    const both = readPprof(named([['heap-space', 'kb'], ['inuse_space', 'bytes']]), 'a'); // biome-ignore format: rows
+    expect([totals(both)[3], both.measures?.[0].type]).toEqual([20, 'heap-space']);
+  });
+
+  test('a period of time is no sampling of bytes', () => {
+    const types = [['cpu-time', 'nanoseconds'], ['heap-space', 'bytes']] as const; // biome-ignore format: rows
+    expect(readPprof(named(types, ['nanoseconds', 10_000_000]), 'a').sampling.method).toBe('none');
+    expect(readPprof(named(types, ['bytes', 524_288]), 'a').sampling).toEqual({ method: 'poisson', rate: 524_288 });
+  });
+
   // go tool pprof: "mismatch: sample has 1 values vs. 2 types"
   test.each([[[[5]]], [[[5, 6, 7]]]])('samples of another number of values than there are types: %j', (values) => {
     const sampled = `no pprof profile: a sample of ${values[0].length} values where there are 2 sample types`;

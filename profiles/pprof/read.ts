@@ -11,7 +11,7 @@ import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
 import type { Measure, Profile, SampleType } from '../profile.ts';
 import { PassedOver } from '../passed_over.ts';
-import { isMemoryType, SampleTable, TEMPORARY } from '../profile.ts';
+import { isMemoryType, SAMPLE_TYPES, SampleTable } from '../profile.ts';
 import { type Id, PprofSamples } from './samples.ts';
 import type { Int64, PprofProfile } from './schema.ts';
 import { decodeProfile, toBigInt, toNumber } from './schema.ts';
@@ -38,6 +38,25 @@ const BYTES_IN_UNIT = new Map(
     ['tb', 'tbyte', 'terabyte'],
   ].flatMap((names, power) => names.map((name) => [name, 1024 ** power] as const)),
 );
+
+/**
+ * What writers call blocks and bytes in use and in all: pprof of dumps without freed objects, Perfetto of Android's native heaps
+ * (src/profiling/… pprof_builder.cc), Datadog's profilers.
+ */
+const MEMORY_NAMES = new Map<string, SampleType>([
+  ...SAMPLE_TYPES.flatMap((type) => [[type, type] as const, [type.replace('_', '-'), type] as const]),
+  ['objects', 'inuse_objects'],
+  ['space', 'inuse_space'],
+  ...['Unreleased malloc', 'Unreleased'].flatMap((name) => [
+    [`${name} count`, 'inuse_objects'] as const,
+    [`${name} size`, 'inuse_space'] as const,
+  ]),
+  ...['Total malloc', 'Total'].flatMap((name) => [[`${name} count`, 'alloc_objects'] as const, [`${name} size`, 'alloc_space'] as const]),
+  ['heap-live-samples', 'inuse_objects'],
+  ['heap-live-size', 'inuse_space'],
+  ['heap-space', 'inuse_space'],
+  ['alloc-samples', 'alloc_objects'],
+]);
 
 /**
  * True if bytes look like a pprof file: gzipped, or a message with a profile's fields as far as they go, in whatever order, and perhaps some that
@@ -129,7 +148,8 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   };
   orRefuse(name, () => taken.forEach(take));
 
-  const period = toNumber(message.period);
+  // That of a profile with other types, too, may be one of time.
+  const period = /^$|byte/.test(text(message.periodType?.unit)) ? toNumber(message.period) : 0;
   const binary = message.mapping.length > 0 ? text(message.mapping[0].filename) : '';
   return {
     kind: memory.size > 0 ? 'heap' : 'other',
@@ -180,7 +200,7 @@ interface OtherColumn extends Measure {
 }
 
 /**
- * The column of each sample type, and for each column how many bytes its unit has (1 for what is no memory). `objects` and `space` are what pprof makes of dumps without freed objects.
+ * The column of each sample type, and for each column how many bytes its unit has (1 for what is no memory).
  * Of other types the one that is shown where none is asked for comes first: the file's own choice, else its last (pprof, SampleIndexByName).
  */
 function sampleColumns(
@@ -191,12 +211,16 @@ function sampleColumns(
   const scales: number[] = [];
   const memory = new Map<SampleType, number>();
   const others: OtherColumn[] = [];
-  message.sampleType.forEach(({ type, unit }, column) => {
-    const name = text(type);
-    scales.push(/^(?:(?:inuse|alloc)_)?space$/.test(name) ? bytesIn(text(unit)) : 1);
-    if (isMemoryType(name) && name !== TEMPORARY) memory.set(name, column);
-    else if (name === 'objects' && !memory.has('inuse_objects')) memory.set('inuse_objects', column);
-    else if (name === 'space' && !memory.has('inuse_space')) memory.set('inuse_space', column);
+  const names = message.sampleType.map(({ type }) => text(type));
+  // Names of others' own are those of a heap's profile where bytes in use are among them.
+  const known = names.some((name) => MEMORY_NAMES.get(name) === 'inuse_space')
+    ? MEMORY_NAMES
+    : new Map([...MEMORY_NAMES].filter(([name]) => isMemoryType(name) || name === 'objects'));
+  message.sampleType.forEach(({ unit }, column) => {
+    const name = names[column];
+    const type = known.get(name);
+    scales.push(type?.endsWith('space') === true ? bytesIn(text(unit)) : 1);
+    if (type !== undefined && (type === name || !names.includes(type)) && !memory.has(type)) memory.set(type, column);
     else
       others.push({
         type: name,
