@@ -186,7 +186,10 @@ describe('profiles of something else than memory', () => {
     ],
     [['report', '--raw', cpu], '--raw: the profile is not of memory, and jeprof reads no other\nhint: --pprof writes it\n'],
     [['leaks', cpu], `${cpu}: is a profile that does not say what memory is in use\nhint: see it with jereplay report FILE\n`],
-    [['flamegraph', cpu], `${cpu}: is a profile that does not say what memory is in use\nhint: jereplay report --speedscope -o FILE.json shows it in speedscope\n`],
+    [
+      ['flamegraph', cpu],
+      `${cpu}: is a profile that does not say what memory is in use\nhint: jereplay report --speedscope -o FILE.json shows it in speedscope\n`,
+    ],
     [
       ['report', '--pprof', '--focus', 'main', cpu],
       '--pprof: writes the whole profile, of which --focus takes a part\nhint: go tool pprof -focus does it\n',
