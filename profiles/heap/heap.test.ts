@@ -262,6 +262,57 @@ describe('reading', () => {
     expect(readHeap(bytesOf(text), 'a.heap').profile.samples.length).toBe(1);
   });
 
+  // Go 1.19's debug=1; the values are those of `go tool pprof` of its debug=0 at the same time.
+  describe('Go’s heap profile as text', () => {
+    const GO = [
+      'heap profile: 237: 87475264 [237: 87475264] @ heap/1048576',
+      '1: 72007680 [1: 72007680] @ 0x4b3c0b 0x437452 0x461121',
+      '#\t0x4b3c0a\tmain.main+0x2a\t\t/go/main.go:7',
+      '#\t0x437451\truntime.main+0x211\t/src/runtime/proc.go:250',
+      '',
+      '51: 15458304 [51: 15458304] @ 0x4b3d45 0x4b3c40 0x437452 0x461121',
+      '#\t0x4b3d44\tmain.make+0x10\t\t/go/main.go:2',
+      '#\t0x4b3d44\tmain.big+0x164\t\t/go/main.go:5',
+      '#\t0x4b3c3f\tmain.main+0x5f\t\t/go/main.go:8',
+      '#\t0x437451\truntime.main+0x211\t/src/runtime/proc.go:250',
+      '',
+      '185: 8880 [185: 8880] @ 0x4b3c70 0x4b3c40 0x50',
+      '#\t0x4b3c6f\tmain.small+0x8f\t\t/go/main.go:4',
+      '#\t0x4b3c3f\tmain.main+0x5f\t\t/go/main.go:8',
+      '#\t0x4f',
+      '',
+      '# runtime.MemStats',
+      '# Alloc = 198371424',
+      '',
+    ].join('\n');
+
+    test('is sampled as it samples, and names its addresses', () => {
+      const { profile } = readHeap(bytesOf(GO), 'a');
+      expect(profile).toMatchObject({ sampling: { method: 'poisson', rate: 524288 }, symbolized: true, warnings: [] });
+      expect([...profile.samples.inuseBytes.subarray(0, 3)].map(Math.trunc)).toEqual([72007680, 35208460, 96997720]);
+      const { frames } = profile.stacks.frames;
+      const stacks = Array.from(profile.samples.stack.subarray(0, 3), (stack) => [...profile.stacks.framesOf(stack as StackIndex)]);
+      expect(stacks.map((stack) => stack.map((frame) => frames[frame].fn))).toEqual([
+        ['main.main', 'runtime.main', 'runtime.goexit'],
+        ['main.big', 'main.main', 'runtime.main', 'runtime.goexit'],
+        ['main.small', 'main.main', undefined],
+      ]);
+      expect(frames[stacks[1][0]]).toEqual({
+        pc: 0x4b3d45n,
+        fn: 'main.big',
+        file: '/go/main.go',
+        line: 5,
+        inlined: [{ fn: 'main.make', file: '/go/main.go', line: 2 }],
+      });
+    });
+
+    test('without its comments it is what jeprof takes it for', () => {
+      const { profile } = readHeap(bytesOf(GO.replaceAll(/^#.*\n/gm, '')), 'a');
+      expect(profile).toMatchObject({ sampling: { method: 'uniform', rate: 524288 }, symbolized: false });
+      expect(Math.trunc(profile.samples.inuseBytes[1])).toBe(51 * 524288);
+    });
+  });
+
   test.each([
     ['blank lines and line ends of Windows', `${V2}\r\n \r\n@ 0x2\r\n  t*: 1: 2 [3: 4]\r\n  t1: 1: 2 [3: 4] name\r\n`],
     ['an empty backtrace', `${V2}@\n  t*: 1: 2 [3: 4]\n`],

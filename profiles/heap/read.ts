@@ -124,8 +124,10 @@ export class HeapReader {
         'the dump is empty',
         'a process that ends by prof_leak_error, or is killed, leaves its dump unwritten',
       );
-    const { header, stacks, samples, threads, totals, accumulated } = this.#rows ?? this.#begin('');
-    const { kind, source, sampling } = header;
+    const rows = this.#rows ?? this.#begin('');
+    rows.finish();
+    const { header, sampling, stacks, samples, threads, totals, accumulated } = rows;
+    const { kind, source } = header;
     const maps = this.#maps?.map((line) => `${line}\n`).join('');
     const binary = this.#symbols?.binary ?? mainProgram(maps === undefined ? [] : parseMaps(maps));
     const profile: Profile = {
@@ -138,7 +140,7 @@ export class HeapReader {
       accumulated,
       // jemalloc counts what size classes made of requests; of gperftools' forms some do, some do not.
       ...(source === 'heap_v2' ? { requested: false } : {}),
-      symbolized: this.#symbols !== undefined,
+      symbolized: this.#symbols !== undefined || rows.named,
       ...(binary === undefined ? {} : { binary }),
       ...(maps === undefined ? {} : { maps }),
       warnings: [...this.#warnings, ...this.#passedOver.warnings(this.#name)],

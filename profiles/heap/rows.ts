@@ -5,15 +5,17 @@
  *     @ 0x55d0c0001234 0x55d0c0002000          a context, leaf first; the rows below it are of it
  *       t*: 1: 100 [2: 200]                    all threads: objects and bytes in use [ever allocated]
  *       t7: 1: 100 [2: 200] worker             one thread, with its name
- *     1: 100 [2: 200] @ 0x55d0c0001234         gperftools: one row a context
+ *     1: 100 [2: 200] @ 0x55d0c0001234         gperftools, Go: one row a context
  *
  * Invariant: what is kept are estimates (unsample.ts); what is no row, or no address of one, is told.
+ * Differs: Go samples as tcmalloc's second version does, though its header is that of the first (google/pprof, parseHeapHeader): jeprof takes it for that.
  */
 import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
-import { SampleTable, type ThreadSamples } from '../profile.ts';
+import { SampleTable, type Sampling, type ThreadSamples } from '../profile.ts';
 import { AddressFrames } from './address_frames.ts';
+import { GoNames } from './go_names.ts';
 import { type Header, NO_TOTALS, type RawTotals } from './header.ts';
 import type { SymbolSection } from './symbols.ts';
 import { unsampled } from './unsample.ts';
@@ -59,7 +61,12 @@ export class Rows {
   totals: RawTotals;
   /** Whether there are counts of what was ever allocated. */
   accumulated = false;
+  /** As the header says, or as Go does where comments show that it wrote the dump. */
+  sampling: Sampling;
   readonly #addresses: AddressFrames;
+  readonly #goNames: GoNames;
+  /** True while the last row is not added: the line below it may tell how it was sampled. */
+  #isPending = false;
   /** The context that the next rows are of. Rows of threads before the first one count all contexts. */
   #stack: StackIndex = NO_STACK;
   #hasStack = false;
@@ -70,7 +77,21 @@ export class Rows {
     this.header = header;
     this.#withThreads = withThreads;
     this.totals = header.totals ?? NO_TOTALS;
+    this.sampling = header.sampling;
     this.#addresses = new AddressFrames(this.stacks, symbols);
+    this.#goNames = new GoNames(this.stacks);
+  }
+
+  /** True if rows have named their addresses. */
+  get named(): boolean {
+    return this.#goNames.any;
+  }
+
+  /** The last row is over. */
+  finish(): void {
+    if (this.#isPending) this.#add(this.samples, this.#stack);
+    this.#isPending = false;
+    this.#goNames.nextRow();
   }
 
   /** Makes room for so many times the rows that there are. */
@@ -122,17 +143,26 @@ export class Rows {
 
   /** gperftools: `1: 2 [3: 4] @ 0x…`, one row a context. Go writes the names of its addresses below it, as comments. */
   #takePlain(bytes: Uint8Array, start: number, end: number): Fault | undefined {
-    if (bytes[start] === HASH) return undefined;
+    if (bytes[start] === HASH) {
+      this.#takeComment(textDecoder.decode(bytes.subarray(start, end)));
+      return undefined;
+    }
+    this.finish();
     let at = this.#readCounts(bytes, start, end);
     while (at >= 0 && at < end && bytes[at] === SPACE) at++;
     if (at < 0 || at === end || bytes[at] !== AT) return { fact: NO_ROW, start, end };
     const fault = this.#takeStack(bytes, at + 1, end);
-    this.#add(this.samples, this.#stack);
+    this.#isPending = true;
     return fault;
   }
 
+  #takeComment(text: string): void {
+    if (!this.#hasStack || !this.#goNames.take(text, this.#stack)) return;
+    if (this.sampling.method === 'uniform') this.sampling = { method: 'poisson', rate: this.sampling.rate };
+  }
+
   #add(into: SampleTable, stack: StackIndex): void {
-    const { sampling } = this.header;
+    const { sampling } = this;
     const [inuseObjects, inuseBytes, allocObjects, allocBytes] = this.#counts;
     const inuse = (value: number) => unsampled(value, sampling, inuseObjects, inuseBytes);
     const alloc = (value: number) => unsampled(value, sampling, allocObjects, allocBytes);
