@@ -124,16 +124,11 @@ function printsSummary(args: ReplayArgs, paths: ReadonlyMap<Result, string>): bo
   return args.json !== true && !(args.quiet === true && written.length > 0) && !written.some(isStandardOutput);
 }
 
-/** A configuration that says itself whether profiling is on. */
-const SETS_PROF = /(?:^|,)prof:/;
-
 /** The model's settings. Profiling is on where its dump is asked for, unless the configuration says otherwise. */
 function modelOptions(args: ReplayArgs): ReplayOptions {
-  const dumps = args.heap !== undefined || args.output !== undefined;
-  const given = args.conf ?? '';
-  const conf = dumps && !SETS_PROF.test(given) ? ['prof:true', given].filter((part) => part !== '').join(',') : args.conf;
   return {
-    ...(conf === undefined ? {} : { conf }),
+    profiling: args.heap !== undefined || args.output !== undefined,
+    ...(args.conf === undefined ? {} : { conf: args.conf }),
     ...(args.ncpus === undefined ? {} : { ncpus: parseCount('--ncpus', args.ncpus, 1) }),
     ...(args['prng-seed'] === undefined ? {} : { prngSeed: parseHex('--prng-seed', args['prng-seed']) }),
     unmatched: args.unmatched,

@@ -234,6 +234,39 @@ describe('until', () => {
   });
 });
 
+/** What confirm_conf:true says where the program's own string turns profiling on. */
+const CONFIRMED = `<jemalloc>: malloc_conf #1 (string specified via --with-malloc-conf): ""
+<jemalloc>: malloc_conf #2 (string pointed to by the global variable malloc_conf): "prof:true"
+<jemalloc>: -- Set conf value: prof:true
+<jemalloc>: malloc_conf #3 ("name" of the file referenced by the symbolic link named /etc/malloc.conf): ""
+<jemalloc>: malloc_conf #4 (value of the environment variable MALLOC_CONF): "confirm_conf:true"
+<jemalloc>: -- Set conf value: confirm_conf:true
+<jemalloc>: malloc_conf #5 (string pointed to by the global variable malloc_conf_2_conf_harder): ""
+`;
+
+// as the real library has it with prof:true in the program's malloc_conf, and with MALLOC_CONF alone where that turns profiling on
+describe('profiling that a result needs', () => {
+  const options = (conf: string) => run(['malloc 1 100'], { conf, profiling: true }).heap.options;
+
+  test.each([
+    // conf -> prof, prof_gdump: prof_leak turns profiling on, and automatic dumps off
+    ['', true, false],
+    ['prof_gdump:true', true, true],
+    ['prof:true,prof_leak:true,prof_gdump:true', true, true],
+    ['prof_leak:true,prof_gdump:true', true, false],
+    ['prof_leak_error:true,prof_gdump:true', true, false],
+    ['prof:false', false, false],
+    ['prof:maybe', true, false],
+    [' prof:false', true, false],
+  ])('%j', (conf, prof, prof_gdump) => expect(options(conf)).toMatchObject({ prof, prof_gdump }));
+
+  test('is told as the program’s own string', () => {
+    let said = '';
+    run([], { conf: 'confirm_conf:true', profiling: true, message: (text) => (said += text) }).statsJson();
+    expect(said).toBe(CONFIRMED);
+  });
+});
+
 describe('mallctl on a replay', () => {
   const lines = ['malloc 1 100', 'malloc 2 200000', 'free 2'];
 

@@ -7,8 +7,9 @@ import type { Arena } from '../arena/arena_state.ts';
 import type { BackgroundThreads } from '../background/background_threads.ts';
 import type { AddressSpaceOptions } from '../base/pages.ts';
 import { arenaOfCpu, type BootConf, bootConf } from '../conf/boot.ts';
-import { type ConfMessage, parseMallocConf } from '../conf/malloc_conf.ts';
+import { type ConfMessage, environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
 import type { Options } from '../conf/options.ts';
+import { profBoot1 } from '../conf/prof_boot.ts';
 import { Heap } from '../heap.ts';
 import {
   addressOf,
@@ -50,6 +51,8 @@ import { NULL_REGION, type Region } from '../extent/types.ts';
 export interface ReplayOptions extends AccountOptions {
   /** MALLOC_CONF, as the environment would give it. */
   readonly conf?: string;
+  /** Profiling is on unless `conf` turns it off: where `conf` does not turn it on by itself, the program's own `malloc_conf` says prof:true. */
+  readonly profiling?: boolean;
   /** CPUs the model sees; default the trace's, else 4. */
   readonly ncpus?: number;
   /** PRNG state of the main thread; default the trace's, else 0. */
@@ -165,7 +168,9 @@ export class Replay extends AccountReplay {
     const { trace } = this;
     const { header, threads } = trace;
     const message = this.#options.message ?? (() => {});
-    const parsed = parseMallocConf(['', null, '', this.#options.conf ?? null, null], message);
+    const { conf: environment = null, profiling = false } = this.#options;
+    const program = profiling && !turnsProfilingOn(environment) ? 'prof:true' : null;
+    const parsed = parseMallocConf(['', program, '', environment, null], message);
     if (parsed.aborted) throw hangAt('--conf', new AbortError('abort_conf:true, and something in the string is wrong'));
     this.confError = parsed.hadError;
     const ncpus = this.#options.ncpus ?? header.ncpus ?? 4;
@@ -616,6 +621,13 @@ function hangAt(place: string, error: unknown): unknown {
   const said = new InputError(place, `the real jemalloc ${verb} here: ${error.message}`);
   said.cause = error;
   return said;
+}
+
+/** Whether a MALLOC_CONF string has profiling on by itself: by prof, or by prof_leak, under which nothing is dumped on the way. */
+function turnsProfilingOn(conf: string | null): boolean {
+  const { options } = parseMallocConf(environmentSources(conf), () => {});
+  profBoot1(options);
+  return options.prof;
 }
 
 /** Sums over the arenas (ctl_refresh): what stats.allocated and its siblings would say now, without the effects of asking. */
