@@ -1,10 +1,11 @@
 /**
  * Names for the bare addresses of a profile's or trace's stacks, where they stand.
  * Invariant: frames keep their numbers and addresses; one that has a name keeps it. `libfoo.so.1+0x1234` is none, but a place in a file.
- * A frame with a name and an address, as bpftrace gives them, gets its line if the file here calls what is there by that name.
+ * A frame with a name and an address, as bpftrace gives them, gets its line if the file here calls what is there by that name, whatever its types.
  */
 import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
+import { isCppName, shortName } from '../report/names.ts';
 import type { AddressNames, Symbolizer } from './symbolizer.ts';
 import { nameOf } from './debug_files.ts';
 import { DELETED } from './mapped_files.ts';
@@ -78,10 +79,18 @@ function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer)
   if (withoutLine.length > 0) {
     for (const [i, found] of symbolizer.known([maps], places(withoutLine)).entries()) {
       const frame = frames[withoutLine[i]];
-      if (found !== undefined && found.names[0].fn === frame.fn) frames[withoutLine[i]] = withNames(frame, found);
+      if (found !== undefined && withoutTypes(found.names[0].fn) === withoutTypes(frame.fn as string)) {
+        frames[withoutLine[i]] = { ...withNames(frame, found), fn: frame.fn as string };
+      }
     }
   }
   return named;
+}
+
+/** A function's name as every demangler has it: of types they spell literals, `std::string` and what a template returns in ways of their own. */
+function withoutTypes(name: string): string {
+  const short = shortName(name.replace(/ \[clone .*/, ''));
+  return short.startsWith('operator') || !isCppName(short) ? short : short.slice(short.lastIndexOf(' ') + 1);
 }
 
 /** Whether a frame is of another file than the one mapped at its address: a library may lie where one that is no longer loaded lay. */

@@ -493,6 +493,20 @@ int main() { first(1000); second(100000); }
     expect(symbolizer.notes()).toEqual([]);
   });
 
+  test('a frame gets its line however its demangler spells types, and keeps its name', () => {
+    const [make] = nm(library, '-C').filter(({ name }) => name.includes(' shop::make<'));
+    expect(make.name).toMatch(/^std::shared_ptr<.*basic_string/);
+    const stacks = new StackTable();
+    const pc = BigInt(LIBRARY_BASE + make.start);
+    const rows = [make.name, `${make.name} [clone .cold]`, 'int shop::makes<int>(int)', 'shop::operator make'].map((fn) =>
+      stacks.frames.intern({ pc, fn }),
+    );
+    stacks.intern(rows.slice(0, 1));
+    nameFrames(stacks, mapLine(library, LIBRARY_BASE), new Symbolizer(machine([])));
+    expect(rows.map((row) => stacks.frames.frames[row].line)).toEqual([expect.any(Number), expect.any(Number), undefined, undefined]);
+    expect(stacks.frames.frames[rows[0]].fn).toBe(make.name);
+  });
+
   test('a frame of a library that lay where another was mapped later has no name of that', () => {
     const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
     const stacks = new StackTable();
