@@ -179,6 +179,18 @@ test('ltrace: a program that a signal ends has the exit code that shells give it
   expect((await run(args)).stderr).toContain('note: the program ended with exit code 139\n');
 });
 
+test.each([
+  [['7 1.1 +++ killed by SIGSEGV +++'], false],
+  [['8 1.1 +++ killed by SIGSEGV +++', '7 1.1 +++ killed by SIGSEGV +++'], true],
+  [['8 1.1 +++ exited (status 0) +++', '7 1.1 +++ exited (status 139) +++'], false],
+])('ltrace: of threads that a signal ends, as ltrace does now and then, that is said: %j', async (ends, said) => {
+  const trace = join(folder, 'threads.trace');
+  const PATH = standIn('ltrace', `printf '%s\\n' '7 1.0 a->malloc(1) = 0x1000' ${ends.map((end) => `'${end}'`).join(' ')} >"\${10}"`);
+  const { stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'ls'], { PATH }));
+  expect(stderr).toContain('note: the program ended with exit code 139\n');
+  expect(stderr.includes('a signal ended the program, and may be of ltrace’s making')).toBe(said);
+});
+
 test('what bpftrace says on standard error that it lost is part of the recording, as what it says in the output', async ({ skip }) => {
   skip(!bpftraceTraces());
   const pid = spawn('sleep', ['60'], { stdio: 'ignore' });

@@ -98,12 +98,13 @@ export const ltrace: Recorder = {
       const ownCode = await ended(tracer);
       const notes = ['ltrace sees no stacks'];
       const header = observed?.header ?? machineFacts();
+      const end = endIn(file, observed?.pid);
       const facts = { threads: observed?.threads ?? new Map<number, string>() };
       return 'pid' in target
         ? { exitCode: 0, notes: [...notes, 'the recording starts mid-life: blocks from before it are unknown'], header, ...facts }
         : {
-            exitCode: ownCode || exitCodeIn(file, observed?.pid),
-            notes,
+            exitCode: ownCode || end.exitCode,
+            notes: end.isSignalled && (end.several || facts.threads.size > 1) ? [...notes, MISSED_THREADS] : notes,
             header: { ...header, command: target.program.join(' ') },
             ...facts,
           };
@@ -117,9 +118,22 @@ export const ltrace: Recorder = {
 /** Bytes at a recording's end that tell how its processes ended. */
 const TAIL_BYTES = 1 << 16;
 
-/** The exit code of the program as its recording has it, for ltrace's own is 0: of that process, or of the last one. After a signal, what shells make of it. */
-function exitCodeIn(file: string, pid: number | undefined): number {
-  if (!existsSync(file)) return 0;
+/** Of a program of four threads that only allocate, every other run ends so. */
+const MISSED_THREADS =
+  'a signal ended the program, and may be of ltrace’s making: its breakpoints miss threads now and then; record it again, or with another recorder';
+
+/** How a program ended. */
+interface End {
+  /** After a signal, what shells make of it. */
+  readonly exitCode: number;
+  readonly isSignalled: boolean;
+  /** The ends of several threads or processes are told. */
+  readonly several: boolean;
+}
+
+/** How the program ended as its recording has it, for ltrace's own exit code is 0: that process, or the last one. */
+function endIn(file: string, pid: number | undefined): End {
+  if (!existsSync(file)) return { exitCode: 0, isSignalled: false, several: false };
   const fd = openSync(file, 'r');
   try {
     const tail = Buffer.alloc(TAIL_BYTES);
@@ -128,7 +142,8 @@ function exitCodeIn(file: string, pid: number | undefined): number {
       ...tail.toString('latin1', 0, length).matchAll(/^(\d+) .*\+\+\+ (?:exited \(status (\d+)\)|killed by (SIG\w+)) \+\+\+$/gm),
     ];
     const [, , status, signal] = ends.find(([, process]) => Number(process) === pid) ?? ends.at(-1) ?? [];
-    return signal === undefined ? Number(status ?? 0) : codeOf(signal as NodeJS.Signals);
+    const exitCode = signal === undefined ? Number(status ?? 0) : codeOf(signal as NodeJS.Signals);
+    return { exitCode, isSignalled: signal !== undefined, several: ends.length > 1 };
   } finally {
     closeSync(fd);
   }
