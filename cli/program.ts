@@ -132,7 +132,7 @@ function parser(args: readonly string[], version: string) {
     .fail((message: string | null, error: unknown) => {
       // yargs throws some of what it finds wrong with the arguments, a flag without its value say.
       if (error instanceof Error && error.name !== 'YError') throw error;
-      throw usageError(message ?? undefined, args, { commands: SPELLINGS, flags: flagsOf(program) });
+      throw usageError(message ?? undefined, args, { commands: SPELLINGS, flags: flagsOf(program), commandsWith });
     });
   // A command that is named first needs no other to be known.
   const named = COMMANDS.filter(({ command }) => command === SPELLINGS.get(args[0] ?? ''));
@@ -155,6 +155,17 @@ function flagsOf(program: unknown): string[] {
   const { getOptions } = program as { getOptions: () => { key: object; alias: Readonly<Record<string, readonly string[]>> } };
   const { key, alias } = getOptions.call(program);
   return [...Object.keys(key), ...Object.values(alias).flat()];
+}
+
+/** The commands that have a flag, save those that have jeprof's as they are. */
+function commandsWith(flag: string): string[] {
+  return COMMANDS.filter(({ builder }) => {
+    const program = yargs([]);
+    (builder as (program: unknown) => void)(program);
+    return flagsOf(program).includes(flag);
+  })
+    .map(({ command }) => String(command).split(' ')[0] as string)
+    .filter((name) => name !== 'jeprof');
 }
 
 function isCommand(name: string | undefined): boolean {

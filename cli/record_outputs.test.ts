@@ -167,6 +167,14 @@ test('heaptrack: a command line of several lines, which it takes for records of 
   });
 });
 
+test('heaptrack: that it records nothing of what a program executes is said in words, and is no count', async ({ skip }) => {
+  skip(!needsTool('heaptrack'));
+  const args = ['record', '--with', 'heaptrack', '-o', join(folder, 'executes.trace'), '--', 'sh', '-c', 'exec ls /'];
+  const { stderr } = await run(args);
+  expect(stderr).toContain('note: the program executed another one, of which heaptrack recorded nothing: ');
+  expect(stderr).not.toMatch(/ERROR|\.cpp:/);
+});
+
 test('heaptrack: what is lost where a signal ends the program is said', async ({ skip }) => {
   skip(!needsTool('heaptrack'));
   const args = ['record', '--with', 'heaptrack', '-o', join(folder, 'ended.trace'), '--', 'sh', '-c', 'kill -SEGV $$'];

@@ -65,6 +65,14 @@ describe.concurrent('what is almost right is asked for', () => {
     [['--json', 'leaks', 'a'], 'jereplay: unknown flag: --json\nhint: the command stands first: jereplay leaks --json\n'],
     // The flag would have taken the trace for its value.
     [['leaks', '--jsno', 'a'], 'jereplay leaks: unknown flag: --jsno\nhint: is --json meant? jereplay leaks --help lists what it takes\n'],
+    [
+      ['leaks', '--base', 'a', 'b'],
+      'unknown flag: --base\nhint: it is a flag of jereplay report and flamegraph; jereplay leaks --help lists what it takes\n',
+    ],
+    [
+      ['report', '--conf', 'a', 'b'],
+      'unknown flag: --conf\nhint: it is a flag of jereplay replay; jereplay report --help lists what it takes\n',
+    ],
     [['leaks', '--no-json', 'a'], 'jereplay leaks: unknown flag: --no-json\nhint: leave --json out\n'],
     [['record', './app', '-v'], 'unknown flag: -v\nhint: what is recorded stands behind --: jereplay record -- PROGRAM ARGS\n'],
     [['record', './app'], 'unknown argument: ./app\nhint: what is recorded stands behind --: jereplay record -- PROGRAM ARGS\n'],

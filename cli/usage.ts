@@ -11,6 +11,8 @@ export interface Known {
   readonly commands: ReadonlyMap<string, string>;
   /** Flags of the command that was named, without their dashes. */
   readonly flags: readonly string[];
+  /** The commands that have a flag, which is spelt without its dashes. */
+  readonly commandsWith: (flag: string) => readonly string[];
 }
 
 /** The values that a command must have, by what its spelling calls them. */
@@ -49,7 +51,7 @@ export function usageError(message: string | undefined, args: readonly string[],
           ? BARE_PROGRAM
           : unknown.length > 1
             ? help
-            : meantFlag(first, flags, help);
+            : meantFlag(first, known, help);
     return new InputError(place, `unknown flag${unknown.length > 1 ? 's' : ''}: ${unknown.join(', ')}`, remedy);
   }
   if (spelling === undefined) return new InputError(place, 'no command', help);
@@ -77,10 +79,12 @@ function unknownFlags(args: readonly string[], flags: readonly string[]): string
 }
 
 /** The remedy for a flag that is not known. */
-function meantFlag(flag: string, flags: readonly string[], help: string): string {
+function meantFlag(flag: string, { flags, commandsWith }: Known, help: string): string {
   if (existsSync(flag)) return `of the file of that name: ./${flag}; ${help}`;
   const negated = /^--no-(.+)$/.exec(flag)?.[1];
   if (negated !== undefined && flags.includes(negated)) return `leave --${negated} out`;
+  const others = commandsWith(flag.replace(/^--/, ''));
+  if (others.length > 0) return `it is a flag of jereplay ${others.join(', ').replace(/, ([^,]+)$/, ' and $1')}; ${help}`;
   return meant(
     flag,
     flags.filter((name) => name.length > 1).map((name) => `--${name}`),

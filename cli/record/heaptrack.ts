@@ -72,7 +72,9 @@ export const heaptrack: Recorder = {
         );
       appendFileSync(written, packed(written, Buffer.from(recordingFacts(machineFacts()))));
       renameSync(written, file);
-      const said = linesOf(counts).filter((line) => line !== 'heaptrack stats:');
+      const lines = linesOf(counts).filter((line) => line !== 'heaptrack stats:');
+      const faults = lines.filter((line) => FAULT.test(line));
+      const said = lines.filter((line) => !FAULT.test(line));
       const sawNone = said.includes('allocations: 0');
       return {
         exitCode,
@@ -82,6 +84,9 @@ export const heaptrack: Recorder = {
           ...(sawNone || exitCode >= SIGNALLED
             ? ['heaptrack writes calls by the block: the last ones of a program that a signal, _exit() or an exec ends are not there']
             : []),
+          ...(faults.some((line) => line.includes('duplicate exe event'))
+            ? ['the program executed another one, of which heaptrack recorded nothing: record that one itself, or with another recorder']
+            : faults.map((line) => `heaptrack says ${line}`)),
           ...(said.length === 0 ? [] : [`heaptrack counts ${said.join(', ')}`]),
         ],
       };
@@ -91,6 +96,9 @@ export const heaptrack: Recorder = {
     }
   },
 };
+
+/** What heaptrack's reader says besides its counts: in its source, or a line of it. */
+const FAULT = /ERROR|WARNING|^\S+\.cpp:/;
 
 /** Exit codes from here on are a shell's for a signal. */
 const SIGNALLED = 128;
