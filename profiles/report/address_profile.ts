@@ -95,7 +95,7 @@ export class AddressProfile {
     const row = this.stacks.intern(path, count) + 1;
     if (row >= this.length) {
       this.length = row + 1;
-      if (row >= this.values.length) this.#reserveRows(row + 1);
+      this.#reserveRows(this.length);
     }
     this.values[row] += value;
     this.present[row] = 1;
@@ -124,6 +124,7 @@ export class AddressProfile {
   }
 
   #reserveRows(rows: number): void {
+    if (rows <= this.values.length) return;
     this.values = grown(this.values, rows);
     this.present = grown(this.present, rows);
   }

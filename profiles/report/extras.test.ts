@@ -101,6 +101,13 @@ describe('calls', () => {
   });
 });
 
+test('a sum of many profiles has room for what it has', () => {
+  const profiles = Array.from({ length: 100 }, (_, at) => readCollapsed(`${STACKS}main;only${at} 1\n`, String(at)));
+  const [part] = prepareReport(profiles, { showBytes: true });
+  expect(reportRows(part)[0]).toMatchObject({ name: 'leak', flat: 340_000 });
+  expect(part.profile.values.length).toBeLessThan(1000);
+});
+
 test('speedscope: every stack, root first, with its value', () => {
   const notes: string[] = [];
   const file = JSON.parse(speedscope([partOf(STACKS)], 'inuse_space', (note) => notes.push(note))) as {
