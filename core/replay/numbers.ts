@@ -48,7 +48,7 @@ export class AddressNumbers {
     this.#memory = memory;
     this.#object = memory.int32(WINDOW);
     this.#old = memory.int32(WINDOW);
-    const numbers = {
+    const calls = {
       take: (bytes: number) => memory.take(bytes),
       give: (start: number, bytes: number) => memory.give(start, bytes),
       loadMoves: () => {
@@ -63,7 +63,7 @@ export class AddressNumbers {
         throw new Error('numbers: a chunk lies elsewhere than it is looked for');
       },
     };
-    this.#code = code.on(memory.memory, { numbers }) as NumbersCode;
+    this.#code = code.on(memory.memory, { number_calls: calls }) as NumbersCode;
   }
 
   /**
