@@ -11,6 +11,10 @@ import { opNamed } from '../uprobes/call_names.ts';
 import { SPACE, QUOTE, OPEN, CLOSE, MINUS, EQUALS, UNDERSCORE, OPEN_BRACE, BAR, CLOSE_BRACE } from '../shared/letters.ts';
 
 const ARROW = ascii(' <- ');
+const RAW_PLACE = ascii('__probe_ip=');
+const RAW_FUNCTION = ascii('__probe_func=');
+const RAW_CALLER = ascii(' __probe_ret_ip=');
+const AGAIN = ascii(' (');
 const HEX_PREFIX = ascii('0x');
 const RETURN_SUFFIXES = ['__return', '_return', '__ret', '_ret', '__exit', '_exit'].map(ascii);
 /** Fields of perf script behind the arguments that say nothing here: the instruction, its length, and registers. */
@@ -31,6 +35,8 @@ export class UprobeEvent {
   old = 0;
   size = 0;
   extra = 0;
+  /** The event is printed field by field: `#readRawPlace`. */
+  isRaw = false;
   /** A return's caller stands before its probe. */
   callerFirst = false;
   /** Events of the allocator's functions so far that have no arguments at all where they need some. */
@@ -65,8 +71,9 @@ export class UprobeEvent {
    * (trace-cmd, perf) has not.
    */
   readArguments(cursor: ByteCursor, byKernel: boolean): boolean {
-    if (!cursor.eat(OPEN)) return false;
+    if (!cursor.eat(OPEN)) return this.#readRawPlace(cursor) && this.#readValues(cursor);
     this.callerFirst = byKernel && hasWord(cursor.bytes, cursor.pos, cursor.end, HEX_PREFIX);
+    this.isRaw = false;
     const first = cursor.address();
     if (Number.isNaN(first)) return false;
     this.place = first;
@@ -78,11 +85,32 @@ export class UprobeEvent {
       this.place = this.callerFirst ? second : first;
       this.caller = this.callerFirst ? first : second;
     }
-    if (!cursor.eat(CLOSE)) return false;
+    return cursor.eat(CLOSE) && this.#readValues(cursor);
+  }
+
+  /** `__probe_ip=7f6568a69930`, or of a return `__probe_func=… __probe_ret_ip=…`, as trace-cmd report -R and the trace option fields have it; false if that is not there. */
+  #readRawPlace(cursor: ByteCursor): boolean {
+    this.isRaw = true;
+    this.callerFirst = false;
+    this.caller = 0;
+    const isReturn = cursor.eatWord(RAW_FUNCTION);
+    if (!isReturn && !cursor.eatWord(RAW_PLACE)) return false;
+    this.place = cursor.address();
+    skipDecimal(cursor);
+    if (!isReturn) return !Number.isNaN(this.place);
+    this.isReturn = true;
+    if (!cursor.eatWord(RAW_CALLER)) return false;
+    this.caller = cursor.address();
+    skipDecimal(cursor);
+    return !Number.isNaN(this.place) && !Number.isNaN(this.caller);
+  }
+
+  /** The arguments behind the addresses. */
+  #readValues(cursor: ByteCursor): boolean {
     const values = this.#values;
     let count = 0;
     this.samplePlace = -1;
-    this.plain = true;
+    this.plain = !this.isRaw;
     while (cursor.eat(SPACE)) {
       cursor.skipSpaces();
       if (cursor.pos >= cursor.end) break;
@@ -96,6 +124,7 @@ export class UprobeEvent {
       const isHex = isAddress(this, count) && hasWord(cursor.bytes, cursor.pos, cursor.end, HEX_PREFIX);
       const printed = isHex ? cursor.address() : cursor.number();
       const value = negative ? unsignedOf(printed) : printed;
+      if (this.isRaw) skipDecimal(cursor);
       if (Number.isNaN(value) || (cursor.pos < cursor.end && cursor.peek() !== SPACE)) {
         if (!skipOther(cursor, start)) return false;
         this.plain = false;
@@ -148,6 +177,13 @@ export class UprobeEvent {
     this.extra = extra < 0 ? 0 : values[extra];
     return true;
   }
+}
+
+/** Steps over ` (140286247004464)`, the same number once more, by the trace option fields. */
+function skipDecimal(cursor: ByteCursor): void {
+  const { pos } = cursor;
+  if (cursor.eatWord(AGAIN) && !Number.isNaN(cursor.decimal()) && cursor.eat(CLOSE)) return;
+  cursor.pos = pos;
 }
 
 /** Steps over the name of an argument and its equals sign; false, and no move, if there is none. */

@@ -27,6 +27,10 @@ import { UprobeCalls } from './uprobe_calls.ts';
 const LOST = ascii('CPU:');
 const LOST_EVENTS = ascii('[LOST ');
 const DROPPED = ascii('EVENTS DROPPED]');
+/** What trace-cmd puts behind a time: how long after the line before it is (`--ts-diff`). */
+const SINCE = ascii('(+');
+/** The name of a buffer, which trace-cmd puts before the lines of an instance: the command behind it is padded to 8 or 16 letters, and has 15 at most. */
+const BUFFER = /^\S+: (?: +|(?=.{12}))/;
 /** A stack that the options stacktrace and userstacktrace add: what stands behind the head of its own line, and before each of its frames. */
 const STACK = ascii('stack trace>');
 const STACK_FRAME = ascii(' => ');
@@ -75,7 +79,7 @@ class FtraceReader implements TraceReader {
       throw new InputError(
         this.#name,
         'no line is an event as the kernel prints it by default',
-        'leave out the trace options raw, hex, bin, fields, verbose and nocontext-info',
+        'leave out the trace options raw, hex, bin, verbose and nocontext-info',
       );
     }
     this.#calls.calls.end();
@@ -102,8 +106,9 @@ class FtraceReader implements TraceReader {
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (end > start && bytes[end - 1] === 0x0d) end--;
     if (start === end) return;
-    this.#opened ||= hasWord(bytes, start, end, TRACER);
-    if (bytes[start] === HASH || OPENINGS.some((opening) => hasWord(bytes, start, end, opening))) {
+    const opens = OPENINGS.some((opening) => hasWord(bytes, start, end, opening));
+    this.#opened ||= opens || hasWord(bytes, start, end, TRACER);
+    if (bytes[start] === HASH || opens) {
       this.#trace.skip('note');
       return;
     }
@@ -120,6 +125,9 @@ class FtraceReader implements TraceReader {
     const cursor = this.#cursor;
     if (!head.read(bytes, start, end) && !head.readLatency(bytes, start, end)) return false;
     cursor.reset(bytes, head.timeEnd + 1, end);
+    cursor.skipSpaces();
+    const isAfter = cursor.eatWord(SINCE);
+    if (isAfter && !cursor.skipTo(SPACE)) return false;
     cursor.skipSpaces();
     const nameStart = cursor.pos;
     if (!cursor.skipTo(COLON)) return false;
@@ -138,12 +146,10 @@ class FtraceReader implements TraceReader {
     calls.ranOn(cpu);
     const process = this.#calls.processOf(event, pid);
     if (calls.nameOf(process, tid) === undefined) {
-      let command = start;
-      while (command < commandEnd && bytes[command] === SPACE) command++;
-      calls.name(process, tid, textOf(bytes, command, commandEnd));
+      calls.name(process, tid, textOf(bytes, start, commandEnd).trimStart().replace(BUFFER, ''));
     }
     this.#calls.push(event, process, tid, seconds, nanos, NO_STACK);
-    if (cpuAt >= 0 && !head.isTicks)
+    if (cpuAt >= 0 && !head.isTicks && !isAfter)
       this.#known.learn(bytes, event, { start, end, headEnd: cpuAt, hasCpu: true, timeEnd, pid, process, tid });
     return true;
   }
@@ -185,7 +191,7 @@ export const ftrace: TraceFormat = {
     const reader = new FtraceReader(new Trace(), () => {}, SNIFFING);
     reader.write(head);
     const { events, unparsed } = reader;
-    const opened = hasWord(head, 0, head.length, TRACER);
+    const opened = hasWord(head, 0, head.length, TRACER) || OPENINGS.some((opening) => hasWord(head, 0, head.length, opening));
     if (events === 0) return opened ? 0.6 : 0;
     const share = events / (events + unparsed);
     return opened ? 0.5 + share / 2 : 0.96 * share;

@@ -5,6 +5,7 @@
  *                edge-19547   (  19547) [000] DBZff   921.841325: …     tgid and flags may be missing
  *                edge-19547   [000] DBZff 98326030889206: …             a clock that does not count nanoseconds
  *        edge-19547     0DBZff 29259us+: …                             the option latency-format
+ *        edge-19547     0DBZff 921.841325: …                           trace-cmd report -l
  *
  * Invariant: a head that was read fills every field.
  */
@@ -14,7 +15,7 @@ import { SPACE, OPEN, CLOSE, MINUS, DOT, COLON, OPEN_BRACKET } from '../shared/l
 
 const CPU = ascii(' [');
 /** Command, thread, CPU and flags at once, time, its unit and a mark of what takes long. */
-const LATENCY = /^(.*)-(\d{1,10}) +(\d{1,6})[^\s\d:]\S* +(\d{1,18})(us[^\w\s]? ?)?:(?= \w+: \()/s;
+const LATENCY = /^(.*)-(\d{1,10}) +(\d{1,6})[^\s\d:]\S* +(?:(\d{1,10})\.(\d{6,9})|(\d{1,18})(us[^\w\s]? ?)?):(?= +(?:\(\+\d+\) *)?\w+: )/s;
 
 /** The head read last. */
 export class FtraceHead {
@@ -81,14 +82,19 @@ export class FtraceHead {
     const text = textOf(bytes, start, end);
     const match = LATENCY.exec(text);
     if (match === null) return false;
-    const [head, command, tid, cpu, time, unit] = match as unknown as [string, string, string, string, string, string | undefined];
+    const [, command = '', tid, cpu, seconds, fraction = '', time = '0', unit] = match as (string | undefined)[];
     this.pid = 0;
     this.tid = Number(tid);
     this.cpu = Number(cpu);
     this.cpuAt = -1;
     this.commandEnd = start + Buffer.byteLength(command);
-    this.timeEnd = start + Buffer.byteLength(head) - 1;
-    this.isTicks = unit === undefined;
+    this.timeEnd = start + Buffer.byteLength(match[0]) - 1;
+    this.isTicks = seconds === undefined && unit === undefined;
+    if (seconds !== undefined) {
+      this.seconds = Number(seconds);
+      this.nanos = Number(fraction.padEnd(9, '0'));
+      return this.tid < 0x80000000;
+    }
     const nanoseconds = BigInt(time) * (this.isTicks ? 1n : 1000n);
     this.seconds = Number(nanoseconds / 1_000_000_000n);
     this.nanos = Number(nanoseconds % 1_000_000_000n);

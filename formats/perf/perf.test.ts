@@ -554,6 +554,45 @@ describe('ftrace', () => {
     expect(other.trace.skipped).toEqual({ ...skipped, note: 2, lost: 13 });
   });
 
+  test.each([
+    [
+      '',
+      '  a-7 [001] 1.000001: malloc:  (7f49f2bff930) size=10',
+      '  a-7 [001] 1.000002: malloc__return: (7f49f2bff930 <- 55dcb249a6a5) ret=0x1000',
+    ],
+    [
+      'of an instance',
+      'g2i:      a-7 [001] 1.000001: malloc: (7f49f2bff930) size=10',
+      'g2i:      a-7 [001] 1.000002: malloc__return: (7f49f2bff930 <- 55dcb249a6a5) ret=0x1000',
+    ],
+    [
+      '--ts-diff',
+      'a-7 [001] 1.000001:        malloc: (7f49f2bff930) size=10',
+      'a-7 [001] 1.000002: (+1)   malloc__return: (7f49f2bff930 <- 55dcb249a6a5) ret=0x1000',
+    ],
+    [
+      '-l',
+      'a-7   1dNHff 1.000001: malloc:   (7f49f2bff930) size=10',
+      'a-7   1dNHff 1.000002: malloc__return: (7f49f2bff930 <- 55dcb249a6a5) ret=0x1000',
+    ],
+    [
+      '-R',
+      'a-7 [001] 1.000001: malloc:   __probe_ip=7f49f2bff930 size=10',
+      'a-7 [001] 1.000002: malloc__return: __probe_func=7f49f2bff930 __probe_ret_ip=55dcb249a6a5 ret=0x1000',
+    ],
+    [
+      'fields',
+      'a-7 [001] 1.000001: malloc: __probe_ip=0x7f49f2bff930 (140286247004464) size=0xa (10)',
+      'a-7 [001] 1.000002: malloc__return: __probe_func=0x7f49f2bff930 (140286247004464) __probe_ret_ip=0x55dcb249a6a5 (94405) ret=0x1000 (4096)',
+    ],
+  ])('a call as trace-cmd report prints it: %s', (_, ...lines) => {
+    const result = read(`cpus=2\n${lines.join('\n')}\n`, ftrace);
+    expect(result.text).toEqual([expect.stringMatching(/^malloc 0 \d+ 4096 0 10 0/)]);
+    expect(result.trace.threads.names).toEqual(['a']);
+    expect(framesOf(result, [...result.live.values()][0]!.stack)).toEqual([{ pc: 0x55dcb249a6a5n }]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 1 });
+  });
+
   test('stacks are left out, and options that leave out what a call needs are refused', () => {
     const call =
       '  a-7 [001] DBZff 1.000001: malloc: (0x7f49f2bff930) size=10\n  a-7 [001] DBZff 1.000001: <user stack trace>\n =>  <00007f49f2bff930>\n => /bin/a[+0x10]\n' +
