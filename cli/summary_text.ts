@@ -1,7 +1,7 @@
 /**
  * A replay's summary for people: what was recorded, what the program asked for, what the allocator made of it, and what was not taken and why.
  */
-import type { ModelBytes, ReplaySummary } from '../core/replay/replay.ts';
+import type { ModelBytes, ReplaySummary } from '../core/replay/summary.ts';
 import type { SkipReason, Skipped, Trace } from '../core/trace/trace.ts';
 import { formatBytes, formatCount, formatCounted, formatNanoseconds, formatShare } from '../profiles/format_units.ts';
 import { oneLine } from './failure.ts';

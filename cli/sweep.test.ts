@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
-import type { ReplaySummary } from '../core/replay/replay.ts';
+import type { ReplaySummary } from '../core/replay/summary.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { finished, run, start } from './testing.ts';
 

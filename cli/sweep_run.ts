@@ -2,7 +2,8 @@
  * A row of a sweep: one recording under one option string.
  */
 import { purgedByDecay, ResidentBytes } from '../core/replay/residency.ts';
-import { modelBytes, type Replay, type ReplayOptions } from '../core/replay/replay.ts';
+import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
+import { modelBytes } from '../core/replay/summary.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { CONF, runTrace } from './trace_run.ts';

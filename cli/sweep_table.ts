@@ -1,7 +1,7 @@
 /**
  * The table of a sweep: a row for each option string.
  */
-import type { ReplaySummary } from '../core/replay/replay.ts';
+import type { ReplaySummary } from '../core/replay/summary.ts';
 import { formatBytes, formatCount } from '../profiles/format_units.ts';
 import { oneLine } from './failure.ts';
 

@@ -2,7 +2,7 @@
  * Texts of figures: the summary of a replay and the table of a sweep.
  */
 import { expect, test } from 'vitest';
-import type { ModelBytes, ReplaySummary } from '../core/replay/replay.ts';
+import type { ModelBytes, ReplaySummary } from '../core/replay/summary.ts';
 import { Trace } from '../core/trace/trace.ts';
 import { summaryText } from './summary_text.ts';
 import { type SweepRun, sweepTable } from './sweep_table.ts';

@@ -3,8 +3,9 @@
  */
 export { UnsupportedOption } from './conf/boot.ts';
 export { Ledger } from './replay/ledger.ts';
-export type { ModelBytes, ReplayOptions, ReplaySummary } from './replay/replay.ts';
+export type { ReplayOptions } from './replay/replay.ts';
 export { Replay } from './replay/replay.ts';
+export type { ModelBytes, ReplaySummary } from './replay/summary.ts';
 export type { CtlErrno, CtlPair, CtlValue } from './stats/ctl_tree.ts';
 export { MallctlError, UnsupportedName } from './stats/ctl_tree.ts';
 export { mallctlNames } from './stats/mallctl.ts';

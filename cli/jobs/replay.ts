@@ -3,7 +3,8 @@
  * Invariant: results are taken in one order, statistics before the dump, because taking one can change the next as it does in a program.
  */
 import { basename, join } from 'node:path';
-import type { Replay, ReplayOptions, ReplaySummary } from '../../core/replay/replay.ts';
+import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
+import type { ReplaySummary } from '../../core/replay/summary.ts';
 import type { ProfFile } from '../../core/prof/host.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';

@@ -11,7 +11,8 @@ import { WINDOW } from './event_window.ts';
 import { Lane } from './lane.ts';
 import { Ledger } from './ledger.ts';
 import { NO_MEMORY } from './live_row.ts';
-import { modelBytes, Replay, type ReplayOptions } from './replay.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
+import { modelBytes } from './summary.ts';
 import { NULL_REGION, type Region } from '../extent/types.ts';
 
 /** A call of a program; its blocks have numbers. */

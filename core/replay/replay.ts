@@ -3,14 +3,9 @@
  * Invariant: an object of the live table is live in the trace, and in the model unless the model had no memory for it.
  * Differs from the recorded run: what the trace frees without having allocated, or allocated without getting memory, does nothing here.
  */
-import type { Arena } from '../arena/arena_state.ts';
 import type { BackgroundThreads } from '../background/background_threads.ts';
-import type { AddressSpaceOptions } from '../base/pages.ts';
-import { arenaOfCpu, type BootConf, bootConf } from '../conf/boot.ts';
-import { type ConfMessage, environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
-import type { Options } from '../conf/options.ts';
-import { profBoot1 } from '../conf/prof_boot.ts';
-import { Heap } from '../heap.ts';
+import { arenaOfCpu } from '../conf/boot.ts';
+import type { Heap } from '../heap.ts';
 import {
   addressOf,
   alignedAllocC11,
@@ -25,15 +20,14 @@ import {
   usableSizeOf,
   valloc,
 } from '../jemalloc.ts';
-import type { ProfFile } from '../prof/host.ts';
-import { AbortError, HangError } from '../hang_error.ts';
+import { hangAt } from '../hang_error.ts';
 import { ModelMemory } from '../model_memory.ts';
 import { PAGE } from '../sizes/sc.ts';
 import { threadExit, tsdFetch } from '../thread/lifecycle.ts';
 import type { Tsd } from '../thread/tsd.ts';
-import { type EventBatch, MOST_CPU, Op } from '../trace/events.ts';
+import { type EventBatch, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
-import type { Skipped, Trace, TraceHeader } from '../trace/trace.ts';
+import type { Skipped, Trace } from '../trace/trace.ts';
 import { type Bytes, MAIN_THREAD, NO_STACK, type StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
 import { bytesToByteString } from '../conf/byte_string.ts';
@@ -41,99 +35,33 @@ import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
 import { type AccountOptions, AccountReplay } from './accounts.ts';
+import { bootHeap, type ModelOptions } from './boot.ts';
 import { WINDOW } from './event_window.ts';
 import { Lane } from './lane.ts';
 import { NO_MEMORY } from './live_row.ts';
 import type { NumberedBatch } from './numbers.ts';
 import { NULL_REGION, type Region } from '../extent/types.ts';
+import { type ModelBytes, modelBytes, type ReplaySummary } from './summary.ts';
 
 /** Settings of a replay. */
-export interface ReplayOptions extends AccountOptions {
-  /** MALLOC_CONF, as the environment would give it. */
-  readonly conf?: string;
-  /** Profiling is on unless `conf` turns it off: where `conf` does not turn it on by itself, the program's own `malloc_conf` says prof:true. */
-  readonly profiling?: boolean;
-  /** CPUs the model sees; default the trace's, else 4. */
-  readonly ncpus?: number;
-  /** PRNG state of the main thread; default the trace's, else 0. */
-  readonly prngSeed?: bigint;
+export interface ReplayOptions extends AccountOptions, ModelOptions {
   /** False: no allocator, only the accounts of the program (ledger, counts, what was skipped), at a fraction of the time. */
   readonly model?: boolean;
   /** Check every table after every event. */
   readonly audit?: boolean;
-  /** Takes what jemalloc would write to standard error. */
-  readonly message?: (text: string) => void;
-  /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names. */
-  readonly openFile?: (name: string) => ProfFile;
   /** Takes each allocation's place: event number, how-maniest mapping of the heap, bytes from its start, usable bytes. */
   readonly placement?: (event: number, mapping: number, offset: number, usable: number) => void;
 }
 
-/** jemalloc's own view of the heap, bytes; the names are those of its statistics. */
-export interface ModelBytes {
-  readonly allocated: number;
-  readonly active: number;
-  readonly metadata: number;
-  readonly resident: number;
-  readonly mapped: number;
-  readonly retained: number;
-}
-
-/** What a replay comes to: the object that `--json` prints. */
-export interface ReplaySummary {
-  /** Event lines taken. */
-  readonly events: number;
-  /** Calls that gave a block, realloc included. */
-  readonly allocations: number;
-  /** Frees of live blocks. */
-  readonly frees: number;
-  readonly threads: number;
-  readonly requested_bytes_total: number;
-  readonly requested_bytes_peak: number;
-  readonly requested_bytes_live: number;
-  readonly objects_live: number;
-  readonly duration_ns: number;
-  /** Time and event number of the peak of requested bytes. */
-  readonly peak_time_ns: number;
-  readonly peak_event: number;
-  readonly skipped: Skipped;
-  readonly model: {
-    readonly end: ModelBytes;
-    readonly peak: ModelBytes;
-    /** Allocations that the model had no memory for. */
-    readonly out_of_memory: number;
-  };
-  readonly partial: boolean;
+/** jemalloc's state, and what runs it. */
+interface Model {
+  readonly heap: Heap;
+  readonly lane: Lane;
+  readonly ctl: Ctl;
 }
 
 /** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
 const THREAD_STRIDE = 0x801000n;
-
-/** Place of errors in what a trace says of its process. */
-const HEADER = 'header of the trace';
-/** End of user space on x86-64, and the lowest address that a process can map (vm.mmap_min_addr). */
-const USER_SPACE_END = 1n << 47n;
-const LOWEST_ADDRESS = 0x10000n;
-
-/** How the trace says that the address space looked. @throws InputError for what no process has: AddressSpace takes it as it is. */
-function addressSpaceOf({ mmapTop, programBreak }: TraceHeader): Partial<AddressSpaceOptions> {
-  if (mmapTop !== undefined && (mmapTop > USER_SPACE_END || mmapTop % BigInt(PAGE) !== 0n))
-    throw new InputError(
-      HEADER,
-      `mmap_top 0x${mmapTop.toString(16)} is not the end of a page up to 0x${USER_SPACE_END.toString(16)}`,
-      'give the end of the highest free page, or leave mmap_top out',
-    );
-  if (programBreak !== undefined && (programBreak >= USER_SPACE_END || programBreak < LOWEST_ADDRESS))
-    throw new InputError(
-      HEADER,
-      `program_break 0x${programBreak.toString(16)} is not an address from 0x${LOWEST_ADDRESS.toString(16)} to 0x${USER_SPACE_END.toString(16)}`,
-      'give what sbrk(0) is when the allocator starts, or leave program_break out',
-    );
-  return {
-    ...(mmapTop === undefined ? {} : { top: Number(mmapTop) }),
-    ...(programBreak === undefined ? {} : { programBreak: Number(programBreak) }),
-  };
-}
 
 /** A replay under way. Feed it batches with `take`, then call `finish` and ask for results. */
 export class Replay extends AccountReplay {
@@ -142,16 +70,13 @@ export class Replay extends AccountReplay {
   readonly #options: ReplayOptions;
   /** None without a model. */
   readonly #memory: ModelMemory | undefined;
-  #lane: Lane | undefined;
-  #heap: Heap | null = null;
-  #ctl: Ctl | null = null;
+  #booted: Model | undefined;
   #mallctl: Mallctl | undefined;
   #outOfMemory = 0;
   #peak: ModelBytes | null = null;
   /** An event has told its CPU to a model with arenas of CPUs. */
   #cpusKnown = false;
 
-  /** @throws UnsupportedOption for options that cannot be replayed. */
   constructor(trace: Trace, options: ReplayOptions = {}) {
     const memory = options.model === false ? undefined : new ModelMemory();
     super(trace, options, memory);
@@ -159,62 +84,30 @@ export class Replay extends AccountReplay {
     this.#options = options;
   }
 
-  /** The model, booted from the trace's header at the first event or result. */
+  /** jemalloc's state, booted from the trace's header at the first event or result. @throws as bootHeap does, then */
   get heap(): Heap {
-    return (this.#heap ??= this.#boot());
+    return this.#model.heap;
   }
 
-  #boot(): Heap {
-    const { trace } = this;
-    const { header, threads } = trace;
-    const message = this.#options.message ?? (() => {});
-    const { conf: environment = null, profiling = false } = this.#options;
-    const program = profiling && !turnsProfilingOn(environment) ? 'prof:true' : null;
-    const parsed = parseMallocConf(['', program, '', environment, null], message);
-    if (parsed.aborted) throw hangAt('--conf', new AbortError('abort_conf:true, and something in the string is wrong'));
-    this.confError = parsed.hadError;
-    const ncpus = this.#options.ncpus ?? header.ncpus ?? 4;
-    if (!(ncpus >= 1 && ncpus <= MOST_CPU + 1)) {
-      const place = this.#options.ncpus === undefined ? HEADER : '--ncpus';
-      throw new InputError(place, `${ncpus} CPUs, where a system has 1 to ${MOST_CPU + 1}`, 'pass --ncpus with the number that there are');
-    }
-    const conf = this.#bootConf(parsed.options, ncpus, message);
+  get #model(): Model {
+    return (this.#booted ??= this.#boot());
+  }
+
+  #boot(): Model {
     const memory = this.#memory ?? new ModelMemory();
-    const heap = new Heap({
-      conf,
-      memory,
-      mainSeed: this.#options.prngSeed ?? header.prngSeed ?? threads.prngSeeds[0] ?? 0n,
-      addressSpace: addressSpaceOf(header),
-      clockBase: header.startTime ?? 0n,
-      profiling: {
-        stacks: trace.stacks,
-        pid: header.pid ?? 0,
-        clockBase: header.startTime ?? 0n,
-        systemThreadName: (thread) => threads.names[thread] ?? '',
-        maps: () => header.maps,
-        openFile: this.#options.openFile ?? (() => ({ write: () => {}, close: () => {} })),
-        message,
-      },
-    });
+    const message = this.#options.message ?? (() => {});
+    const { heap, confError } = bootHeap(this.trace, this.#options, memory);
+    this.confError = confError;
     heap.notePeak = () => this.#takePeak();
-    this.#lane = new Lane(memory, this.window, this.live, this.ledger, heap.background === null && conf.percpuArenas === 0);
-    this.#ctl = new Ctl(heap);
-    this.#ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
-    return heap;
-  }
-
-  #bootConf(options: Options, ncpus: number, message: ConfMessage): BootConf {
-    try {
-      return bootConf(options, { ncpus }, message);
-    } catch (error) {
-      throw hangAt('--conf', error);
-    }
+    const lane = new Lane(memory, this.window, this.live, this.ledger, heap.background === null && heap.conf.percpuArenas === 0);
+    const ctl = new Ctl(heap);
+    ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
+    return { heap, lane, ctl };
   }
 
   /** The control interface (mallctl, statistics) of the model. */
   get ctl(): Ctl {
-    void this.heap;
-    return this.#ctl as Ctl;
+    return this.#model.ctl;
   }
 
   /**
@@ -308,9 +201,8 @@ export class Replay extends AccountReplay {
   #run(numbers: NumberedBatch, from: number, to: number): void {
     const { batch, object } = numbers;
     const { thread, time } = batch;
-    const { heap } = this;
+    const { heap, lane } = this.#model;
     const { background } = heap;
-    const lane = this.#lane as Lane;
     let first = from;
     let end = from;
     for (let row = from; row < to; ) {
@@ -526,14 +418,14 @@ export class Replay extends AccountReplay {
     if (this.ledger.newPeak && this.#options.model !== false) this.#takePeak();
     super.finish(partial);
     if (this.#options.audit === true) this.trace.stacks.check();
-    const heap = this.#heap;
+    const heap = this.#booted?.heap;
     const told = this.trace.header.ncpus;
-    if (heap !== null && this.#options.ncpus === undefined && told !== undefined && told !== heap.conf.ncpus) {
+    if (heap !== undefined && this.#options.ncpus === undefined && told !== undefined && told !== heap.conf.ncpus) {
       this.trace.warnings.push(
         `only the end of the trace tells that it is of ${told} CPUs; the model had ${heap.conf.ncpus}: pass --ncpus ${told}`,
       );
     }
-    if (heap !== null && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
+    if (heap !== undefined && heap.conf.percpuArenas > 0 && !this.#cpusKnown) {
       const mode = heap.options.percpu_arena;
       this.trace.warnings.push(`percpu_arena:${mode}: the trace does not say on which CPU its events ran; all were taken to run on CPU 0`);
     }
@@ -612,41 +504,4 @@ function requestedBy({ op, size, extra }: EventBatch, row: number): number {
 function asksForMore({ batch, object }: NumberedBatch, row: number): boolean {
   const op = batch.op[row];
   return op < Op.free && op !== Op.realloc && op !== Op.reallocarray && object[row] !== 0 && requestedBy(batch, row) > 0;
-}
-
-/** What to throw for `error`: where the real library never returns, that is said of the place. */
-function hangAt(place: string, error: unknown): unknown {
-  if (!(error instanceof HangError)) return error;
-  const verb = error instanceof AbortError ? 'ends the process' : 'hangs';
-  const said = new InputError(place, `the real jemalloc ${verb} here: ${error.message}`);
-  said.cause = error;
-  return said;
-}
-
-/** Whether a MALLOC_CONF string has profiling on by itself: by prof, or by prof_leak, under which nothing is dumped on the way. */
-function turnsProfilingOn(conf: string | null): boolean {
-  const { options } = parseMallocConf(environmentSources(conf), () => {});
-  profBoot1(options);
-  return options.prof;
-}
-
-/** Sums over the arenas (ctl_refresh): what stats.allocated and its siblings would say now, without the effects of asking. */
-export function modelBytes(heap: Heap): ModelBytes {
-  let allocated = 0;
-  let active = 0;
-  let metadata = 0;
-  let resident = 0;
-  let mapped = 0;
-  let retained = 0;
-  for (const arena of heap.arenas as (Arena | undefined)[]) {
-    if (arena === undefined) continue;
-    allocated += arena.allocated;
-    active += arena.activePages * PAGE;
-    metadata += arena.base.allocated + arena.internal;
-    resident += arena.base.resident + (arena.activePages + arena.dirty.pages) * PAGE;
-    mapped += arena.base.mapped + arena.pacMapped;
-    retained += arena.retained.pages * PAGE;
-  }
-  // unsigned: what jemalloc unmaps of guarded slabs it had not all counted as mapped
-  return { allocated, active, metadata, resident, mapped: (2 ** 64 + mapped) % 2 ** 64, retained };
 }
