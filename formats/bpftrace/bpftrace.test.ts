@@ -314,6 +314,14 @@ describe('lines', () => {
     expect(bpftrace.sniff(utf8.encode(calls))).toBe(0);
   });
 
+  test('a blank line may stand between a call and its stack, but no two', () => {
+    const stack = '        f+12\n        main+30\n\n';
+    const result = read(`100 7 7 malloc(8) = 0x1000\n\n${stack}101 7 7 malloc(9) = 0x2000\n\n\n${stack}`);
+    const framesAt = (address: number) => framesOf(result, result.live.get(address)!.stack).map(({ fn }) => fn);
+    expect(framesAt(0x1000)).toEqual(['f', 'main']);
+    expect(framesAt(0x2000)).toEqual([]);
+  });
+
   test('maps alone are no trace', () => {
     const map = '@[\n    f+12\n    main+30\n]: 5\n';
     expect(() => read(`Attaching 1 probe...\n\n${map}`)).toThrow(/^trace: bpftrace printed maps, which are sums, and no calls$/);

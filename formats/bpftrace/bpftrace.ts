@@ -92,6 +92,8 @@ class BpftraceReader implements TraceReader {
   readonly #stack = new Int32Array(DEEPEST);
   #depth = 0;
   #astray = false;
+  /** A blank line stands behind the open call. */
+  #isBlankBehind = false;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -167,7 +169,7 @@ class BpftraceReader implements TraceReader {
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
-    if (start === end) return this.#commit();
+    if (start === end) return this.#onBlankLine();
     const first = bytes[start];
     if (first === TAB || first === SPACE) return this.#onStackLine(bytes, start, end);
     this.#commit();
@@ -185,6 +187,12 @@ class BpftraceReader implements TraceReader {
     if (taken) return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
+  }
+
+  /** Ends a stack. Before one it says nothing: a stack begins with a line end, and a script may print another (`"malloc(%d) = %p\n%s\n"`). */
+  #onBlankLine(): void {
+    if (this.#depth === 0 && !this.#isBlankBehind) this.#isBlankBehind = true;
+    else this.#commit();
   }
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
@@ -256,6 +264,7 @@ class BpftraceReader implements TraceReader {
     this.#astray = false;
     this.#caller = NOT_A_FRAME;
     this.#open = true;
+    this.#isBlankBehind = false;
     this.#inKey = false;
     this.calls++;
     if (this.#call.kind !== Op.free) this.#readCaller(this.#call.cursor);
