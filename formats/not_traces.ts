@@ -61,6 +61,26 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ],
   ['uprobe:', 'a bpftrace script', 'run it first, and hand over its output'],
   ['event,address,', 'a comma-separated table'],
+  ['#-----------', 'what heaptrack_print -M writes, which is not Massif’s form', 'hand over heaptrack’s recording itself'],
+  ['{"head":{"callFrame"', 'a heap profile of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
+  ['{"snapshot":{"meta"', 'a heap snapshot of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
+  ['JAVA PROFILE 1.', 'a Java heap dump (hprof)', 'see it in Eclipse’s Memory Analyzer'],
+];
+
+/** What tools print of recordings. */
+const PRINTED: readonly (readonly [RegExp, string, string])[] = [
+  [/^reading file ".*" - please wait/m, 'what heaptrack_print prints', 'hand over heaptrack’s recording itself'],
+  [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],
+  [
+    /^(?:No memory leaks\.|Memory not freed:\n-+)$/m,
+    'what the script mtrace prints',
+    'hand over the log that it reads: the file of MALLOC_TRACE',
+  ],
+  [
+    /^\S*Memory usage summary:\S* heap total: \d/m,
+    'what glibc’s memusage prints',
+    'record calls one by one instead: jereplay record -- PROGRAM',
+  ],
 ];
 
 /** How bpftrace begins, whatever the script prints. */
@@ -84,6 +104,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   if (LEAK_SANITIZER.test(text)) return other("LeakSanitizer's report", 'see it with jereplay leaks FILE');
   if (MEMCHECK.test(text)) return other("Memcheck's output", 'see its leak records with jereplay leaks FILE');
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
+  for (const [shape, what, hint] of PRINTED) if (shape.test(text)) return other(what, hint);
   if (BPFTRACE.test(text)) {
     return other(
       'output of a bpftrace script whose lines are none of those that are read',
