@@ -114,6 +114,12 @@ describe('lines', () => {
     expect([ledger.totalLiveBytes, { ...trace.skipped }]).toEqual([47, { unparsed: 3 }]);
   });
 
+  test('two lines that a forked child has torn into one: the second one is whole, and the first is no name of its module', () => {
+    const result = read('@ ./a:[0x1] + 0x1000 0x10\n@ ./a:[0x2] - 0x10@ ./a:[0x3] + 0x2000 0x20\n@ ./a:[0@ ./a:[0x3] - 0x2000\n');
+    expect([result.ledger.totalLiveBytes, { ...result.trace.skipped }]).toEqual([16, { torn: 2 }]);
+    expect(framesOf(result, 1)).toEqual([{ fn: 'a+0x3', module: './a' }]);
+  });
+
   test('halves of a realloc', () => {
     const result = read('@ a:[0x1] + 0x10 8\n@ a:[0x1] < 0x10\n@ a:[0x1] - 0x20\n@ a:[0x1] > 0x30 9\n@ a:[0x1] < 0x30\n');
     expect(

@@ -38,6 +38,8 @@ const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
 /** `module:(function+offset)[address]`, any part but the last missing. */
 const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]{1,13})\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
+/** What stands behind an address, or begins another line: no name of a module has it. */
+const CALL_WITHIN = /\[0x[0-9a-f]+\] [-+<>!] |\[0.*@ /;
 /** Blocks lie at multiples of this, bytes: of glibc's MALLOC_ALIGNMENT on 32-bit machines, half of that on 64-bit ones. */
 const ALIGNMENT = 8;
 /** No block is as large, bytes: such a size is an address. */
@@ -99,7 +101,7 @@ class MtraceReader implements TraceReader {
       this.started = true;
       this.#trace.skip('note');
       this.#strangers.fits();
-    } else if (!this.#onHole(bytes, start, end)) {
+    } else if (!this.#onHole(bytes, start, end) && !this.#onTorn(bytes, start, end)) {
       this.unparsed++;
       this.#strangers.add(this.#lines.line, bytes, start, end);
     }
@@ -113,6 +115,16 @@ class MtraceReader implements TraceReader {
     for (let at = start; at < after; at++) if (bytes[at] === 0) this.#clobbered++;
     this.#trace.skip('torn');
     if (after < end && this.#onCall(bytes, after, end)) this.calls++;
+    return true;
+  }
+
+  /** A line that another one was written into, as processes do after a fork: the last one is whole. */
+  #onTorn(bytes: Uint8Array, start: number, end: number): boolean {
+    let last = end - 1;
+    while (last > start && !(bytes[last] === AT && bytes[last + 1] === SPACE)) last--;
+    if (last === start || !this.#onCall(bytes, last, end)) return false;
+    this.calls++;
+    this.#trace.skip('torn');
     return true;
   }
 
@@ -186,7 +198,7 @@ class MtraceReader implements TraceReader {
 
 function parsePlace(text: string): Frame | undefined {
   const match = PLACE.exec(text);
-  if (match === null) return undefined;
+  if (match === null || CALL_WITHIN.test(text)) return undefined;
   const [, module = '', fn = '', sign, offset = '', address = '0'] = match as (string | undefined)[];
   const value = BigInt(`0x${address}`);
   const isAddress = value >= LOWEST_ADDRESS || module === '';
