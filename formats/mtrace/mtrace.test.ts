@@ -115,9 +115,13 @@ describe('lines', () => {
   });
 
   test('two lines that a forked child has torn into one: the second one is whole, and the first is no name of its module', () => {
-    const result = read('@ ./a:[0x1] + 0x1000 0x10\n@ ./a:[0x2] - 0x10@ ./a:[0x3] + 0x2000 0x20\n@ ./a:[0@ ./a:[0x3] - 0x2000\n');
-    expect([result.ledger.totalLiveBytes, { ...result.trace.skipped }]).toEqual([16, { torn: 2 }]);
-    expect(framesOf(result, 1)).toEqual([{ fn: 'a+0x3', module: './a' }]);
+    const torn = '@ ./a:[0x2] - 0x10@ ./a:[0x3] + 0x2000 0x20\n@ ./a:[0@ ./a:[0x3] - 0x2000\n@ ./a:[0x2] + 0x20:[0x3] + 0x3000 0x8\n';
+    const result = read(`@ ./a:[0x1] + 0x1000 0x10\n${torn}`);
+    expect([result.ledger.totalLiveBytes, { ...result.trace.skipped }]).toEqual([24, { torn: 3 }]);
+    expect(result.trace.stacks.frames.frames).toEqual([
+      { fn: 'a+0x1', module: './a' },
+      { fn: 'a+0x3', module: './a' },
+    ]);
   });
 
   test('halves of a realloc', () => {

@@ -59,6 +59,8 @@ class MtraceReader implements TraceReader {
   readonly #places = new ByteTable();
   /** Row of `#places` -> StackIndex. */
   readonly #stacks: number[] = [];
+  /** Row -> whether another line is torn before the place. */
+  readonly #torn: boolean[] = [];
   readonly #strangers: Unparsed;
   /** Block that a realloc took, whose second line is to come; NaN for none. */
   #old = NaN;
@@ -101,7 +103,7 @@ class MtraceReader implements TraceReader {
       this.started = true;
       this.#trace.skip('note');
       this.#strangers.fits();
-    } else if (!this.#onHole(bytes, start, end) && !this.#onTorn(bytes, start, end)) {
+    } else if (!this.#onHole(bytes, start, end)) {
       this.unparsed++;
       this.#strangers.add(this.#lines.line, bytes, start, end);
     }
@@ -115,16 +117,6 @@ class MtraceReader implements TraceReader {
     for (let at = start; at < after; at++) if (bytes[at] === 0) this.#clobbered++;
     this.#trace.skip('torn');
     if (after < end && this.#onCall(bytes, after, end)) this.calls++;
-    return true;
-  }
-
-  /** A line that another one was written into, as processes do after a fork: the last one is whole. */
-  #onTorn(bytes: Uint8Array, start: number, end: number): boolean {
-    let last = end - 1;
-    while (last > start && !(bytes[last] === AT && bytes[last + 1] === SPACE)) last--;
-    if (last === start || !this.#onCall(bytes, last, end)) return false;
-    this.calls++;
-    this.#trace.skip('torn');
     return true;
   }
 
@@ -181,24 +173,34 @@ class MtraceReader implements TraceReader {
     this.#builder.append(op, 0, this.#builder.count, ptr, old, size, 0, stack);
   }
 
-  /** The stack of one frame that `module:(function+offset)[address]` stands for; undefined if it is none. */
+  /**
+   * The stack of one frame that `module:(function+offset)[address]` stands for; undefined if it is none. Another line may be torn before it,
+   * as processes do after a fork: the call behind it is whole, the place perhaps.
+   */
   #stackOf(bytes: Uint8Array, start: number, end: number): number | undefined {
     const places = this.#places;
     const known = places.length;
     const row = places.intern(bytes, start, end);
     if (row === known) {
-      const frame = parsePlace(textOf(bytes, start, end));
+      const text = textOf(bytes, start, end);
+      const isTorn = CALL_WITHIN.test(text);
+      const parts = text.split('@ ');
+      const frame = !isTorn ? parsePlace(text) : parts.length > 1 ? parsePlace(parts[parts.length - 1]) : undefined;
       const { stacks } = this.#trace;
-      this.#stacks[row] = frame === undefined ? NaN : stacks.intern([stacks.frames.intern(frame)]);
+      this.#torn[row] = isTorn;
+      if (frame !== undefined) this.#stacks[row] = stacks.intern([stacks.frames.intern(frame)]);
+      else this.#stacks[row] = isTorn ? NO_STACK : NaN;
     }
     const stack = this.#stacks[row];
-    return Number.isNaN(stack) ? undefined : stack;
+    if (Number.isNaN(stack)) return undefined;
+    if (this.#torn[row]) this.#trace.skip('torn');
+    return stack;
   }
 }
 
 function parsePlace(text: string): Frame | undefined {
   const match = PLACE.exec(text);
-  if (match === null || CALL_WITHIN.test(text)) return undefined;
+  if (match === null) return undefined;
   const [, module = '', fn = '', sign, offset = '', address = '0'] = match as (string | undefined)[];
   const value = BigInt(`0x${address}`);
   const isAddress = value >= LOWEST_ADDRESS || module === '';
