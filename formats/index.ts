@@ -20,6 +20,7 @@ import { nameOther } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { profLog } from './prof_log/prof_log.ts';
+import { NEWLINE, CARRIAGE_RETURN } from './shared/letters.ts';
 import { cpusAtEnd, TAIL_BYTES } from './shared/recording_facts.ts';
 import { noSuchProcess, unnamedProcess } from './shared/one_process.ts';
 import { quoteLine } from './shared/unparsed.ts';
@@ -95,11 +96,11 @@ function unknownInput(head: Uint8Array, name: string): InputError {
   if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`, RECORDING_ITSELF);
   let line = 1;
   let start = 0;
-  while (start < head.length && (head[start] === 0x0a || head[start] === 0x0d)) {
-    if (head[start++] === 0x0a) line++;
+  while (start < head.length && (head[start] === NEWLINE || head[start] === CARRIAGE_RETURN)) {
+    if (head[start++] === NEWLINE) line++;
   }
   if (start === head.length) return new InputError(name, `holds nothing but line ends (${compared})`, NOTHING_WRITTEN);
-  const end = head.indexOf(0x0a, start);
+  const end = head.indexOf(NEWLINE, start);
   return new InputError(
     `${name}:${line}`,
     `${quoteLine(head, start, end < 0 ? head.length : end)} fits no trace format (${compared})`,

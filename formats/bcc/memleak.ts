@@ -14,8 +14,8 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
-import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { QUOTE, APOSTROPHE, OPEN, BACKSLASH, LOWER_B } from '../shared/letters.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf, isTaskId } from '../shared/cursor.ts';
+import { TAB, CARRIAGE_RETURN, QUOTE, APOSTROPHE, OPEN, BACKSLASH, LOWER_B } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
@@ -67,7 +67,7 @@ class MemleakReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (start === end) return;
     if (bytes[start] === OPEN && this.#onTuple(bytes, start + 1, end)) return this.#strangers.fits();
     if (findWord(bytes, start, end, SUMMARY_HEADING) >= 0) {
@@ -89,7 +89,7 @@ class MemleakReader implements TraceReader {
       const count = this.#cursor.decimal();
       if (!Number.isNaN(count)) return this.#calls.lose(count);
     }
-    if (NOTES.some((note) => hasWord(bytes, start, end, note)) || (this.summaries > 0 && bytes[start] === 0x09)) {
+    if (NOTES.some((note) => hasWord(bytes, start, end, note)) || (this.summaries > 0 && bytes[start] === TAB)) {
       this.#trace.skip('note');
       return;
     }
@@ -105,7 +105,7 @@ class MemleakReader implements TraceReader {
     const nameEnd = cursor.pos - 1;
     if (nameStart < 0 || !cursor.eatWord(SEPARATOR)) return false;
     const tid = cursor.decimal();
-    if (!(tid < 0x80000000) || !cursor.eatWord(SEPARATOR)) return false;
+    if (!isTaskId(tid) || !cursor.eatWord(SEPARATOR)) return false;
     const cpu = cursor.decimal();
     if (Number.isNaN(cpu) || !cursor.eatWord(SEPARATOR)) return false;
     this.#calls.ranOn(cpu);

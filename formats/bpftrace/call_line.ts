@@ -16,7 +16,7 @@
  * Invariant: a line is a call only if it has all that its shape has; numbers are those that printf was given, whatever sign it printed.
  */
 import { Op } from '../../core/trace/events.ts';
-import { ascii, ByteCursor, findWord, hasWord, textOf, unsignedOf } from '../shared/cursor.ts';
+import { ascii, ByteCursor, findWord, hasWord, textOf, unsignedOf, isTaskId } from '../shared/cursor.ts';
 import {
   SPACE,
   OPEN,
@@ -29,6 +29,7 @@ import {
   EQUALS,
   UPPER_A,
   UPPER_R,
+  UNDERSCORE,
   LOWER_A,
   LOWER_B,
   LOWER_C,
@@ -38,6 +39,7 @@ import {
   LOWER_P,
   LOWER_S,
   LOWER_X,
+  LOWER_Z,
 } from '../shared/letters.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 import { ENTRY, RETURN, UNSEEN_ADDRESS } from '../uprobes/record_kinds.ts';
@@ -129,7 +131,7 @@ export class CallLine {
       tid = tid * 10 + digit;
       pos++;
     }
-    if (pos === tidStart || pos >= end || bytes[pos] !== SPACE || !isThreadId(process) || !isThreadId(tid)) return LineKind.other;
+    if (pos === tidStart || pos >= end || bytes[pos] !== SPACE || !isTaskId(process) || !isTaskId(tid)) return LineKind.other;
     this.process = process;
     this.tid = tid;
     cursor.reset(bytes, pos + 1, end);
@@ -283,7 +285,7 @@ export class CallLine {
     const letter = bytes[start];
     const size = letter === UPPER_A ? numbers.pop() : 0;
     const tid = numbers.pop();
-    if (tid === undefined || size === undefined || !isThreadId(tid) || numbers.length > 1) return LineKind.other;
+    if (tid === undefined || size === undefined || !isTaskId(tid) || numbers.length > 1) return LineKind.other;
     this.tid = tid;
     this.process = numbers.pop() ?? NO_PID;
     if (letter === UPPER_R) {
@@ -337,7 +339,7 @@ function sizeIn(cursor: ByteCursor): number {
 function idIn(cursor: ByteCursor): number {
   const start = cursor.pos;
   const id = cursor.decimal();
-  if (isThreadId(id) && cursor.eat(SPACE)) return id;
+  if (isTaskId(id) && cursor.eat(SPACE)) return id;
   cursor.pos = start;
   return NaN;
 }
@@ -349,15 +351,11 @@ function isCall(bytes: Uint8Array, start: number, end: number): boolean {
   return at < end && opNamed(bytes, start, at) >= 0;
 }
 
-function isThreadId(value: number): boolean {
-  return value >= 0 && value < 0x80000000;
-}
-
 /** Whether a `key=` stands at `start`. */
 function isKey(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   if (bytes[at] === STAR) at++;
   const word = at;
-  while (at < end && bytes[at] >= 0x5f && bytes[at] <= 0x7a) at++;
+  while (at < end && bytes[at] >= UNDERSCORE && bytes[at] <= LOWER_Z) at++;
   return at > word && at < end && bytes[at] === EQUALS;
 }

@@ -3,7 +3,7 @@
  * Differs from a JSON parser: only the two fields that matter are read, where they lie, as millions of these lines make a trace.
  */
 import { ascii, hasWord } from '../shared/cursor.ts';
-import { QUOTE, BACKSLASH } from '../shared/letters.ts';
+import { TAB, NEWLINE, CARRIAGE_RETURN, QUOTE, BACKSLASH, CLOSE_BRACE } from '../shared/letters.ts';
 
 const TYPE = ascii('{"type": "');
 const DATA = ascii('", "data": ');
@@ -19,8 +19,8 @@ export class JsonLine {
 
   /** Finds type and data of a line; false if it has another shape, as a cut one has. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
-    if (bytes[end - 1] === 0x0d) end--;
-    if (!hasWord(bytes, start, end, TYPE) || bytes[end - 1] !== 0x7d) return false;
+    if (bytes[end - 1] === CARRIAGE_RETURN) end--;
+    if (!hasWord(bytes, start, end, TYPE) || bytes[end - 1] !== CLOSE_BRACE) return false;
     let at = (this.typeStart = start + TYPE.length);
     while (at < end && bytes[at] !== QUOTE) at++;
     this.typeEnd = at;
@@ -51,13 +51,13 @@ export class JsonLine {
       if (++at >= dataEnd - 1) return -1;
       switch (bytes[at]) {
         case 0x6e: // n
-          text[length++] = 0x0a;
+          text[length++] = NEWLINE;
           break;
         case 0x74: // t
-          text[length++] = 0x09;
+          text[length++] = TAB;
           break;
         case 0x72: // r
-          text[length++] = 0x0d;
+          text[length++] = CARRIAGE_RETURN;
           break;
         case 0x62: // b
           text[length++] = 0x08;

@@ -22,7 +22,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, ascii, textOf } from '../shared/cursor.ts';
+import { ByteCursor, ascii, textOf, isTaskId } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { SPACE, HASH, CLOSE, COMMA, SEMICOLON, EQUALS } from '../shared/letters.ts';
 import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
@@ -101,7 +101,7 @@ class LogallocReader implements TraceReader {
   #onCall(cursor: ByteCursor): boolean {
     const pid = cursor.decimal();
     const isNamed = !Number.isNaN(pid);
-    if (isNamed && (!(pid < 0x80000000) || !cursor.eat(SPACE))) return false;
+    if (isNamed && (!isTaskId(pid) || !cursor.eat(SPACE))) return false;
     let tid = isNamed ? cursor.decimal() : 0;
     if (Number.isNaN(tid)) tid = pid;
     else if (isNamed && !cursor.eat(SPACE)) return false;

@@ -6,7 +6,22 @@
  * Invariant: a method gives the position after what it took, or -1 if that does not fit; its fields then hold nothing.
  */
 import { ascii, ByteCursor, decimalSize, HEX, hasWord, twelveHex } from '../shared/cursor.ts';
-import { SPACE, QUOTE, APOSTROPHE, CLOSE, COMMA, MINUS, DOT, ZERO, NINE, LESS, EQUALS, BACKSLASH } from '../shared/letters.ts';
+import {
+  SPACE,
+  QUOTE,
+  APOSTROPHE,
+  CLOSE,
+  COMMA,
+  MINUS,
+  DOT,
+  ZERO,
+  NINE,
+  LESS,
+  EQUALS,
+  GREATER,
+  BACKSLASH,
+  LOWER_X,
+} from '../shared/letters.ts';
 import { givesThroughPointer, isDuplicate, Kind, LOWEST_ADDRESS, needsThree, needsTwo, takesAddress } from './functions.ts';
 
 export const VOID_RESULT = ascii('= <void>');
@@ -124,7 +139,7 @@ export class CallText {
     let pos = start;
     this.#after = start;
     const first = bytes[pos];
-    if (first === ZERO && bytes[pos + 1] === 0x78) {
+    if (first === ZERO && bytes[pos + 1] === LOWER_X) {
       pos += 2;
       const usual = pos + 12 < end + 1 ? twelveHex(bytes, pos) : -1;
       if (usual >= 0 && HEX[bytes[pos + 12]] > 15) {
@@ -212,7 +227,7 @@ function lastQuote(bytes: Uint8Array, start: number, end: number): number {
 
 /** How the line of a call that is no allocator's ends. */
 export function endingOfLine(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[end - 1] === 0x3e) {
+  if (bytes[end - 1] === GREATER) {
     if (hasWord(bytes, end - UNFINISHED.length, end, UNFINISHED) || hasWord(bytes, end - NO_RETURN.length, end, NO_RETURN))
       return Ending.open;
   }

@@ -3,7 +3,7 @@
  * Invariant: `prefix` is kept of lines with -ttt alone, whose whole seconds say all that lines which begin alike share.
  * All lines of a recording have the same of these: what stands before them, and lines without them, are what the program printed.
  */
-import { ByteCursor, fourDigits, hasWord, isDigit, isTime } from '../shared/cursor.ts';
+import { ByteCursor, fourDigits, hasWord, isDigit, isTime, isTaskId } from '../shared/cursor.ts';
 import { SPACE, DOT, ZERO, COLON, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LinePrefix } from './line_prefix.ts';
 import { Clock, type LineShape, ownNamedPart, ownPart, PID } from './line_shape.ts';
@@ -104,7 +104,7 @@ export class LineStart {
       }
     }
     // An id is below 2^22; one that is not even a whole number is damage.
-    if (!(tid < 0x80000000)) return -1;
+    if (!isTaskId(tid)) return -1;
     this.tid = tid;
     // Where lines have no times, a number is what the program printed.
     return isDigit(first) && shape?.clock !== Clock.none ? this.#time(bytes, view, start, pos, end) : pos;

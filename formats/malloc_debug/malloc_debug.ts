@@ -18,7 +18,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, TIMES_END, ascii } from '../shared/cursor.ts';
+import { ByteCursor, TIMES_END, ascii, isTaskId } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { SPACE, COLON } from '../shared/letters.ts';
 import { Reorder } from '../shared/reorder.ts';
@@ -88,7 +88,7 @@ class MallocDebugReader implements TraceReader {
 
   #onCall(cursor: ByteCursor): boolean {
     const tid = cursor.decimal();
-    if (!(tid < 0x80000000) || !cursor.eat(COLON) || !cursor.eat(SPACE)) return false;
+    if (!isTaskId(tid) || !cursor.eat(COLON) || !cursor.eat(SPACE)) return false;
     const found = RECORDS.find(([name]) => cursor.eatWord(name));
     if (found === undefined) return false;
     const [, op, names] = found;

@@ -22,7 +22,7 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
-import { SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
+import { CARRIAGE_RETURN, SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
@@ -94,7 +94,7 @@ class MtraceReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (start === end) return;
     if (this.#onCall(bytes, start, end)) {
       this.calls++;

@@ -6,7 +6,7 @@
  */
 import { Op } from '../../core/trace/events.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { type ByteCursor, hasWord, ascii, unsignedOf } from '../shared/cursor.ts';
+import { type ByteCursor, hasWord, ascii, unsignedOf, isDigit } from '../shared/cursor.ts';
 import { opNamed } from '../uprobes/call_names.ts';
 import { SPACE, QUOTE, OPEN, CLOSE, MINUS, EQUALS, UNDERSCORE, OPEN_BRACE, BAR, CLOSE_BRACE } from '../shared/letters.ts';
 
@@ -204,7 +204,7 @@ function skipArgumentName(cursor: ByteCursor): boolean {
 function skipOther(cursor: ByteCursor, start: number): boolean {
   const { bytes, end } = cursor;
   const first = start < end ? bytes[start] : SPACE;
-  if (first === SPACE || first === MINUS || (first >= 0x30 && first <= 0x39)) return false;
+  if (first === SPACE || first === MINUS || isDigit(first)) return false;
   const last = first === QUOTE ? QUOTE : first === OPEN_BRACE ? CLOSE_BRACE : -1;
   let at = start + 1;
   while (at < end && (bytes[at] !== SPACE || (last >= 0 && (at === start + 1 || bytes[at - 1] !== last)))) at++;
@@ -274,7 +274,7 @@ function callNamed(bytes: Uint8Array, start: number, end: number): number {
 /** End of a name without the number of a second probe on the same function: malloc_1. */
 function withoutNumber(bytes: Uint8Array, start: number, end: number): number {
   let at = end;
-  while (at > start && bytes[at - 1] >= 0x30 && bytes[at - 1] <= 0x39) at--;
+  while (at > start && isDigit(bytes[at - 1])) at--;
   return at < end && at > start && bytes[at - 1] === UNDERSCORE ? at - 1 : end;
 }
 

@@ -16,7 +16,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { SPACE, HASH, COLON, OPEN_BRACKET } from '../shared/letters.ts';
+import { CARRIAGE_RETURN, SPACE, HASH, COLON, OPEN_BRACKET } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
@@ -104,7 +104,7 @@ class FtraceReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (start === end) return;
     const opens = OPENINGS.some((opening) => hasWord(bytes, start, end, opening));
     this.#opened ||= opens || hasWord(bytes, start, end, TRACER);

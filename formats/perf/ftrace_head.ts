@@ -9,7 +9,7 @@
  *
  * Invariant: a head that was read fills every field.
  */
-import { ByteCursor, ascii, findWord, textOf } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, textOf, isDigit, isTaskId } from '../shared/cursor.ts';
 import { blanksStart, digitsEnd, digitsStart } from './runs.ts';
 import { SPACE, OPEN, CLOSE, MINUS, DOT, COLON, OPEN_BRACKET } from '../shared/letters.ts';
 
@@ -47,7 +47,7 @@ export class FtraceHead {
       cursor.reset(bytes, at, close);
       cursor.skipSpaces();
       const value = cursor.decimal();
-      if (value < 0x80000000) this.pid = value;
+      if (isTaskId(value)) this.pid = value;
       at = blanksStart(bytes, start, at - 1);
     }
     // The command is free text: what follows its last dash is the thread.
@@ -58,13 +58,13 @@ export class FtraceHead {
     this.commandEnd = tidStart - 1;
     this.cpuAt = cpu + 2;
     cursor.reset(bytes, cpu + 1, end);
-    if (!(this.tid < 0x80000000) || !cursor.eat(OPEN_BRACKET)) return false;
+    if (!isTaskId(this.tid) || !cursor.eat(OPEN_BRACKET)) return false;
     this.cpu = cursor.decimal();
     if (!cursor.skipTo(SPACE)) return false;
     cursor.skipSpaces();
     // Flags may begin with a digit, but a word that is a number ends in the colon.
     let word = cursor.pos;
-    while (word < end && ((bytes[word] >= 0x30 && bytes[word] <= 0x39) || bytes[word] === DOT)) word++;
+    while (word < end && (isDigit(bytes[word]) || bytes[word] === DOT)) word++;
     if (word === cursor.pos || bytes[word] !== COLON) {
       if (!cursor.skipTo(SPACE)) return false;
       cursor.skipSpaces();
@@ -93,11 +93,11 @@ export class FtraceHead {
     if (seconds !== undefined) {
       this.seconds = Number(seconds);
       this.nanos = Number(fraction.padEnd(9, '0'));
-      return this.tid < 0x80000000;
+      return isTaskId(this.tid);
     }
     const nanoseconds = BigInt(time) * (this.isTicks ? 1n : 1000n);
     this.seconds = Number(nanoseconds / 1_000_000_000n);
     this.nanos = Number(nanoseconds % 1_000_000_000n);
-    return this.tid < 0x80000000;
+    return isTaskId(this.tid);
   }
 }

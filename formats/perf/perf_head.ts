@@ -8,9 +8,9 @@
  * Invariant: a head that was read fills every field. The command is free text and may hold what looks like a time: the first time counts that a head stands
  * before and an event behind.
  */
-import { ascii, ByteCursor, hasWord } from '../shared/cursor.ts';
+import { ascii, ByteCursor, hasWord, isDigit, isTaskId } from '../shared/cursor.ts';
 import { blanksStart, digitsEnd, digitsStart } from './runs.ts';
-import { SPACE, OPEN, MINUS, DOT, SLASH, COLON, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
+import { SPACE, OPEN, MINUS, DOT, SLASH, ZERO, COLON, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
 
 /** Kernel, user, hypervisor, guest kernel and guest user. */
 const MODES = ascii('KUHGg');
@@ -80,7 +80,7 @@ export class PerfHead {
       cursor.reset(bytes, this.commandEnd, tidStart - 1);
       this.pid = cursor.decimal();
     }
-    if (!(this.tid < 0x80000000) || !(this.pid < 0x80000000)) return false;
+    if (!isTaskId(this.tid) || !isTaskId(this.pid)) return false;
     // `command-tid` is the kernel's way, or trace-cmd's.
     return !(this.commandEnd > start && bytes[this.commandEnd - 1] === MINUS);
   }
@@ -106,7 +106,7 @@ function beforeTimeOfDay(bytes: Uint8Array, start: number, end: number): number 
   if (first < start) return end;
   const fits = TIME_OF_DAY.every((shape, i) => {
     const byte = bytes[first + i];
-    return shape === 0x30 ? byte >= 0x30 && byte <= 0x39 : byte === shape;
+    return shape === ZERO ? isDigit(byte) : byte === shape;
   });
   return fits ? blanksStart(bytes, start, first) : end;
 }
@@ -119,7 +119,7 @@ function isEvent(cursor: ByteCursor, bytes: Uint8Array, start: number, end: numb
   cursor.pos = periodEnd;
   cursor.skipSpaces();
   const next = cursor.peek();
-  if (cursor.pos === periodEnd ? next === DOT : next >= 0x30 && next <= 0x39) return false;
+  if (cursor.pos === periodEnd ? next === DOT : isDigit(next)) return false;
   if (hasWord(bytes, cursor.pos, end, RECORD)) return true;
   let nameEnd = cursor.pos;
   while (nameEnd < end && bytes[nameEnd] !== SPACE && bytes[nameEnd] !== OPEN) nameEnd++;

@@ -15,8 +15,8 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
-import { ByteCursor, ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { TAB, SPACE, HASH, OPEN, COLON, CLOSE_BRACKET } from '../shared/letters.ts';
+import { ByteCursor, ascii, findWord, hasWord, textOf, isDigit } from '../shared/cursor.ts';
+import { TAB, CARRIAGE_RETURN, SPACE, HASH, OPEN, COLON, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { UprobeEvent } from './arguments.ts';
@@ -98,7 +98,7 @@ class PerfScriptReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === 0x0d) end--;
+    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (start === end) return this.#commit();
     const first = bytes[start];
     if (first === TAB) return this.#onStackLine(bytes, start, end);
@@ -118,7 +118,7 @@ class PerfScriptReader implements TraceReader {
     if (hasWord(bytes, end - INLINED.length, end, INLINED)) end -= INLINED.length;
     if (bytes[end - 1] === CLOSE_BRACKET) return findWord(bytes, start, end, ascii(': ')) < 0;
     let at = end - 1;
-    while (at > start && bytes[at] >= 0x30 && bytes[at] <= 0x39) at--;
+    while (at > start && isDigit(bytes[at])) at--;
     return at < end - 1 && bytes[at] === COLON && findWord(bytes, start, at, ascii(': ')) < 0;
   }
 

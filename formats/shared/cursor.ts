@@ -4,6 +4,7 @@
  * Numbers never pass through strings: a trace of a gigabyte has some hundred million of them.
  */
 import type { Address, Bytes } from '../../core/units.ts';
+import { TAB, SPACE, DOT, ZERO, NINE, LOWER_X } from './letters.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -103,7 +104,7 @@ const LARGEST = (1n << 64n) - 1n;
  * Its time is bounded: a number as long as a damaged file is not worked out.
  */
 export function decimalSize(bytes: Uint8Array, start: number, end: number): number {
-  while (start < end - 1 && bytes[start] === 0x30) start++;
+  while (start < end - 1 && bytes[start] === ZERO) start++;
   if (end - start > LONGEST_DECIMAL) return NaN;
   const value = BigInt(textOf(bytes, start, end));
   return value > LARGEST ? NaN : roundUp(value);
@@ -122,7 +123,12 @@ export function unsignedOf(value: number): number {
 
 /** True for a decimal digit; not for what is beyond the end of bytes or of a text. */
 export function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
+  return byte >= ZERO && byte <= NINE;
+}
+
+/** Whether a number, or NaN, can be the id of a process or thread (pid_t): 0 to 2^31 - 1. */
+export function isTaskId(value: number): boolean {
+  return value >= 0 && value < 2 ** 31;
 }
 
 /** True if `word` stands at `start` and ends by `end`. */
@@ -183,7 +189,7 @@ export class ByteCursor {
   skipSpaces(): void {
     const { bytes, end } = this;
     let { pos } = this;
-    while (pos < end && (bytes[pos] === 0x20 || bytes[pos] === 0x09)) pos++;
+    while (pos < end && (bytes[pos] === SPACE || bytes[pos] === TAB)) pos++;
     this.pos = pos;
   }
 
@@ -205,7 +211,7 @@ export class ByteCursor {
     let pos = start;
     let value = 0;
     while (pos < end) {
-      const digit = bytes[pos] - 0x30;
+      const digit = bytes[pos] - ZERO;
       if (digit < 0 || digit > 9) break;
       value = value * 10 + digit;
       pos++;
@@ -268,13 +274,13 @@ export class ByteCursor {
     if (Number.isNaN(seconds)) return false;
     this.seconds = seconds;
     this.nanos = 0;
-    if (!this.eat(0x2e)) return isTime(seconds, 0);
+    if (!this.eat(DOT)) return isTime(seconds, 0);
     const { bytes, end } = this;
     let { pos } = this;
     let nanos = 0;
     let digits = 0;
     for (; pos < end; pos++) {
-      const digit = bytes[pos] - 0x30;
+      const digit = bytes[pos] - ZERO;
       if (digit < 0 || digit > 9) break;
       if (digits < 9) {
         nanos = nanos * 10 + digit;
@@ -291,13 +297,13 @@ export class ByteCursor {
   nanoseconds(): boolean {
     const { bytes, end, pos: start } = this;
     let pos = start;
-    while (pos < end && bytes[pos] >= 0x30 && bytes[pos] <= 0x39) pos++;
+    while (pos < end && bytes[pos] >= ZERO && bytes[pos] <= NINE) pos++;
     if (pos === start) return false;
     const split = Math.max(start, pos - 9);
     let seconds = 0;
-    for (let i = start; i < split; i++) seconds = seconds * 10 + bytes[i] - 0x30;
+    for (let i = start; i < split; i++) seconds = seconds * 10 + bytes[i] - ZERO;
     let nanos = 0;
-    for (let i = split; i < pos; i++) nanos = nanos * 10 + bytes[i] - 0x30;
+    for (let i = split; i < pos; i++) nanos = nanos * 10 + bytes[i] - ZERO;
     this.seconds = seconds;
     this.nanos = nanos;
     this.pos = pos;
@@ -306,7 +312,7 @@ export class ByteCursor {
 
   #eatHexPrefix(): boolean {
     const { bytes, pos } = this;
-    if (pos + 2 < this.end && bytes[pos] === 0x30 && (bytes[pos + 1] | 0x20) === 0x78 && HEX[bytes[pos + 2]] !== 255) {
+    if (pos + 2 < this.end && bytes[pos] === ZERO && (bytes[pos + 1] | 0x20) === LOWER_X && HEX[bytes[pos + 2]] !== 255) {
       this.pos = pos + 2;
       return true;
     }

@@ -43,6 +43,7 @@ export const LOWER_P = 0x70;
 export const LOWER_S = 0x73;
 export const LOWER_U = 0x75;
 export const LOWER_X = 0x78;
+export const LOWER_Z = 0x7a;
 export const OPEN_BRACE = 0x7b;
 export const BAR = 0x7c;
 export const CLOSE_BRACE = 0x7d;

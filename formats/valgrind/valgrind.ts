@@ -19,9 +19,9 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, ascii, findWord } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, isDigit, isTaskId } from '../shared/cursor.ts';
 import { JudgedLines } from '../shared/judged_lines.ts';
-import { SPACE, OPEN, CLOSE, STAR, COMMA, MINUS, DOT, COLON, EQUALS } from '../shared/letters.ts';
+import { SPACE, OPEN, CLOSE, STAR, COMMA, MINUS, DOT, COLON, EQUALS, UNDERSCORE, LOWER_A, LOWER_Z } from '../shared/letters.ts';
 import { OneProcess } from '../shared/one_process.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
@@ -124,7 +124,7 @@ class ValgrindReader implements TraceReader {
       pid = cursor.decimal();
     }
     this.#linePid = pid;
-    return pid < 0x80000000 && cursor.eat(mark) && cursor.eat(mark) && (cursor.eat(SPACE) || cursor.pos === end);
+    return isTaskId(pid) && cursor.eat(mark) && cursor.eat(mark) && (cursor.eat(SPACE) || cursor.pos === end);
   }
 
   /** What follows the prefix: calls and results, or something else that Valgrind has to say. */
@@ -238,7 +238,7 @@ class ValgrindReader implements TraceReader {
 
 function isNameByte(byte: number): boolean {
   const letter = byte | 0x20;
-  return (letter >= 0x61 && letter <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f;
+  return (letter >= LOWER_A && letter <= LOWER_Z) || isDigit(byte) || byte === UNDERSCORE;
 }
 
 /** Valgrind's log of allocator calls. */
