@@ -48,6 +48,8 @@ export class AccountReplay {
   protected readonly skipped: Skipped = Object.create(null) as Skipped;
   protected partial = false;
   #stopped = false;
+  /** Rows of the threads that the events taken are of, where `until` is given. */
+  readonly #threads = new Set<number>();
 
   /** @param memory where the tables are to lie; default: JavaScript's own heap */
   constructor(trace: Trace, options: AccountOptions = {}, memory?: ColumnMemory) {
@@ -85,6 +87,11 @@ export class AccountReplay {
     return this.now;
   }
 
+  /** Threads of the trace; up to where `until` stopped it, beyond which the reader has got. */
+  get threadCount(): number {
+    return this.#stopped ? this.#threads.size : this.trace.threads.length;
+  }
+
   /** Says that who reads the trace has booked `events` events in the ledger itself, the last one at `time`: of a replay without a model. */
   booked(events: number, time: number): void {
     this.eventCount += events;
@@ -100,6 +107,7 @@ export class AccountReplay {
       if ('event' in until) rows = Math.min(rows, until.event - this.eventCount);
       else for (rows = 0; rows < batch.length && batch.time[rows] <= until.time; ) rows++;
       this.#stopped = rows < batch.length;
+      for (let row = 0; row < rows; row++) this.#threads.add(batch.thread[row]);
     }
     this.runRows(this.#number(batch), rows);
     return !this.#stopped && !(until !== undefined && 'event' in until && this.eventCount === until.event);

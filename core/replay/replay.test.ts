@@ -228,6 +228,19 @@ describe('until', () => {
     expect(run(lines, { until: { event: 3 } }).summary()).toMatchObject({ events: 3, partial: false });
   });
 
+  test('threads whose first event comes later are not counted', () => {
+    const counts = [0, 1, 2, 3].map((event) => {
+      const trace = new Trace();
+      const batch = new EventBatch(3);
+      for (let row = 0; row < 3; row++) batch.thread[row] = trace.threads.intern(row);
+      batch.length = 3;
+      const replay = new Replay(trace, { until: { event } });
+      replay.take(batch);
+      return replay.summary().threads;
+    });
+    expect(counts).toEqual([0, 1, 2, 3]);
+  });
+
   test('a time takes what happens at it', () => {
     expect(run(lines, { until: { time: 100 } }).eventCount).toBe(2);
     expect(run(lines, { until: { time: 99 } }).eventCount).toBe(1);

@@ -443,7 +443,7 @@ export class Replay extends AccountReplay {
       events: this.eventCount,
       allocations: ledger.totalObjects,
       frees: ledger.frees,
-      threads: trace.threads.length,
+      threads: this.threadCount,
       requested_bytes_total: ledger.totalBytes + 0,
       requested_bytes_peak: ledger.totalPeakBytes,
       requested_bytes_live: ledger.totalLiveBytes,
