@@ -175,7 +175,9 @@ class CompactReader implements TraceReader {
     try {
       return work();
     } catch (error) {
-      throw this.#error(`is damaged here: ${error instanceof Error ? error.message : String(error)}`);
+      // What accessors say where bytes point nowhere is of no use to anyone.
+      const isOurs = error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError);
+      throw this.#error(isOurs ? `is damaged here: ${error.message}` : 'is damaged here');
     }
   }
 
