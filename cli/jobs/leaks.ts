@@ -34,7 +34,11 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const { program, inputs } = splitProgram(args.inputs);
   const [input, ...more] = inputs;
   if (input === undefined || more.length > 0)
-    throw new InputError('jereplay leaks', 'more than one trace or profile', 'one at a time, after its program if at all');
+    throw new InputError(
+      'jereplay leaks',
+      'more than one trace or profile',
+      'one at a time, after its program if at all; report and flamegraph sum up several',
+    );
   const symbolizer = symbolizerOf(args, program);
   const subject = await readSubject(input, args);
   const foldAllocators = args.allocators !== true;

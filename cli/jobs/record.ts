@@ -13,7 +13,7 @@ import { checkOutputs } from '../output_places.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
 import { ltrace } from '../record/ltrace.ts';
-import { processOf } from '../record/observed.ts';
+import { processOf, startedSince } from '../record/observed.ts';
 import { findProgram, LIMIT, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
 import { showProgress } from '../progress.ts';
 import { Watch } from '../record/watch.ts';
@@ -47,6 +47,7 @@ export async function record(args: RecordArgs): Promise<void> {
   const limits = { durationMs, most: most ?? Infinity, quiet: args.quiet === true };
   const { exitCode, notes, events } = await interruptible((signal) => recordWithin(recorder, target, place, signal, limits));
   printNotes(notes, args.quiet);
+  if ('program' in target) printNotes(leftBehind(target.program), args.quiet);
   if (exitCode !== 0) printNotes([`the program ended with exit code ${exitCode}`], args.quiet);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) throw new InputError(recorder.name, 'recorded nothing', 'try another one with --with NAME');
@@ -60,6 +61,14 @@ export async function record(args: RecordArgs): Promise<void> {
     );
   }
   printNotes([`see it with: jereplay leaks ${file}`], args.quiet);
+}
+
+/** What to say of processes that a program has left behind, as those do that become daemons. */
+function leftBehind(program: readonly string[]): string[] {
+  const pids = startedSince(program);
+  if (pids.length === 0) return [];
+  const more = pids.length > 1 ? `, ${pids.slice(1, 5).join(', ')}${pids.length > 5 ? ', …' : ''}` : '';
+  return [`it has left processes that run on and are not recorded: jereplay record -p ${pids[0]}${more}`];
 }
 
 /**

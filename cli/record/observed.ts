@@ -2,7 +2,7 @@
  * What the system shows of a process while it is there: what it has mapped, its threads' names, its command line.
  * Invariant: what was seen last stays known when the process is gone.
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { cpus } from 'node:os';
 import type { TraceHeader } from '../../core/trace/trace.ts';
 import { mapsOf } from './allocator.ts';
@@ -71,6 +71,24 @@ export function programOf(pid: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Processes of a command that have started since this one and still run: what it left behind, as daemons are. */
+export function startedSince([program, ...args]: readonly string[]): number[] {
+  const own = startOf('self');
+  const path = realpathSync(program as string);
+  const behind = args.map((arg) => `${arg}\0`).join('');
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => programOf(pid) === path && startOf(pid) >= own && textOf(`/proc/${pid}/cmdline`)?.replace(/^[^\0]*\0/, '') === behind);
+}
+
+/** When a process has started, clock ticks since boot (`starttime` of proc_pid_stat(5)); NaN once it is gone. */
+function startOf(pid: number | 'self'): number {
+  const stat = textOf(`/proc/${pid}/stat`) ?? '';
+  // The name in parentheses may itself hold parentheses; the state behind it is the third field.
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? Number.NaN);
 }
 
 /** A process that is recorded. */
