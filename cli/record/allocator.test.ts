@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { needsTool } from '../../fixtures/tools.ts';
 import { allocatorOfProcess, allocatorOfProgram, changesUser, mapsOf } from './allocator.ts';
 import { until } from './child.ts';
 
@@ -70,4 +71,30 @@ test('libraries of a set-uid program are known, though it does not list them its
   chmodSync(program, 0o4755);
   expect(changesUser(program)).toBe(true);
   expect(allocatorOfProgram(program).functions.has('malloc')).toBe(true);
+});
+
+test('libraries beside a program are found behind a symbolic link to it', ({ skip }) => {
+  skip(libc === undefined || !needsTool('gcc'));
+  const place = mkdtempSync(join(folder, 'origin-'));
+  writeFileSync(join(place, 'lib.c'), 'void beside(void) {}\n');
+  writeFileSync(join(place, 'main.c'), 'void beside(void);\nint main(void) { beside(); }\n');
+  const gcc = (...args: readonly string[]) => execFileSync('gcc', args, { cwd: place });
+  gcc('-shared', '-fPIC', '-o', 'libbeside.so', 'lib.c');
+  gcc('-o', 'program', 'main.c', '-L.', '-lbeside', '-Wl,-rpath,$ORIGIN');
+  const link = join(folder, 'linked');
+  symlinkSync(join(place, 'program'), link);
+  expect(allocatorOfProgram(link).functions.has('malloc')).toBe(true);
+  rmSync(join(place, 'libbeside.so'));
+  expect(() => allocatorOfProgram(link)).toThrow('loads no C library that is found here');
+});
+
+test('a Go program is called that, not stripped', ({ skip }) => {
+  skip(!needsTool('go'));
+  const place = mkdtempSync(join(folder, 'go-'));
+  writeFileSync(join(place, 'main.go'), 'package main\nfunc main() {}\n');
+  execFileSync('go', ['build', '-o', 'program', 'main.go'], {
+    cwd: place,
+    env: { ...process.env, CGO_ENABLED: '0', GOCACHE: join(place, 'cache') },
+  });
+  expect(() => allocatorOfProgram(join(place, 'program'))).toThrow('is a Go program, whose runtime allocates by itself');
 });

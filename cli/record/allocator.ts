@@ -3,7 +3,7 @@
  * Found from what the process has mapped: a library of an allocator, the program itself where one is linked in, else the C library.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { readElf, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../../profiles/symbols/elf.ts';
 import { symbolHost } from '../symbol_host.ts';
@@ -82,9 +82,21 @@ function allocatorAmong(files: readonly MappedFile[], program: MappedFile, name:
   if (prefix !== undefined) return { ...base, file: program.place, prefix, functions: own };
   if (library !== undefined) return { ...base, file: library, prefix: '', functions: functionsIn(library) };
   if (libc !== undefined) return { ...base, file: libc, prefix: '', functions: libcFunctions };
+  if (own.has('runtime.mallocgc'))
+    throw new InputError(
+      name,
+      'is a Go program, whose runtime allocates by itself',
+      'let it write a heap profile (runtime/pprof), which jereplay report reads',
+    );
+  if (interpreterOf(program.place)[1] !== undefined)
+    throw new InputError(
+      name,
+      'loads no C library that is found here',
+      'ldd names the libraries that it loads, and those that are missing',
+    );
   throw new InputError(
     name,
-    'is linked statically and has no symbols: its malloc cannot be found',
+    own.size > 0 ? 'is linked statically and has no malloc' : 'is linked statically and has no symbols: its malloc cannot be found',
     'record a build that is not stripped, or with heaptrack one that uses the shared C library',
   );
 }
@@ -117,8 +129,8 @@ export function allocatorOfProgram(program: string): Allocator {
 export function librariesOf(file: string): string[] {
   const [, loader] = interpreterOf(file);
   if (loader === undefined) return [];
-  // The program itself would list them, too, but not one that is set-uid.
-  const { stdout } = spawnSync(loader, ['--list', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  // The program itself would list them, too, but not one that is set-uid. Where it looks may be told from its own place ($ORIGIN), behind symbolic links.
+  const { stdout } = spawnSync(loader, ['--list', realpathSync(file)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return [...(stdout ?? '').matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
 }
 
