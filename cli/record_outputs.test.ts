@@ -202,15 +202,28 @@ test.each([
   expect(stderr.includes('a signal ended the program, and may be of ltrace’s making')).toBe(said);
 });
 
-test('processes that a program leaves behind are named', async () => {
-  const trace = join(folder, 'left.trace');
-  const PATH = standIn('ltrace', `echo '7 1.0 a->malloc(1) = 0x1000' >"\${10}"; sleep 61 >/dev/null 2>&1 & echo "left $!"`);
-  const { stdout, stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'sleep', '61'], { PATH }));
-  const pid = /left (\d+)/.exec(stdout)?.[1];
-  expect(stderr).toContain(`note: it has left processes that run on and are not recorded: jereplay record -p ${pid}\n`);
-  process.kill(Number(pid));
+test('where no recording can be, a file is asked for, and not standard output', async () => {
+  const { code, stderr } = await run(['record', '-o', join(folder, 'no/such.trace'), '--', 'ls']);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringMatching(/hint: name a file in a folder that can be written to: -o FILE\n$/),
+  });
 });
 
+test('processes that a program leaves behind are named', async () => {
+  const trace = join(folder, 'left.trace');
+  const PATH = standIn(
+    'ltrace',
+    `echo '7 1.0 a->malloc(1) = 0x1000' >"\${10}"
+sleep 61 >/dev/null 2>&1 &
+until grep -q sleep /proc/$!/comm; do :; done
+echo "left $!"`,
+  );
+  const { stdout, stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'sleep', '61'], { PATH }));
+  const pid = /left (\d+)/.exec(stdout)?.[1];
+  process.kill(Number(pid));
+  expect(stderr).toContain(`note: it has left processes that run on and are not recorded: jereplay record -p ${pid}\n`);
+});
 test('what bpftrace says on standard error that it lost is part of the recording, as what it says in the output', async ({ skip }) => {
   skip(!bpftraceTraces());
   const pid = spawn('sleep', ['60'], { stdio: 'ignore' });

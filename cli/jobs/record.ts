@@ -38,7 +38,7 @@ export async function record(args: RecordArgs): Promise<void> {
   const target = targetOf(program, args.pid);
   const file = args.output ?? `${'pid' in target ? target.pid : basename(program[0] as string)}.trace`;
   if (isStandardOutput(file)) throw new InputError(file, 'a recording goes to a file', 'name one with -o FILE');
-  checkOutputs([file]);
+  checkFile(file);
   const place = regularFile(file);
   const durationMs = args.duration === undefined ? undefined : parseDuration('--duration', args.duration) / 1e6;
   const most = args['max-events'] === undefined ? undefined : parseCount('--max-events', args['max-events'], 1);
@@ -69,6 +69,16 @@ function leftBehind(program: readonly string[]): string[] {
   if (pids.length === 0) return [];
   const more = pids.length > 1 ? `, ${pids.slice(1, 5).join(', ')}${pids.length > 5 ? ', …' : ''}` : '';
   return [`it has left processes that run on and are not recorded: jereplay record -p ${pids[0]}${more}`];
+}
+
+/** @throws InputError for a place that no recording can go to: standard output is none either. */
+function checkFile(path: string): void {
+  try {
+    checkOutputs([path]);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(error.place, error.fact, 'name a file in a folder that can be written to: -o FILE');
+  }
 }
 
 /**

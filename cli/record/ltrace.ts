@@ -2,12 +2,12 @@
  * Recording with ltrace: needs no privileges, slows the program down about a thousandfold, and sees no stacks.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
 import { kindOf } from './allocator.ts';
 import { codeOf, endProcesses, ended } from './child.ts';
-import { childrenOf, machineFacts, Observed, programOf, threadsOf, tracedBy } from './observed.ts';
-import { findProgram, notInstalled, type Recorder } from './recorder.ts';
+import { childrenOf, machineFacts, Observed, programOf, textOf, threadsOf, tracedBy } from './observed.ts';
+import { findProgram, notInstalled, type Recorder, type Unfit } from './recorder.ts';
 
 const ALLOCATOR = [
   'malloc',
@@ -57,6 +57,8 @@ export const ltrace: Recorder = {
   gives: 'every call, without privileges and without stacks, a thousand times slower',
   unfit(target) {
     if (findProgram('ltrace') === undefined) return notInstalled('ltrace');
+    const refused = 'pid' in target ? refusedAttach(target.pid) : undefined;
+    if (refused !== undefined) return refused;
     // Its breakpoints miss their threads: of ten attempts at a busy process seven ended in a segmentation fault of that.
     if ('pid' in target && threadsOf(target.pid).length > 1)
       return {
@@ -114,6 +116,21 @@ export const ltrace: Recorder = {
     }
   },
 };
+
+/**
+ * Why a user may not trace a process that runs; undefined if nothing is known to forbid it.
+ * @param scope text of kernel.yama.ptrace_scope: from 1 on only parents and root may
+ */
+export function refusedAttach(
+  pid: number,
+  user = process.getuid?.(),
+  scope = textOf('/proc/sys/kernel/yama/ptrace_scope'),
+): Unfit | undefined {
+  if (user === 0) return undefined;
+  const remedy = 'run jereplay record with sudo';
+  if (statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid !== user) return { fact: 'attaches to processes of your own alone', remedy };
+  return Number(scope ?? 0) > 0 ? { fact: 'may not attach to running processes (kernel.yama.ptrace_scope)', remedy } : undefined;
+}
 
 /** Bytes at a recording's end that tell how its processes ended. */
 const TAIL_BYTES = 1 << 16;

@@ -25,8 +25,8 @@ export function cpusOf(pid: number | 'self'): number {
   return count;
 }
 
-/** Text of a file of /proc; undefined once the process is gone. */
-function textOf(path: string): string | undefined {
+/** Text of a file of /proc; undefined if it is not there, as once the process is gone. */
+export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
