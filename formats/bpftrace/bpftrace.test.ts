@@ -299,20 +299,47 @@ describe('lines', () => {
     expect(framesOf(torn, 0)).toEqual([{ fn: 'main', offset: 4 }]);
   });
 
-  test('calls without times, with ids or without, in the order of the file', () => {
-    const calls =
-      'malloc(24) = 0x1000\n8 realloc(0x1000, 32) = 0x2000\n        f+12\n        main+30\n\n7 8 free(0x2000)\nmalloc(8) called by ls\n';
-    const result = read(`Attaching 3 probes...\n${calls}Lost 3 events\n100 7 7 free(0x2000)\n@x: 5\n`);
+  test('calls without times, in the order of the file', () => {
+    const calls = 'malloc(24) = 0x1000\nrealloc(0x1000, 32) -> 0x2000\n        f+12\n        main+30\n\nmalloc(8) called by ls\n';
+    const result = read(`Attaching 3 probes...\n${calls}Lost 3 events\n100 7 7 free(0x2000)\n7 free(0x2000)\n@x: 5\n`);
     expect(result.text.map((line) => line.split(' ')[0])).toEqual(['malloc', 'realloc']);
-    expect(read(`Attaching 3 probes...\n${calls}`, { pid: 7 }).text.map((line) => line.split(' ')[0])).toEqual(['free']);
     expect(framesOf(result, [...result.live.values()][0]!.stack).map(({ fn }) => fn)).toEqual(['f', 'main']);
-    expect({ ...result.trace.skipped }).toEqual({ lost: 3, note: 2, other_process: 1, unparsed: 2 });
+    expect({ ...result.trace.skipped }).toEqual({ lost: 3, note: 2, unparsed: 3 });
     expect(result.trace.header.timed).toBe(false);
     expect(result.trace.warnings).toContainEqual(expect.stringContaining('have no times'));
+    expect(result.trace.warnings).toContainEqual(expect.stringContaining('have no ids of threads'));
     // Behind a call with its time they are what the program prints.
     expect(read('Attaching 3 probes...\n100 7 7 malloc(8) = 0x1000\nfree(0x1000)\n').ops).toEqual({ malloc: 1 });
     expect(bpftrace.sniff(utf8.encode(calls))).toBe(0);
   });
+
+  test.each([
+    ['58739038670616 8 ', -1, 8, ''],
+    ['58739038670616,7,8,', 7, 8, ''],
+    ['58739038670616\t7\t8\t', 7, 8, ''],
+    ['58739038670616 bio io 7 8 ', 7, 8, 'bio io'],
+    ['58739038670616: ', -1, 0, ''],
+    ['18:24:34.510575 leaky[8] ', -1, 8, 'leaky'],
+    ['18:24:34 pid=7 tid=8 comm=leaky ', 7, 8, 'leaky'],
+    ['leaky            8 ', -1, 8, 'leaky'],
+    ['7:8 ', 7, 8, ''],
+    ['PID 7, TID 8: ', 7, 8, ''],
+    ['kworker/0:1 7/8: ', 7, 8, 'kworker/0:1'],
+  ])('a call behind "%s"', (prefix, pid, tid, name) => {
+    const result = read(`Attaching 3 probes...\n${prefix}malloc(24) = 0x1000\n${prefix}free(0x1000)\n`);
+    expect(result.ops).toEqual({ malloc: 1, free: 1 });
+    expect(result.trace.header.pid).toBe(pid < 0 ? undefined : pid);
+    expect(result.trace.threads.tids).toEqual([tid]);
+    expect(result.trace.threads.names).toEqual([name === '' ? undefined : name]);
+    expect(result.trace.header.timed).toBe(/^\d{9}|^\d\d:/.test(prefix));
+  });
+
+  test.each(['cpu 1 tid 8 ', 'a=5 ', 'x 1 2 3 ', '8 58739038670616 ', 'what a program prints '])(
+    'what is no call behind "%s"',
+    (prefix) => {
+      expect({ ...read(`Attaching 3 probes...\n${prefix}malloc(24) = 0x1000\n`).trace.skipped }).toEqual({ note: 1, unparsed: 1 });
+    },
+  );
 
   test('a blank line may stand between a call and its stack, but no two', () => {
     const stack = '        f+12\n        main+30\n\n';

@@ -38,8 +38,9 @@ import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
-import { CallLine, LineKind } from './call_line.ts';
+import { CallLine, LineKind, NO_PID } from './call_line.ts';
 import { ASTRAY, BpftraceFrames, NOT_A_FRAME } from './frames.ts';
+import { CallPrefix, hasIds, hasTimes } from './call_prefix.ts';
 import { JsonLine } from './json_text.ts';
 import { WholeLines, takeWholeLines } from './whole_lines.ts';
 
@@ -77,8 +78,11 @@ class BpftraceReader implements TraceReader {
   readonly #name: string;
   /** The call whose stack lines may still follow. */
   #open = false;
-  /** Calls so far that have no time; their number stands for it. Once there is one, those with times fit no rule, and the other way round. */
-  #untimed = 0;
+  /** Calls so far behind a prefix of the script's own. Once there is one, all others fit no rule, and the other way round. */
+  #loose = 0;
+  readonly #prefix = new CallPrefix();
+  /** CallPrefix.shape of the first of them. */
+  #looseShape = 0;
   /** Maps that were printed, as rows of theirs. */
   #maps = 0;
   /** A printed map's key is a stack, whose lines may still follow. */
@@ -129,12 +133,20 @@ class BpftraceReader implements TraceReader {
     }
     this.#calls.end();
     this.#facts.end();
-    if (this.#untimed > 0) {
-      this.#trace.header.timed = false;
-      this.#trace.warnings.push(
+    if (this.#loose > 0) this.#endLoose();
+  }
+
+  /** Says what a script of one's own left out. */
+  #endLoose(): void {
+    const { warnings, header } = this.#trace;
+    if (!hasTimes(this.#looseShape)) {
+      header.timed = false;
+      warnings.push(
         'the calls have no times: they are taken in the order in which bpftrace printed them, which for several threads may not be the true one (print nsecs first, then pid and tid)',
       );
     }
+    if (!hasIds(this.#looseShape))
+      warnings.push('the calls have no ids of threads: all are taken for those of one (print nsecs first, then pid and tid)');
   }
 
   /** A last line without its newline, which bpftrace always writes: only one that its parenthesis ends is known to be whole. */
@@ -156,7 +168,7 @@ class BpftraceReader implements TraceReader {
   /** Lines of calls without stacks, as many as there are in line; every other one goes to `#onLine`. */
   #takeWholeLines(bytes: Uint8Array, start: number, limit: number): number {
     const digit = bytes[start] - ZERO;
-    if (digit < 0 || digit > 9 || this.#untimed > 0) return start;
+    if (digit < 0 || digit > 9 || this.#loose > 0) return start;
     this.#commit();
     const next = takeWholeLines(this.#whole, this.#calls, bytes, start, limit);
     if (next === start) return start;
@@ -175,18 +187,33 @@ class BpftraceReader implements TraceReader {
     this.#commit();
     let taken: boolean;
     const call = this.#call;
-    if (first >= ZERO && first <= NINE) taken = this.#untimed === 0 && this.#takeCall(call.readTimed(bytes, start, end));
+    if (first >= ZERO && first <= NINE) taken = this.#loose === 0 && this.#takeCall(call.readTimed(bytes, start, end));
     else if (first === OPEN_BRACE) taken = this.#onJsonLine(bytes, start, end);
     else if ((first === UPPER_A || first === UPPER_F || first === UPPER_R) && bytes[start + 1] === SPACE)
       taken = this.#takeCall(call.readLetter(bytes, start, end));
     else taken = this.#onOtherLine(bytes, start, end);
-    if (!taken && this.opened && this.calls === this.#untimed) {
-      taken = this.#takeCall(call.readUntimed(bytes, start, end, this.#untimed));
-      if (taken) this.#untimed++;
-    }
+    taken ||= this.opened && this.calls === this.#loose && this.#onLooseLine(bytes, start, end);
     if (taken) return this.#strangers.fits(this.#lines.line);
     this.unparsed++;
     this.#strangers.add(this.#lines.line, bytes, start, end);
+  }
+
+  /** A call behind what the script prints of time, process and thread. Where it prints no time, the call's number stands for it. */
+  #onLooseLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const prefix = this.#prefix;
+    const call = this.#call;
+    const callAt = prefix.read(bytes, start, end);
+    if (callAt < 0 || (this.#loose > 0 && prefix.shape !== this.#looseShape)) return false;
+    call.process = prefix.pid ?? NO_PID;
+    call.tid = prefix.tid ?? 0;
+    call.seconds = prefix.hasTime ? prefix.seconds : 0;
+    call.nanos = prefix.hasTime ? prefix.nanos : this.#loose;
+    if (!this.#takeCall(call.readBare(bytes, callAt, end))) return false;
+    const { process, tid } = call;
+    if (prefix.name !== '' && this.#calls.nameOf(process, tid) === undefined) this.#calls.name(process, tid, prefix.name);
+    this.#looseShape = prefix.shape;
+    this.#loose++;
+    return true;
   }
 
   /** Ends a stack. Before one it says nothing: a stack begins with a line end, and a script may print another (`"malloc(%d) = %p\n%s\n"`). */

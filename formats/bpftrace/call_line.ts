@@ -11,7 +11,7 @@
  *     A 678041839564 17301 65536 0x5558f09902a0 ra=0x5558d4d7c6a5 main   allocation: time, [pid,] tid, size, address, direct caller
  *     F 678041996728 17301 0x5558f09a82c0 ra=0x5558d4d7c521            free
  *     R 678041996728 17301 0x5558f09a82c0 64 0x5558f09a8400            realloc: old address, size, address
- *     [[18355 ]18355 ]malloc(65536) = 0x557a804dc2a0                   whole, without a time, behind bpftrace's own first line alone
+ *     18355 malloc(65536) = 0x557a804dc2a0                             whole, behind less than that (call_prefix.ts)
  *
  * Invariant: a line is a call only if it has all that its shape has; numbers are those that printf was given, whatever sign it printed.
  */
@@ -45,13 +45,15 @@ import { opNamed } from '../uprobes/call_names.ts';
 import { ENTRY, RETURN, UNSEEN_ADDRESS } from '../uprobes/record_kinds.ts';
 
 const RESULT = ascii('ret=');
+const GIVES = ascii(' = ');
+const ARROW = ascii(' -> ');
 const NIL = ascii('(nil)');
 const THREAD = ascii('thread(');
 const EXEC = ascii('exec()');
 const EQUALS_SIGN = ascii('=');
 
 /** Process of a line that names none. */
-const NO_PID = -1;
+export const NO_PID = -1;
 /** Longest thread name, bytes. */
 const LONGEST_NAME = 16;
 
@@ -178,7 +180,7 @@ export class CallLine {
       if (count !== (op === Op.thread_exit ? 0 : 1)) return LineKind.other;
       return this.#found(op, second, 0, 0, 0);
     }
-    if (!cursor.eat(SPACE) || !cursor.eat(EQUALS) || !cursor.eat(SPACE)) return LineKind.other;
+    if (!cursor.eatWord(GIVES) && !cursor.eatWord(ARROW)) return LineKind.other;
     const negative = cursor.eat(MINUS);
     let ptr: number = addressIn(cursor);
     if (Number.isNaN(ptr)) return LineKind.other;
@@ -299,17 +301,10 @@ export class CallLine {
     return this.#found(letter === UPPER_A ? Op.malloc : Op.free, ptr, 0, size, 0);
   }
 
-  /** Reads `[[pid ]tid ]` and a whole call; `number`, how many came before it, stands for its time. */
-  readUntimed(bytes: Uint8Array, start: number, end: number, number: number): LineKind {
-    const { cursor } = this;
-    cursor.reset(bytes, start, end);
-    const first = idIn(cursor);
-    const second = idIn(cursor);
-    this.process = Number.isNaN(second) ? NO_PID : first;
-    this.tid = Number.isNaN(first) ? 0 : Number.isNaN(second) ? first : second;
-    this.seconds = 0;
-    this.nanos = number;
-    return isCall(bytes, cursor.pos, end) ? this.#readWhole() : LineKind.other;
+  /** Reads a whole call that begins at `start`; its time, process and thread are the caller's to set. */
+  readBare(bytes: Uint8Array, start: number, end: number): LineKind {
+    this.cursor.reset(bytes, start, end);
+    return this.#readWhole();
   }
 
   #found(kind: number, ptr: number, old: number, size: number, extra: number): LineKind {
@@ -333,22 +328,6 @@ function sizeIn(cursor: ByteCursor): number {
   if (!cursor.eat(MINUS)) return cursor.number();
   const value = cursor.number();
   return value <= 2 ** 31 ? 2 ** 32 - value : unsignedOf(value);
-}
-
-/** The id of a process or thread and the blank behind it, or NaN. */
-function idIn(cursor: ByteCursor): number {
-  const start = cursor.pos;
-  const id = cursor.decimal();
-  if (isTaskId(id) && cursor.eat(SPACE)) return id;
-  cursor.pos = start;
-  return NaN;
-}
-
-/** Whether the name of a function of the allocator and a bracket stand at `start`. */
-function isCall(bytes: Uint8Array, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && bytes[at] !== OPEN) at++;
-  return at < end && opNamed(bytes, start, at) >= 0;
 }
 
 /** Whether a `key=` stands at `start`. */
