@@ -224,10 +224,13 @@ class BpftraceReader implements TraceReader {
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
     if (this.#inKey) return this.#trace.skip('note');
+    let at = start;
+    while (at < end && (bytes[at] === TAB || bytes[at] === SPACE)) at++;
+    // Behind a blank line there need be no stack, and lines of another recording may be indented as well.
+    if (this.#open && this.#isBlankBehind && this.#depth === 0 && this.#frames.intern(bytes, at, end) === NOT_A_FRAME) this.#commit();
     if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
     if (this.#call.kind === Op.free || this.#astray) return;
-    while (start < end && (bytes[start] === TAB || bytes[start] === SPACE)) start++;
-    const frame = this.#frames.intern(bytes, start, end);
+    const frame = this.#frames.intern(bytes, at, end);
     if (frame === ASTRAY) this.#astray = true;
     else if (frame !== NOT_A_FRAME && this.#depth < DEEPEST) this.#stack[this.#depth++] = frame;
   }
