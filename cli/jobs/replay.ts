@@ -134,7 +134,7 @@ function modelOptions(args: ReplayArgs): ReplayOptions {
     ...(args['prng-seed'] === undefined ? {} : { prngSeed: parseHex('--prng-seed', args['prng-seed']) }),
     unmatched: args.unmatched,
     audit: args.audit === true,
-    message: (text) => process.stderr.write(text),
+    message: (_, bytes) => process.stderr.write(bytes),
   };
 }
 
@@ -180,8 +180,9 @@ function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfF
 function writeModelResults(done: Replay, paths: ReadonlyMap<Result, string>): boolean {
   let emptyDump = false;
   writeEach(paths, {
-    stats: () => done.statsJson(),
-    'stats-text': () => done.statsText(),
+    // strings of the configuration may hold any bytes
+    stats: () => Buffer.from(done.statsJson(), 'latin1'),
+    'stats-text': () => Buffer.from(done.statsText(), 'latin1'),
     heap: () => {
       const text = heapText(done);
       emptyDump = !text.includes('\n@') && done.ledger.totalLiveObjects > 0;

@@ -4,6 +4,7 @@
  */
 import type { AddressSpaceOptions } from '../base/pages.ts';
 import { type BootConf, bootConf } from '../conf/boot.ts';
+import { fromByteString } from '../conf/byte_string.ts';
 import { type ConfMessage, environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
 import type { Options } from '../conf/options.ts';
 import { profBoot1 } from '../conf/prof_boot.ts';
@@ -26,8 +27,8 @@ export interface ModelOptions {
   readonly ncpus?: number;
   /** PRNG state of the main thread; default the trace's, else 0. */
   readonly prngSeed?: bigint;
-  /** Takes what jemalloc would write to standard error. */
-  readonly message?: (text: string) => void;
+  /** Takes what jemalloc would write to standard error, piece by piece: as text, in which a character may be cut, and its bytes. */
+  readonly message?: ConfMessage;
   /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names. */
   readonly openFile?: (name: string) => ProfFile;
 }
@@ -75,7 +76,7 @@ function ncpusOf(options: ModelOptions, header: TraceHeader): number {
  */
 export function bootHeap(trace: Trace, options: ModelOptions, memory: ModelMemory): { readonly heap: Heap; readonly confError: boolean } {
   const { header, threads, stacks } = trace;
-  const message = options.message ?? (() => {});
+  const message: ConfMessage = options.message ?? (() => {});
   const { conf: environment = null, profiling = false } = options;
   const program = profiling && !turnsProfilingOn(environment) ? 'prof:true' : null;
   const parsed = parseMallocConf(['', program, '', environment, null], message);
@@ -95,7 +96,7 @@ export function bootHeap(trace: Trace, options: ModelOptions, memory: ModelMemor
       systemThreadName: (thread) => threads.names[thread] ?? '',
       maps: () => header.maps,
       openFile: options.openFile ?? (() => ({ write: () => {}, close: () => {} })),
-      message,
+      message: (text) => message(text, fromByteString(text)),
     },
   });
   return { heap, confError: parsed.hadError };

@@ -30,7 +30,7 @@ import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
 import { type Bytes, MAIN_THREAD, NO_STACK, type StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
-import { bytesToByteString } from '../conf/byte_string.ts';
+import { bytesToByteString, textOfByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
@@ -101,7 +101,7 @@ export class Replay extends AccountReplay {
     heap.notePeak = () => this.#takePeak();
     const lane = new Lane(memory, this.window, this.live, this.ledger, heap.background === null && heap.conf.percpuArenas === 0);
     const ctl = new Ctl(heap);
-    ctl.printAtIntervals((chunk) => message(bytesToByteString(chunk)));
+    ctl.printAtIntervals((chunk) => message(textOfBytes(chunk), chunk));
     return { heap, lane, ctl };
   }
 
@@ -490,7 +490,7 @@ export class Replay extends AccountReplay {
     const main = heap.tsds[0];
     tsdFetch(heap, main);
     if (heap.prof !== null && !heap.prof.atExit(MAIN_THREAD)) return 1;
-    if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(bytesToByteString(chunk)));
+    if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(textOfBytes(chunk), chunk));
     return 0;
   }
 }
@@ -504,4 +504,8 @@ function requestedBy({ op, size, extra }: EventBatch, row: number): number {
 function asksForMore({ batch, object }: NumberedBatch, row: number): boolean {
   const op = batch.op[row];
   return op < Op.free && op !== Op.realloc && op !== Op.reallocarray && object[row] !== 0 && requestedBy(batch, row) > 0;
+}
+
+function textOfBytes(bytes: Uint8Array): string {
+  return textOfByteString(bytesToByteString(bytes));
 }
