@@ -67,6 +67,35 @@ export interface Candidate {
   killed: boolean;
 }
 
+const NOBODY: readonly Candidate[] = [];
+
+/** Address -> candidates that it is live in, or that have freed it. */
+export class Holders {
+  readonly #byAddress = new Map<number, Candidate[]>();
+
+  /** Those of an address, as they are now. */
+  of(address: number): readonly Candidate[] {
+    return this.#byAddress.get(address)?.slice() ?? NOBODY;
+  }
+
+  /** The address is live in the candidate, or freed. */
+  keep(address: number, candidate: Candidate): void {
+    const holders = this.#byAddress.get(address);
+    if (holders === undefined) this.#byAddress.set(address, [candidate]);
+    else if (!holders.includes(candidate)) holders.push(candidate);
+  }
+
+  /** The address is not live in the candidate any more, or not freed; it may still be the other. */
+  drop(address: number, candidate: Candidate): void {
+    if (candidate.live.has(address) || candidate.freed.has(address)) return;
+    const holders = this.#byAddress.get(address);
+    const at = holders?.indexOf(candidate) ?? -1;
+    if (holders === undefined || at < 0) return;
+    if (holders.length === 1) this.#byAddress.delete(address);
+    else holders.splice(at, 1);
+  }
+}
+
 /** What the weaker signs make of an id: a child's end is told to its parent at once, and a signal that kills a process ends all its threads. */
 export function isThread({ signs, exitedAt, killed }: Candidate, passed: number, rootKilled: boolean): boolean {
   const quietEnd = exitedAt >= 0 && (passed > exitedAt || (killed && rootKilled));

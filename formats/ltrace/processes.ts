@@ -25,15 +25,15 @@ import type { ReadOptions } from '../format.ts';
 import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { FormerPrograms } from '../shared/former_programs.ts';
 import { noSuchProcess, unnamedProcess } from '../shared/one_process.ts';
-import { type Candidate, HEAP_REACH, isThread, MMAP_AREA, Owner, ownersOf, SMALL } from './candidates.ts';
+import { type Candidate, HEAP_REACH, Holders, isThread, MMAP_AREA, Owner, ownersOf, SMALL } from './candidates.ts';
 import { HalfAddresses, isHalf } from './half_addresses.ts';
+import { HeldEvents } from './held_events.ts';
 import { ProcessBlocks } from './process_blocks.ts';
 
 /** Most events held back. */
 const HELD = 1 << 16;
 /** Events of the process after which an exit without SIGCHLD is a thread's, unless other signs speak against it. */
 const PATIENCE = 256;
-const NOBODY: readonly Candidate[] = [];
 /** Most processes that a new thread may be of. */
 const MOST_OWNERS = 64;
 
@@ -60,8 +60,7 @@ export class Processes {
   /** Ids of other processes that have ended while events were held back. */
   readonly #retired: number[] = [];
   readonly #candidates = new Map<number, Candidate>();
-  /** Address -> candidates that it is live in, or that have freed it. */
-  readonly #holders = new Map<number, Candidate[]>();
+  readonly #holders = new Holders();
   /** Candidates that have ended, the first in front; some may be decided. */
   #ended: Candidate[] = [];
   /** Events of the process, counted while there are candidates. */
@@ -83,9 +82,7 @@ export class Processes {
   #lastThread = 0;
   /** Ids that have a row in the thread table. */
   readonly #appeared = new Set<number>();
-  /** Events held back: eight numbers each (op, tid, time, ptr, old, size, extra, stack). */
-  #held: number[] = [];
-  #heldFrom = 0;
+  readonly #held = new HeldEvents();
 
   constructor(trace: Trace, builder: BatchBuilder, timed: () => boolean, { pid, name }: Pick<ReadOptions, 'pid' | 'name'>) {
     this.#trace = trace;
@@ -263,7 +260,7 @@ export class Processes {
       this.#ours.has(ptr, size);
       if (tid === this.#root) this.#blocks.atFirstThread(ptr, size);
     }
-    if (this.#heldFrom < this.#held.length) this.#hold(op, tid, time, ptr, old, size, extra, stack);
+    if (this.#held.length > 0) this.#hold(op, tid, time, ptr, old, size, extra, stack);
     else this.#append(op, tid, time, ptr, old, size, extra, stack);
   }
 
@@ -319,9 +316,8 @@ export class Processes {
       this.#passed++;
     }
     // The first thread is the main one, which takes its process along, or a worker seen before it, which is as good.
-    if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#heldFrom === this.#held.length && !this.#appeared.has(tid)))
-      return false;
-    if (this.#heldFrom < this.#held.length) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
+    if (tid === this.#root || !this.#own.delete(tid) || killed || (this.#held.length === 0 && !this.#appeared.has(tid))) return false;
+    if (this.#held.length > 0) this.#hold(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     else this.#append(Op.thread_exit, tid, time, 0, 0, 0, 0, -1);
     return true;
   }
@@ -396,7 +392,7 @@ export class Processes {
     if (gone < MMAP_AREA) return;
     const heap = Math.floor(gone / HEAP_REACH);
     if (other.heaps.has(heap)) return;
-    for (const candidate of this.#holdersOf(gone))
+    for (const candidate of this.#holders.of(gone))
       if (candidate.heap === heap && candidate.live.has(gone) && candidate.among.includes(other)) this.#decide(candidate, other);
   }
 
@@ -407,7 +403,7 @@ export class Processes {
     const gone = op === Op.free ? ptr : old;
     if (this.#halves !== undefined && (this.#hasHalves || isHalf(ptr) || isHalf(gone))) return this.#decide(candidate, this.#ours);
     if (gone !== 0) {
-      if (live.delete(gone)) this.#drop(gone, candidate);
+      if (live.delete(gone)) this.#holders.drop(gone, candidate);
       else {
         const known = blocks.get(gone);
         if (known > since) return this.#decide(candidate, this.#ours);
@@ -440,16 +436,16 @@ export class Processes {
     const blocks = this.#blocks.table;
     const gone = op === Op.free ? ptr : old;
     if (gone !== 0) {
-      for (const candidate of this.#holdersOf(gone)) {
+      for (const candidate of this.#holders.of(gone)) {
         const { live, freed } = candidate;
         if (freed.delete(gone)) {
-          this.#drop(gone, candidate);
+          this.#holders.drop(gone, candidate);
           this.#sign(candidate);
         } else if (live.has(gone) && blocks.get(gone) <= 0) this.#decide(candidate, this.#ours);
       }
     }
     if (op < Op.free && ptr !== 0) {
-      for (const candidate of this.#holdersOf(ptr)) {
+      for (const candidate of this.#holders.of(ptr)) {
         if (candidate.live.has(ptr)) this.#decide(candidate, undefined);
         else if (blocks.get(ptr) > 0) this.#decide(candidate, this.#ours);
       }
@@ -462,26 +458,8 @@ export class Processes {
     return this.#candidates.get(candidate.tid) === candidate;
   }
 
-  /** Candidates that have something to do with the address, as they are now. */
-  #holdersOf(address: number): readonly Candidate[] {
-    return this.#holders.get(address)?.slice() ?? NOBODY;
-  }
-
   #keep(address: number, candidate: Candidate): void {
-    if (!this.#isOpen(candidate)) return;
-    const holders = this.#holders.get(address);
-    if (holders === undefined) this.#holders.set(address, [candidate]);
-    else if (!holders.includes(candidate)) holders.push(candidate);
-  }
-
-  /** The address is not live in the candidate any more, or not freed; it may still be the other. */
-  #drop(address: number, candidate: Candidate): void {
-    if (candidate.live.has(address) || candidate.freed.has(address)) return;
-    const holders = this.#holders.get(address);
-    const at = holders?.indexOf(candidate) ?? -1;
-    if (holders === undefined || at < 0) return;
-    if (holders.length === 1) this.#holders.delete(address);
-    else holders.splice(at, 1);
+    if (this.#isOpen(candidate)) this.#holders.keep(address, candidate);
   }
 
   #sign(candidate: Candidate): void {
@@ -507,8 +485,8 @@ export class Processes {
     this.#candidates.delete(tid);
     candidate.live.clear();
     candidate.freed.clear();
-    for (const ptr of freed) this.#drop(ptr, candidate);
-    for (const ptr of live) this.#drop(ptr, candidate);
+    for (const ptr of freed) this.#holders.drop(ptr, candidate);
+    for (const ptr of live) this.#holders.drop(ptr, candidate);
     if (owner === this.#ours) {
       this.#own.add(tid);
       for (const ptr of freed) this.#blocks.table.set(ptr, -since);
@@ -528,7 +506,7 @@ export class Processes {
   /** The system may give the id to another thread; but what is held of this one must still be known for what it is. */
   #retire(tid: number): void {
     this.#own.delete(tid);
-    if (this.#heldFrom < this.#held.length) this.#retired.push(tid);
+    if (this.#held.length > 0) this.#retired.push(tid);
     else this.#foreign.delete(tid);
   }
 
@@ -539,33 +517,23 @@ export class Processes {
 
   #hold(op: Op, tid: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
     this.#held.push(op, tid, time, ptr, old, size, extra, stack);
-    if (this.#held.length - this.#heldFrom >= 8 * HELD) this.#decideAll();
+    if (this.#held.length >= HELD) this.#decideAll();
   }
 
   /** Appends what is held, up to the first event of an id that is still undecided. */
   #release(): void {
-    const held = this.#held;
-    let at = this.#heldFrom;
-    for (; at < held.length; at += 8) {
-      const tid = held[at + 1];
-      if (this.#candidates.has(tid)) break;
+    this.#held.release((op, tid, time, ptr, old, size, extra, stack) => {
+      if (this.#candidates.has(tid)) return false;
       const other = this.#foreign.get(tid);
-      if (other !== undefined) {
-        if (held[at] === Op.thread_exit) this.#trace.skip('note');
-        else {
-          this.#trace.skip('other_process');
-          this.#others.add(other.id);
-        }
-        continue;
+      if (other === undefined) this.#append(op, tid, time, ptr, old, size, extra, stack);
+      else if (op === Op.thread_exit) this.#trace.skip('note');
+      else {
+        this.#trace.skip('other_process');
+        this.#others.add(other.id);
       }
-      this.#append(held[at] as Op, tid, held[at + 2], held[at + 3], held[at + 4], held[at + 5], held[at + 6], held[at + 7]);
-    }
-    this.#heldFrom = at;
-    if (at === held.length) for (const tid of this.#retired.splice(0)) this.#foreign.delete(tid);
-    if (at === held.length || at > 8 * 4096) {
-      this.#held = held.slice(at);
-      this.#heldFrom = 0;
-    }
+      return true;
+    });
+    if (this.#held.length === 0) for (const tid of this.#retired.splice(0)) this.#foreign.delete(tid);
   }
 
   #append(op: Op, tid: number, time: number, ptr: number, old: number, size: number, extra: number, stack: number): void {
