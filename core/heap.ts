@@ -75,6 +75,8 @@ export class Heap {
   readonly base0: Base;
   /** Arenas by index; automatic ones appear when they are first needed. */
   readonly arenas: (Arena | undefined)[] = [];
+  /** The first one, which serves whoever may not choose (a0). */
+  readonly arena0: Arena;
   /** Indices in use or reserved (narenas_total). */
   arenasTotal: number;
   /** ThreadIndex -> the thread's data. */
@@ -156,8 +158,8 @@ export class Heap {
       samples: options.prof,
     });
     this.base0.alloc(CACHE_BIN_INFO_BYTES * Math.max(conf.nhbins, NBINS), CACHELINE);
-    const arena0 = arenaNew(this, 0, this.base0, true);
-    if (options.hpa) paShardEnableHpa(this, arena0);
+    this.arena0 = arenaNew(this, 0, this.base0, true);
+    if (options.hpa) paShardEnableHpa(this, this.arena0);
     // malloc_tsd_boot0
     const main = this.addThread(mainSeed);
     tsdFetch(this, main);

@@ -4,12 +4,13 @@
  * Differs: regions stand for pointers. There is no memory, so zeroing and copying are not done, and a program error (a double free,
  * an address that is not live) is the caller's to find.
  */
-import type { Arena } from './arena/arena_state.ts';
+import { type Arena, arenaOfExtent } from './arena/arena_state.ts';
 import { arenaChoose, chooseMaybeHuge } from './arena/choose.ts';
 import { dallocSmall, mallocSmall } from './arena/bin.ts';
 import { largeDalloc, largeMalloc, largePalloc, largeProfInfo, largeRallocNoMove, setLargeProfInfo } from './arena/large.ts';
 import { AbortError } from './hang_error.ts';
 import { Flag } from './extent/edata.ts';
+import { extentOf } from './extent/emap.ts';
 import { REGIONS } from './extent/region.ts';
 import { type Extent, NULL_REGION, type Region } from './extent/types.ts';
 import type { Heap } from './heap.ts';
@@ -42,11 +43,6 @@ import type { Address, Bytes, SizeClass, StackIndex } from './units.ts';
 /** A byte, and a pointer: the least alignments that there are. */
 const BYTE = 1 as Bytes;
 const POINTER = 8 as Bytes;
-
-/** The extent that a region lies in (emap_edata_lookup). */
-function extentOf(region: Region): Extent {
-  return ((region / REGIONS) | 0) as Extent;
-}
 
 /** Address of a region. */
 export function addressOf(heap: Heap, region: Region): Address {
@@ -126,7 +122,7 @@ function imalloc(heap: Heap, tsd: Tsd, size: Bytes, alignment: Bytes, asked: Byt
   const usize = alignedUsableSize(size, alignment);
   if (usize === 0 || usize > LARGE_MAXCLASS) return NULL_REGION;
   const tcache = tsd.reentrancy > 0 ? null : tsd.tcache;
-  const arena = tsd.reentrancy > 0 ? (heap.arenas[0] as Arena) : null;
+  const arena = tsd.reentrancy > 0 ? heap.arena0 : null;
   const zero = zeroGet(heap, guarantee);
   const { prof } = heap;
   let region: Region;
@@ -153,7 +149,7 @@ function allocateSampled(heap: Heap, tsd: Tsd, usize: Bytes, alignment: Bytes, a
   const aligned = Math.max(PAGE, alignment) as Bytes;
   if (usize > SMALL_MAXCLASS) return largePalloc(heap, tsd, arena, usize, aligned, zero);
   const region = largePalloc(heap, tsd, arena, LARGE_MINCLASS, aligned, zero);
-  if (region >= 0) heap.edata.szind[region / REGIONS] = sizeToIndex(usize);
+  if (region >= 0) heap.edata.szind[extentOf(region)] = sizeToIndex(usize);
   return region;
 }
 
@@ -317,7 +313,7 @@ function rallocProf(
   } else if (context >= 0) {
     const target = usize <= SMALL_MAXCLASS ? LARGE_MINCLASS : usize;
     result = arenaRalloc(heap, tsd, region, oldUsize, target, PAGE, tcache);
-    if (result >= 0 && usize <= SMALL_MAXCLASS) edata.szind[result / REGIONS] = sizeToIndex(usize);
+    if (result >= 0 && usize <= SMALL_MAXCLASS) edata.szind[extentOf(result)] = sizeToIndex(usize);
   } else {
     result = arenaRalloc(heap, tsd, region, oldUsize, size, NO_ALIGNMENT, tcache);
   }
@@ -351,7 +347,7 @@ function arenaRalloc(heap: Heap, tsd: Tsd, region: Region, oldUsize: Bytes, size
   const usize = alignedUsableSize(size, alignment);
   if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;
   if (usize <= SMALL_MAXCLASS && oldUsize <= SMALL_MAXCLASS && usize === oldUsize) {
-    decayTick(heap, tsd, heap.arenas[edata.arena[extent]] as Arena, 1);
+    decayTick(heap, tsd, arenaOfExtent(heap, extent), 1);
     return region;
   }
   let moved: Region;

@@ -6,6 +6,8 @@
  */
 import { ARENA_BYTES } from '../assembly/places.ts';
 import { ListTable } from '../extent/ql.ts';
+import type { Extent } from '../extent/types.ts';
+import type { Heap } from '../heap.ts';
 import type { DssPrecedence } from '../conf/options.ts';
 import type { Base } from '../base/base.ts';
 import type { ModelMemory } from '../model_memory.ts';
@@ -206,4 +208,9 @@ export class Arena {
   set allocated(bytes: number) {
     this.#allocated[0] = bytes;
   }
+}
+
+/** arena_get_from_edata: the arena of an extent that is in use. */
+export function arenaOfExtent({ arenas, edata }: Heap, extent: Extent): Arena {
+  return arenas[edata.arena[extent]] as Arena;
 }

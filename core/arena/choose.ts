@@ -101,7 +101,7 @@ function chooseHard(heap: Heap, tsd: Tsd, internal: boolean): Arena {
     return arena;
   }
   const automatic = heap.conf.narenasAuto;
-  const arena0 = heap.arenas[0] as Arena;
+  const { arena0 } = heap;
   if (automatic === 1) {
     arenaBind(heap, tsd, arena0, false);
     arenaBind(heap, tsd, arena0, true);
@@ -153,7 +153,7 @@ export function checkThreads({ arenas, tsds }: Heap): void {
 
 /** arena_choose: the thread's arena, bound now if it has none; with percpu_arena that of its CPU. */
 export function arenaChoose(heap: Heap, tsd: Tsd): Arena {
-  if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;
+  if (tsd.reentrancy > 0) return heap.arena0;
   const arena = tsd.arena ?? bindAndLink(heap, tsd, false);
   return arena.index < heap.conf.percpuArenas ? followCpu(heap, tsd, arena) : arena;
 }
@@ -185,7 +185,7 @@ export function arenaMigrate(heap: Heap, tsd: Tsd, from: Arena, to: Arena): void
 
 /** arena_ichoose: the same for allocations of the library's own. */
 export function arenaIchoose(heap: Heap, tsd: Tsd): Arena {
-  if (tsd.reentrancy > 0) return heap.arenas[0] as Arena;
+  if (tsd.reentrancy > 0) return heap.arena0;
   return tsd.internalArena ?? bindAndLink(heap, tsd, true);
 }
 

@@ -5,12 +5,12 @@
  * Differs: nothing is in that memory; the tables that would be there are elsewhere.
  */
 import type { Heap } from '../heap.ts';
-import type { Extent, Region } from '../extent/types.ts';
+import type { Region } from '../extent/types.ts';
 import { Flag } from '../extent/edata.ts';
+import { extentOf } from '../extent/emap.ts';
 import { alignedUsableSize, CACHELINE, indexToSize, SMALL_MAXCLASS, sizeToIndex } from '../sizes/sc.ts';
 import type { Tsd } from '../thread/tsd.ts';
-import type { Arena } from './arena_state.ts';
-import { REGIONS } from '../extent/region.ts';
+import { type Arena, arenaOfExtent } from './arena_state.ts';
 import { dallocSmall, mallocSmall } from './bin.ts';
 import { largeDalloc, largePalloc } from './large.ts';
 import type { Bytes } from '../units.ts';
@@ -32,8 +32,8 @@ export function internalAlloc(heap: Heap, tsd: Tsd, size: Bytes, alignment: Byte
 /** Frees what internalAlloc gave (idalloctm with is_internal). */
 export function internalFree(heap: Heap, tsd: Tsd, region: Region): void {
   const { edata } = heap;
-  const extent = Math.floor(region / REGIONS) as Extent;
-  const arena = heap.arenas[edata.arena[extent]] as Arena;
+  const extent = extentOf(region);
+  const arena = arenaOfExtent(heap, extent);
   arena.internal -= indexToSize[edata.szind[extent]];
   if ((edata.flags[extent] & Flag.slab) !== 0) dallocSmall(heap, tsd, region);
   else largeDalloc(heap, tsd, extent);

@@ -25,7 +25,7 @@ import {
 import { decayTick } from '../thread/decay_tick.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { prngLgRange } from '../u64.ts';
-import type { Arena } from './arena_state.ts';
+import { type Arena, arenaOfExtent } from './arena_state.ts';
 import { REGIONS } from '../extent/region.ts';
 import { chooseMaybeHuge } from './choose.ts';
 import type { Bytes, SizeClass } from '../units.ts';
@@ -94,7 +94,7 @@ export function largeDallocPrep(heap: Heap, arena: Arena, extent: Extent): void 
 
 /** large_dalloc: frees a large object past the thread cache. */
 export function largeDalloc(heap: Heap, tsd: Tsd, extent: Extent): void {
-  const arena = heap.arenas[heap.edata.arena[extent]] as Arena;
+  const arena = arenaOfExtent(heap, extent);
   if (!arena.automatic) lock(heap.mutexes, arena.mutexes + ArenaMutex.large);
   largeDallocPrep(heap, arena, extent);
   paDalloc(heap, arena, extent);
@@ -104,7 +104,7 @@ export function largeDalloc(heap: Heap, tsd: Tsd, extent: Extent): void {
 /** large_ralloc_no_move: changes a large object's class where it lies; false if it has to move. */
 export function largeRallocNoMove(heap: Heap, tsd: Tsd, extent: Extent, usize: Bytes): boolean {
   const { edata } = heap;
-  const arena = heap.arenas[edata.arena[extent]] as Arena;
+  const arena = arenaOfExtent(heap, extent);
   const oldIndex = edata.szind[extent];
   const oldUsize = indexToSize[oldIndex];
   if (usize !== oldUsize) {

@@ -34,7 +34,7 @@ describe('the boot', () => {
   test('takes its locks in the counted number', () => {
     const ops = (conf: string) => {
       const { heap } = new Program(conf);
-      return Array.from(heap.mutexes.ops.subarray(heap.arenas[0]!.mutexes, heap.arenas[0]!.mutexes + 9));
+      return Array.from(heap.mutexes.ops.subarray(heap.arena0.mutexes, heap.arena0.mutexes + 9));
     };
     // large, extent_avail, extents dirty, muzzy, retained, decay dirty, muzzy, base, tcache_list
     expect(ops('narenas:1')).toEqual([0, 2, 1, 0, 2, 0, 0, 7, 1]);

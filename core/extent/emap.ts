@@ -9,7 +9,8 @@ import type { Ecache } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';
 import { CACHELINE, PAGE } from '../sizes/sc.ts';
 import { Flag, NO_EXTENT } from './edata.ts';
-import type { Extent } from './types.ts';
+import { REGIONS } from './region.ts';
+import type { Extent, Region } from './types.ts';
 
 /** Elements of a leaf of the radix tree, which has two levels over 36 bits of page number (rtree_levels), and bytes of each (rtree_leaf_elm_t). */
 const LEAF_ELEMENTS = 2 ** 18;
@@ -71,6 +72,11 @@ export function mergeCommit(heap: Heap, low: Extent, high: Extent): void {
   edata.above[low] = above;
   if (above !== 0) edata.below[above] = low;
   heap.boundaries?.merge(edata, low, high);
+}
+
+/** emap_edata_lookup: the extent that a region lies in. */
+export function extentOf(region: Region): Extent {
+  return ((region / REGIONS) | 0) as Extent;
 }
 
 /** emap_try_acquire_edata_neighbor: the neighbour above (or below), if it is in the cache's state and may merge. */

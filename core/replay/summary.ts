@@ -2,7 +2,6 @@
  * What a replay comes to.
  * Invariant: what was requested is the program's account, and `model` jemalloc's.
  */
-import type { Arena } from '../arena/arena_state.ts';
 import type { Heap } from '../heap.ts';
 import { PAGE } from '../sizes/sc.ts';
 import type { Skipped } from '../trace/trace.ts';
@@ -52,7 +51,7 @@ export function modelBytes(heap: Heap): ModelBytes {
   let resident = 0;
   let mapped = 0;
   let retained = 0;
-  for (const arena of heap.arenas as (Arena | undefined)[]) {
+  for (const arena of heap.arenas) {
     if (arena === undefined) continue;
     allocated += arena.allocated;
     active += arena.activePages * PAGE;

@@ -4,7 +4,6 @@
  * Invariant: before the first call nothing of it exists in base memory; `stats` changes only by a refresh and by an arena's making or destruction.
  * Differs: a process that has no memory for the records ends with OutOfMemory; jemalloc's calls say EAGAIN, or a line on stderr.
  */
-import type { Arena } from '../arena/arena_state.ts';
 import { internalAlloc, internalFree } from '../arena/internal.ts';
 import { OutOfMemory } from '../base/base.ts';
 import type { Heap } from '../heap.ts';
@@ -117,7 +116,7 @@ export class Ctl {
   statsPrint(tsd: Tsd, letters: string, write: StatsWrite): void {
     const { heap } = this;
     tsdFetch(heap, tsd);
-    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, NO_ALIGNMENT, heap.arenas[0] as Arena, false);
+    const buffer = internalAlloc(heap, tsd, BUFFER_BYTES, NO_ALIGNMENT, heap.arena0, false);
     this.refresh(tsd);
     const cost = statsPrint(this.stats, this.liveSettings(), letters, write);
     this.lock(cost.ctl);

@@ -65,12 +65,12 @@ function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
  * stays without a cache and without an arena.
  */
 export function tcacheDataInit(heap: Heap, tsd: Tsd): void {
-  const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, PAGE, heap.arenas[0] as Arena, true);
+  const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, PAGE, heap.arena0, true);
   if (region < 0) return;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tsd.tcache = tcache;
   if (!heap.initialized) {
-    tcacheAssociate(heap, tcache, heap.arenas[0] as Arena);
+    tcacheAssociate(heap, tcache, heap.arena0);
     return;
   }
   const arena = arenaChoose(heap, tsd);
@@ -83,7 +83,7 @@ export function tcacheDestroy(heap: Heap, tsd: Tsd, tcache: Tcache): void {
   const arena = tcache.arena as Arena;
   tcacheDissociate(heap, tsd, tcache);
   internalFree(heap, tsd, tcache.region);
-  arenaDecay(heap, heap.arenas[0] as Arena, false);
+  arenaDecay(heap, heap.arena0, false);
   arenaDecay(heap, arena, arena.applicationThreads === 0 && heap.background === null);
   tcache.end(heap.memory);
 }

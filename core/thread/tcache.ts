@@ -9,6 +9,7 @@ import { TCACHE_BYTES } from '../assembly/places.ts';
 import { binChoose } from '../arena/bin.ts';
 import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
+import { extentOf } from '../extent/emap.ts';
 import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
 import type { Extent, Region } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
@@ -197,7 +198,7 @@ function flushExtents(heap: Heap, tsd: Tsd, tcache: Tcache, szind: SizeClass, at
   const { edata, mutexes } = heap;
   const { stack } = tcache;
   const own = tcache.arena as Arena;
-  const extentAt = (i: number) => ((stack[i] / REGIONS) | 0) as Extent;
+  const extentAt = (i: number) => extentOf(stack[i] as Region);
   let merged = false;
   let left = count;
   // the youngest object left lies at stack[at + left - 1]; a pass keeps what it passes by at the top of that range
@@ -247,8 +248,8 @@ export function checkTcache(heap: Heap, tcache: Tcache): void {
     if (szind < NBINS && (lgFillDiv[szind] < 1 || slots >> lgFillDiv[szind] < 1))
       throw new Error('tcache: a fill would take nothing, or too much');
     for (let i = 0; i < cached; i++) {
-      const object = stack[bins[at + STACK_BASE] + i];
-      const extent = Math.floor(object / REGIONS);
+      const object = stack[bins[at + STACK_BASE] + i] as Region;
+      const extent = extentOf(object);
       if (edata.szind[extent] !== szind) throw new Error('tcache: an object of another class is cached');
       if (szind >= NBINS) continue;
       const region = object - extent * REGIONS;

@@ -5,7 +5,6 @@
  * caches would hold is up to calls that no trace has (mallocx with MALLOCX_TCACHE), so they stay empty.
  */
 import { arenaIchoose } from '../arena/choose.ts';
-import type { Arena } from '../arena/arena_state.ts';
 import { internalAlloc } from '../arena/internal.ts';
 import type { Heap } from '../heap.ts';
 import { CACHELINE, PAGE } from '../sizes/sc.ts';
@@ -72,7 +71,7 @@ export function tcachesCreate(heap: Heap, tsd: Tsd): number {
   if (tcaches.available === NONE && tcaches.past === TCACHES) return -1;
   // tcache_create_explicit
   const bytes = (Math.ceil((heap.tcacheInfo.bytes + TCACHE_BYTES) / POINTER_BYTES) * POINTER_BYTES) as Bytes;
-  const region = internalAlloc(heap, tsd, bytes, PAGE, heap.arenas[0] as Arena, true);
+  const region = internalAlloc(heap, tsd, bytes, PAGE, heap.arena0, true);
   if (region < 0) return -1;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tcacheAssociate(heap, tcache, arenaIchoose(heap, tsd));
