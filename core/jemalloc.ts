@@ -342,7 +342,6 @@ function arenaRalloc(heap: Heap, tsd: Tsd, region: Region, oldUsize: Bytes, size
     if (moved >= 0) release(heap, tsd, region, tcache);
     return moved;
   }
-  const { edata } = heap;
   const extent = extentOf(region);
   const usize = alignedUsableSize(size, alignment);
   if (usize === 0 || size > LARGE_MAXCLASS) return NULL_REGION;

@@ -11,7 +11,7 @@ import { largeDallocPrep } from '../arena/large.ts';
 import { paDalloc } from '../extent/pac.ts';
 import { extentOf } from '../extent/emap.ts';
 import { REGIONS, SLAB_WORDS } from '../extent/region.ts';
-import type { Extent, Region } from '../extent/types.ts';
+import type { Region } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import { ArenaMutex, lock } from '../mutex.ts';
