@@ -254,7 +254,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     searchResult.textContent =
       found.length === 0
         ? `no frame matches${hasMerged(root) ? ', of those not merged' : ''}`
-        : `${formatCount(found.length)} ${found.length === 1 ? 'frame' : 'frames'}, ${amount(sum, metric.unit)}, ${formatShare(total() > 0 ? sum / total() : 0)} of all`;
+        : `${formatCount(found.length)} ${found.length === 1 ? 'frame' : 'frames'}, ${amount(sum, metric.unit)}, ${formatShare(total() > 0 ? sum / total() : 0)} of all${hasMerged(root) ? '; merged frames are not searched' : ''}`;
   }
 
   function runSearch(): void {
