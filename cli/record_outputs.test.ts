@@ -19,7 +19,7 @@ import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
 import { bpftraceTraces, needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
-import { finished, run, start } from './testing.ts';
+import { finished, MAIN, run, start } from './testing.ts';
 
 const folder = testFolder();
 
@@ -200,6 +200,21 @@ test.each([
   const { stderr } = await finished(start(['record', '--with', 'ltrace', '-o', trace, '--', 'ls'], { PATH }));
   expect(stderr).toContain('note: the program ended with exit code 139\n');
   expect(stderr.includes('a signal ended the program, and may be of ltrace’s making')).toBe(said);
+});
+
+test('the terminal is that of the program which is recorded', ({ skip }) => {
+  skip(!needsTool('script'));
+  const call = '7 1.0 a->malloc(1) = 0x1000';
+  const PATH = standIn(
+    'ltrace',
+    `echo '${call}' >"\${10}"; printf 'a prompt> '; sleep 1; echo >>"\${10}" '${call}'; sleep 0.5; echo answered`,
+  );
+  const command = `${process.execPath} ${MAIN} record --with ltrace -o ${join(folder, 'terminal.trace')} -- ls`;
+  const shown = spawnSync('script', ['-qec', command, '/dev/null'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH, TERM: 'xterm' },
+  }).stdout;
+  expect(shown).toContain('a prompt> answered');
 });
 
 test('where no recording can be, a file is asked for, and not standard output', async () => {

@@ -126,7 +126,8 @@ async function recordWithin(
     printNotes([note], quiet);
   };
   const watch = isEvent === undefined ? undefined : new Watch(file, isEvent, most, recorder.timeOf);
-  const progress = showProgress(file, quiet);
+  // The terminal is that of the program which is started: a line of ours would stand amid its own.
+  const progress = showProgress(file, quiet || 'program' in target);
   let saidLost = 0;
   const look = () => {
     if (watch === undefined) return;
