@@ -245,6 +245,28 @@ describe('what is no trace is named', () => {
     await expect(read(Buffer.from(text))).rejects.toThrow(message);
   });
 
+  test.each([
+    ['a number', (i: number) => `${i + 1}:`, "sed -E 's/^ *[0-9]+[:\\t ] *//' FILE"],
+    ['a number', (i: number) => `     ${i + 1}\t`, "sed -E 's/^ *[0-9]+[:\\t ] *//' FILE"],
+    ['colours', () => '\x1b[0;32m', "sed -E 's/\\x1b\\[[0-9;]*m//g' FILE"],
+    ['a tab or a mark of quotation', () => '> ', "sed -E 's/^[>\\t ]+//' FILE"],
+    ['a time', () => '2026-11-22T18:00:01.000000001Z ', "sed -E 's/^[^ ]+ //' FILE"],
+    ['a time', () => 'Nov  2 18:00:01 ', "sed -E 's/^([^ ]+ +){3}//' FILE"],
+    ['what a log adds', () => 'Nov 22 18:00:01 host app[12]: ', "sed -E 's/^([^ ]+ +){4}[^ ]+: //' FILE"],
+    ['a name', () => 'app_1  | ', "sed -E 's/^[^ ]+ +\\| //' FILE"],
+  ])('%s before each line is told of, with what takes it off: %#', async (what, before, command) => {
+    const lines = Array.from({ length: 12 }, (_, i) => `${before(i)}malloc@libc.so.6(${i}) = 0x${i + 1}000`);
+    await expect(read(Buffer.from(`${lines.join('\n')}\n`))).rejects.toMatchObject({
+      message: `x: has ${what} before its lines; without, it is ltrace’s`,
+      hint: `take that off: ${command}`,
+    });
+  });
+
+  test('where nothing is read and lines are passed over, a note says so', async () => {
+    const { trace } = await read(Buffer.from('hello\nworld\n'), { from: 'ltrace' });
+    expect(trace.warnings).toContain('no allocation and no free was read, and 2 lines fit no rule of ltrace’s');
+  });
+
   test('nothing but an end is empty', async () => {
     await expect(read(Buffer.alloc(0))).rejects.toThrow('x: is empty');
     expect(sniffFormat(new Uint8Array(0))).toBe(undefined);

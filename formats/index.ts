@@ -11,6 +11,7 @@ import { compact } from './compact/reader.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
 import { endsEarly, faultOf, HEAD_BYTES, type Input, NOTHING_WRITTEN, openInput, peek, type Source, tailOf } from './input.ts';
+import { withoutPrefixes } from './line_prefixes.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
@@ -91,6 +92,11 @@ const RECORDING_ITSELF = 'name the recording itself';
 function unknownInput(head: Uint8Array, name: string): InputError {
   const other = nameOther(head);
   if (other !== undefined) return new InputError(name, `is ${other.what}, not a trace`, other.hint ?? RECORDING_ITSELF);
+  for (const { what, command, text } of withoutPrefixes(head)) {
+    const format = sniffFormat(text);
+    if (format !== undefined)
+      return new InputError(name, `has ${what} before its lines; without, it is ${format.name}’s`, `take that off: ${command}`);
+  }
   const compared = `compared with ${FORMATS.map((format) => format.name).join(', ')}`;
   const nul = head.indexOf(0);
   if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`, RECORDING_ITSELF);
@@ -165,7 +171,9 @@ async function readOpened(
   if (format === undefined) throw unknownInput(head.subarray(0, HEAD_BYTES), name);
 
   trace.header.source ??= format.name;
+  let events = 0;
   const guarded = (batch: EventBatch): void => {
+    events += batch.length;
     if (sink(batch) === false) throw new EnoughRead('enough');
   };
   const reader = format.open(trace, guarded, { formatOf: (lines) => formatAmid(format, lines), ...rest, name });
@@ -184,6 +192,9 @@ async function readOpened(
       trace.warnings.push(`${name}: ${fault}`);
     }
     reader.end(ending);
+    const { unparsed = 0 } = trace.skipped;
+    if (events === 0 && unparsed > 0 && (rest.accounts === undefined || format.books === undefined))
+      trace.warnings.push(`no allocation and no free was read, and ${unparsed} lines fit no rule of ${format.name}’s`);
     if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {
     if (!(error instanceof EnoughRead)) throw error;

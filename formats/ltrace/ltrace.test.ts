@@ -1067,6 +1067,22 @@ describe('input that is not what it seems', () => {
     expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThanOrEqual(0.5),
   );
 
+  test('lines that are numbered are not those of so many processes; ids that rise once, and seconds, are no numbers of lines', () => {
+    const lines = (before: (i: number) => string) => Array.from({ length: 9 }, (_, i) => `${before(i)} p->malloc(8) = 0x1000\n`).join('');
+    const sure = (text: string) => ltrace.sniff(Buffer.from(text));
+    expect([sure(lines((i) => `${i + 17} `)), sure(lines((i) => `${i + 1}:`)), sure(lines(() => '\x1b[32m'))]).toEqual([0, 0, 0]);
+    for (const before of [(i: number) => `${100 + (i >> 1)}`, (i: number) => `${1795218314 + i}.541348`, (i: number) => `12:00:0${i}`])
+      expect(sure(lines(before))).toBeGreaterThan(0.9);
+  });
+
+  test('blanks at the ends of lines, as copying leaves them, change nothing', () => {
+    const text = '1.000001 p->malloc(8 <unfinished ...>\n1.000002 <... malloc resumed> ) = 0x1000\n1.000003 p->free(0x1000) = <void>\n';
+    const copied = text.replaceAll('\n', ' \t  \r\n');
+    expect(ltrace.sniff(Buffer.from(copied))).toBeGreaterThan(0.9);
+    expect(read(copied).text).toEqual(read(text).text);
+    expect(read(copied).events).toBe(2);
+  });
+
   test('is ltrace with line ends of another system', () => {
     const text = '1 1.000001 p->malloc(8) = 0x1000\r\n1 1.000002 p->free(0x1000) = <void>\r\n';
     expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThan(0.9);

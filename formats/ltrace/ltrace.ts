@@ -32,6 +32,11 @@ const LINE =
 const OWN_WORDS =
   /\) += (?:nil|<void>)(?: <|$)|(?:^|[ >])(?:__libc_start_main|setlocale|getenv|puts|f?printf|str(?:n?cmp|r?chr|n?len|n?cpy)|mem(?:cpy|move|set|cmp|chr))\(|->\w[\w:~<>]*(?: new| delete)?(?:\[\])?\(|\w@[\w.+-]+\(|\bSYS_\d|(?:malloc|calloc|realloc|free|strdup)\(.*= (?:0x[0-9a-f]+|<void>|0)|<\.\.\. \w+ resumed> \)|_Zn[wa]m|operator (?:new|delete)|--- Called exec\(\) ---|\+\+\+ exited \(status \d+\) \+\+\+/;
 
+/** A line as `grep -n` numbers it, or with colours: its call is none of that name. */
+const PREFIXED = /^\d+:(?!\d\d:)|^\x1b/;
+const ID = /^ *(\d+)(?![\d.:])/;
+/** So many lines, each with a larger id than the one before, are numbered: no process makes a single call. */
+const NUMBERED = 8;
 /** So many lines of ltrace's make a recording of it, however much its program prints between them. */
 const ENOUGH_LINES = 4;
 
@@ -39,21 +44,26 @@ function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
   // Its scripts may print calls as ltrace does, and say between them what was lost.
   if (BPFTRACE.test(text)) return 0;
-  const lines = text.split(/\r?\n/);
+  const lines = text.split('\n').map((line) => line.trimEnd());
   if (lines.length > 1) lines.pop();
   let fits = 0;
   let own = false;
   let seen = 0;
+  let rises = true;
+  let last = -1;
   for (const line of lines) {
     // What is appended to a recording says nothing of its format, and backtraces of calls might be others'; of a short one they are most.
     if (line.trim() === '' || line.startsWith(FACT_PREFIX) || (seen > 0 && isBacktraceLine(line))) continue;
     seen++;
-    if (line.length < 4000 && LINE.test(line)) {
+    if (line.length < 4000 && LINE.test(line) && !PREFIXED.test(line)) {
       fits++;
       own ||= OWN_WORDS.test(line);
+      const id = Number(ID.exec(line)?.[1]);
+      rises &&= id > last;
+      last = id;
     }
   }
-  if (seen === 0 || !own) return 0;
+  if (seen === 0 || !own || (rises && fits >= NUMBERED)) return 0;
   if (fits / seen >= 0.5) return 0.5 + 0.45 * (fits / seen);
   return fits >= ENOUGH_LINES ? 0.5 : 0;
 }

@@ -8,8 +8,8 @@ import type { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
-import { ascii, findWord, hasWord, textOf } from '../shared/cursor.ts';
-import { CARRIAGE_RETURN, SPACE, HASH, CLOSE, PLUS, MINUS, LESS, GREATER, LOWER_U } from '../shared/letters.ts';
+import { ascii, findWord, hasWord, seenEnd, textOf } from '../shared/cursor.ts';
+import { SPACE, HASH, CLOSE, PLUS, MINUS, LESS, GREATER, LOWER_U } from '../shared/letters.ts';
 import { LineScanner, LONGEST_LINE } from '../shared/lines.ts';
 import { shownList } from '../shared/one_process.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
@@ -188,7 +188,7 @@ export class LtraceReader implements TraceReader {
   /** Takes a line at once, or, where backtraces may follow, once the line behind its own is there. */
   #onLine(bytes: Uint8Array, start: number, end: number): void {
     if (this.#hasBacktraces === false && !(bytes[start] === SPACE && bytes[start + 1] === GREATER)) return this.#line(bytes, start, end);
-    const last = end > start && bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end;
+    const last = seenEnd(bytes, start, end);
     if (this.#backtrace.take(bytes, start, last, this.#hasBacktraces === true)) {
       this.#hasBacktraces = true;
       return;
@@ -217,7 +217,7 @@ export class LtraceReader implements TraceReader {
   /** Takes a line: where it has a beginning that fits, by what stands after it. */
   #line(bytes: Uint8Array, start: number, end: number): void {
     this.#look(bytes);
-    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
+    end = seenEnd(bytes, start, end);
     const lineStart = this.#start;
     let pos = lineStart.sameSecond(bytes, this.#view, start, end);
     if (pos < 0) {

@@ -21,8 +21,8 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, ascii, hasWord, textOf } from '../shared/cursor.ts';
-import { CARRIAGE_RETURN, SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
+import { ByteCursor, ascii, hasWord, seenEnd, textOf } from '../shared/cursor.ts';
+import { SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
@@ -94,7 +94,7 @@ class MtraceReader implements TraceReader {
   }
 
   #onLine(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
+    end = seenEnd(bytes, start, end);
     if (start === end) return;
     if (this.#onCall(bytes, start, end)) {
       this.calls++;

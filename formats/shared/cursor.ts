@@ -4,7 +4,7 @@
  * Numbers never pass through strings: a trace of a gigabyte has some hundred million of them.
  */
 import type { Address, Bytes } from '../../core/units.ts';
-import { TAB, SPACE, DOT, ZERO, NINE, LOWER_X } from './letters.ts';
+import { CARRIAGE_RETURN, TAB, SPACE, DOT, ZERO, NINE, LOWER_X } from './letters.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -129,6 +129,12 @@ export function isDigit(byte: number): boolean {
 /** Whether a number, or NaN, can be the id of a process or thread (pid_t): 0 to 2^31 - 1. */
 export function isTaskId(value: number): boolean {
   return value >= 0 && value < 2 ** 31;
+}
+
+/** The end of a line without what cannot be seen of it: carriage returns, and blanks that copying from a terminal leaves. */
+export function seenEnd(bytes: Uint8Array, start: number, end: number): number {
+  while (end > start && (bytes[end - 1] === CARRIAGE_RETURN || bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
+  return end;
 }
 
 /** True if `word` stands at `start` and ends by `end`. */

@@ -4,7 +4,7 @@
  */
 import type { Trace } from '../../core/trace/trace.ts';
 import type { InputEnd, ReadOptions } from '../format.ts';
-import { CARRIAGE_RETURN } from './letters.ts';
+import { seenEnd } from './cursor.ts';
 import { LineScanner } from './lines.ts';
 import { Unparsed } from './unparsed.ts';
 
@@ -27,7 +27,7 @@ export class JudgedLines {
     this.#trace = trace;
     this.#strangers = new Unparsed(trace, options, whose, longestRun);
     this.#lines = new LineScanner(options.name, (bytes, start, end) => {
-      if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
+      end = seenEnd(bytes, start, end);
       const fits = judge(bytes, start, end);
       if (fits === true) this.#strangers.fits();
       if (fits === false) {
