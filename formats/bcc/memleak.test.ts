@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { InputError } from '../../core/trace/input_error.ts';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
+import { sniffFormat } from '../index.ts';
 import { memleak } from './memleak.ts';
 import { MemleakSummaryReader, type OutstandingContext } from './memleak_summary.ts';
 
@@ -45,6 +46,23 @@ describe('memleak -t', () => {
     expect(result.ops).toEqual({ malloc: 1, free: 1 });
     expect({ ...result.trace.skipped }).toEqual({ nested: 1, no_return: 2, lost: 4, torn: 1 });
     expect(result.trace.partial).toBe(true);
+  });
+
+  test('messages in the kernel’s trace', () => {
+    const line = (message: string, cpu = '[001]') => `           leaky-21075   ${cpu} ...11  1095.302449: bpf_trace_printk: ${message}\n\n`;
+    const text =
+      '# tracer: nop\n#\n' +
+      line('alloc entered, size = 365') +
+      line('alloc exited, size = 365, result = 55dc2cdb6210') +
+      line('free entered, address = 55dc2cdb6210, size = 365') +
+      line('something else') +
+      line('alloc exited, size = x');
+    expect(sniffFormat(utf8.encode(text))).toBe(memleak);
+    const result = read(text);
+    expect(result.ops).toEqual({ malloc: 1, free: 1 });
+    expect({ tids: result.trace.threads.tids, names: result.trace.threads.names }).toEqual({ tids: [21075], names: ['leaky'] });
+    expect({ ...result.trace.skipped }).toEqual({ note: 2, unparsed: 2 });
+    expect(result.trace.header.startTime).toBe(1095302449000n);
   });
 
   test('a table is refused as what it is', async () => {
