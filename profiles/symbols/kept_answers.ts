@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /** Changes with what a text holds, and with what is read here instead of by tools. */
-const FORMAT = 4;
+const FORMAT = 5;
 /** Longest text of a binary; one that would be longer begins anew. */
 const MOST_CHARACTERS = 8 << 20;
 

@@ -187,7 +187,8 @@ function readBinutils(output: string, addresses: readonly number[]): Answers {
     }
     if (at < 0 || i + 1 >= lines.length) continue;
     const location = lines[++i].replaceAll('\\', '/');
-    if (location.startsWith('??:')) continue;
+    // That of the address is no answer then; that of a call that was inlined is not known to DWARF 2.
+    if (answers[at] === undefined && location.startsWith('??:')) continue;
     (answers[at] ??= []).unshift({ name: line === '??' ? undefined : line, location });
   }
   return answers;

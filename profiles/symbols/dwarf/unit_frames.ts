@@ -33,6 +33,9 @@ interface KnownFunction {
   readonly callLine: number;
 }
 
+/** As addr2line has it. */
+const UNKNOWN_PLACE = '??:?';
+
 /** Frames of a unit's functions. */
 class Frames {
   readonly #unit: Unit;
@@ -58,10 +61,10 @@ class Frames {
     const found: SourceFrame[] = [];
     for (let entry: FunctionEntry | undefined = innermost; entry !== undefined; entry = entry.caller) {
       const { name, callFile, callLine } = this.#function(entry);
-      // What has no file is no place.
       const isSource = name?.isLinkage !== true && entry.caller === undefined;
       if (location !== undefined) found.unshift({ name: isSource ? this.#outermost(address, name?.name) : name?.name, location });
-      location = callFile === undefined ? undefined : place(callFile, callLine);
+      // DWARF 2 does not say where calls stand that were inlined.
+      location = callFile === undefined ? UNKNOWN_PLACE : place(callFile, callLine);
     }
     return found.length === 0 ? undefined : found;
   }
