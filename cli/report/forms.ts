@@ -8,7 +8,7 @@ import { callTree, peek } from '../../profiles/report/call_tree.ts';
 import { collapsedStacks } from '../../profiles/report/collapsed.ts';
 import { hasErrors, reportErrors } from '../../profiles/report/errors.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
-import { prepareReport, printPart, printRaw, type ReportOptions, type ReportPart, sampleTypeOf } from '../../profiles/report/report.ts';
+import { prepareReport, printPart, rawProfile, type ReportOptions, type ReportPart, sampleTypeOf } from '../../profiles/report/report.ts';
 import { rowsCsv, rowsJson } from '../../profiles/report/rows.ts';
 import { speedscope } from '../../profiles/report/speedscope.ts';
 import { traces } from '../../profiles/report/traces.ts';
@@ -44,6 +44,9 @@ async function render(
   const top = topOf(args);
   const rows = { granularity, cumulative: args.cum === true, ...given({ top }) };
   const each = (print: (part: ReportPart) => string) => parts.map(print).join('');
+  function* pieces(print: (part: ReportPart) => Iterable<string>): Generator<string> {
+    for (const part of parts) yield* print(part);
+  }
   switch (form) {
     case 'svg':
     case 'ps':
@@ -73,9 +76,9 @@ async function render(
       return each((part) => found(peek(part, granularity, wanted), wanted, note));
     }
     case 'traces':
-      return each((part) => traces(part, granularity, top));
+      return bytesOf(pieces((part) => traces(part, granularity, top)));
     case 'collapsed':
-      return Buffer.concat(parts.flatMap((part) => Array.from(collapsedStacks(part.profile, part.addresses), (line) => Buffer.from(line))));
+      return bytesOf(pieces((part) => collapsedStacks(part.profile, part.addresses)));
     case 'json':
       return rowsJson(parts, rows, hasErrors(source.profiles, options) ? reportErrors(source.profiles, options) : undefined);
     case 'csv':
@@ -87,7 +90,7 @@ async function render(
     case 'raw':
       if (source.profiles[0]?.kind === 'other')
         throw new InputError('--raw', 'the profile is not of memory, and jeprof reads no other', '--pprof writes it');
-      return printRaw(source.profiles, parts, options);
+      return bytesOf(rawProfile(source.profiles, parts, options));
     case 'text': {
       const asked = args['error'] === true;
       const known = asked && hasErrors(source.profiles, options);
@@ -98,6 +101,33 @@ async function render(
     default:
       return each((part) => printPart(form, part, options));
   }
+}
+
+/** Characters that are encoded at once. */
+const PIECE = 1 << 20;
+
+/** Pieces of a text together, as bytes: no string holds more than 512 MiB. */
+function bytesOf(pieces: Iterable<string | Uint8Array>): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  const encode = () => {
+    parts.push(Buffer.from(texts.join('')));
+    texts = [];
+    length = 0;
+  };
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      texts.push(piece);
+      length += piece.length;
+    } else {
+      encode();
+      parts.push(piece);
+    }
+    if (length >= PIECE) encode();
+  }
+  encode();
+  return Buffer.concat(parts);
 }
 
 /** Flags that take something of a profile away, which pprof does itself. */

@@ -4,17 +4,19 @@
  * Differs from jeprof, which has neither (Go's pprof has both, in another form).
  */
 import type { Granularity } from './entries.ts';
-import { EntryTable } from './entries.ts';
+import { EntryTable, translated } from './entries.ts';
 import { pattern } from './filters.ts';
 import { compareNames } from './names.ts';
 import { percent } from './numbers.ts';
 import type { ReportPart } from './report.ts';
 
+/** A call path. */
 interface Node {
   readonly entry: number;
   value: number;
   own: number;
-  readonly callees: Map<number, Node>;
+  /** Backtraces that go on: what they call is looked at where it is shown, for of a large profile most paths are not. */
+  readonly rows: number[];
 }
 
 /**
@@ -24,28 +26,27 @@ interface Node {
 export function callTree(part: ReportPart, granularity: Granularity, fraction: number): string {
   const { profile, addresses, title, total, unit } = part;
   const entries = new EntryTable(addresses, granularity);
-  const root: Node = { entry: -1, value: 0, own: 0, callees: new Map() };
-  const path: number[] = [];
-  for (let row = 0; row < profile.length; row++) {
-    if (profile.present[row] === 0) continue;
-    const length = entries.translate(profile.path(row), path);
-    const value = profile.values[row];
-    let node = root;
-    node.value += value;
-    for (let i = length - 1; i >= 0; i--) {
-      let callee = node.callees.get(path[i]);
-      if (callee === undefined) node.callees.set(path[i], (callee = { entry: path[i], value: 0, own: 0, callees: new Map() }));
-      callee.value += value;
-      node = callee;
+  const merged = translated(profile, entries);
+  const calleesOf = (rows: readonly number[], depth: number): Node[] => {
+    const nodes = new Map<number, Node>();
+    for (const row of rows) {
+      const path = merged.path(row);
+      const at = path.length - 1 - depth;
+      const entry = path[at];
+      let node = nodes.get(entry);
+      if (node === undefined) nodes.set(entry, (node = { entry, value: 0, own: 0, rows: [] }));
+      node.value += merged.values[row];
+      if (at === 0) node.own += merged.values[row];
+      else node.rows.push(row);
     }
-    node.own += value;
-  }
+    return [...nodes.values()];
+  };
   const limit = Math.abs(fraction * total);
   let text = `Total${title}: ${unit.print(total)} ${unit.name}\n`;
   // Nodes that are yet to be printed, the next one last: a backtrace may be deeper than the stack of calls allows.
   const open: { node: Node | undefined; hidden: number; hiddenValue: number; depth: number }[] = [];
-  const push = (parent: Node, depth: number) => {
-    const callees = [...parent.callees.values()].sort(
+  const push = (rows: readonly number[], depth: number) => {
+    const callees = calleesOf(rows, depth).sort(
       (a, b) => Math.abs(b.value) - Math.abs(a.value) || compareNames(entries.names[a.entry], entries.names[b.entry]),
     );
     const shown = callees.filter(({ value }) => Math.abs(value) > limit);
@@ -55,7 +56,10 @@ export function callTree(part: ReportPart, granularity: Granularity, fraction: n
     }
     for (const node of shown.reverse()) open.push({ node, hidden: 0, hiddenValue: 0, depth });
   };
-  push(root, 0);
+  push(
+    Array.from({ length: merged.length - 1 }, (_, i) => i + 1),
+    0,
+  );
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, hidden, hiddenValue, depth } = next;
     // Beyond this the indentation only takes space.
@@ -63,7 +67,7 @@ export function callTree(part: ReportPart, granularity: Granularity, fraction: n
     const value = node?.value ?? hiddenValue;
     const columns = `${unit.print(value).padStart(8)} ${percent(value, total).padStart(6)} ${(node === undefined || node.own === 0 ? '.' : unit.print(node.own)).padStart(8)} `;
     text += `${columns}${indent}${node === undefined ? `… ${hidden} smaller` : entries.names[node.entry]}\n`;
-    if (node !== undefined) push(node, depth + 1);
+    if (node !== undefined) push(node.rows, depth + 1);
   }
   return text;
 }

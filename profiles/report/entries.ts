@@ -3,7 +3,7 @@
  * FlatProfile, CumulativeProfile).
  * Invariant: a translated backtrace is leaf first, and names no entry twice once reduced, so that recursion counts once.
  */
-import type { AddressProfile, AddressTable } from './address_profile.ts';
+import { AddressProfile, type AddressTable } from './address_profile.ts';
 import { settled } from './numbers.ts';
 
 /** What one line of a report stands for. */
@@ -113,6 +113,17 @@ function distinctShortNames(addresses: AddressTable): Map<string, string> {
     if (address !== null) distinct.set(full, `${short}@${address[1]}`);
   }
   return distinct;
+}
+
+/** A profile with entries in place of addresses: backtraces that read the same are one. */
+export function translated(profile: AddressProfile, entries: EntryTable): AddressProfile {
+  const merged = new AddressProfile();
+  const path: number[] = [];
+  for (let row = 0; row < profile.length; row++) {
+    if (profile.present[row] === 0) continue;
+    merged.add(path, entries.translate(profile.path(row), path), profile.values[row]);
+  }
+  return merged;
 }
 
 /** Values per entry. */

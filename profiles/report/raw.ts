@@ -25,8 +25,8 @@ export function symbolSection(program: string, addresses: AddressTable, kind: Pr
   return `${text}---\n--- ${kind}\n`;
 }
 
-/** A profile that has no dump of its own, as gperftools' text: estimates, rounded, that no reader scales again. */
-export function profileText(profile: Profile): string {
+/** A profile that has no dump of its own, as gperftools' text, a line each: estimates, rounded, that no reader scales again. */
+export function* profileText(profile: Profile): Generator<string> {
   const { samples, stacks } = profile;
   const counts = (inuseObjects: number, inuseBytes: number, allocObjects: number, allocBytes: number) =>
     `${integer(Math.round(inuseObjects))}: ${integer(Math.round(inuseBytes))} [${integer(Math.round(allocObjects))}: ${integer(Math.round(allocBytes))}]`;
@@ -36,14 +36,13 @@ export function profileText(profile: Profile): string {
     samples.total('alloc_objects'),
     samples.total('alloc_space'),
   );
-  let text = `heap profile: ${totals} @ ${profile.kind === 'growth' ? 'growth' : 'heapprofile'}\n`;
+  yield `heap profile: ${totals} @ ${profile.kind === 'growth' ? 'growth' : 'heapprofile'}\n`;
   for (let row = 0; row < samples.length; row++) {
-    text += counts(samples.inuseObjects[row], samples.inuseBytes[row], samples.allocObjects[row], samples.allocBytes[row]);
+    let text = counts(samples.inuseObjects[row], samples.inuseBytes[row], samples.allocObjects[row], samples.allocBytes[row]);
     text += ' @';
     for (const frame of stacks.framesOf(samples.stack[row] as StackIndex))
       text += ` 0x${stacks.frames.addressOf(frame as FrameIndex).toString(16)}`;
-    text += '\n';
+    yield `${text}\n`;
   }
-  if (profile.maps !== undefined) text += `\nMAPPED_LIBRARIES:\n${profile.maps}`;
-  return text;
+  if (profile.maps !== undefined) yield `\nMAPPED_LIBRARIES:\n${profile.maps}`;
 }

@@ -74,16 +74,24 @@ export function renderReport(format: ReportFormat, profiles: Profile | readonly 
   const list: readonly Profile[] = 'samples' in profiles ? [profiles] : profiles;
   if (list.length === 0) return '';
   const parts = prepareReport(list, options);
-  if (format === 'raw') return printRaw(list, parts, options);
+  if (format === 'raw') {
+    const decoder = new TextDecoder();
+    return Array.from(rawProfile(list, parts, options), (piece) => (typeof piece === 'string' ? piece : decoder.decode(piece))).join('');
+  }
   return parts.map((part) => printPart(format, part, options)).join('');
 }
 
-/** The first profile with the names of all addresses, before any filter. */
-export function printRaw([first]: readonly Profile[], [part]: readonly ReportPart[], options: ReportOptions): string {
-  if (part === undefined) return '';
+/** The first profile with the names of all addresses, before any filter, in pieces. */
+export function* rawProfile(
+  [first]: readonly Profile[],
+  [part]: readonly ReportPart[],
+  options: ReportOptions,
+): Generator<string | Uint8Array> {
+  if (part === undefined) return;
   const { dumpText } = options;
-  const text = dumpText === undefined ? profileText(first) : new TextDecoder().decode(dumpText);
-  return symbolSection(programName(first, options), part.addresses, first.kind) + text;
+  yield symbolSection(programName(first, options), part.addresses, first.kind);
+  if (dumpText === undefined) yield* profileText(first);
+  else yield dumpText;
 }
 
 /** The sample type of a report: that of the options, else memory in use, else the first that the profile has. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readHeap } from '../heap/read.ts';
-import { prepareReport } from './report.ts';
+import type { Granularity } from './entries.ts';
+import { prepareReport, type ReportPart } from './report.ts';
 import { traces } from './traces.ts';
 
 const DUMP = `--- symbol
@@ -22,6 +23,7 @@ heap_v2/1
 `;
 
 const parts = (options = {}) => prepareReport([readHeap(new TextEncoder().encode(DUMP), 'a').profile], { showBytes: true, ...options });
+const text = (part: ReportPart, granularity: Granularity = 'functions', top?: number) => [...traces(part, granularity, top)].join('');
 const RULE = '-'.repeat(72);
 
 test('backtraces that read the same are one; the largest come first', () => {
@@ -37,14 +39,14 @@ test('backtraces that read the same are one; the largest come first', () => {
     '                  start',
     '',
   ];
-  expect(traces(part, 'functions').split('\n')).toEqual(expected);
-  expect(traces(part, 'functions', 1).split('\n')).toEqual([...expected.slice(0, 6), '… 1 smaller', '']);
+  expect(text(part).split('\n')).toEqual(expected);
+  expect(text(part, 'functions', 1).split('\n')).toEqual([...expected.slice(0, 6), '… 1 smaller', '']);
   // By address they are three.
-  expect(traces(part, 'addresses').match(/^-/gm)).toHaveLength(3);
+  expect(text(part, 'addresses').match(/^-/gm)).toHaveLength(3);
 });
 
 test('values that cancel out are no backtrace, growth and shrinkage are', () => {
   const base = readHeap(new TextEncoder().encode(DUMP.replace('2: 200 [2: 200]', '5: 500 [5: 500]')), 'b').profile;
-  expect(traces(parts({ base })[0], 'functions').split('\n').slice(0, 3)).toEqual(['Total: -300 B', RULE, '    -300 100.0%   leak']);
-  expect(traces(parts({ base: readHeap(new TextEncoder().encode(DUMP), 'b').profile })[0], 'functions')).toBe('Total: 0 B\n');
+  expect(text(parts({ base })[0]).split('\n').slice(0, 3)).toEqual(['Total: -300 B', RULE, '    -300 100.0%   leak']);
+  expect(text(parts({ base: readHeap(new TextEncoder().encode(DUMP), 'b').profile })[0])).toBe('Total: 0 B\n');
 });
