@@ -222,6 +222,14 @@ test('values that a base cancels out have no shares of what rounding leaves', ()
   ]);
 });
 
+test('many dumps take the room of what they have', () => {
+  const dumps = Array.from({ length: 60 }, () => dumpOf('heap_v2/1\n  t*: 1: 100 [0: 0]\n@ 0x10 0x20\n  t*: 1: 100 [0: 0]\n'));
+  expect(renderText(dumps, { showBytes: true }).split('\n').slice(0, 2)).toEqual([
+    'Total: 6000 B',
+    '    6000 100.0% 100.0%     6000 100.0% 0000000000000010',
+  ]);
+});
+
 test('rows without backtrace are left out of a dump, with a note', () => {
   const notes: string[] = [];
   const profile = dumpOf('heap_v2/1\n  t*: 2: 4096 [0: 0]\n@\n  t*: 1: 3072 [0: 0]\n@ 0x400100\n  t*: 1: 1024 [0: 0]\n');
