@@ -100,6 +100,22 @@ describe.skipIf(!HAS_TOOLS)('source and instructions', () => {
     expect(lines.reduce((sum, line) => sum + (line[2] === '.' ? 0 : Number(line[2])), 0)).toBe(66000);
   });
 
+  test('a routine that several processes have at other addresses is listed once, with the values of all', () => {
+    const { start } = nm(program).find(({ name }) => name === 'exported') ?? { start: 0 };
+    const dumpAt = (base: number, bytes: number) => {
+      const text = `heap_v2/1\n@ 0x${(base + start).toString(16)}\n  t*: 1: ${bytes} [0: 0]\n\nMAPPED_LIBRARIES:\n${mapLine(program, base)}`;
+      return readHeap(new TextEncoder().encode(text), 'a').profile;
+    };
+    const profiles = [dumpAt(BASE, 300), dumpAt(BASE + 0x100000, 1000)];
+    const maps = profiles.map((profile) => profile.maps ?? '');
+    for (const kind of ['list', 'disasm'] as const) {
+      const symbolizer = new Symbolizer(host);
+      const [part] = prepareReport(profiles, { showBytes: true, symbolSource: symbolizer.source(maps) });
+      const text = listing(part, { kind, pattern: '^exported$', maps, symbolizer, note: () => {} });
+      expect(text.match(/^ROUTINE.*\n.*/gm), kind).toEqual([expect.stringMatching(/\n +1300 +1300 /)]);
+    }
+  });
+
   test('without objdump or source there is a note', () => {
     const without = (tool: string): SymbolHost => ({
       ...host,

@@ -98,13 +98,13 @@ function rowsOf(
     routine,
     instructions.map(({ at }) => at),
   );
-  const inside = values.filter(({ at }) => at >= routine.load + BigInt(routine.start) && at < routine.load + BigInt(routine.end));
+  const inside = valuesIn(routine, values);
   // What the compiler made of no line stays with the line before it, as objdump prints it.
   let outer: Place = NO_PLACE;
   let inner: Place = NO_PLACE;
   return instructions.map((instruction, i) => {
     const end = instructions[i + 1]?.at ?? routine.end;
-    const own = inside.filter(({ at }) => at >= routine.load + BigInt(instruction.at) && at < routine.load + BigInt(end));
+    const own = inside.filter(({ at }) => at >= instruction.at && at < end);
     outer = placeOf(lines[i]?.[0]?.location) ?? outer;
     inner = placeOf(lines[i]?.at(-1)?.location) ?? inner;
     const [file, line] = outer;
@@ -118,6 +118,14 @@ function rowsOf(
       innerFile,
       innerLine,
     };
+  });
+}
+
+/** The values in a routine, by addresses before relocation: of all processes that have it. */
+function valuesIn({ loads, start, end }: Routine, values: readonly AddressValue[]) {
+  return values.flatMap(({ at, flat, cumulative }) => {
+    const load = loads.find((load) => at >= load + BigInt(start) && at < load + BigInt(end));
+    return load === undefined ? [] : [{ at: Number(at - load), flat, cumulative }];
   });
 }
 

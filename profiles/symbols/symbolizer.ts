@@ -30,7 +30,7 @@ export interface AddressNames {
   readonly read: boolean;
 }
 
-/** A function in a process. */
+/** A function of a mapped file. */
 export interface Routine {
   readonly fn: string;
   readonly short: string;
@@ -39,8 +39,8 @@ export interface Routine {
   /** The file that has its code, and the one that has its lines. */
   readonly path: string;
   readonly debug: Binary['debug'];
-  /** What its addresses in memory are more than those in the file. */
-  readonly load: bigint;
+  /** What its addresses in memory are more than those in the file, in each process that has addresses in it. */
+  readonly loads: readonly bigint[];
   /** Addresses before relocation: of the first byte, and behind the last. */
   readonly start: number;
   readonly end: number;
@@ -185,12 +185,12 @@ export class Symbolizer {
   }
 
   /**
-   * The functions that hold addresses, each once, by file in the order of the mappings, then by short name.
+   * The functions that hold addresses, each once, by file in the order of the first process's mappings, then by short name.
    * Addresses that no symbol holds are in none.
    * @param maps texts of /proc/PID/maps
    */
   routines(maps: readonly string[], addresses: readonly bigint[]): Routine[] {
-    const routines = new Map<string, Routine>();
+    const routines = new Map<string, Routine & { readonly loads: bigint[] }>();
     const places = this.#files.places(processesOf(maps), addresses);
     const asked = new Map<Binary, number[]>();
     for (const place of places) {
@@ -206,18 +206,22 @@ export class Symbolizer {
       const symbol = symbols[i];
       if (place?.binary === undefined || symbol === undefined) continue;
       const load = addresses[i] - BigInt(place.at);
-      const key = `${load} ${symbol.start} ${place.path}`;
-      if (routines.has(key)) continue;
+      const key = `${symbol.start} ${place.path}`;
+      const known = routines.get(key);
+      if (known !== undefined) {
+        if (!known.loads.includes(load)) known.loads.push(load);
+        continue;
+      }
       const fn = readableName(symbol.name);
       const { short } = nameForms(symbol.name);
       const { start, end } = symbol;
       const names = new Set(
         [symbol.name, ...(symbol.aliases ?? [])].flatMap((name) => [readableName(name), ...Object.values(nameForms(name))]),
       );
-      routines.set(key, { fn, short, names, path: place.binary.path, debug: place.binary.debug, load, start, end });
+      routines.set(key, { fn, short, names, path: place.binary.path, debug: place.binary.debug, loads: [load], start, end });
     }
     return [...routines.values()].sort(
-      (a, b) => Number(a.load - b.load) || (a.short < b.short ? -1 : a.short > b.short ? 1 : a.start - b.start),
+      (a, b) => Number(a.loads[0] - b.loads[0]) || (a.short < b.short ? -1 : a.short > b.short ? 1 : a.start - b.start),
     );
   }
 
