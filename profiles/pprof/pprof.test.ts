@@ -340,6 +340,13 @@ describe('profiles of other writers', () => {
     expect(nameless.warnings).toEqual(['a: location 1 is of function 1, which is not in the file; it is passed over']);
   });
 
+  test('names that are no UTF-8 are read, as by pprof', () => {
+    const bytes = encodeProfile(message(['bytes', 'count'], [[1, 2]]));
+    const place = Buffer.from(bytes).indexOf('count');
+    bytes[place] = 0xff;
+    expect(readPprof(bytes, 'a').samples.length).toBe(1);
+  });
+
   test('a line without a function is no damage', () => {
     const whole = message(['bytes', 'count'], [[1, 2]]);
     const read = readPprof(encodeProfile({ ...whole, location: [{ id: 1, address: 0x400010, line: [{ functionId: 0, line: 3 }] }] }), 'a');

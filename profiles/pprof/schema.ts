@@ -1,6 +1,7 @@
 /**
  * The pprof profile (github.com/google/pprof, proto/profile.proto) as protobufjs takes it.
  * Invariant: names and numbers are those of the published schema; every field of it is here, also those that are not used.
+ * Differs: texts are bytes, for some writers' names are no UTF-8, as pprof takes them.
  */
 import { createRequire } from 'node:module';
 import type protobuf from 'protobufjs/light.js';
@@ -22,7 +23,7 @@ const PROFILE_PROTO = {
                 mapping: list(3, 'Mapping'),
                 location: list(4, 'Location'),
                 function: list(5, 'Function'),
-                stringTable: list(6, 'string'),
+                stringTable: list(6, 'bytes'),
                 dropFrames: field(7, 'int64'),
                 keepFrames: field(8, 'int64'),
                 timeNanos: field(9, 'int64'),
@@ -120,14 +121,17 @@ function profileType(): protobuf.Type {
 
 /** Bytes of a message, not compressed. */
 export function encodeProfile(profile: PprofProfile): Uint8Array {
+  const encoder = new TextEncoder();
   return profileType()
-    .encode(profile as unknown as Record<string, unknown>)
+    .encode({ ...profile, stringTable: profile.stringTable.map((text) => encoder.encode(text)) })
     .finish();
 }
 
 /** @throws RangeError or Error if the bytes are no such message */
 export function decodeProfile(bytes: Uint8Array): PprofProfile {
-  return profileType().decode(bytes) as unknown as PprofProfile;
+  const message = profileType().decode(bytes) as unknown as Omit<PprofProfile, 'stringTable'> & { readonly stringTable: Uint8Array[] };
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return { ...message, stringTable: message.stringTable.map((text) => decoder.decode(text)) };
 }
 
 /** A 64-bit pattern as an unsigned field takes it. */
