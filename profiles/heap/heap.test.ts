@@ -384,6 +384,19 @@ test('mappings as gperftools wrote them', () => {
   ]);
 });
 
+// The first line is that of jeprof's ParseLibraries.
+test('mappings as FreeBSD’s procfs prints them', () => {
+  const maps = parseMaps(
+    '0x800600000 0x80061a000 26 0 0xfffff800035a0000 r-x 75 33 0x1004 COW NC vnode /libexec/ld-elf.so.1 NCH -1\n' +
+      '0x400000 0x401000 1 0 0xfffff8000359e000 r-x 1 0 0x1000 NCOW NNC vnode /usr/local/bin/my app CH 1001\n' +
+      '0x80081a000 0x80081c000 2 0 0xfffff80003 rw- 1 0 0x3000 NCOW NNC default - CH 1001\n',
+  );
+  expect(maps).toMatchObject([
+    { start: 0x400000n, end: 0x401000n, permissions: 'r-xp', path: '/usr/local/bin/my app' },
+    { start: 0x800600000n, end: 0x80061a000n, permissions: 'r-xp', offset: 0n, path: '/libexec/ld-elf.so.1' },
+  ]);
+});
+
 test('mappings', () => {
   const maps = parseMaps(
     '2000-3000 r--p 00001000 fe:00 7 /lib/b.so (deleted)\nnot a mapping\n1000-2000 r-xp 00000000 00:00 0 \n4000-5000 rw-p 00000000 00:00 0 [stack]\n',

@@ -1,6 +1,7 @@
 /**
  * The mappings of a process (Linux, proc(5), /proc/PID/maps), and the shorter lines of gperftools' dumps under `--- Memory map:` (base/sysinfo.cc, DumpAddressMap;
- * jeprof, ParseLibraries): `40000000-40015000: /lib/ld-2.3.2.so`, and `$build` in paths for what a line `build=/folder` says.
+ * jeprof, ParseLibraries): `40000000-40015000: /lib/ld-2.3.2.so`, and `$build` in paths for what a line `build=/folder` says; and FreeBSD's /proc/curproc/map
+ * (procfs_doprocmap): `0x800600000 0x80061a000 26 0 0xfffff800035a0000 r-x 75 33 0x1004 COW NC vnode /libexec/ld-elf.so.1 NCH -1`, which tells no offset: it is 0, as for jeprof.
  * Invariant: mappings are sorted by start; those that overlap a former one are left out of lookups only by their later start.
  */
 
@@ -18,6 +19,10 @@ export interface Mapping {
 }
 
 const SHORT_LINE = /^\s*([0-9a-f]+)-([0-9a-f]+):\s*(\S.*)$/i;
+const FREEBSD_LINE =
+  /^0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+\d+\s+\d+\s+0x[0-9a-f]+\s+([-rwx]{3})\s+\d+\s+\d+\s+0x[0-9a-f]+\s+(?:NC|C)OW?\s+N?NC\s+vnode\s+(\S.*)$/i;
+/** Whether memory is charged to a user, and to which. */
+const FREEBSD_END = / N?CH -?\d+$/;
 const BUILD_LINE = /^\s*build=(.*)$/;
 const LINE = /^\s*([0-9a-f]+)-([0-9a-f]+)\s+([-rwxsp]{4})\s+([0-9a-f]+)\s+\S+\s+\d+\s*(.*)$/is;
 
@@ -37,7 +42,9 @@ export function parseMaps(text: string): Mapping[] {
       continue;
     }
     const short = SHORT_LINE.exec(line);
+    const bsd = short === null ? FREEBSD_LINE.exec(line) : null;
     if (short !== null) add(short[1], short[2], 'r-xp', '0', short[3]);
+    else if (bsd !== null) add(bsd[1], bsd[2], `${bsd[3]}p`, '0', bsd[4].trimEnd().replace(FREEBSD_END, ''));
     else build = BUILD_LINE.exec(line)?.[1] ?? build;
   }
   return mappings.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
