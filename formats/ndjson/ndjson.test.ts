@@ -313,6 +313,12 @@ describe('errors name the line', () => {
     expect(() => read(line(70_000_000), [35_000_000])).toThrow('t:2: a line of more than 67108864 bytes');
   });
 
+  test('a stack that was not defined: the hint says what a part of a trace lacks', () => {
+    expect(() => read('{"op":"free","ptr":"0x10","stack":4}\n')).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('stack lines stand before the events') }),
+    );
+  });
+
   const nested = (open: string, close: string) => `${open.repeat(200_000)}1${close.repeat(200_000)}`;
   test.each([
     ['versions', `{"op":"trace","version":${nested('[', ']')}}`, 't:1: "version" is not a number'],

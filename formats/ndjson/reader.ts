@@ -225,7 +225,11 @@ class NdjsonReader implements TraceReader {
     if ((present & Key.stack) !== 0) {
       if (line.stack !== this.#lastId) {
         const found = this.#lane.stackOf(line.stack) ?? this.#stacks.get(line.stack) ?? UNDEFINED;
-        if (found === UNDEFINED) throw this.#error(`stack ${line.stack} was not defined before`);
+        if (found === UNDEFINED)
+          throw this.#error(
+            `stack ${line.stack} was not defined before`,
+            'stack lines stand before the events that name them: a part of a trace needs them, too',
+          );
         this.#lastId = line.stack;
         this.#lastStack = found as StackIndex;
       }
