@@ -48,6 +48,8 @@ export class AccountReplay {
   protected readonly skipped: Skipped = Object.create(null) as Skipped;
   protected partial = false;
   #stopped = false;
+  /** The ledger has calls that were not taken here. */
+  #isBooked = false;
   /** Rows of the threads that the events taken are of, where `until` is given. */
   readonly #threads = new Set<number>();
 
@@ -94,6 +96,7 @@ export class AccountReplay {
 
   /** Says that who reads the trace has booked `events` events in the ledger itself, the last one at `time`: of a replay without a model. */
   booked(events: number, time: number): void {
+    this.#isBooked = true;
     this.eventCount += events;
     if (events > 0 && time > this.now) this.now = time;
   }
@@ -223,5 +226,6 @@ export class AccountReplay {
   /** Ends the replay. `partial` says that the trace was not read to its end. */
   finish(partial: boolean): void {
     this.partial = partial || this.#stopped;
+    if (this.ledger.totalPeakBytes > Number.MAX_SAFE_INTEGER && !this.#isBooked) this.ledger.recount(this.live);
   }
 }

@@ -498,7 +498,8 @@ test.each([1, 4095, 4097, 5678])('a replay that is to end before event %d is one
   const part = begin();
   for (const batch of batchesOf(program.slice(0, event), 8000)) part.take(batch);
   part.finish(true);
-  expect(replay.summary()).toEqual({ ...part.summary(), events: event, partial: true });
+  const threads = new Set(program.slice(0, event).map(({ thread }) => thread)).size;
+  expect(replay.summary()).toEqual({ ...part.summary(), events: event, threads, partial: true });
   expect(replay.statsJson()).toBe(part.statsJson());
 });
 

@@ -5,6 +5,7 @@
  */
 import { type Columns, grown, HEAP_COLUMNS, type RowColumn } from '../columns.ts';
 import type { StackIndex } from '../units.ts';
+import type { LiveObjects } from './live.ts';
 import {
   ALLOC_OBJECTS,
   ALLOC_BYTES,
@@ -161,6 +162,24 @@ export class Ledger {
     const fields = this.#fields;
     fields[at + LIVE_OBJECTS]--;
     fields[at + LIVE_BYTES] -= bytes;
+  }
+
+  /**
+   * Sums up the bytes of the objects that are live: where more than 2^53 were, sums of them have been rounded, and stay so when such an object is gone.
+   * Sums above that are left as they are: rounding follows the order of the calls, whatever numbers objects have.
+   */
+  recount(live: LiveObjects): void {
+    const fields = this.#fields;
+    const sums = new Float64Array(fields.length / FIELDS);
+    let total = 0;
+    for (let number = 1; number < live.capacity; number++) {
+      if (!live.has(number)) continue;
+      total += live.size(number);
+      if (this.contexts) sums[live.stack(number) + 1] += live.size(number);
+    }
+    if (total <= Number.MAX_SAFE_INTEGER) this.totalLiveBytes = total;
+    if (!this.contexts) return;
+    for (let row = 0; row < sums.length; row++) if (sums[row] <= Number.MAX_SAFE_INTEGER) fields[row * FIELDS + LIVE_BYTES] = sums[row];
   }
 
   /** The stacks of all contexts that ever allocated, in order. */

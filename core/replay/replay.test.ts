@@ -131,6 +131,23 @@ describe('accounts', () => {
     expect(accounts(replay)).toMatchObject({ allocations: 1, frees: 1, objects_live: 0, skipped: { failed: 2 } });
   });
 
+  test('what is live is exact to the byte, whatever was live before', () => {
+    const lines = [
+      'malloc 1 101',
+      `malloc 2 ${2 ** 62}`,
+      'malloc 3 7',
+      `calloc 4 ${2 ** 50} ${2 ** 50}`,
+      'free 2',
+      'free 4',
+      'malloc 5 30',
+    ];
+    for (const options of [{}, { model: false }]) {
+      expect(run(lines, options).summary()).toMatchObject({ requested_bytes_live: 138, objects_live: 3 });
+      expect([...run(lines, options).ledger.rows()].map(({ liveBytes }) => liveBytes)).toEqual([7, 101 + 30]);
+      expect(run([...lines, 'free 1', 'free 3', 'free 5'], options).summary()).toMatchObject({ requested_bytes_live: 0, objects_live: 0 });
+    }
+  });
+
   test('an unknown free is an error that names the event, if asked for', () => {
     expect(() => run(['malloc 1 8', 'free 2'], { unmatched: 'error' })).toThrow('event 1: free of 0x20, which is not live');
   });
