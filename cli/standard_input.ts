@@ -28,7 +28,7 @@ async function* pipe(path: string): AsyncGenerator<Uint8Array> {
 }
 
 /** Standard input, which ends where it is closed. */
-export function standardInput(): AsyncGenerator<Uint8Array> {
+function standardInput(): AsyncGenerator<Uint8Array> {
   return untilClosed(process.stdin);
 }
 

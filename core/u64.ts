@@ -13,7 +13,7 @@ const C_LOW = 0xf767814f;
 const C_HIGH = 0x14057b7e;
 
 /** state = state * 6364136223846793005 + 1442695040888963407 mod 2^64, for the state whose low word is `state[at]`. */
-export function prngStep(state: Uint32Array, at: number): void {
+function prngStep(state: Uint32Array, at: number): void {
   const low = state[at];
   const high = state[at + 1];
   const l0 = low & 0xffff;
@@ -54,7 +54,7 @@ export function prngRange(state: Uint32Array, at: number, range: number): number
 }
 
 /** Smallest n with 2^n >= value, for 1 <= value < 2^64. */
-export function ceilLog2(value: number): number {
+function ceilLog2(value: number): number {
   let n = 0;
   for (let power = 1; power < value; power *= 2) n++;
   return n;

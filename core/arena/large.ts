@@ -31,7 +31,7 @@ import { chooseMaybeHuge } from './choose.ts';
 import type { Bytes, SizeClass } from '../units.ts';
 
 /** SizeClass -> row of an arena's large statistics; small classes (sampled objects) count in the first. */
-export function largeRow(szind: SizeClass): number {
+function largeRow(szind: SizeClass): number {
   return szind <= LARGE_MIN_INDEX ? 0 : szind - LARGE_MIN_INDEX;
 }
 

@@ -213,33 +213,3 @@ export function defaultOptions(): Options {
     san_guard_large: 0n,
   };
 }
-
-/** Options that are accepted but change nothing in a replay, each with the reason in a sentence. */
-const NO_REPLAY_EFFECT: ReadonlyMap<keyof Options, string> = new Map<keyof Options, string>([
-  ['abort', 'It only ends the process at some warnings, and the replay with it.'],
-  ['trust_madvise', 'It skips a test at start that leaves no trace in placements or counters.'],
-  ['mutex_max_spin', 'Threads take turns in a replay, so no lock is ever waited for.'],
-  ['junk', 'It fills memory, and a replay has no contents.'],
-  ['zero', 'It clears memory, and a replay has no contents.'],
-  ['experimental_infallible_new', 'It concerns C++ new when memory runs out, which a replay takes from the trace.'],
-  ...HPA_OPTION_NAMES.map((option) => [option, 'It only matters with hpa:true.'] as const),
-  ['prof_time_resolution', 'All times come from the trace.'],
-  ['thp', 'It only advises the kernel, which no counter shows.'],
-]);
-
-/** Whether others give one of these an effect: page slabs do not serve what is to be cleared, and background threads alone keep an interval between purges. */
-function hasEffect(option: keyof Options, { hpa, background_thread }: Options): boolean {
-  if (!hpa) return false;
-  return option === 'hpa_min_purge_interval_ms' ? background_thread : option === 'zero' || HPA_OPTION_NAMES.includes(option);
-}
-
-/** The options that are set to something other than their default and change nothing in a replay, each with the reason. */
-export function optionsWithoutEffect(options: Options): { option: keyof Options; reason: string }[] {
-  const defaults = defaultOptions();
-  return [...NO_REPLAY_EFFECT]
-    .filter(([option]) => options[option] !== defaults[option] && !hasEffect(option, options))
-    .map(([option, reason]) => ({
-      option,
-      reason: options.hpa && option === 'hpa_min_purge_interval_ms' ? 'It only matters with background_thread:true.' : reason,
-    }));
-}

@@ -11,7 +11,7 @@ import { ListTable } from './ql.ts';
 import type { Extent } from './types.ts';
 
 /** Heaps of an eset: the page size classes, and one for what is larger than all of them. */
-export const ESET_ROWS: number = NPSIZES + 1;
+const ESET_ROWS: number = NPSIZES + 1;
 
 const ESET_BYTES = ESET_HEADER_BYTES + ESET_ROWS * ESET_ROW_BYTES;
 /** Doubles of a row, and a word: its extents, their pages, and the root of its heap. */

@@ -22,7 +22,7 @@ export interface KeyHashes {
 const LG_BUCKET_CELLS = 2;
 const BUCKET_CELLS = 1 << LG_BUCKET_CELLS;
 /** lg of the buckets that hold PROF_CKH_MINITEMS = 64 items (prof_types.h) at three quarters: a table never shrinks below. */
-export const LG_MIN_BUCKETS = 5;
+const LG_MIN_BUCKETS = 5;
 /** sizeof(ckhc_t): two pointers. */
 const CELL_BYTES = 16;
 /** First state of the generator of every table (ckh_new). */

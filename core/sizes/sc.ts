@@ -64,7 +64,7 @@ for (let index = 1; index < NSIZES; index++) {
 }
 
 /** Ceiling of (request / 8) -> SizeClass, for requests up to 4096 bytes (sz_size2index_tab). */
-export const smallIndex = new Uint8Array(LOOKUP_MAXCLASS / TINY_MIN + 1) as UnitColumn<Uint8Array, SizeClass>;
+const smallIndex = new Uint8Array(LOOKUP_MAXCLASS / TINY_MIN + 1) as UnitColumn<Uint8Array, SizeClass>;
 for (let eighth = 0; eighth < smallIndex.length; eighth++) smallIndex[eighth] = computeIndex(eighth * TINY_MIN);
 
 /** The class that serves a request of `size` bytes (sz_size2index); NSIZES if it is above the largest class. */

@@ -64,7 +64,7 @@ function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
  * tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. Without memory the thread
  * stays without a cache and without an arena.
  */
-export function tcacheDataInit(heap: Heap, tsd: Tsd): void {
+function tcacheDataInit(heap: Heap, tsd: Tsd): void {
   const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, PAGE, heap.arena0, true);
   if (region < 0) return;
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);

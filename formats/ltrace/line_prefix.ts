@@ -5,7 +5,7 @@
 
 /** Bytes of a beginning that is kept. */
 const SHORTEST = 8;
-export const LONGEST_PREFIX = 32;
+const LONGEST_PREFIX = 32;
 
 /** The beginning of the line before. */
 export class LinePrefix {

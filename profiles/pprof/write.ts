@@ -45,7 +45,7 @@ const JEPROF_ADDRESS = /<[0-9a-f]{16}>$/;
 const MOST_VALUE = 2 ** 63 - 1024;
 
 /** The message before encoding. */
-export function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
+function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
   const { samples, stacks } = profile;
   const writer = new MessageWriter(profile);
   const { message, strings } = writer;

@@ -37,7 +37,7 @@ export interface DebugLink {
 }
 
 export const SHT_SYMTAB = 2;
-export const SHT_NOBITS = 8;
+const SHT_NOBITS = 8;
 export const SHT_DYNSYM = 11;
 const SHT_NOTE = 7;
 /** Types and bindings of symbols. */
