@@ -101,7 +101,7 @@ describe.concurrent('jemalloc’s logs of sampled allocations', () => {
     expect(await run(['leaks', path])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `${path}: prof_log says only what was freed, not what is live\nhint: see it with jereplay report FILE\n`,
+      stderr: `${path}: prof_log does not say what is live\nhint: see it with jereplay report FILE\n`,
     });
     const page = await run(['flamegraph', path]);
     expect(page.code).toBe(0);

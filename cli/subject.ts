@@ -10,6 +10,7 @@ import { faultOf, fileBlocks, HEAD_BYTES, type Input, openInput, peek } from '..
 import { LineScanner } from '../formats/shared/lines.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
 import { HeapReader, isHeap } from '../profiles/heap/read.ts';
+import { isStackMaps } from '../profiles/collapsed/stack_maps.ts';
 import { isPprof } from '../profiles/pprof/read.ts';
 import { type Profile, profileFromLedger } from '../profiles/profile.ts';
 import { isProfile, type OpenedProfile, PROFILE_FORMATS, readProfile, reportWithin } from '../profiles/read_profile.ts';
@@ -95,8 +96,8 @@ async function readFrom(
       return judged({ profile: profileFromContextSums(await readSums(chunks, path)) }, input, args);
     }
     const format = sniffFormat(head);
-    // Folded stacks are like many a text: what is a trace is none.
-    if (format === undefined && isProfile(head)) {
+    // Folded stacks are like many a text: what is a trace is none. Maps alone are no trace, though bpftrace printed them.
+    if ((format === undefined || isStackMaps(head)) && isProfile(head)) {
       listsNoCalls();
       return openProfile(chunks, input, args);
     }

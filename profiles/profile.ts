@@ -136,7 +136,7 @@ export interface Profile {
   readonly sampling: Sampling;
   /** False if the source has no record of freed objects, so that the alloc columns are 0 or repeat what is in use. */
   readonly accumulated: boolean;
-  /** True if the source knows only what was freed: the in-use columns are then 0, and nothing can be called a leak. */
+  /** True if the source knows only what was freed, or not what was: the in-use columns are then 0, and nothing can be called a leak. */
   readonly freedOnly?: boolean;
   /** When what is in use was, if that is not the last that the source knows: "at the peak". */
   readonly moment?: string;

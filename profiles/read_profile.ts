@@ -3,6 +3,7 @@
  * Invariant: at most one format takes a file; folded stacks, which any text of numbered lines resembles, are asked last.
  */
 import { collapsedText, isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
+import { isStackMaps, readStackMaps } from './collapsed/stack_maps.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import { isJavaHeap, readJavaHeap } from './heap/java.ts';
 import { isHeap, readHeap } from './heap/read.ts';
@@ -52,10 +53,11 @@ const FORMATS: readonly ProfileFormat[] = [
   { name: 'massif', is: isMassif, read: (bytes, name) => ({ profile: readMassif(bytes, name).profile }) },
   { name: 'memcheck', is: isMemcheck, read: (bytes, name) => ({ profile: readMemcheck(bytes, name) }) },
   { name: 'lsan', is: isLeakSanitizer, read: (bytes, name) => ({ profile: readLeakSanitizer(bytes, name) }) },
+  { name: 'stack-maps', is: isStackMaps, read: (bytes, name) => ({ profile: readStackMaps(collapsedText(bytes), name) }) },
   COLLAPSED,
 ];
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, bpftrace's maps by stacks, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
   return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
@@ -80,7 +82,7 @@ export function reportWithin(bytes: Uint8Array): string | undefined {
 export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /**
- * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, or folded stacks.
+ * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, bpftrace's maps by stacks, or folded stacks.
  * @param name what errors call it
  * @param from one of `PROFILE_FORMATS`, if the content is not to say which it is
  * @returns undefined if the file is none of them

@@ -47,7 +47,8 @@ function settled<T extends object>(args: T): T {
 export const FROM_FLAG = {
   from: {
     type: 'string',
-    describe: 'The format, if the content misleads: that of a trace, or heap, java, pprof, dhat, massif, memcheck, lsan, collapsed',
+    describe:
+      'The format, if the content misleads: that of a trace, or heap, java, pprof, dhat, massif, memcheck, lsan, stack-maps, collapsed',
     requiresArg: true,
   },
 } as const;

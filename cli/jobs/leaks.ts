@@ -62,8 +62,7 @@ function leaksOf(input: string, subject: Subject, symbolizer: Symbolizer, foldAl
   const { profile } = subject;
   if (profile.kind === 'other')
     throw new InputError(input, 'is a profile that does not say what memory is in use', 'see it with jereplay report FILE');
-  if (profile.freedOnly)
-    throw new InputError(input, `${profile.source} says only what was freed, not what is live`, 'see it with jereplay report FILE');
+  if (profile.freedOnly) throw new InputError(input, `${profile.source} does not say what is live`, 'see it with jereplay report FILE');
   nameProfile(profile, symbolizer);
   return leaksFromProfile(profile, { foldAllocators });
 }

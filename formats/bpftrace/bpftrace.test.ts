@@ -349,6 +349,13 @@ describe('lines', () => {
     expect(framesAt(0x2000)).toEqual([]);
   });
 
+  test('a key may have more before its stack, or two of them', () => {
+    const map = '@calls[16756, \n    f+12\n]: 1\n@[\n    f+12\n, \n    main+30\n, ls]: 5\n';
+    const result = read(`100 7 7 malloc(8) = 0x1000\n${map}`);
+    expect(framesOf(result, result.live.get(0x1000)!.stack)).toEqual([]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 8 });
+  });
+
   test('maps alone are no trace', () => {
     const map = '@[\n    f+12\n    main+30\n]: 5\n';
     expect(() => read(`Attaching 1 probe...\n\n${map}`)).toThrow(/^trace: bpftrace printed maps, which are sums, and no calls$/);

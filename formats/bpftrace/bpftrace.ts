@@ -128,7 +128,7 @@ class BpftraceReader implements TraceReader {
       throw new InputError(
         this.#name,
         'bpftrace printed maps, which are sums, and no calls',
-        'print each call as formats/bpftrace/jereplay.bt does; of @[ustack] alone: stackcollapse-bpftrace.pl FILE | jereplay flamegraph -',
+        'those by stacks: see them with jereplay report FILE or jereplay flamegraph FILE; for a trace, print each call as formats/bpftrace/jereplay.bt does',
       );
     }
     this.#calls.end();
@@ -373,14 +373,19 @@ class BpftraceReader implements TraceReader {
   #isOfMap(bytes: Uint8Array, start: number, end: number): boolean {
     if (isMap(bytes, start)) {
       this.#maps++;
-      this.#inKey = bytes[end - 1] === OPEN_BRACKET;
+      this.#inKey = bytes[end - 1] === OPEN_BRACKET || isBeforeStack(bytes, end);
       return true;
     }
     const inKey = this.#inKey;
-    this.#inKey = false;
+    this.#inKey = inKey && isBeforeStack(bytes, end);
     if (inKey && (bytes[start] === CLOSE_BRACKET || bytes[start] === COMMA)) return true;
     return (bytes[start] === OPEN_BRACKET || bytes[start] === OPEN) && bytes[end - 1] === BAR;
   }
+}
+
+/** Whether a key goes on with a stack behind what it has before it (`@[16756, `). */
+function isBeforeStack(bytes: Uint8Array, end: number): boolean {
+  return bytes[end - 1] === COMMA || (bytes[end - 1] === SPACE && bytes[end - 2] === COMMA);
 }
 
 /** A map that is printed: `@name: value`, `@[key]: value`. mtrace's lines have a blank after the sign. */
