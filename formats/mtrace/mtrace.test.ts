@@ -102,6 +102,19 @@ describe('lines', () => {
     expect({ ...result.trace.skipped }).toEqual({ note: 2 });
   });
 
+  test('as the C library’s manual shows it, and indented', () => {
+    const text = '= Start\n [0x8048209] - 0x8064cc8\n [0x80481eb] + 0x8064c48 0x14\n    @ a:[0x1] + 0x8064c60 0x14\n= End\n';
+    expect(mtrace.sniff(Buffer.from(text))).toBeGreaterThan(0.9);
+    const result = read(text);
+    expect(result.text.map((line) => line.split(' ').slice(0, 5).join(' '))).toEqual([
+      'free 0 0 134630600 0',
+      'malloc 0 1 134630472 0',
+      'malloc 0 2 134630496 0',
+    ]);
+    expect(framesOf(result, 1)).toEqual([{ pc: 0x80481ebn }]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 2 });
+  });
+
   test('a line torn where a forked child writes between, which looks whole', () => {
     const lines = [
       '@ ./multi:[0x1482] + 0x560af 0x560afb049680',

@@ -9,6 +9,7 @@
  *     @ [0x400a22] ! 0x5593b8a12600 0x8000000000                             realloc that failed
  *     = End
  *
+ * The first versions, and the manual of the C library to this day, have no `@ ` before the address.
  * Invariant: every line is an event, half of one, or counted.
  * What the format cannot say: times, threads, which function allocated, and of the stack more than the caller. Its address is since 2.36 one within its file.
  * With threads, a block that a realloc gave back may be given out again before the realloc's two lines are written: an allocation where one is live.
@@ -22,7 +23,7 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { ByteCursor, ascii, hasWord, seenEnd, textOf } from '../shared/cursor.ts';
-import { SPACE, PLUS, MINUS, AT, CLOSE_BRACKET } from '../shared/letters.ts';
+import { SPACE, PLUS, MINUS, AT, OPEN_BRACKET, CLOSE_BRACKET } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 
@@ -32,7 +33,7 @@ const FAILED = 0x21;
 const START = ascii('= Start');
 const END = ascii('= End');
 /** A line that only mtrace writes. */
-const OWN_LINE = /^(?:@ \S|= Start\r?$)/m;
+const OWN_LINE = /^ *(?:@ \S|= Start\s*$)/m;
 /** Where one must be: what comes before the recording is short. */
 const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
@@ -93,8 +94,10 @@ class MtraceReader implements TraceReader {
     this.#builder.flush();
   }
 
-  #onLine(bytes: Uint8Array, start: number, end: number): void {
-    end = seenEnd(bytes, start, end);
+  #onLine(bytes: Uint8Array, lineStart: number, lineEnd: number): void {
+    const end = seenEnd(bytes, lineStart, lineEnd);
+    let start = lineStart;
+    while (start < end && bytes[start] === SPACE) start++;
     if (start === end) return;
     if (this.#onCall(bytes, start, end)) {
       this.calls++;
@@ -105,7 +108,7 @@ class MtraceReader implements TraceReader {
       this.#strangers.fits();
     } else if (!this.#onHole(bytes, start, end)) {
       this.unparsed++;
-      this.#strangers.add(this.#lines.line, bytes, start, end);
+      this.#strangers.add(this.#lines.line, bytes, lineStart, lineEnd);
     }
   }
 
@@ -124,12 +127,13 @@ class MtraceReader implements TraceReader {
     const cursor = this.#cursor;
     let at = start;
     let stack = NO_STACK as number;
-    if (bytes[start] === AT) {
+    if (bytes[start] === AT || bytes[start] === OPEN_BRACKET) {
+      const from = bytes[start] === AT ? start + 2 : start;
       // The module's name is free text: its end is found from the back.
       at = end - 1;
       while (at > start && !(bytes[at] === SPACE && bytes[at - 1] === CLOSE_BRACKET)) at--;
-      if (at < start + 2 || bytes[start + 1] !== SPACE) return false;
-      const place = this.#stackOf(bytes, start + 2, at);
+      if (at < from || (from > start && bytes[start + 1] !== SPACE)) return false;
+      const place = this.#stackOf(bytes, from, at);
       if (place === undefined) return false;
       stack = place;
       at++;
