@@ -386,3 +386,13 @@ test('--help names the formats of profiles, none of which is a trace’s', () =>
   expect(FROM_FLAG.from.describe.split(/, (?:or )?/).slice(-PROFILE_FORMATS.length)).toEqual(PROFILE_FORMATS);
   for (const name of PROFILE_FORMATS) expect(() => formatNamed(name)).toThrow('unknown format');
 });
+
+test('texts of a sampled dump say how it was sampled, and data does not', async () => {
+  const dump = new URL('../fixtures/profiles/leaky_s19.symbolized.heap', import.meta.url).pathname;
+  const said = async (...args: string[]) => (await run(['report', ...args])).stderr;
+  expect(await said(dump)).toBe('note: estimated from samples, one in about 512 KiB; --error shows how exact that is\n');
+  for (const form of [['--error'], ['--tree'], ['--traces']])
+    expect(await said(dump, ...form), form[0]).toBe('note: estimated from samples, one in about 512 KiB\n');
+  for (const form of ['--json', '--collapsed', '--quiet']) expect(await said(dump, form), form).toBe('');
+  expect(await said(dump.replace('s19', 's0'))).toBe('');
+});

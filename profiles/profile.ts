@@ -205,6 +205,11 @@ export function isHeapDump({ source }: Profile): boolean {
   return source.startsWith('heap');
 }
 
+/** True for profiles that programs write as they run: what is in use then may be freed later. */
+export function isSnapshot(profile: Profile): boolean {
+  return isHeapDump(profile) || profile.source === 'pprof' || profile.source === 'java heapz';
+}
+
 /** True for the sample types that profiles of memory have. */
 export function isMemoryType(type: string): type is SampleType {
   return type === TEMPORARY || (SAMPLE_TYPES as readonly string[]).includes(type);

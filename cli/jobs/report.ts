@@ -2,7 +2,9 @@
  * What jeprof prints, from heap dumps, pprof profiles and traces.
  */
 import { InputError } from '../../core/trace/input_error.ts';
+import { formatBytes } from '../../profiles/format_units.ts';
 import { printable } from '../../profiles/printable.ts';
+import { isSnapshot, type Profile } from '../../profiles/profile.ts';
 import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
 import type { ReportPart } from '../../profiles/report/report.ts';
 import { EXIT_FINDING } from '../failure.ts';
@@ -17,6 +19,8 @@ import { parseBytes } from '../settings.ts';
 
 /** Reports that are a graph, of which jeprof makes none without nodes, and then fails. */
 const DRAWINGS: ReadonlySet<string> = new Set(['dot', 'svg', 'ps', 'pdf', 'gif']);
+
+const READ_BY_PEOPLE: ReadonlySet<string> = new Set(['text', 'tree', 'peek', 'traces', 'list', 'disasm']);
 
 /** Prints one report of the sum of the profiles, or asks at a prompt for many. */
 export async function report(args: ReportArgs): Promise<void> {
@@ -38,6 +42,7 @@ export async function report(args: ReportArgs): Promise<void> {
     args,
     (note) => notes.push(note),
   );
+  if (READ_BY_PEOPLE.has(form)) notes.push(...valueNotes(source.named(args), parts, form === 'text' && args['error'] !== true));
   printNotes([...notes, ...source.symbolizer.notes()], args.quiet);
   // Before the report is written: its reader may leave early.
   // jeprof fails at a graph without nodes, and not if the thread that is asked for is none.
@@ -66,6 +71,22 @@ async function interactive(args: ReportArgs): Promise<void> {
   reportSettings(args);
   const source = await ReportSource.open(args);
   await (await import('../report/prompt.ts')).prompt(source, args);
+}
+
+/** What there is to know of the values of a text: that they are estimates (jeprof: "Adjusting heap profiles for 1-in-524288 sampling rate"), or too small for their unit. */
+function valueNotes(profiles: readonly Profile[], parts: readonly ReportPart[], mayShowErrors: boolean): string[] {
+  const notes: string[] = [];
+  const rates = new Set(profiles.flatMap((profile) => (isSnapshot(profile) && profile.sampling.rate > 1 ? [profile.sampling.rate] : [])));
+  if (rates.size > 0 && parts.some(({ unit }) => unit.base === 'bytes' || unit.base === 'objects')) {
+    const intervals = [...rates].sort((a, b) => a - b).map(formatBytes);
+    notes.push(
+      `estimated from samples, one in about ${intervals.join(' or ')}${mayShowErrors ? '; --error shows how exact that is' : ''}`,
+    );
+  }
+  const isSmall = parts.length > 0 && parts.every(({ unit, total }) => unit.name === 'MB' && Math.abs(total) < 1 << 20);
+  if (isSmall && parts.some(({ total }) => total !== 0) && process.stdout.isTTY === true)
+    notes.push('all of it is less than 1 MB: --show_bytes shows bytes');
+  return notes;
 }
 
 /** A limit, and the backtraces that it is for. */

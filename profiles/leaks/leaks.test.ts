@@ -5,6 +5,7 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import { printable } from '../printable.ts';
 import { readCollapsed } from '../collapsed/collapsed.ts';
+import { readHeap } from '../heap/read.ts';
 import { profileFromLedger } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { formatLeaks } from './leaks_text.ts';
@@ -255,8 +256,16 @@ describe('text', () => {
       sampling: { method: 'poisson', rate: 512 } as const,
     };
     const lines = (width: number) => formatLeaks(leaksFromProfile(profile), { width }).split('\n').slice(1, 3);
-    expect(lines(90)).toEqual(['100.0% of the 2.93 KiB allocated; sizes rounded up to size classes; estimated from samples', '']);
-    expect(lines(80)).toEqual(['100.0% of the 2.93 KiB allocated; sizes rounded up to size classes', 'estimated from samples']);
+    const sizes = '100.0% of the 2.93 KiB allocated; sizes rounded up to size classes';
+    expect(lines(120)).toEqual([`${sizes}; estimated from samples, one in about 512 B`, '']);
+    expect(lines(80)).toEqual([sizes, 'estimated from samples, one in about 512 B']);
+    expect(leaksToJson(leaksFromProfile(profile))).toMatchObject({ sampled: true, sample_rate_bytes: 512 });
+  });
+
+  test('does not call leaked what a dump has in use, which may be freed later', () => {
+    const dump = 'heap_v2/1\n  t*: 1: 64 [0: 0]\n@ 0x10\n  t*: 1: 64 [0: 0]\n';
+    const text = formatLeaks(leaksFromProfile(readHeap(new TextEncoder().encode(dump), 'a').profile));
+    expect(text).toMatch(/^about 64 B in 1 object in use, from 1 context\nsizes rounded up to size classes; estimated from samples\n/);
   });
 
   test('sums up what it does not show', () => {

@@ -5,7 +5,7 @@
  */
 import type { Ledger } from '../../core/replay/ledger.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import type { Profile } from '../profile.ts';
+import { isSnapshot, type Profile } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { type LeakContext, RankedContexts } from './leak_sums.ts';
 
@@ -23,12 +23,16 @@ export interface LeakReport {
   readonly allocatedObjects: number;
   /** When the contexts held this, if not at the end: "at the peak". What was freed later is then not told from what leaked. */
   readonly moment?: string;
+  /** True if the source is of a program that may have run on: what is in use there is not all leaked. */
+  readonly snapshot?: boolean;
   /** True if the source was not taken to its end: what is in use may have been freed later. */
   readonly partial?: boolean;
   /** Bytes as the program asked for them (true) or as size classes made of them (false); absent if the source does not say. */
   readonly requested?: boolean;
   /** True if the numbers are estimates from samples. */
   readonly sampled: boolean;
+  /** Mean bytes between samples, if it is known and not all were sampled. */
+  readonly sampleRate?: number;
   /** Whether `times` are nanoseconds (true) or event numbers (false); absent if there are none. */
   readonly timed?: boolean;
   /** Time of the last event, in the same unit. */
@@ -113,7 +117,9 @@ export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { 
     allocatedObjects: profile.accumulated ? samples.total('alloc_objects') : 0,
     ...(profile.moment === undefined ? {} : { moment: profile.moment }),
     ...(profile.requested === undefined ? {} : { requested: profile.requested }),
+    ...(isSnapshot(profile) ? { snapshot: true } : {}),
     sampled: profile.sampling.method !== 'none',
+    ...(profile.sampling.rate > 1 ? { sampleRate: profile.sampling.rate } : {}),
     warnings: profile.warnings,
   };
 }

@@ -44,6 +44,7 @@ function totalsToJson(report: LeakReport): Record<string, unknown> {
     ...(report.partial === true ? { partial: true } : {}),
     ...(report.requested === undefined ? {} : { requested: report.requested }),
     sampled: report.sampled,
+    ...(report.sampleRate === undefined ? {} : { sample_rate_bytes: report.sampleRate }),
     ...(report.endTime === undefined ? {} : { [report.timed ? 'end_time_ns' : 'end_event']: report.endTime }),
     warnings: report.warnings,
   };

@@ -52,13 +52,13 @@ export function formatLeaks(report: LeakReport, options: LeakTextOptions = {}): 
 }
 
 function headline(report: LeakReport, width: number, style: Style): string[] {
-  const { ranked, totalBytes, totalObjects, allocatedBytes } = report;
+  const { ranked, totalBytes, totalObjects, allocatedBytes, sampleRate } = report;
   const partial = report.partial === true ? [style.warn + truncate(PARTIAL, width) + style.off] : [];
   if (ranked.length === 0)
     return [report.allocatedObjects > 0 ? 'Everything that was allocated was freed.' : 'Nothing is in use.', ...partial];
   const about = report.sampled ? 'about ' : '';
   const objects = countsObjects(report) ? ` in ${formatCounted(totalObjects, 'object')}` : '';
-  const fate = report.moment === undefined ? 'never freed' : `in use ${report.moment}`;
+  const fate = report.moment === undefined ? (report.snapshot === true ? 'in use' : 'never freed') : `in use ${report.moment}`;
   const lines = [
     style.bold +
       truncate(`${about}${formatBytes(totalBytes)}${objects} ${fate}, from ${formatCounted(ranked.length, 'context')}`, width) +
@@ -67,7 +67,7 @@ function headline(report: LeakReport, width: number, style: Style): string[] {
   const notes = [];
   if (allocatedBytes > 0) notes.push(`${formatShare(totalBytes / allocatedBytes)} of the ${formatBytes(allocatedBytes)} allocated`);
   if (report.requested !== undefined) notes.push(report.requested ? 'sizes as requested' : 'sizes rounded up to size classes');
-  if (report.sampled) notes.push('estimated from samples');
+  if (report.sampled) notes.push(`estimated from samples${sampleRate === undefined ? '' : `, one in about ${formatBytes(sampleRate)}`}`);
   for (const line of joined(notes, width)) lines.push(style.dim + truncate(line, width) + style.off);
   return [...lines, ...partial];
 }
