@@ -14,7 +14,7 @@ import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Un
 
 export const bpftrace: Recorder = {
   name: 'bpftrace',
-  gives: 'threads, times and stacks, at some microseconds a call',
+  gives: 'threads, times and stacks, at some ten microseconds a call',
   unfit,
   isEvent: (line) => /^\d+ \d+ \d+ (?!thread\()/.test(line),
   // Each processor's part of the recording is written out by itself.

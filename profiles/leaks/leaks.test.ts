@@ -242,6 +242,13 @@ describe('text', () => {
     expect(leaksToJson(report)).not.toHaveProperty('requested');
   });
 
+  test('names the library once of which nothing else is known', () => {
+    const recording = new Recording();
+    recording.malloc(recording.stack({ fn: 'libz.so.1', module: 'libz.so.1' }), 5);
+    expect(formatLeaks(recording.leaks())).toContain('  libz.so.1\n');
+    expect(formatLeaks(recording.leaks())).not.toMatch(/libz.*libz/);
+  });
+
   test('has a line for a frame without a name', () => {
     const text = formatLeaks(leaksFromProfile(readCollapsed('main;;leak 8\n', 'a.folded')));
     expect(text).toContain('\n     leak\n     (no name)\n     main\n');

@@ -133,7 +133,8 @@ function frameText({ name, file, line, module, offset }: PathFrame, width: numbe
   const known = printable(name) || '(no name)';
   const shown = truncate(offset === undefined ? known : `${known}+0x${offset.toString(16)}`, width);
   const left = width - columnsOf(shown) - 2;
-  if (place === undefined || left < 8) return shown;
+  // ltrace knows the library alone that called.
+  if (place === undefined || place === name || left < 8) return shown;
   return `${shown}  ${style.dim}${truncate(printable(tail(place)), left)}${style.off}`;
 }
 
