@@ -55,6 +55,20 @@ export function demangle(name: string): string {
   return text;
 }
 
+/** How legacy Rust names end, as demanglers for C++ show them: `alloc::boxed::Box$LT$T$GT$::new::h1bacec8d74f3d7e2`. */
+const RUST_HASH = /::h[0-9a-f]{16}$/;
+
+/** The readable form of a name that a recorder has written down: mangled, or of Rust and demangled as if of C++. */
+export function demangleRecorded(name: string): string {
+  if (!RUST_HASH.test(name)) return demangle(name);
+  const mangled = `_ZN${name
+    .split('::')
+    .map((part) => `${Buffer.byteLength(part)}${part}`)
+    .join('')}E`;
+  const readable = demangle(mangled);
+  return readable === mangled ? name : readable;
+}
+
 /** Asks c++filt for its forms of C++ names, once for each, and of what is left mangled. */
 export function demangleBy(run: Filter, names: Iterable<string>): void {
   const left = unfiltered(names);

@@ -1,6 +1,6 @@
 /**
  * Names for the bare addresses of a profile's or trace's stacks, where they stand.
- * Invariant: frames keep their numbers and addresses; one that has a name keeps it. `libfoo.so.1+0x1234` is none, but a place in a file.
+ * Invariant: frames keep their numbers and addresses; one that has a name keeps it, in its readable form. `libfoo.so.1+0x1234` is none, but a place in a file.
  * A frame with a name and an address, as bpftrace gives them, gets its line if the file here calls what is there by that name, whatever its types.
  */
 import type { Frame, InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
@@ -8,6 +8,7 @@ import type { StackIndex } from '../../core/units.ts';
 import { isCppName, shortName } from '../report/names.ts';
 import type { AddressNames, Symbolizer } from './symbolizer.ts';
 import { nameOf } from './debug_files.ts';
+import { demangleRecorded } from './demangle.ts';
 import { DELETED } from './mapped_files.ts';
 
 /**
@@ -17,7 +18,18 @@ import { DELETED } from './mapped_files.ts';
  * @returns how many frames have a name now
  */
 export function nameFrames(stacks: StackTable, maps: string | undefined, symbolizer: Symbolizer): number {
+  readNames(stacks);
   return namePlaces(stacks, symbolizer) + (maps === undefined ? 0 : nameAddresses(stacks, maps, symbolizer));
+}
+
+/** Names that recorders have left mangled, as bpftrace, perf and heaptrack leave Rust's, or half so, become readable. */
+function readNames({ frames: { frames } }: StackTable): void {
+  for (const [row, frame] of frames.entries()) {
+    const fn = frame.fn && demangleRecorded(frame.fn);
+    const inlined = frame.inlined?.map((inner) => ({ ...inner, fn: demangleRecorded(inner.fn) }));
+    if (fn === undefined || (fn === frame.fn && inlined === undefined)) continue;
+    frames[row] = { ...frame, fn, ...(inlined === undefined ? {} : { inlined }) };
+  }
 }
 
 /** Names frames that are known by a place in a file, as glibc's mtrace writes them: where a call there returns to. */

@@ -507,6 +507,24 @@ int main() { first(1000); second(100000); }
     expect(stacks.frames.frames[rows[0]].fn).toBe(make.name);
   });
 
+  test('names that recorders leave mangled, or half so, are readable, also of inlined functions and without maps', () => {
+    const stacks = new StackTable();
+    const rows = [
+      { fn: '_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$::allocate::h25ef1dd91fd128eb' },
+      { fn: '_RNvNtCsjrHSEGnQ3l9_3std2rt19lang_start_internal', inlined: [{ fn: 'hello::grow::h58c711f03871c635', line: 1 }] },
+      { fn: '_ZN2ns1fEi', file: 'a.cc', line: 3 },
+      { fn: 'plain::hash::h12' },
+    ].map((frame) => stacks.frames.intern(frame));
+    stacks.intern(rows);
+    nameFrames(stacks, undefined, new Symbolizer(machine([])));
+    expect(rows.map((row) => stacks.frames.frames[row])).toEqual([
+      { fn: '<alloc::alloc::Global as core::alloc::Allocator>::allocate' },
+      { fn: 'std::rt::lang_start_internal', inlined: [{ fn: 'hello::grow', line: 1 }] },
+      { fn: 'ns::f(int)', file: 'a.cc', line: 3 },
+      { fn: 'plain::hash::h12' },
+    ]);
+  });
+
   test('a frame of a library that lay where another was mapped later has no name of that', () => {
     const [{ start }] = nm(pie).filter(({ name }) => name === 'exported');
     const stacks = new StackTable();
