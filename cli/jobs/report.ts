@@ -79,9 +79,7 @@ function valueNotes(profiles: readonly Profile[], parts: readonly ReportPart[], 
   const rates = new Set(profiles.flatMap((profile) => (isSnapshot(profile) && profile.sampling.rate > 1 ? [profile.sampling.rate] : [])));
   if (rates.size > 0 && parts.some(({ unit }) => unit.base === 'bytes' || unit.base === 'objects')) {
     const intervals = [...rates].sort((a, b) => a - b).map(formatBytes);
-    notes.push(
-      `estimated from samples, one in about ${intervals.join(' or ')}${mayShowErrors ? '; --error shows how exact that is' : ''}`,
-    );
+    notes.push(`estimated from samples, one in about ${intervals.join(' or ')}${mayShowErrors ? '; --error shows how exact that is' : ''}`);
   }
   const isSmall = parts.length > 0 && parts.every(({ unit, total }) => unit.name === 'MB' && Math.abs(total) < 1 << 20);
   if (isSmall && parts.some(({ total }) => total !== 0) && process.stdout.isTTY === true)
