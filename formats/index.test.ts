@@ -207,6 +207,13 @@ describe('what is no trace is named', () => {
     ],
     ['[01:42:29]\np:c:malloc(size_t size):size_t:size\n\tCOUNT      EVENT\n', 'is a count or a histogram by one of bcc’s tools'],
     ['PID     TID     COMM            FUNC             -\n7 7 a malloc size = 24\n', 'is output of bcc’s tool trace'],
+    [
+      'leaky 29134 61102.851717:     250000 cpu-clock: \n\t    150af f+0x2f (/bin/a)\n\n',
+      'is output of perf script with no event of the allocator',
+    ],
+    ['   leaky 29460 [001] 61105.737563:  syscalls:sys_enter_brk: brk: 0x0\n', 'is output of perf script with no event of the allocator'],
+    ['     7.759 ( 0.031 ms): ls/29718 brk()      = 0x565224841000\n', 'is output of perf trace'],
+    ['# ========\n# captured on    : Sun Nov 22\n', 'is no more than the header of perf'],
     ['# DURATION     TID     FUNCTION\n            [ 27931] | main() {\n', 'is output of uftrace'],
     ['[pid  7] munmap(0x7f8c3a000000, 8192) = 0\n', 'is a recording of system calls by strace'],
     [

@@ -10,6 +10,7 @@ export interface Other {
 }
 
 const ONE_BY_ONE = 'record calls one by one: bcc’s memleak -t, or jereplay record -- PROGRAM';
+const PROBES = 'probe malloc and the others as the README says, or record with jereplay record -- PROGRAM';
 const SUMMARY = 'record calls one by one instead (without the option that only counts them)';
 
 /** First bytes in hex, what they are, what to do. */
@@ -115,7 +116,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
   if (/^\{\s*\n\s*"op"/.test(text)) return other('JSON with events over several lines', 'make a line of each: jq -c . FILE');
   if (/^\s*\{\s*"linux-perf-json-version"/.test(text))
     return other("perf data's JSON", 'print the calls as text, from what it was made of: perf script -i FILE');
-  if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+/m.test(text))
+  if (/^ *[\d.]+ \S.*\/\d+ \w+:\w+\(__probe_\w+: \d+|^ *[\d.?]+ \((?: *[\d.]+ ms| +)\): |^ ?Summary of events:$/m.test(text))
     return other('output of perf trace', 'record the same events with perf record, and print them with perf script');
   if (/^(?:TIME +)?PID +(?:TID +)?COMM +FUNC\b/.test(text)) return other('output of bcc’s tool trace', ONE_BY_ONE);
   if (/^Tracing \d+ functions for |^\[\d\d:\d\d:\d\d\]\s+[pr]:\S+\(/.test(text))
@@ -140,6 +141,8 @@ export function nameOther(head: Uint8Array): Other | undefined {
       'print what a replay needs: perf script -F comm,pid,tid,cpu,time,event,trace (with -g, also ip,sym,symoff,dso)',
     );
   }
+  if (PERF_EVENT.test(text)) return other('output of perf script with no event of the allocator', PROBES);
+  if (/^# ========\n# captured on/.test(text)) return other("no more than the header of perf's data", 'leave --header-only out');
   if (/^==\d+== (Massif|DHAT|Callgrind)/m.test(text))
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
   if (/^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|munmap|brk|openat)\(.*\) += /m.test(text))
@@ -158,6 +161,9 @@ const PROBE_ARGUMENTS = /(?:^|\s)\([0-9a-f]{6,16}(?: <- [0-9a-f]{4,16})?\)(?= \w
 /** Behind a time, an allocator's probe that says no more than where it is. */
 const BARE_PROBE =
   /^.*\d\.\d{6,9}: +(?:\w+:)?(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*: \((?:0x)?[0-9a-f]+(?: <- (?:0x)?[0-9a-f]+)?\)$/m;
+
+/** Any event as perf script prints it: command, thread, time, name. */
+const PERF_EVENT = /^ *\S.{0,15} +(?:\d+\/)?\d+ +(?:\[\d+\] +)?\d+\.\d{6,9}: +(?:\d+ +)?[a-z][\w-]*(?::[\w:-]*)?: /m;
 
 /** True for text of two bytes a letter, every other one 0, without the mark that says so. */
 function isWideText(head: Uint8Array): boolean {
