@@ -1,7 +1,7 @@
 /**
  * Who allocated what was never freed.
  */
-import { leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
+import { lacksCallers, leaksFromLedger, leaksFromProfile, type LeakReport } from '../../profiles/leaks/leaks.ts';
 import { leaksJson } from '../../profiles/leaks/leaks_json.ts';
 import { formatLeaks } from '../../profiles/leaks/leaks_text.ts';
 import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
@@ -15,6 +15,10 @@ import { parseBytes, parseCount } from '../settings.ts';
 import { readSubject, type Subject, type SubjectArgs } from '../subject.ts';
 import { nameProfile, nameTrace, type SymbolArgs, splitProgram, symbolizerOf } from '../symbols.ts';
 import { wantsColour, widthOf } from '../terminal.ts';
+
+/** What helps where stacks end at the direct caller. */
+const NO_CALLERS =
+  'most stacks end at the direct caller, as of code without frame pointers: build it with -fno-omit-frame-pointer, or record it with heaptrack, which needs none';
 
 interface LeaksArgs extends SubjectArgs, SymbolArgs {
   readonly inputs: readonly string[];
@@ -43,7 +47,8 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const subject = await readSubject(input, args);
   const foldAllocators = args.allocators !== true;
   const report = leaksOf(input, subject, symbolizer, foldAllocators);
-  printNotes([...report.warnings, ...symbolizer.notes()], args.quiet);
+  const source = subject.replay?.trace.header.source;
+  printNotes([...report.warnings, ...symbolizer.notes(), ...(lacksCallers(report, source) ? [NO_CALLERS] : [])], args.quiet);
   // Before the report is written: its reader may leave early.
   if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
   if (args.json === true) writeResult(path, leaksJson(report));

@@ -10,7 +10,7 @@ import { profileFromLedger } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { formatLeaks } from './leaks_text.ts';
 import { leaksJson, leaksToJson } from './leaks_json.ts';
-import { leaksFromLedger, leaksFromProfile, type LeakReport } from './leaks.ts';
+import { lacksCallers, leaksFromLedger, leaksFromProfile, type LeakReport } from './leaks.ts';
 import { columnsOf, truncate } from './terminal_text.ts';
 
 /** A trace under construction: calls by the names of their stacks, one time unit each. */
@@ -130,6 +130,21 @@ describe('growth at the end', () => {
     recording.malloc(at('late'), 64);
     const growing = recording.leaks().contexts.filter(({ times }) => times?.growing);
     expect(growing.map(({ stack }) => stack[0].name)).toEqual(['leak', 'filler']);
+  });
+
+  test('that stacks end at the direct caller is a matter of recorders that walk frame pointers', () => {
+    const recording = new Recording();
+    recording.malloc(recording.stack('malloc', 'zmalloc'), 60);
+    recording.malloc(recording.stack('malloc', 'grow', 'main'), 50);
+    expect(['bpftrace', 'perf', 'heaptrack', 'ltrace', undefined].map((source) => lacksCallers(recording.leaks(), source))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    recording.malloc(recording.stack('malloc', 'grow', 'main'), 11);
+    expect(lacksCallers(recording.leaks(), 'bpftrace')).toBe(false);
   });
 
   test.each([

@@ -48,6 +48,22 @@ export interface LeakReport {
  */
 const GROWING = { lastPart: 0.1, held: 0.9 };
 
+/** Recorders that walk frame pointers: of code that keeps none they have the direct caller at best. */
+const BY_FRAME_POINTERS: ReadonlySet<string | undefined> = new Set(['bpftrace', 'perf', 'ftrace']);
+/** Contexts that tell what the others are like. */
+const LOOKED_AT = 20;
+
+/**
+ * Whether most of what a trace's report holds has no caller but the direct one, for want of frame pointers.
+ * @param source the recorder, as the trace's header has it
+ */
+export function lacksCallers({ ranked, totalBytes }: LeakReport, source: string | undefined): boolean {
+  if (!BY_FRAME_POINTERS.has(source)) return false;
+  let bytes = 0;
+  for (const context of ranked.split(LOOKED_AT).first) if (context.stack.length === 1) bytes += context.bytes;
+  return bytes * 2 > totalBytes;
+}
+
 /** What `leaksFromLedger` needs to know besides the tables. */
 export interface LeakOptions {
   /** Time of the trace's last event, ns since its start. */
