@@ -36,7 +36,8 @@ export class OwnValues {
       addTo(sums, values);
     });
     const shown = new Map<string, Float64Array>();
-    const functions = [...byName];
+    // Of equal ones the order of names decides, which no form of a recording changes.
+    const functions = [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
     const all = Int32Array.from(functions, (_, row) => row);
     const keep = (measure: (values: Float64Array) => number) => {
       const sizes = Float64Array.from(functions, ([, values]) => Math.abs(measure(values)));
