@@ -74,11 +74,13 @@ function nameAddresses(stacks: StackTable, maps: string, symbolizer: Symbolizer)
   }
   const bare: number[] = [];
   const withoutLine: number[] = [];
-  frames.forEach(({ pc, fn, file }, row) => {
-    if (pc === undefined || pc === 0n) return;
+  // Recordings may list more frames than stacks hold: nobody asks for names of those.
+  for (const row of stacks.frames.used) {
+    const { pc, fn, file } = frames[row];
+    if (pc === undefined || pc === 0n) continue;
     if (fn === undefined) bare.push(row);
     else if (file === undefined) withoutLine.push(row);
-  });
+  }
   const places = (rows: readonly number[]) => rows.map((row) => (frames[row].pc as bigint) - BigInt(isCaller[row]));
   let named = 0;
   if (bare.length > 0) {

@@ -501,7 +501,7 @@ int main() { first(1000); second(100000); }
     const rows = [make.name, `${make.name} [clone .cold]`, 'int shop::makes<int>(int)', 'shop::operator make'].map((fn) =>
       stacks.frames.intern({ pc, fn }),
     );
-    stacks.intern(rows.slice(0, 1));
+    for (const row of rows) stacks.intern([row]);
     nameFrames(stacks, mapLine(library, LIBRARY_BASE), new Symbolizer(machine([])));
     expect(rows.map((row) => stacks.frames.frames[row].line)).toEqual([expect.any(Number), expect.any(Number), undefined, undefined]);
     expect(stacks.frames.frames[rows[0]].fn).toBe(make.name);
@@ -535,6 +535,15 @@ int main() { first(1000); second(100000); }
     for (const row of rows) stacks.intern([row]);
     expect(nameFrames(stacks, mapLine(pie, BASE), new Symbolizer(machine(['addr2line'])))).toBe(4);
     expect(rows.map((row) => stacks.frames.frames[row].fn)).toEqual(['exported', 'exported', 'exported', 'exported', undefined]);
+  });
+
+  test('frames that no stack holds are not asked for, nor told as nameless', () => {
+    const stacks = new StackTable();
+    const [used] = [0xffff_0000n, 0xffff_0010n].map((pc) => stacks.frames.intern({ pc }));
+    stacks.intern([used]);
+    const symbolizer = new Symbolizer(machine([]));
+    nameFrames(stacks, mapLine(pie, BASE), symbolizer);
+    expect(symbolizer.notes().join()).toMatch(/^1 address has no name/);
   });
 
   test('two processes with the program at two places', () => {
