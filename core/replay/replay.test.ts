@@ -312,6 +312,21 @@ describe('mallctl on a replay', () => {
     expect(replay.mallctl('stats.arenas.0.pdirty')).toBe(0);
   });
 
+  test('strings are text, whatever letters they have', () => {
+    const files: string[] = [];
+    const openFile = (name: string) => {
+      files.push(name);
+      return { write: () => {}, close: () => {} };
+    };
+    const replay = run(lines, { conf: 'prof:true,prof_prefix:Größe', openFile });
+    expect(replay.mallctl('opt.prof_prefix')).toBe('Größe');
+    replay.mallctl('prof.dump');
+    replay.mallctl('prof.prefix', 'Maß');
+    replay.mallctl('prof.dump');
+    replay.mallctl('prof.dump', 'größer.heap');
+    expect(files).toEqual(['Größe.0.0.m0.heap', 'Maß.0.1.m1.heap', 'größer.heap']);
+  });
+
   test('a thread’s peak is what it held at most, and starts afresh when reset', () => {
     const replay = run(lines);
     const peak = replay.mallctl('thread.peak.read') as number;

@@ -30,7 +30,7 @@ import { InputError } from '../trace/input_error.ts';
 import type { Skipped, Trace } from '../trace/trace.ts';
 import { type Bytes, MAIN_THREAD, NO_STACK, type StackIndex } from '../units.ts';
 import { auditHeap } from '../audit.ts';
-import { bytesToByteString, textOfByteString } from '../conf/byte_string.ts';
+import { bytesToByteString, textOfByteString, toByteString } from '../conf/byte_string.ts';
 import { collectPrint, Ctl } from '../stats/ctl.ts';
 import type { CtlValue } from '../stats/ctl_tree.ts';
 import { Mallctl } from '../stats/mallctl.ts';
@@ -113,7 +113,7 @@ export class Replay extends AccountReplay {
   /**
    * mallctl by a thread of the trace (row of `trace.threads`) between two batches of events, with all that it does to the heap: reads `name`,
    * and writes `value` if one is given; an action such as `arena.0.purge` is read. Objects of an arena that is reset are gone: the trace
-   * must not free them afterwards.
+   * must not free them afterwards. Strings are text here, UTF-8 to jemalloc.
    * @returns The value before the call, in the units of jemalloc's manual; undefined for an action.
    * @throws MallctlError with jemalloc's error, UnsupportedName for what a replay has not.
    */
@@ -121,7 +121,9 @@ export class Replay extends AccountReplay {
     this.#mallctl ??= new Mallctl(this.ctl);
     if (this.ledger.newPeak) this.#takePeak();
     try {
-      return this.#mallctl.byName(this.tsdOf(thread), name, value);
+      const given = typeof value === 'string' ? toByteString(value) : value;
+      const former = this.#mallctl.byName(this.tsdOf(thread), name, given);
+      return typeof former === 'string' ? textOfByteString(former) : former;
     } finally {
       this.heap.background?.settle();
     }
