@@ -53,8 +53,8 @@ export async function openInput(source: Source, name = typeof source === 'string
   if (source instanceof Uint8Array) totalBytes = source.length;
   else if (typeof source === 'string' && source !== '-') totalBytes = sizeOf(source);
 
-  const chunksToCome = undefined as unknown as AsyncIterable<Uint8Array>;
-  const input = { name, totalBytes, bytesRead: 0, fault: undefined, isPlainFile: false, chunks: chunksToCome };
+  // Whoever reads the chunks notes here how far that has come.
+  const input = { name, totalBytes, bytesRead: 0, fault: undefined, isPlainFile: false };
   let chunks: AsyncIterable<Uint8Array> = counted(rawChunks(source, name, totalBytes), input);
   for (let layer = 0; layer < MOST_LAYERS; layer++) {
     const [head, whole] = await peek(chunks, 4);
@@ -68,8 +68,7 @@ export async function openInput(source: Source, name = typeof source === 'string
       break;
     }
   }
-  input.chunks = chunks;
-  return input;
+  return Object.assign(input, { chunks });
 }
 
 /**

@@ -24,7 +24,7 @@ import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, textOf, TIMES_END } from '../shared/cursor.ts';
+import { ascii, ByteCursor, textOf, TIMES_END } from '../shared/cursor.ts';
 import { NEWLINE, CARRIAGE_RETURN, SPACE, PLUS, MINUS } from '../shared/letters.ts';
 import { RecordingFacts } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
@@ -38,10 +38,9 @@ import { Modules } from './modules.ts';
 import { HeaptrackStacks, type FrameIndices } from './stacks.ts';
 import { takeTables } from './tables.ts';
 
-const LETTER = (letter: string) => letter.charCodeAt(0);
-const COMMENT = LETTER('#');
-const [CLOCK, POINTER, MODULE, STRING, VERSION, EXE] = ['c', 'i', 'm', 's', 'v', 'x'].map(LETTER);
-const [ATTACHED, SYSTEM, RESIDENT, SUPPRESSION, COMMAND] = ['A', 'I', 'R', 'S', 'X'].map(LETTER);
+/** First letters of lines. */
+const [COMMENT, CLOCK, POINTER, MODULE, STRING, VERSION, EXE] = ascii('#cimsvx');
+const [ATTACHED, SYSTEM, RESIDENT, SUPPRESSION, COMMAND] = ascii('AIRSX');
 /** heaptrack 1.0.0: earlier ones did not write their version. */
 const OLDEST_HEAPTRACK = 0x10000;
 const NEWEST_VERSION = 3;
@@ -259,7 +258,7 @@ class HeaptrackReader implements TraceReader {
       case POINTER:
         return this.#onPointer(cursor);
       case STRING: {
-        const text = this.#text(cursor, false);
+        const text = this.#text(cursor, 'last');
         this.#stacks.strings.push(text ?? '');
         return text !== undefined;
       }
@@ -278,7 +277,7 @@ class HeaptrackReader implements TraceReader {
       case EXE: {
         if (this.#infos.length > 0 && !this.#raw) return false;
         this.#raw = this.#stacks.bare = true;
-        const path = this.#text(cursor, false);
+        const path = this.#text(cursor, 'last');
         if (path !== undefined) this.#exe = path;
         return path !== undefined;
       }
@@ -392,7 +391,7 @@ class HeaptrackReader implements TraceReader {
 
   /** `path base [address size]…`, or `-` for a new listing. */
   #onModule(cursor: ByteCursor): boolean {
-    let path = this.#text(cursor, true);
+    let path = this.#text(cursor, 'word');
     if (path === undefined) return false;
     this.#addressed.freed = NaN;
     this.#rawFrames.clear();
@@ -427,8 +426,8 @@ class HeaptrackReader implements TraceReader {
     return false;
   }
 
-  /** A string: before version 3 the rest of the line, or up to a space if it is a `word`; from then on with its length before it. */
-  #text(cursor: ByteCursor, word: boolean): string | undefined {
+  /** A string, which ends its line or is a word of it: before version 3 up to that end or a space, from then on with its length before it. */
+  #text(cursor: ByteCursor, is: 'last' | 'word'): string | undefined {
     const sized = this.#version >= SIZED_STRINGS;
     const length = sized ? next(cursor) : 0;
     if (Number.isNaN(length) || !cursor.eat(SPACE)) return undefined;
@@ -436,8 +435,8 @@ class HeaptrackReader implements TraceReader {
     if (sized) {
       if (start + length > cursor.end) return undefined;
       cursor.pos = start + length;
-      if (!word && cursor.pos < cursor.end) return undefined;
-    } else if (!word || !cursor.skipTo(SPACE)) cursor.pos = cursor.end;
+      if (is === 'last' && cursor.pos < cursor.end) return undefined;
+    } else if (is === 'last' || !cursor.skipTo(SPACE)) cursor.pos = cursor.end;
     return textOf(cursor.bytes, start, cursor.pos);
   }
 
