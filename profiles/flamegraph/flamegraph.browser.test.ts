@@ -22,7 +22,7 @@ const SCRIPT = '<script>alert(1)</script>';
 // biome-ignore lint/suspicious/noExplicitAny: the DOM's types would let every source see a browser's globals.
 declare const document: any;
 declare const window: object;
-declare function getComputedStyle(element: unknown): { color: string };
+declare function getComputedStyle(element: unknown): { color: string; [property: string]: string };
 
 /** Calls as `[stack, root first], bytes, allocated, freed`. */
 type Call = [path: string, bytes: number, allocated: number, freed?: number];
@@ -304,6 +304,20 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     await page.evaluate(() => (document.querySelector('#graph').scrollTop = 0));
     await expect.poll(edges).toEqual([false, true]);
     expect(await (await show()).evaluate(() => document.querySelector('#graph').hasAttribute('data-above'))).toBe(false);
+  });
+
+  test('shows what is chosen, bars and the legend in the few colours of a system that has its own', async () => {
+    const page = await open(renderFlameGraph(profile(CALLS), { title: 'a test' }), { forcedColors: 'active' });
+    const style = (selector: string, name: string) =>
+      page.evaluate(([found, property]) => getComputedStyle(document.querySelector(found))[property], [selector, name] as const);
+    expect(await style('.metrics label:has(:checked)', 'outlineStyle')).toBe('solid');
+    expect(await style('.choice label:has(:checked)', 'outlineStyle')).toBe('solid');
+    expect(await style('.choice label:not(:has(:checked))', 'outlineStyle')).toBe('none');
+    const colours = await page.evaluate(() =>
+      [...document.querySelectorAll('.legend i')].map((swatch) => getComputedStyle(swatch)['backgroundColor']),
+    );
+    expect(new Set(colours).size).toBe(colours.length);
+    expect(colours.length).toBeGreaterThan(1);
   });
 
   test.each(['light', 'dark'] as const)('has labels that stand out in the %s scheme', async (colorScheme) => {

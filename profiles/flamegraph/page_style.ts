@@ -106,6 +106,12 @@ kbd { font: inherit; font-size: 11.5px; padding: 0 5px; border: 1px solid var(--
 .top .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 @media (max-width: 640px) { .top .bar { display: none; } .top .number { width: 96px; } .top .before { width: 120px; } }
 
+/* Where the system's colours replace the page's, shades show no more what is chosen, and backgrounds no bars. */
+@media (forced-colors: active) {
+  .metrics label:has(:checked), .choice label:has(:checked) { outline: 2px solid Highlight; }
+  .legend i, .top .bar i { forced-color-adjust: none; }
+}
+
 @page { size: landscape; margin: 12mm; }
 @media (scripting: none) { .tools, .legend, .keys, section, #details, #graph { display: none; } .metrics label { cursor: default; } }
 @media print {
