@@ -214,6 +214,8 @@ describe('what is no trace is named', () => {
     ['   leaky 29460 [001] 61105.737563:  syscalls:sys_enter_brk: brk: 0x0\n', 'is output of perf script with no event of the allocator'],
     ['     7.759 ( 0.031 ms): ls/29718 brk()      = 0x565224841000\n', 'is output of perf trace'],
     ['# ========\n# captured on    : Sun Nov 22\n', 'is no more than the header of perf'],
+    ['[HOOK] malloc(24) = 0x55c4a022c2a0\n[HOOK] free(0x55c4a022c2a0)\n', 'is text with calls in a form of its own'],
+    ['main.c:5 realloc(0x10,8) returns 0x55c4a022c2a0\n', 'is text with calls in a form of its own'],
     ['# DURATION     TID     FUNCTION\n            [ 27931] | main() {\n', 'is output of uftrace'],
     ['[pid  7] munmap(0x7f8c3a000000, 8192) = 0\n', 'is a recording of system calls by strace'],
     [

@@ -147,6 +147,12 @@ export function nameOther(head: Uint8Array): Other | undefined {
     return other("Valgrind's log", "see it as it is: Valgrind's log holds sums, not calls");
   if (/^(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ )?(?:execve|mmap|munmap|brk|openat)\(.*\) += /m.test(text))
     return other('a recording of system calls by strace', 'record with ltrace instead: jereplay record -- PROGRAM');
+  if (CALL.test(text)) {
+    return other(
+      'text with calls in a form of its own',
+      'leave no more on each line than the call, as in malloc(24) = 0x1000 and free(0x1000): sed and grep take off the rest',
+    );
+  }
   if (findWord(head, start, Math.min(head.length, start + 4096), ascii('\0')) < 0 && looksLikeCollapsed(text)) {
     return other('collapsed stacks', 'see them with jereplay flamegraph FILE or jereplay report FILE');
   }
@@ -161,6 +167,9 @@ const PROBE_ARGUMENTS = /(?:^|\s)\([0-9a-f]{6,16}(?: <- [0-9a-f]{4,16})?\)(?= \w
 /** Behind a time, an allocator's probe that says no more than where it is. */
 const BARE_PROBE =
   /^.*\d\.\d{6,9}: +(?:\w+:)?(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*: \((?:0x)?[0-9a-f]+(?: <- (?:0x)?[0-9a-f]+)?\)$/m;
+
+/** A call with its result, as people's own libraries print it among other things. */
+const CALL = /\b(?:malloc|calloc|realloc)\([^()\n]{1,60}\) *(?:=|->|:|returns|returned) *(?:0x[0-9a-f]+|[0-9a-f]{6,16})\b/m;
 
 /** Any event as perf script prints it: command, thread, time, name. */
 const PERF_EVENT = /^ *\S.{0,15} +(?:\d+\/)?\d+ +(?:\[\d+\] +)?\d+\.\d{6,9}: +(?:\d+ +)?[a-z][\w-]*(?::[\w:-]*)?: /m;
