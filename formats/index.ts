@@ -134,6 +134,9 @@ export interface ReadTraceOptions extends Partial<ReadOptions> {
   readonly stopped?: boolean;
 }
 
+/** How the note begins on a recording of which no line was a call. */
+const NOTHING_READ = 'no allocation and no free was read';
+
 /** Thrown through a reader to end it when its sink has had enough. */
 class EnoughRead extends Error {}
 
@@ -193,8 +196,10 @@ async function readOpened(
     }
     reader.end(ending);
     const { unparsed = 0 } = trace.skipped;
-    if (events === 0 && unparsed > 0 && (rest.accounts === undefined || format.books === undefined))
-      trace.warnings.push(`no allocation and no free was read, and ${unparsed} lines fit no rule of ${format.name}’s`);
+    // What was converted brings the note along.
+    const isNoted = trace.warnings.some((note) => note.startsWith(NOTHING_READ));
+    if (events === 0 && unparsed > 0 && !isNoted && (rest.accounts === undefined || format.books === undefined))
+      trace.warnings.push(`${NOTHING_READ}, and ${unparsed} lines fit no rule of ${format.name}’s`);
     if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {
     if (!(error instanceof EnoughRead)) throw error;
