@@ -17,11 +17,12 @@ export class GoNames {
   readonly #stacks: StackTable;
   /** Frames that rows before have named. */
   readonly #known = new Set<FrameIndex>();
-  /** Names below this row, innermost first. */
-  readonly #named = new Map<FrameIndex, InlinedFrame[]>();
-  /** The last of these addresses, and the stack that it is of. */
-  #last = -1n;
+  /** The row's stack, its frames by their addresses, and the names of those that have some, innermost first. */
   #stack: StackIndex = NO_STACK;
+  readonly #byAddress = new Map<bigint, FrameIndex>();
+  readonly #names = new Map<FrameIndex, InlinedFrame[]>();
+  /** Address of the row's last line. */
+  #last = -1n;
 
   constructor(stacks: StackTable) {
     this.#stacks = stacks;
@@ -29,45 +30,49 @@ export class GoNames {
 
   /** True once there was a name. */
   get any(): boolean {
-    return this.#known.size + this.#named.size > 0;
-  }
-
-  /** A row has been read: the next lines are of another one. */
-  nextRow(): void {
-    this.#nameRoot();
-    for (const frame of this.#named.keys()) this.#known.add(frame);
-    this.#named.clear();
+    return this.#known.size > 0;
   }
 
   /** Takes a comment below the row of a stack. False if it is none of Go's lines of frames. */
   take(text: string, stack: StackIndex): boolean {
     const match = FRAME.exec(text);
     if (match === null) return false;
+    if (this.#stack === NO_STACK) this.#begin(stack);
     const [, address, fn, file, line] = match as (string | undefined)[];
-    const { frames } = this.#stacks.frames;
-    const after = BigInt(`0x${address}`) + 1n;
-    this.#last = after;
-    this.#stack = stack;
-    if (fn === undefined || file === undefined) return true;
-    for (const index of this.#stacks.framesOf(stack)) {
-      const frame = index as FrameIndex;
-      if (frames[frame].pc !== after || this.#known.has(frame)) continue;
-      const names = this.#named.get(frame) ?? [];
-      names.push({ fn, file, line: Number(line) });
-      this.#named.set(frame, names);
-      const inlined = names.slice(0, -1);
-      frames[frame] = { pc: after, ...names[inlined.length], ...(inlined.length === 0 ? {} : { inlined }) };
-      break;
-    }
+    this.#last = BigInt(`0x${address}`) + 1n;
+    const frame = this.#byAddress.get(this.#last);
+    if (fn === undefined || file === undefined || frame === undefined || this.#known.has(frame)) return true;
+    const names = this.#names.get(frame) ?? [];
+    names.push({ fn, file, line: Number(line) });
+    this.#names.set(frame, names);
     return true;
   }
-  #nameRoot(): void {
+
+  /** The row is over: the next lines are of another one. */
+  endRow(): void {
     if (this.#stack === NO_STACK) return;
-    const root = this.#stacks.framesOf(this.#stack).at(-1) as FrameIndex | undefined;
-    this.#stack = NO_STACK;
-    if (root === undefined || this.#known.has(root) || this.#named.has(root)) return;
     const { frames } = this.#stacks.frames;
-    if (frames[root].pc !== this.#last) frames[root] = { ...frames[root], fn: 'runtime.goexit' };
-    this.#known.add(root);
+    for (const [frame, names] of this.#names) {
+      const inlined = names.slice(0, -1);
+      frames[frame] = { ...frames[frame], ...names[inlined.length], ...(inlined.length === 0 ? {} : { inlined }) };
+      this.#known.add(frame);
+    }
+    const root = this.#stacks.framesOf(this.#stack).at(-1) as FrameIndex | undefined;
+    if (root !== undefined && !this.#known.has(root) && frames[root].pc !== this.#last) {
+      frames[root] = { ...frames[root], fn: 'runtime.goexit' };
+      this.#known.add(root);
+    }
+    this.#stack = NO_STACK;
+  }
+
+  #begin(stack: StackIndex): void {
+    const { frames } = this.#stacks.frames;
+    this.#stack = stack;
+    this.#byAddress.clear();
+    this.#names.clear();
+    for (const index of this.#stacks.framesOf(stack)) {
+      const { pc } = frames[index];
+      if (pc !== undefined) this.#byAddress.set(pc, index as FrameIndex);
+    }
   }
 }

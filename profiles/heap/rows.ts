@@ -91,7 +91,7 @@ export class Rows {
   finish(): void {
     if (this.#isPending) this.#add(this.samples, this.#stack);
     this.#isPending = false;
-    this.#goNames.nextRow();
+    this.#goNames.endRow();
   }
 
   /** Makes room for so many times the rows that there are. */
