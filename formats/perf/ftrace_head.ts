@@ -62,9 +62,9 @@ export class FtraceHead {
     this.cpu = cursor.decimal();
     if (!cursor.skipTo(SPACE)) return false;
     cursor.skipSpaces();
-    // Flags may begin with a digit, but a word that is a number ends in the colon.
+    // Flags may begin with a digit, but a word that is a number begins with one, and ends in the colon.
     let word = cursor.pos;
-    while (word < end && (isDigit(bytes[word]) || bytes[word] === DOT)) word++;
+    while (word < end && (isDigit(bytes[word]) || (bytes[word] === DOT && word > cursor.pos))) word++;
     if (word === cursor.pos || bytes[word] !== COLON) {
       if (!cursor.skipTo(SPACE)) return false;
       cursor.skipSpaces();

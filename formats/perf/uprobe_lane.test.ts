@@ -88,7 +88,7 @@ const kernelTrace = fc.record({ groups: fc.boolean(), flags: fc.constantFrom('..
       })
       .map((it) => {
         const group = groups ? ` (${it.which % 8 === 1 ? '  -----' : '  19498'})` : '';
-        const word = it.which === 2 ? 'd..2.' : flags;
+        const word = it.which === 2 ? 'd..2.' : it.which === 3 ? '.:...' : flags;
         const time = `${901 + Math.floor(it.at / 1e6)}.${String(it.at % 1e6).padStart(6, '0')}`;
         const line = `${'server'.padStart(16)}-${19498 + it.tid}${group}   [${String(it.cpu).padStart(3, '0')}] ${word} ${time.padStart(12)}: ${it.event}\n`;
         return it.which === 0 ? line + it.extra : line;
