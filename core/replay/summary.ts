@@ -4,6 +4,7 @@
  */
 import type { Heap } from '../heap.ts';
 import { PAGE } from '../sizes/sc.ts';
+import type { ProgramTotals } from '../trace/totals.ts';
 import type { Skipped } from '../trace/trace.ts';
 
 /** jemalloc's own view of the heap, bytes; the names are those of its statistics. */
@@ -17,19 +18,7 @@ export interface ModelBytes {
 }
 
 /** What a replay comes to: the object that `--json` prints. */
-export interface ReplaySummary {
-  /** Event lines taken. */
-  readonly events: number;
-  /** Calls that gave a block, realloc included. */
-  readonly allocations: number;
-  /** Frees of live blocks. */
-  readonly frees: number;
-  readonly threads: number;
-  readonly requested_bytes_total: number;
-  readonly requested_bytes_peak: number;
-  readonly requested_bytes_live: number;
-  readonly objects_live: number;
-  readonly duration_ns: number;
+export interface ReplaySummary extends ProgramTotals {
   /** Time and event number of the peak of requested bytes. */
   readonly peak_time_ns: number;
   readonly peak_event: number;

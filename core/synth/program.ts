@@ -6,6 +6,7 @@
 import { grown } from '../columns.ts';
 import { EventBatch, Op } from '../trace/events.ts';
 import { InputError } from '../trace/input_error.ts';
+import type { ProgramTotals } from '../trace/totals.ts';
 import type { Trace } from '../trace/trace.ts';
 import { type Bytes, type Nanoseconds, NO_STACK, type StackIndex, type ThreadIndex } from '../units.ts';
 import { Random } from './random.ts';
@@ -24,19 +25,8 @@ export interface SiteTruth {
   readonly bytes: number;
 }
 
-/** What the program did. Bytes are requested ones. */
-export interface ProgramTruth {
-  readonly events: number;
-  /** Calls that gave a block, realloc included. */
-  readonly allocations: number;
-  readonly frees: number;
-  readonly threads: number;
-  readonly requested_bytes_total: number;
-  readonly requested_bytes_peak: number;
-  readonly requested_bytes_live: number;
-  readonly objects_live: number;
-  /** Time of the last event. */
-  readonly duration_ns: number;
+/** What the program did. */
+export interface ProgramTruth extends ProgramTotals {
   /** Sites with live blocks, most bytes first. */
   readonly leaks: readonly SiteTruth[];
 }
