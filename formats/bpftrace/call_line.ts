@@ -55,7 +55,7 @@ const EQUALS_SIGN = ascii('=');
 /** Process of a line that names none. */
 export const NO_PID = -1;
 /** Longest thread name, bytes. */
-const LONGEST_NAME = 16;
+export const LONGEST_NAME = 16;
 
 /** What a line is. */
 export const LineKind = {

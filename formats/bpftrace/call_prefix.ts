@@ -8,14 +8,13 @@
  * Invariant: a prefix that was read is of these alone; numbers beyond an id's size are times.
  * Differs from what bpftrace prints elsewhere: no line says what its columns are, so that these are taken only behind bpftrace's own first line.
  */
-import { textOf } from '../shared/cursor.ts';
-import { OPEN } from '../shared/letters.ts';
+import { isDigit, textOf } from '../shared/cursor.ts';
+import { LOWER_A, LOWER_Z, OPEN, UNDERSCORE } from '../shared/letters.ts';
 import { opNamed } from '../uprobes/call_names.ts';
+import { LONGEST_NAME } from './call_line.ts';
 
 /** Longest prefix, bytes. */
 const LONGEST = 80;
-/** Longest thread name, letters. */
-const LONGEST_NAME = 16;
 /** Ids are below this (PID_MAX_LIMIT of the kernel). */
 const IDS_END = 2 ** 22;
 
@@ -106,12 +105,13 @@ function callIn(bytes: Uint8Array, start: number, end: number): number {
   for (let open = start; open < limit; open++) {
     if (bytes[open] !== OPEN) continue;
     let at = open;
-    while (at > start && isNameByte(bytes[at - 1])) at--;
+    while (at > start && isLowerNameByte(bytes[at - 1])) at--;
     if (opNamed(bytes, at, open) >= 0) return at;
   }
   return -1;
 }
 
-function isNameByte(byte: number): boolean {
-  return (byte >= 0x61 && byte <= 0x7a) || byte === 0x5f || (byte >= 0x30 && byte <= 0x39);
+/** As isNameByte, of names without capitals, which those of the allocator are. */
+function isLowerNameByte(byte: number): boolean {
+  return (byte >= LOWER_A && byte <= LOWER_Z) || byte === UNDERSCORE || isDigit(byte);
 }

@@ -4,7 +4,7 @@
  * `SYS_name` (0.7.3) or `name@SYS` (0.7.91) a system call (-S).
  */
 
-import { isDigit } from '../shared/cursor.ts';
+import { isDigit, isNameByte } from '../shared/cursor.ts';
 
 /** What a call does. */
 export const Kind = {
@@ -118,17 +118,13 @@ function calledBare(text: string): Call {
   if (call.kind !== Kind.other) return call;
   const at = text.lastIndexOf('@');
   let start = at > 0 ? at : text.length;
-  while (start > 0 && isWordByte(text.charCodeAt(start - 1))) start--;
+  while (start > 0 && isNameByte(text.charCodeAt(start - 1))) start--;
   // `ns::free` and `x.free` are functions of their own.
   if (/[:~$]$|\w\.$/.test(text.slice(Math.max(0, start - 2), start))) return call;
   while (isDigit(text.charCodeAt(start))) start++;
   if (start === 0) return call;
   const behind = called(text.slice(start), undefined);
   return behind.kind === Kind.other ? call : { ...behind, printed: true };
-}
-
-function isWordByte(letter: number): boolean {
-  return isDigit(letter) || letter === 0x5f || ((letter | 0x20) >= 0x61 && (letter | 0x20) <= 0x7a);
 }
 
 function called(text: string, caller: string | undefined): Call {

@@ -4,7 +4,7 @@
  * Numbers never pass through strings: a trace of a gigabyte has some hundred million of them.
  */
 import type { Address, Bytes } from '../../core/units.ts';
-import { CARRIAGE_RETURN, TAB, SPACE, DOT, ZERO, NINE, LOWER_X } from './letters.ts';
+import { CARRIAGE_RETURN, TAB, SPACE, DOT, ZERO, NINE, UNDERSCORE, LOWER_A, LOWER_X, LOWER_Z } from './letters.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -124,6 +124,12 @@ export function unsignedOf(value: number): number {
 /** True for a decimal digit; not for what is beyond the end of bytes or of a text. */
 export function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= NINE;
+}
+
+/** True for what names of functions in C are made of: letters, digits and the underscore. */
+export function isNameByte(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (letter >= LOWER_A && letter <= LOWER_Z) || isDigit(byte) || byte === UNDERSCORE;
 }
 
 /** Whether a number, or NaN, can be the id of a process or thread (pid_t): 0 to 2^31 - 1. */

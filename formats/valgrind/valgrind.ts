@@ -19,9 +19,9 @@ import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteTable } from '../shared/byte_table.ts';
-import { ByteCursor, ascii, findWord, isDigit, isTaskId } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, isNameByte, isTaskId } from '../shared/cursor.ts';
 import { JudgedLines } from '../shared/judged_lines.ts';
-import { SPACE, OPEN, CLOSE, STAR, COMMA, MINUS, DOT, COLON, EQUALS, UNDERSCORE, LOWER_A, LOWER_Z } from '../shared/letters.ts';
+import { SPACE, OPEN, CLOSE, STAR, COMMA, MINUS, DOT, COLON, EQUALS } from '../shared/letters.ts';
 import { OneProcess } from '../shared/one_process.ts';
 import { type Signature, signatureOf } from './calls.ts';
 
@@ -234,11 +234,6 @@ class ValgrindReader implements TraceReader {
     }
     return call;
   }
-}
-
-function isNameByte(byte: number): boolean {
-  const letter = byte | 0x20;
-  return (letter >= LOWER_A && letter <= LOWER_Z) || isDigit(byte) || byte === UNDERSCORE;
 }
 
 /** Valgrind's log of allocator calls. */

@@ -3,6 +3,7 @@
  * Invariant: each address is looked up in the symbols once for the head of a backtrace and once for the rest, where it is a return address: the call lies
  * before it (jeprof, FixCallerAddresses).
  */
+import { grown } from '../../core/columns.ts';
 import type { Frame, StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex } from '../../core/units.ts';
 import { AddressIndex, hexDigit } from './address_index.ts';
@@ -54,21 +55,16 @@ export class AddressFrames {
     this.end = at;
     if (!isAddress) return -1;
     const row = this.#rows.add(high >>> 0, low >>> 0);
-    if (row >= this.#leaf.length) this.#grow();
+    if (row >= this.#leaf.length) {
+      this.#leaf = grown(this.#leaf, row + 1);
+      this.#caller = grown(this.#caller, row + 1);
+    }
     const known = leaf ? this.#leaf : this.#caller;
     if (known[row] === 0) {
       const other = (leaf ? this.#caller : this.#leaf)[row] - 1;
       known[row] = this.#add((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), leaf, other) + 1;
     }
     return known[row] - 1;
-  }
-
-  #grow(): void {
-    const [leaf, caller] = [this.#leaf, this.#caller];
-    this.#leaf = new Int32Array(leaf.length * 2);
-    this.#caller = new Int32Array(leaf.length * 2);
-    this.#leaf.set(leaf);
-    this.#caller.set(caller);
   }
 
   /** The frame of an address: a new one, unless the `other` one that the address has (-1: none) says the same. No other address has it. */

@@ -120,7 +120,7 @@ export class AddressProfile {
   /** Makes room for so many backtraces with so many addresses in all. */
   reserve(backtraces: number, entries: number): void {
     this.stacks.reserve(backtraces, entries);
-    if (backtraces >= this.values.length) this.#reserveRows(backtraces + 1);
+    this.#reserveRows(backtraces + 1);
   }
 
   #reserveRows(rows: number): void {
