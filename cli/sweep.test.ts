@@ -14,6 +14,9 @@ import { finished, run, start } from './testing.ts';
 const LEAKY = fileURLToPath(new URL('../fixtures/traces/leaky_1000_e_ttt.ltrace.zst', import.meta.url));
 const EXAMPLE = '{"op":"malloc","size":5000000,"ptr":"0x10"}\n{"op":"free","ptr":"0x10"}\n';
 
+/** What is said of decay where a recording is shorter than it takes. */
+const LIMIT = /^note: the recording (?:lasts [^:]+|has no times): what decay gives back later, .*\n/;
+
 const folder = testFolder();
 const path = (name: string) => join(folder, name);
 
@@ -62,10 +65,10 @@ describe('sweep', () => {
   test('option strings of a file, a trace on standard input, the table', async () => {
     writeFileSync(path('confs'), '# decay\ndirty_decay_ms:0,muzzy_decay_ms:0   # at once\n\ntcache:false\n');
     const { code, stdout, stderr } = await run(['sweep', '-', 'tcache:false', '--confs-from', path('confs')], EXAMPLE);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect({ code, stderr: stderr.replace(LIMIT, '') }).toEqual({ code: 0, stderr: '' });
     const [asked, , , header, ...rows] = stdout.split('\n');
     expect(asked).toBe('2 events, 4.77 MiB requested at the peak');
-    expect(header.trim().split(/ +/)).toEqual(['at', 'peak', 'mean', 'most', 'end', 'purged', 'calls', 'options']);
+    expect(header.trim().split(/ +/)).toEqual(['at', 'peak', 'mean', 'change', 'most', 'end', 'purged', 'calls', 'options']);
     expect(rows.map((row) => row.trim().split(/  +/).at(-1))).toEqual([
       '(default)',
       'tcache:false',
@@ -77,10 +80,37 @@ describe('sweep', () => {
 
   test('with no strings it tries some, all of which jemalloc takes', async () => {
     const { code, stdout, stderr } = await run(['sweep', '-', '--json'], EXAMPLE);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect({ code, stderr: stderr.replace(LIMIT, '') }).toEqual({ code: 0, stderr: '' });
     const { runs } = JSON.parse(stdout) as { runs: SweepRun[] };
     expect(runs.length).toBe(11);
     expect(runs.every(({ messages, result }) => messages.length === 0 && result?.events === 2)).toBe(true);
+  });
+
+  test.each([
+    ['a short recording', 'dirty_decay_ms:1000', LIMIT],
+    ['muzzy pages', 'muzzy_decay_ms:10000', /^note: resident leaves out muzzy pages \(muzzy_decay_ms\), which RSS counts/],
+    ['page slabs', 'hpa:true', /^note: with hpa:true, resident and purged leave out/],
+    ['nothing of it', 'dirty_decay_ms:0,muzzy_decay_ms:0', LIMIT],
+    ['neither', 'narenas:2', /^$/],
+  ])('says what its figures leave out: %s', async (_, conf, expected) => {
+    const { code, stderr } = await run(['sweep', '-', conf], EXAMPLE);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(expected);
+    expect(stderr.split('\n').length).toBeLessThanOrEqual(2);
+  });
+
+  test('a recording of minutes shows what decay gives back', async () => {
+    const long = `${EXAMPLE}{"op":"malloc","ts":600000000000,"size":8,"ptr":"0x20"}\n`
+      .replace('{"op":"free"', '{"op":"free","ts":2')
+      .replace('{"op"', '{"ts":1,"op"');
+    expect(await run(['sweep', '-', 'dirty_decay_ms:1000'], long)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('rows sorted by a column', async () => {
+    const { stdout } = await run(['sweep', '-', 'tcache:false', 'narenas:1', '--sort', 'end', '--json', '--quiet'], EXAMPLE);
+    const ends = (JSON.parse(stdout) as { runs: Required<SweepRun>[] }).runs.map(({ result }) => result.resident_bytes.end);
+    expect(ends).toEqual([...ends].sort((a, b) => a - b));
+    expect(ends[0]).toBeLessThan(ends[2]);
   });
 
   test('a string that is refused is said so, and the others run', async () => {

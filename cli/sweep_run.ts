@@ -5,7 +5,7 @@ import { purgedByDecay, ResidentBytes } from '../core/replay/residency.ts';
 import type { Replay, ReplayOptions } from '../core/replay/replay.ts';
 import { modelBytes } from '../core/replay/summary.ts';
 import { InputError } from '../core/trace/input_error.ts';
-import type { SweepRun } from './sweep_table.ts';
+import { DEFAULT_OPTIONS, type SweepRun } from './sweep_table.ts';
 import { CONF, runTrace } from './trace_run.ts';
 
 /** Settings of a sweep's replays. */
@@ -13,7 +13,7 @@ export type SweepOptions = Pick<ReplayOptions, 'ncpus' | 'name'>;
 
 /** Replays the recording at `path`, a copy that is whole: what stops a replay is a matter of its option string, and said in its row. */
 export async function runUnder(conf: string, path: string, options: SweepOptions): Promise<SweepRun> {
-  const row = { conf: conf === '' ? '(default)' : conf };
+  const row = { conf: conf === '' ? DEFAULT_OPTIONS : conf };
   const messages: string[] = [];
   const resident = new ResidentBytes();
   const settings = {
@@ -33,13 +33,14 @@ export async function runUnder(conf: string, path: string, options: SweepOptions
     if (!(error instanceof InputError)) throw error;
     return { ...row, messages: [error.place === CONF ? error.fact : `${error.place}: ${error.fact}`] };
   }
-  const { events, requested_bytes_peak, model } = replay.summary();
+  const { events, duration_ns, requested_bytes_peak, model } = replay.summary();
   const purged = purgedByDecay(replay.heap);
   return {
     ...row,
     messages: replay.confError ? messages.flatMap((text) => text.split('\n').filter((line) => line.startsWith('<jemalloc>'))) : [],
     result: {
       events,
+      duration_ns,
       requested_bytes_peak,
       resident_bytes: {
         peak: model.peak.resident,

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { ModelBytes, ReplaySummary } from '../core/replay/summary.ts';
 import { Trace } from '../core/trace/trace.ts';
 import { summaryText } from './summary_text.ts';
-import { type SweepRun, sweepTable } from './sweep_table.ts';
+import { type SweepRun, sortedRuns, sweepTable } from './sweep_table.ts';
 
 const bytes = (allocated: number, active: number): ModelBytes => ({
   allocated,
@@ -82,6 +82,7 @@ test('rows of a sweep, and how far their means are from the first one', () => {
     messages: [],
     result: {
       events: 7,
+      duration_ns: 100,
       requested_bytes_peak: 100,
       resident_bytes: { peak: 1024, mean, most: 4096, end: 3072 },
       model,
@@ -92,23 +93,44 @@ test('rows of a sweep, and how far their means are from the first one', () => {
   const table = sweepTable([
     run('(default)', 1000),
     run('more', 1500),
-    run('same', 1004),
+    run('nearly the same', 1004),
     run('less', 250),
     { conf: 'none', messages: ['no'] },
   ]);
   const [asked, , , header, ...lines] = table.trimEnd().split('\n');
   expect([asked, header.trim().split(/ {2,}/)]).toEqual([
     '7 events, 100 B requested at the peak',
-    ['at peak', 'mean', 'most', 'end', 'purged', 'calls', 'options'],
+    ['at peak', 'mean', 'change', 'most', 'end', 'purged', 'calls', 'options'],
   ]);
   const rest = ['4.00 KiB', '3.00 KiB', '8.00 KiB', '1,500'];
   expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
     ['1.00 KiB', '1000 B', ...rest, '(default)'],
-    ['1.00 KiB', '1.46 KiB', '+50 %', ...rest, 'more'],
-    ['1.00 KiB', '1004 B', '0 %', ...rest, 'same'],
-    ['1.00 KiB', '250 B', '−75 %', ...rest, 'less'],
+    ['1.00 KiB', '1.46 KiB', '+50.0%', ...rest, 'more'],
+    ['1.00 KiB', '1004 B', '+0.4%', ...rest, 'nearly the same'],
+    ['1.00 KiB', '250 B', '−75.0%', ...rest, 'less'],
     ['refused', 'none'],
   ]);
+});
+
+test('rows sorted: least first, refused ones last, and distances from the default options all the same', () => {
+  const { model } = SUMMARY;
+  const run = (conf: string, mean: number, calls: number): SweepRun => ({
+    conf,
+    messages: [],
+    result: {
+      events: 7,
+      duration_ns: 100,
+      requested_bytes_peak: 100,
+      resident_bytes: { peak: 1024, mean, most: 4096, end: 3072 },
+      model,
+      purged_bytes: 8192,
+      madvise_calls: calls,
+    },
+  });
+  const runs = [run('(default)', 1000, 3), { conf: 'none', messages: ['no'] }, run('less', 250, 9), run('as much', 1000, 1)];
+  expect(sortedRuns(runs, 'mean').map(({ conf }) => conf)).toEqual(['less', '(default)', 'as much', 'none']);
+  expect(sortedRuns(runs, 'calls').map(({ conf }) => conf)).toEqual(['as much', '(default)', 'less', 'none']);
+  expect(sweepTable(sortedRuns(runs, 'mean'))).toMatch(/ −75\.0% .* less\n/);
 });
 
 test('a sweep without rows has no table', () => {

@@ -19,6 +19,12 @@ export default command(
           requiresArg: true,
         },
         ncpus: { type: 'string', describe: "CPUs that the model sees (default: the trace's, else 4)", requiresArg: true },
+        sort: {
+          type: 'string',
+          choices: ['peak', 'mean', 'most', 'end', 'purged', 'calls'] as const,
+          describe: 'The column to sort by, least first (default: as named)',
+          requiresArg: true,
+        },
         output: { alias: 'o', type: 'string', describe: 'A file for the table (default: standard output)', requiresArg: true },
         json: { type: 'boolean', describe: 'The table as JSON' },
         ...INPUT_FLAGS,

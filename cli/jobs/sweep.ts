@@ -14,7 +14,8 @@ import { showProgress } from '../progress.ts';
 import { parseCount } from '../settings.ts';
 import { standardInputText } from '../standard_input.ts';
 import type { SweepOptions } from '../sweep_run.ts';
-import { type SweepRun, sweepTable } from '../sweep_table.ts';
+import { sweepLimits } from '../sweep_limits.ts';
+import { type SweepRun, type SweepSort, sortedRuns, sweepTable } from '../sweep_table.ts';
 import { runUnderEach } from '../sweep_threads.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
 import { copyTrace } from '../trace_copy.ts';
@@ -40,6 +41,7 @@ interface SweepArgs extends InputArgs {
   readonly confs: readonly string[];
   readonly 'confs-from'?: string | undefined;
   readonly ncpus?: string | undefined;
+  readonly sort?: SweepSort | undefined;
   readonly output?: string | undefined;
   readonly json?: boolean | undefined;
 }
@@ -52,8 +54,10 @@ export async function sweep(args: SweepArgs): Promise<void> {
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
   checkOutputs([output], [args.trace]);
   const trace = new Trace();
-  const runs = await runsOf(args, trace, confs, options);
+  const inOrder = await runsOf(args, trace, confs, options);
+  const runs = args.sort === undefined ? inOrder : sortedRuns(inOrder, args.sort);
   const notes = [...trace.warnings, ...runs.flatMap(({ conf, messages }) => messages.map((message) => `${conf}: ${message}`))];
+  notes.push(...sweepLimits(runs, trace.header.timed !== false));
   if (runs.length < confs.length) notes.push(`ended after ${runs.length} of ${confs.length} option strings`);
   printNotes(notes, args.quiet);
   if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
