@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -65,6 +65,33 @@ describe.skipIf(!HAS_TOOLS)('a script that calls jeprof', () => {
       else expect(ours.stdout, flags).toBe(unpadded);
     }
   }, 120000);
+
+  test('names from files that are elsewhere, or not relocated', async () => {
+    const library = join(folder, 'libsample.so');
+    const fixed = build(folder, 'fixed');
+    mkdirSync(join(folder, 'prefix', 'lib'), { recursive: true });
+    copyFileSync(library, join(folder, 'prefix', 'lib', 'libgone.so'));
+    const libraryBase = 0x7f0000000000;
+    const places = (path: string, from: number) => nm(path).map(({ start }) => `0x${(from + start + 1).toString(16)}`);
+    const known = [...places(library, libraryBase), ...places(fixed, 0), ...places(program, BASE)];
+    const rows = known.map((address, i) => `@ ${address} ${known[0]}\n  t*: 1: ${i + 1000} [0: 0]\n`).join('');
+    const away = mapLine(library, libraryBase).replace(library, '/gone/lib/libgone.so');
+    const scattered = join(folder, 'scattered.heap');
+    writeFileSync(scattered, `heap_v2/1\n  t*: 0: 0 [0: 0]\n${rows}\nMAPPED_LIBRARIES:\n${away}${mapLine(program, BASE)}`);
+    for (const flags of [
+      [],
+      [`--lib_prefix=${join(folder, 'prefix')}`],
+      [`--lib_prefix=/none,${join(folder, 'prefix', 'lib')}/`],
+      [`--add_lib=${fixed}`],
+      [`--add_lib=${library}`, `--lib_prefix=${join(folder, 'prefix')}`],
+    ]) {
+      const args = ['--addresses', '--show_bytes', ...flags, program, scattered];
+      const theirs = spawnSync('jeprof', ['--text', ...args], { encoding: 'utf8' }).stdout;
+      expect((await run(['jeprof', '--nearest', '--text', ...args])).stdout, flags.join(' ')).toBe(theirs);
+    }
+    const { code, stderr } = await run(['jeprof', '--text', '--add_lib', join(folder, 'none'), program, dump]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^--add_lib: no program or library at .*none\nhint: /) });
+  });
 
   test('--symbols', async () => {
     const addresses = nm(program).filter(({ name }) => ['hidden', 'main'].includes(name));

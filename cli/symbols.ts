@@ -3,6 +3,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { InputError } from '../core/trace/input_error.ts';
 import type { Trace } from '../core/trace/trace.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { elfSymbolSource, lastAddress, type Surroundings } from '../profiles/report/elf_symbols.ts';
@@ -29,9 +30,12 @@ export function splitProgram(inputs: readonly string[]): { readonly program: str
   return named ? { program: first, inputs: rest } : { program: undefined, inputs };
 }
 
-/** @throws InputError for `--tools` that are not there. */
+/** @throws InputError for `--tools` and `--add_lib` that are not there. */
 export function symbolizerOf(args: SymbolArgs, program: string | undefined): Symbolizer {
   checkTools(args.tools);
+  const { add_lib = '' } = args;
+  if (add_lib !== '' && !isElf(add_lib))
+    throw new InputError('--add_lib', `no program or library at ${add_lib}`, 'an ELF file whose addresses are not relocated');
   return new Symbolizer(symbolHost(args.tools), {
     program,
     prefixes: listOf(args.lib_prefix),
@@ -84,6 +88,8 @@ export function nearestNames([first]: readonly Profile[], args: SymbolArgs, prog
       const output = host.run(tool, toolArgs.map(local), input);
       return output === undefined ? undefined : Buffer.from(output).toString();
     },
+    prefixes: listOf(args.lib_prefix),
+    extraLibrary: args.add_lib,
   };
   return elfSymbolSource(first.maps ?? '', surroundings, program === undefined ? undefined : resolve(program), lastAddress(first));
 }

@@ -25,6 +25,10 @@ export interface Surroundings {
    * Without it names stay mangled, and there are no lines and no inlined functions.
    */
   readonly run?: (tool: 'addr2line' | 'c++filt', args: readonly string[], input: string) => string | undefined;
+  /** Folders that mapped paths, or the ends of them, are looked for in first (FindLibrary). */
+  readonly prefixes?: readonly string[];
+  /** A file whose code is not relocated: it has the addresses of its section .text. */
+  readonly extraLibrary?: string | undefined;
 }
 
 /** Addresses of one file. */
@@ -52,16 +56,19 @@ const SEPARATOR = '_fini';
  * @param program what lies in no mapping is looked up in this file, as if it were not relocated
  * @param last the greatest address that may be the program's
  */
-export function elfSymbolSource(maps: string, { open, run }: Surroundings, program?: string, last = LAST_ADDRESS): SymbolSource {
+export function elfSymbolSource(maps: string, surroundings: Surroundings, program?: string, last = LAST_ADDRESS): SymbolSource {
+  const { open, run, prefixes = [], extraLibrary } = surroundings;
   const mappings = parseMaps(maps).filter(isCode);
   const images = new Map<string, Image | undefined>();
   /** By path; the program that is not relocated has none. */
   const imageOf = (path: string | undefined): Image | undefined => {
     const key = path ?? '';
-    const file = path ?? program;
+    const file = path === undefined ? program : findLibrary(path, prefixes, open);
     if (!images.has(key)) images.set(key, file === undefined ? undefined : openImage(file, open));
     return images.get(key);
   };
+  const extra = extraLibrary === undefined ? undefined : openImage(extraLibrary, open);
+  const text = extra?.file.sections.find(({ name }) => name === '.text');
   return {
     lookup(addresses) {
       const result: (readonly SymbolName[] | undefined)[] = addresses.map(() => undefined);
@@ -71,6 +78,18 @@ export function elfSymbolSource(maps: string, { open, run }: Surroundings, progr
         const address = addresses[row];
         const index = findMapping(mappings, address);
         const { path, start, offset } = mappings[index] ?? NOWHERE;
+        // Of what holds an address that which starts last counts.
+        if (
+          extra !== undefined &&
+          text !== undefined &&
+          address >= text.address &&
+          address <= text.address + text.size &&
+          start < text.address
+        ) {
+          extra.rows.push(row);
+          extra.addresses.push(Number(address));
+          continue;
+        }
         const image = path.startsWith('/') ? imageOf(path) : undefined;
         if (image === undefined && !LIBRARY.test(path)) {
           const fixed = address > last ? undefined : imageOf(undefined);
@@ -84,7 +103,7 @@ export function elfSymbolSource(maps: string, { open, run }: Surroundings, progr
         image.rows.push(row);
         image.addresses.push(inFile - segment.offset + segment.address);
       }
-      for (const image of images.values()) {
+      for (const image of [extra, ...images.values()]) {
         if (image === undefined) continue;
         const names = tableNames(image, addresses, run);
         const lines = run === undefined ? undefined : debugNames(image, names, run);
@@ -109,6 +128,16 @@ export function lastAddress({ stacks }: Profile): bigint {
     });
   }
   return last;
+}
+
+/** Where a library is: behind the first prefix that has it, all of its path before the ends of that, else where it was mapped. */
+function findLibrary(path: string, prefixes: readonly string[], open: Surroundings['open']): string {
+  for (let suffix = path; suffix !== ''; suffix = suffix.slice(Math.max(0, suffix.indexOf('/', 1)))) {
+    const found = prefixes.map((prefix) => prefix + suffix).find((candidate) => open(candidate) !== undefined);
+    if (found !== undefined) return found;
+    if (!suffix.includes('/', 1)) break;
+  }
+  return path;
 }
 
 function openImage(path: string, open: Surroundings['open']): Image | undefined {
