@@ -214,8 +214,27 @@ describe('what is no trace is named', () => {
     ['   leaky 29460 [001] 61105.737563:  syscalls:sys_enter_brk: brk: 0x0\n', 'is output of perf script with no event of the allocator'],
     ['     7.759 ( 0.031 ms): ls/29718 brk()      = 0x565224841000\n', 'is output of perf trace'],
     ['# ========\n# captured on    : Sun Nov 22\n', 'is no more than the header of perf'],
-    ['[HOOK] malloc(24) = 0x55c4a022c2a0\n[HOOK] free(0x55c4a022c2a0)\n', 'is text with calls in a form of its own'],
-    ['main.c:5 realloc(0x10,8) returns 0x55c4a022c2a0\n', 'is text with calls in a form of its own'],
+    ['malloc(24) == 0x55c4a022c2a0\n main+0x10\n caller+0x20\n', 'is text with calls in a form of its own'],
+    ['main.c:5 realloc(p)\t-> 0x55c4a022c2a0\n', 'is text with calls in a form of its own'],
+    ['1. [01:33:32.811] malloc(1003) = 0x1a4b010\n\t0x4006f1 (in three at a.c:62)\n\t0x400739\n', 'is a log of sp-rtrace'],
+    ['Process 29835: 558 nodes malloced for 47 KB\n', 'is a report of macOS’s leaks'],
+    ['Process:  ft_ls [29835]\nAnalysis Tool:   /usr/bin/heap\n', 'is a report of macOS’s tools for memory'],
+    ['Visual Leak Detector Version 2.2 installed.\n', 'is a report of Visual Leak Detector'],
+    ['Detected memory leaks!\r\nDumping objects ->\r\n', 'is what Microsoft’s C library lists'],
+    ['+  154944 ( 154944 -      0)      1 allocs\tBackTrace9933FD81\n', 'is a log of UMDH'],
+    ['00005320 bytes in 0x14 allocations (@ 0x00000428) by: BackTrace00B53\n', 'is a log of UMDH'],
+    ['~~Dr.M~~ \n~~Dr.M~~ Error #1: LEAK 0 bytes\n', 'is a report of Dr. Memory'],
+    ["1677916302: 18: Dmalloc version '5.6.5' from 'http://dmalloc.com/'\n", 'is a log of dmalloc'],
+    ['\n  Electric Fence 2.2 Copyright (C) 1987-1999\n', 'is what Electric Fence prints'],
+    ['callstack[1] expires. count=1 size=1024/1024 alloc=1 free=0\n', 'is a log of libleak'],
+    ['  24 bytes in 1 unreachable allocations\n', 'is a report of Android’s libmemunreachable'],
+    ['----\nMALLOC:     3171176096 ( 3024.3 MiB) Bytes in use by application\n', 'is tcmalloc’s statistics'],
+    ['heap stats:    peak       total       freed     current\n', 'is mimalloc’s statistics'],
+    ['<malloc version="1">\n', 'is what glibc’s malloc_stats or malloc_info prints'],
+    ['55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/a\n', 'is a map of a process’s memory'],
+    [' virtual                     shared   shared  private  private\n', 'is what Android’s showmap prints'],
+    ['{\n"dhatFileVersion": 2,\n"mode": "rust-heap",\n', "is DHAT's output"],
+    ["- 0x0000000005633290 Free 521 was never alloc'd 0x2b8bfe05c493\n", 'is what the script mtrace prints'],
     ['# DURATION     TID     FUNCTION\n            [ 27931] | main() {\n', 'is output of uftrace'],
     ['[pid  7] munmap(0x7f8c3a000000, 8192) = 0\n', 'is a recording of system calls by strace'],
     [
@@ -274,6 +293,11 @@ describe('what is no trace is named', () => {
   test('where nothing is read and lines are passed over, a note says so', async () => {
     const { trace } = await read(Buffer.from('hello\nworld\n'), { from: 'ltrace' });
     expect(trace.warnings).toContain('no allocation and no free was read, and 2 lines fit no rule of ltrace’s');
+  });
+
+  test('where all calls are of other functions, a note says so', async () => {
+    const { trace } = await read(Buffer.from('strlen("ls") = 2\nputs("ls") = 3\n+++ exited (status 0) +++\n'));
+    expect(trace.warnings).toContain('no allocation and no free was read, but 2 calls of other functions');
   });
 
   test('nothing but an end is empty', async () => {

@@ -195,11 +195,13 @@ async function readOpened(
       trace.warnings.push(`${name}: ${fault}`);
     }
     reader.end(ending);
-    const { unparsed = 0 } = trace.skipped;
+    const { unparsed = 0, other_call: otherCalls = 0 } = trace.skipped;
     // What was converted brings the note along.
     const isNoted = trace.warnings.some((note) => note.startsWith(NOTHING_READ));
-    if (events === 0 && unparsed > 0 && !isNoted && (rest.accounts === undefined || format.books === undefined))
-      trace.warnings.push(`${NOTHING_READ}, and ${unparsed} lines fit no rule of ${format.name}’s`);
+    if (events === 0 && unparsed + otherCalls > 0 && !isNoted && (rest.accounts === undefined || format.books === undefined)) {
+      const others = otherCalls === 0 ? '' : `, but ${otherCalls} calls of other functions`;
+      trace.warnings.push(`${NOTHING_READ}${others}${unparsed === 0 ? '' : `, and ${unparsed} lines fit no rule of ${format.name}’s`}`);
+    }
     if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {
     if (!(error instanceof EnoughRead)) throw error;

@@ -12,6 +12,9 @@ export interface Other {
 const ONE_BY_ONE = 'record calls one by one: bcc’s memleak -t, or jereplay record -- PROGRAM';
 const PROBES = 'probe malloc and the others as the README says, or record with jereplay record -- PROGRAM';
 const SUMMARY = 'record calls one by one instead (without the option that only counts them)';
+const NO_CALLS = 'it lists no calls: jereplay record -- PROGRAM makes a recording of them';
+const ELSEWHERE = 'it lists no calls: record the program on Linux, with jereplay record -- PROGRAM';
+const RATHER_PAIRS = 'jereplay record -- PROGRAM makes a recording with stacks that is read';
 
 /** First bytes in hex, what they are, what to do. */
 const MAGICS: readonly (readonly [string, string, string?])[] = [
@@ -46,7 +49,6 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['___ Begin jemalloc statistics ___', "jemalloc's statistics"],
   ['{"jemalloc":', "jemalloc's statistics"],
   ['desc: ', "Massif's output", 'see it with jereplay report FILE'],
-  ['{"dhatFileVersion"', "DHAT's output", 'see it with jereplay report FILE'],
   [
     '# callgrind format',
     'a call graph in callgrind’s format',
@@ -70,10 +72,39 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
 
 /** What tools print of recordings. */
 const PRINTED: readonly (readonly [RegExp, string, string])[] = [
+  [/^leaks Report Version: |^Process \d+: \d+ (?:nodes malloced|leaks) for /m, 'a report of macOS’s leaks', ELSEWHERE],
+  [/^Analysis Tool: .*\/(?:heap|malloc_history|vmmap)$/m, 'a report of macOS’s tools for memory', ELSEWHERE],
+  [/Visual Leak Detector |^-{10} Block \d+ at 0x/m, 'a report of Visual Leak Detector', ELSEWHERE],
+  [
+    /^Detected memory leaks!\r?$|^\{\d+\} (?:normal|client|crt) block at 0x/m,
+    'what Microsoft’s C library lists of blocks that are left',
+    ELSEWHERE,
+  ],
+  [
+    /\ballocs\s+BackTrace ?[\dA-F]|^[\da-f]{8} bytes in 0x[\da-f]+ allocations \(@ 0x|^\*(?:- )+Start of data for heap/im,
+    'a log of UMDH',
+    ELSEWHERE,
+  ],
+  [/^(?:~~\S+~~ )?(?:Dr\. Memory (?:version|results)|Error #\d+: (?:POSSIBLE )?LEAK )/m, 'a report of Dr. Memory', NO_CALLS],
+  [/^\d+: \d+: +(?:Dmalloc version|starting time = |Dumping |not freed: )/m, 'a log of dmalloc', NO_CALLS],
+  [/^ *Electric Fence \d/m, 'what Electric Fence prints', NO_CALLS],
+  [/^ *\d+ bytes in \d+ block\(s\) are lost, originally allocated at:$/m, 'a report of heapusage', NO_CALLS],
+  [/^(?:# callstack statistics:|callstack\[\d+\](?: expires\.|: may-leak=))/m, 'a log of libleak', NO_CALLS],
+  [
+    /^ *\d+ bytes in \d+ unreachable allocations?$|^ *\d+ bytes unreachable at [\da-f]+$/m,
+    'a report of Android’s libmemunreachable',
+    NO_CALLS,
+  ],
+  [/^MALLOC: +\d+ \(/m, 'tcmalloc’s statistics', NO_CALLS],
+  [/^ *(?:heap stats:|blocks) +peak +total +/m, 'mimalloc’s statistics', NO_CALLS],
+  [/^Arena 0:\nsystem bytes +=|^<malloc version="\d/m, 'what glibc’s malloc_stats or malloc_info prints', NO_CALLS],
+  [/^[\da-f]{8,16}-[\da-f]{8,16} [-r][-w][-x][ps] [\da-f]{8,16} [\da-f]+:[\da-f]+ \d+/, 'a map of a process’s memory', NO_CALLS],
+  [/^ *virtual +shared +shared +private/m, 'what Android’s showmap prints', NO_CALLS],
+  [/^(?:\d+\. (?:\[[\d:.]+\] )?)\w+\(\d+\) = 0x[\da-f]+\n\t0x/m, 'a log of sp-rtrace', RATHER_PAIRS],
   [/^reading file ".*" - please wait/m, 'what heaptrack_print prints', 'hand over heaptrack’s recording itself'],
   [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],
   [
-    /^(?:No memory leaks\.|Memory not freed:\n-+)$/m,
+    /^(?:No memory leaks\.|\s*Memory not freed:\n\s*-+|\s*[-+] 0x[0-9a-f]+ (?:Free|Alloc|Realloc) \d+ .*)$/m,
     'what the script mtrace prints',
     'hand over the log that it reads: the file of MALLOC_TRACE',
   ],
@@ -113,6 +144,7 @@ export function nameOther(head: Uint8Array): Other | undefined {
     );
   }
   if (/^\[\s*\{\s*"op"/.test(text)) return other('a JSON array of events', "make a line of each: jq -c '.[]' FILE");
+  if (/^\{\s*"dhatFileVersion"/.test(text)) return other("DHAT's output", 'see it with jereplay report FILE');
   if (/^\{\s*\n\s*"op"/.test(text)) return other('JSON with events over several lines', 'make a line of each: jq -c . FILE');
   if (/^\s*\{\s*"linux-perf-json-version"/.test(text))
     return other("perf data's JSON", 'print the calls as text, from what it was made of: perf script -i FILE');
@@ -169,7 +201,7 @@ const BARE_PROBE =
   /^.*\d\.\d{6,9}: +(?:\w+:)?(?:malloc|calloc|realloc|reallocarray|free|posix_memalign|aligned_alloc|memalign|valloc)\w*: \((?:0x)?[0-9a-f]+(?: <- (?:0x)?[0-9a-f]+)?\)$/m;
 
 /** A call with its result, as people's own libraries print it among other things. */
-const CALL = /\b(?:malloc|calloc|realloc)\([^()\n]{1,60}\) *(?:=|->|:|returns|returned) *(?:0x[0-9a-f]+|[0-9a-f]{6,16})\b/m;
+const CALL = /\b(?:malloc|calloc|realloc)\([^()\n]{1,60}\)\s*(?:==?>?|-+>|:|returns|returned)\s*(?:0x[0-9a-f]+|[0-9a-f]{6,16})\b/m;
 
 /** Any event as perf script prints it: command, thread, time, name. */
 const PERF_EVENT = /^ *\S.{0,15} +(?:\d+\/)?\d+ +(?:\[\d+\] +)?\d+\.\d{6,9}: +(?:\d+ +)?[a-z][\w-]*(?::[\w:-]*)?: /m;

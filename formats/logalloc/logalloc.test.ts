@@ -71,6 +71,45 @@ test('libraries of one’s own print no ids, blanks and semicolons; a process is
   expect(result.trace.warnings).toEqual([expect.stringContaining('does not say of which')]);
 });
 
+// Forms of public libraries and hooks.
+describe.each([
+  ['a mark', '[HOOK] malloc(24) = 0x10 (call #1)\n[HOOK] calloc(2, 8) -> 0x20\n[HOOK] free(0x10)\n', 'around', []],
+  ['a place', 'malloc(24) = 0x10 at main.c:12\ncalloc(2, 8) = 0x20 at main.c:13\nfree(0x10) at main.c:25\n', 'behind', []],
+  [
+    'malloc_count',
+    'malloc_count ### malloc(24) = 0x30   (current 24)\nmalloc_count ### realloc(0x30 -> 0x10, 24 -> 8)   (current 8)\nmalloc_count ### calloc(2,8) = 0x20\nmalloc_count ### free(0x10) -> 8   (current 16)\n',
+    'around',
+    ['malloc 0 48 0 24 0', 'realloc 0 16 48 8 0'],
+  ],
+  ['words', '7: DEBUG malloc(24) returned 0x10\n7: DEBUG CALLOC(2, 8) => 0x20\n7: DEBUG free(0x10) called\n', 'before', []],
+  ['heaptrace', '... #1: malloc(0x18)\t\t=  0x10\n... #2: calloc(0x02, 0x08)\t=  0x20\n... #3: free(#1)\t\t  (#1=0x10)\n', 'before', []],
+] as const)('calls amid %s', (_, text, where, before) => {
+  test('are read, and what is passed over is said', () => {
+    expect(sniffFormat(utf8.encode(text))).toBe(logalloc);
+    const { text: events, trace } = read(text);
+    const rest = before.length > 0 ? before : ['malloc 0 16 0 24 0'];
+    expect(events.map(columns)).toEqual([...rest, 'calloc 0 32 0 8 2', 'free 0 16 0 0 0']);
+    expect(trace.warnings).toEqual([
+      expect.stringContaining(`what stands ${where} the calls, as in "${JSON.parse(JSON.stringify(text)).slice(0, 9)}`),
+    ]);
+  });
+});
+
+test('calls amid other things must be half of the lines, and are not taken where the lines have ids or are ltrace’s', () => {
+  const line = '[x] malloc(24) = 0x10\n';
+  expect(sniffFormat(utf8.encode(`${line}  main+0x10\n  caller+0x20\n`))).toBe(undefined);
+  expect(sniffFormat(utf8.encode(`     1\tmalloc(24)     = 0x10\n     2\tfree(0x10)     = <void>\n`))).toBe(undefined);
+  expect({ ...read(`7 7 malloc(8)=0x10\n${line}`).trace.skipped }).toEqual({ unparsed: 1 });
+});
+
+test('hooks that print calloc’s product, and lines that fit nothing, are no ltrace’s', () => {
+  const text = 'malloc(24) = 0x10\ncalloc(48) = 0x20\nmalloc(24) = INJECT\nfree(0x10)\n[KO]: 1 mallocs not freed\n';
+  expect(sniffFormat(utf8.encode(text))).toBe(logalloc);
+  const { text: events, trace, ledger } = read(text);
+  expect(events.map(columns)).toEqual(['malloc 0 16 0 24 0', 'calloc 0 32 0 48 1', 'free 0 16 0 0 0']);
+  expect([{ ...trace.skipped }, trace.warnings, ledger.totalLiveBytes]).toEqual([{ unparsed: 2 }, [], 48]);
+});
+
 test('what bpftrace or ltrace may have printed is theirs', () => {
   const call = 'malloc(32)  = 0x10\n';
   expect(logalloc.sniff(utf8.encode(`Attaching 2 probes...\n${call}free(0x10)\n`))).toBe(0);

@@ -13,6 +13,8 @@
  *     realloc(0x7f90495120e0, 64) = 0x7f9049536680
  *     free(0x7f9049536680)
  *
+ * and many with words of their own around the calls (call_amid.ts).
+ *
  * Invariant: every line is an event or counted.
  * What the format cannot say: times and stacks. A tid is the thread's handle, which the system gives out again after its end.
  * ltrace tells itself from this by the result of free.
@@ -27,6 +29,7 @@ import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { SPACE, HASH, CLOSE, COMMA, SEMICOLON, EQUALS } from '../shared/letters.ts';
 import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
 import { BPFTRACE } from '../not_traces.ts';
+import { callAmid } from './call_amid.ts';
 
 const NIL = ascii('(nil)');
 const STATISTICS = ascii('jemalloc_stats(');
@@ -56,6 +59,8 @@ class LogallocReader implements TraceReader {
   /** Lines that fit and that ltrace may print as well, and frees, which it prints with a result. */
   spaced = 0;
   frees = 0;
+  /** Lines of those taken that have something of their own around the call. */
+  amid = 0;
   readonly #trace: Trace;
   readonly #builder: BatchBuilder;
   readonly #lines: JudgedLines;
@@ -63,6 +68,10 @@ class LogallocReader implements TraceReader {
   readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
   readonly #process: OneProcess;
   readonly #pid: number | undefined;
+  /** Whether it is said what is passed over around the calls. */
+  #isNoted = false;
+  /** Whether a call has been read that says its process. */
+  #isNamed = false;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
@@ -93,9 +102,34 @@ class LogallocReader implements TraceReader {
   #onLine(bytes: Uint8Array, start: number, end: number): boolean | undefined {
     if (start === end) return undefined;
     this.#cursor.reset(bytes, start, end);
-    if (!this.#onCall(this.#cursor)) return false;
+    if (!this.#onCall(this.#cursor) && !this.#onCallAmid(textOf(bytes, start, end))) return false;
     this.taken++;
     return true;
+  }
+
+  /** A call with something of its own around it; where the lines begin with the ids of a process, each does. */
+  #onCallAmid(line: string): boolean {
+    if (this.#isNamed || line.length > LONGEST_AMID) return false;
+    const call = callAmid(line);
+    if (call === undefined) return false;
+    const [, op, names] = FUNCTIONS.find(([word]) => textOf(word, 0, word.length - 1) === call.name)!;
+    // Hooks give calloc's product in place of its factors.
+    const isProduct = op === Op.calloc && call.args.length === 1;
+    if (call.args.length !== names.length && !isProduct) return false;
+    const event = { size: 0, extra: isProduct ? 1 : 0, old: 0, ptr: call.result };
+    for (const [index, name] of (isProduct ? (['size'] as const) : names).entries()) event[name] = call.args[index];
+    this.amid++;
+    if (!this.#isNoted && (call.before + call.behind).trim() !== '') {
+      this.#isNoted = true;
+      this.#trace.warnings.push(passedOverNote(line, call.before, call.behind));
+    }
+    this.#append(op, 0, event);
+    return true;
+  }
+
+  #append(op: Op, tid: number, { ptr, old, size, extra }: Record<Argument, number>): void {
+    if (op === Op.free) this.frees++;
+    this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, ptr, old, size, extra, NO_STACK);
   }
 
   #onCall(cursor: ByteCursor): boolean {
@@ -122,8 +156,7 @@ class LogallocReader implements TraceReader {
       if (Number.isNaN(event[name])) return false;
     }
     if (!cursor.eat(CLOSE)) return false;
-    if (op === Op.free) this.frees++;
-    else {
+    if (op !== Op.free) {
       if (cursor.peek() === SPACE) this.spaced++;
       cursor.skipSpaces();
       // The preprocessed form leaves out lines whose result is NULL, and none has its `=` alone.
@@ -135,8 +168,9 @@ class LogallocReader implements TraceReader {
     cursor.eat(SEMICOLON);
     cursor.skipSpaces();
     if (cursor.pos < cursor.end) return false;
+    this.#isNamed ||= isNamed;
     if (isNamed && !this.#process.takes(pid)) return true;
-    this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, event.ptr, event.old, event.size, event.extra, NO_STACK);
+    this.#append(op, tid, event);
     return true;
   }
 }
@@ -152,12 +186,29 @@ function blockOf(cursor: ByteCursor): number {
 
 /** What is sure of lines that ltrace may have printed: it is surer of its own. */
 const LESS_SURE = 0.9;
+/** … and of lines with something of their own around the calls, which must be this share of all: others have those, too. */
+const SURE_AMID = 0.4;
+const SHARE_AMID = 0.5;
+/** What ltrace says of free, and what Valgrind's calls those of jereplay’s own script and bpftrace’s JSON begin with: they are not these, whatever stands before their lines. */
+const OTHERS = /\bfree\(\S+\) += <void>|^--(?:[\d:.]+ )?\d+-- \w+\(|^\d+ \d+ \d+ \w+\(|^\{"/m;
+/** Longest line that is searched for a call, bytes. */
+const LONGEST_AMID = 4096;
+/** So much of a line is quoted. */
+const QUOTED = 60;
+
+/** What is lost around the calls, of which `line` is the first. */
+function passedOverNote(line: string, before: string, behind: string): string {
+  const where = before.trim() === '' ? 'behind' : behind.trim() === '' ? 'before' : 'around';
+  const quoted = JSON.stringify(line.length > QUOTED ? `${line.slice(0, QUOTED)}…` : line);
+  return `what stands ${where} the calls, as in ${quoted}, is passed over: times and threads, too, if it tells any`;
+}
 
 function sniff(head: Uint8Array): number {
   // Its scripts may print calls so, and say between them what was lost.
   if (BPFTRACE.test(textOf(head, 0, Math.min(head.length, 64)))) return 0;
   const reader = new LogallocReader(new Trace(), () => {}, SNIFFING);
   const share = shareOf(reader, head);
+  if (reader.amid > 0) return share < SHARE_AMID || OTHERS.test(textOf(head, 0, head.length)) ? 0 : SURE_AMID * share;
   if (reader.spaced === 0 || reader.frees > 0) return 0.97 * share;
   return share < 1 ? 0 : LESS_SURE;
 }

@@ -1050,6 +1050,9 @@ describe('input that is not what it seems', () => {
     '{"op":"malloc","size":1,"ptr":"0x10"}\n',
     'execve("/bin/true", ["true"], 0x7ffd) = 0\nbrk(NULL) = 0x55d0c0000000\n',
     'malloc(3) is a function; free(p) too\n',
+    // Of a library that prints calls in a like way.
+    'malloc(24) = 0x5630a2a0 at main.c:12\nmalloc(48) = 0x5630a2c0 at main.c:19\nfree(0x5630a2a0) at main.c:25\n',
+    `${'malloc(24) = 0x5630a2a0\nfree(0x5630a2a0)\n'.repeat(9)}[KO]: 1 mallocs not freed\n`,
     '',
     '\0\0\0\0',
   ])('is not ltrace: %j', (text) => expect(ltrace.sniff(Buffer.from(text))).toBe(0));
@@ -1062,6 +1065,7 @@ describe('input that is not what it seems', () => {
     'memcpy(0x7fff49e82ae0, "C.UTF-8\\0", 8)         = 0x7fff49e82ae0 <0.000114>\n',
     '27750 qsort(0x5000, 3, 8, 0x4000)                = <void>\n',
     '27750 --- Called exec() ---\n27750 +++ exited (status 1) +++\n',
+    'malloc(21)             = 0x1d566b0\nwhat\nthe\nprogram\nprints\n+++ exited (status 0) +++\n',
     `${'p->malloc(8) = 0x1000\n'.repeat(4)}${'what the program prints\n'.repeat(100)}`,
   ])('is ltrace, though no allocation is near its beginning: %j', (text) =>
     expect(ltrace.sniff(Buffer.from(text))).toBeGreaterThanOrEqual(0.5),

@@ -39,11 +39,19 @@ const ID = /^ *(\d+)(?![\d.:])/;
 const NUMBERED = 8;
 /** So many lines of ltrace's make a recording of it, however much its program prints between them. */
 const ENOUGH_LINES = 4;
+/** … and so many if the program's end is among them, which ltrace alone prints so. */
+const ENOUGH_WITH_END = 2;
+const END = /^(?:\[pid \d+\] |\d+ )?[\d.: ]*\+\+\+ exited \(status \d+\) \+\+\+$/m;
+/** An allocation that gives more than an address: of a library that prints calls in a like way. */
+const OTHER_RESULT = /^(?:malloc|calloc|realloc)\(.*\) += (?!(?:0x[0-9a-f]+|0|nil|NULL)(?: <\d+\.\d+>)?$)/;
+/** free without the result that ltrace prints, which is such a library's unless ltrace's own are there, too. */
+const BARE_FREE = /^free\((?:0x[0-9a-f]+|nil|0|\(nil\))\)$/m;
+const OWN_FREE = /\bfree\S*\(.*\) += <void>|<unfinished \.\.\.>|^<\.\.\. |\+\+\+ exited/m;
 
 function sniff(head: Uint8Array): number {
   const text = textOf(head, 0, Math.min(head.length, 16384));
   // Its scripts may print calls as ltrace does, and say between them what was lost.
-  if (BPFTRACE.test(text)) return 0;
+  if (BPFTRACE.test(text) || (BARE_FREE.test(text) && !OWN_FREE.test(text))) return 0;
   const lines = text.split('\n').map((line) => line.trimEnd());
   if (lines.length > 1) lines.pop();
   let fits = 0;
@@ -55,7 +63,7 @@ function sniff(head: Uint8Array): number {
     // What is appended to a recording says nothing of its format, and backtraces of calls might be others'; of a short one they are most.
     if (line.trim() === '' || line.startsWith(FACT_PREFIX) || (seen > 0 && isBacktraceLine(line))) continue;
     seen++;
-    if (line.length < 4000 && LINE.test(line) && !PREFIXED.test(line)) {
+    if (line.length < 4000 && LINE.test(line) && !PREFIXED.test(line) && !OTHER_RESULT.test(line)) {
       fits++;
       own ||= OWN_WORDS.test(line);
       const id = Number(ID.exec(line)?.[1]);
@@ -65,5 +73,5 @@ function sniff(head: Uint8Array): number {
   }
   if (seen === 0 || !own || (rises && fits >= NUMBERED)) return 0;
   if (fits / seen >= 0.5) return 0.5 + 0.45 * (fits / seen);
-  return fits >= ENOUGH_LINES ? 0.5 : 0;
+  return fits >= (END.test(text) ? ENOUGH_WITH_END : ENOUGH_LINES) ? 0.5 : 0;
 }

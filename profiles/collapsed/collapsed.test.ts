@@ -77,6 +77,12 @@ test.each([
   ['12 3\n13 4\n', false],
   ['malloc 1 100\nfree 1\n', false],
   ['malloc 0x7f00 100\n', false],
+  ['Vector::operator= 24\nVector::operator[] 8\noperator% 3\n', true],
+  // Results of calls, values of variables, entries of other programs' files.
+  ['hello(0x56173a5c37b4, 0x7ffce9b98718) = 12\n', false],
+  ['malloc called, size = 72704\nmalloc called, size = 1024\n', false],
+  ['allocated: 12\n', false],
+  ['\\BOOKMARK [1][-]{section.1}{Introduction}{}% 1\n', false],
   ['heap_v2/1\n  t*: 1: 2 [3: 4]\n', false],
   ['', false],
 ])('%j is folded: %s', (text, expected) => expect(isCollapsed(new TextEncoder().encode(text))).toBe(expected));

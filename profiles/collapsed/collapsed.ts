@@ -77,7 +77,7 @@ export function isCollapsed(head: Uint8Array): boolean {
   if (lines.length === 0) return cut !== undefined && head.length > HEAD_BYTES && CUT_LINE.test(cut);
   const fitting = lines.filter(isStack);
   if (fitting.some((line) => line.includes(';'))) return fitting.length >= lines.length * LEAST_SHARE;
-  return lines.every((line) => isStack(line) && !NUMBERS.test(line)) && lines.some((line) => LINE.test(line));
+  return lines.every((line) => isStack(line) && !NUMBERS.test(line) && !ASSIGNED.test(line)) && lines.some((line) => LINE.test(line));
 }
 
 /** The text of a file, whose first two bytes may say that it is UTF-16. */
@@ -102,6 +102,9 @@ const HEAD_BYTES = 8192;
 const CUT_LINE = /^[^{<;\p{Cc}][^;\p{Cc}]*;[^\p{Cc}]*$/u;
 /** A line of several numbers, or of nothing but one and its value: a table or a trace rather than a function's name. Addresses alone are such names. */
 const NUMBERS = /^\s*[-+.\d]+\s|\s[-+]?(?:0x[\da-f]+|[.\d]+)\s+\S+$/i;
+
+/** A number that is something's, as a call's result or a variable's value is: `f(1) = 12`, `malloc called, size = 24`; or a share. No operator's name. */
+const ASSIGNED = /(?<!operator\S{0,2})[=:%]\s+\S+$/;
 
 const isStack = (line: string) => LINE.test(line) || NO_FUNCTIONS.test(line);
 
