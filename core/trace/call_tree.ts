@@ -50,7 +50,7 @@ export class CallTree {
     const slots = this.#slots;
     const factor = this.#factor;
     const mask = slots.length - 1;
-    let slot = hashOf(caller, frame, factor.value) & mask;
+    let slot = hashOfCall(caller, frame, factor.value) & mask;
     let left = factor.farthest;
     for (let node = slots[slot]; node !== 0; node = slots[slot]) {
       const at = node * NODE_WORDS;
@@ -106,7 +106,7 @@ export class CallTree {
     for (let from = 0; from < before.length; from++) {
       const node = before[from];
       if (node === 0) continue;
-      let slot = hashOf(rows[node * NODE_WORDS + CALLER], rows[node * NODE_WORDS + FRAME], factor.value) & mask;
+      let slot = hashOfCall(rows[node * NODE_WORDS + CALLER], rows[node * NODE_WORDS + FRAME], factor.value) & mask;
       let left = factor.farthest;
       while (slots[slot] !== 0 && left-- > 0) slot = (slot + 1) & mask;
       if (slots[slot] === 0) {
@@ -121,7 +121,8 @@ export class CallTree {
   }
 }
 
-function hashOf(caller: number, frame: number, factor: number): number {
+/** Hash of a call of a frame by a node, 32 bits, for a table with this factor (hash_factor.ts). */
+export function hashOfCall(caller: number, frame: number, factor: number): number {
   const hash = Math.imul(caller, 0x9e3779b1) ^ Math.imul(frame, factor);
   return hash ^ (hash >>> 15);
 }

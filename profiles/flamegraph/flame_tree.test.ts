@@ -21,11 +21,11 @@ function paths(tree: FlameTree): Map<string, number[]> {
 describe('a tree', () => {
   const builder = () => {
     const made = new FlameTreeBuilder(2);
-    made.add([3, 2, 1], [100, 1], false);
-    made.add([4, 2, 1], [50, 1], false);
-    made.add([2, 1], [20, 5], false);
-    made.add([], [7, 0], false);
-    made.add([3, 2, 1], [1, 1], false);
+    made.add([1, 2, 3], [100, 1]);
+    made.add([1, 2, 4], [50, 1]);
+    made.add([1, 2], [20, 5]);
+    made.add([], [7, 0]);
+    made.add([1, 2, 3], [1, 1]);
     return made;
   };
 
@@ -53,22 +53,9 @@ describe('a tree', () => {
     ]);
   });
 
-  test('of callers has the allocating function next to the root', () => {
-    const callers = new FlameTreeBuilder(1);
-    callers.add([3, 2, 1], [100], true);
-    callers.add([3, 5], [10], true);
-    expect([...paths(callers.build(100))]).toEqual([
-      ['root', [0]],
-      ['root;3', [0]],
-      ['root;3;2', [0]],
-      ['root;3;2;1', [100]],
-      ['root;3;5', [10]],
-    ]);
-  });
-
   test('ends at the greatest depth', () => {
     const deep = new FlameTreeBuilder(1);
-    deep.add(Array<number>(MAX_DEPTH + 50).fill(1), [8], false);
+    deep.add(Array<number>(MAX_DEPTH + 50).fill(1), [8]);
     const tree = deep.build(10_000);
     expect(tree.frame.length).toBe(MAX_DEPTH + 2);
     expect(tree.frame[MAX_DEPTH + 1]).toBe(-1 - 50);
@@ -80,15 +67,14 @@ describe('a tree', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(stack, fc.nat(1000), fc.nat(10)), { maxLength: 60 }),
-        fc.boolean(),
         fc.integer({ min: 1, max: 40 }),
-        (samples, callers, budget) => {
+        (samples, budget) => {
           const builder = new FlameTreeBuilder(2);
           const twin = new Map<string, number[]>([['root', [0, 0]]]);
           for (const [frames, bytes, objects] of samples) {
-            builder.add(frames, [bytes, objects], callers);
+            builder.add(frames, [bytes, objects]);
             let path = 'root';
-            for (const frame of callers ? frames : frames.toReversed()) {
+            for (const frame of frames) {
               path += `;${frame}`;
               if (!twin.has(path)) twin.set(path, [0, 0]);
             }
@@ -121,13 +107,13 @@ test('paths that share the slots of a hash with fixed multipliers take no longer
   };
   const builder = new FlameTreeBuilder(1);
   // Row i + 1 is that of frame i under the root.
-  for (let i = 0; i < callers; i++) builder.add([i], [0], false);
+  for (let i = 0; i < callers; i++) builder.add([i], [0]);
   let paths = 0;
   const start = performance.now();
   for (let i = 0; i < callers; i++) {
     for (let frame = 0; frame < callers; frame++) {
       if (hashOf(i + 1, frame) >= 1966) continue;
-      builder.add([frame, i], [1], false);
+      builder.add([i, frame], [1]);
       paths++;
     }
   }

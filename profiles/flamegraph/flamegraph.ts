@@ -2,9 +2,11 @@
  * A profile as one HTML page that needs nothing else: flame graph, icicle and callers, drawn by d3-flame-graph (Apache-2.0).
  * Invariant: every total of the page counts all of the profile, whatever frames are merged so that the page stays small.
  */
+import { grown } from '../../core/columns.ts';
 import type { StackTable } from '../../core/trace/stacks.ts';
 import type { StackIndex } from '../../core/units.ts';
 import { CallPaths } from '../leaks/call_paths.ts';
+import type { PathFrame } from '../leaks/shown_frames.ts';
 import { printable } from '../printable.ts';
 import type { Profile, SampleTable, SampleType } from '../profile.ts';
 import { FlameTreeBuilder, MAX_DEPTH, type FlameTree } from './flame_tree.ts';
@@ -82,7 +84,8 @@ class Trees {
   readonly #fold: boolean;
   readonly #columns: number;
   /** Frames of all profiles, as they are told apart here: by what is shown. */
-  readonly #frames: { readonly name: string; readonly module: string | undefined; readonly file: string | undefined }[] = [];
+  readonly #frames: PathFrame[] = [];
+  /** Rows of `#frames`, once there are two profiles: those of one differ from each other. */
   readonly #byKey = new Map<string, number>();
   readonly #callees: FlameTreeBuilder;
   readonly #callers: FlameTreeBuilder;
@@ -102,18 +105,20 @@ class Trees {
     const paths = new CallPaths(stacks, { foldAllocators: this.#fold, lines: false });
     const columns = METRICS.map(({ key }) => samples.column(key));
     const values = Array<number>(this.#columns).fill(0);
+    const isFirst = this.#frames.length === 0;
+    for (const [row, frame] of this.#frames.entries()) this.#byKey.set(frameKey(frame), row);
     /** Frames of `paths` -> frames here. */
     const rows: number[] = [];
-    const frames: number[] = [];
+    let room = new Int32Array(256);
     for (let row = 0; row < samples.length; row++) {
-      const path = paths.pathOf(samples.stack[row] as StackIndex);
-      const shown = paths.framesOf(path);
-      frames.length = shown.length;
-      for (let i = 0; i < shown.length; i++) {
-        const frame = shown[i];
-        if (frame >= rows.length) for (let next = rows.length; next <= frame; next++) rows.push(this.#intern(paths.frames[next]));
-        frames[i] = rows[frame];
+      const shown = paths.framesOfStack(samples.stack[row] as StackIndex);
+      while (rows.length < paths.frames.length) {
+        const frame = paths.frames[rows.length];
+        rows.push(isFirst ? this.#frames.push(frame) - 1 : this.#intern(frame));
       }
+      if (shown.length > room.length) room = grown(room, shown.length);
+      const frames = room.subarray(0, shown.length);
+      for (let i = 0; i < frames.length; i++) frames[i] = rows[shown[i]];
       if (frames.length > MAX_DEPTH) this.deeper = true;
       for (let index = 0; index < columns.length; index++) {
         // Widths cannot be negative: a context that freed more than it allocated has nothing in use.
@@ -121,17 +126,18 @@ class Trees {
         values[column + index] = value;
         this.totals[column + index] += value;
       }
-      this.#callees.add(frames, values, false);
-      this.#callers.add(frames, values, true);
       if (frames.length > 0) this.#own.add(frames[0], values);
+      this.#callers.add(frames, values);
+      this.#callees.add(frames.reverse(), values);
     }
   }
 
-  #intern({ name, module, file }: { readonly name: string; readonly module?: string; readonly file?: string }): number {
-    const key = JSON.stringify([name, module, file]);
+  /** The number here of a frame of a profile that is not the first. */
+  #intern(frame: PathFrame): number {
+    const key = frameKey(frame);
     let row = this.#byKey.get(key);
     if (row === undefined) {
-      row = this.#frames.push({ name, module, file }) - 1;
+      row = this.#frames.push(frame) - 1;
       this.#byKey.set(key, row);
     }
     return row;
@@ -179,6 +185,11 @@ class Trees {
   }
 }
 
+/** What tells frames apart here. */
+function frameKey({ name, module, file }: PathFrame): string {
+  return JSON.stringify([name, module, file]);
+}
+
 /** Strings, each once. */
 class Strings {
   readonly values: string[] = [];
@@ -204,7 +215,7 @@ class PageTables {
   readonly frames = { name: [] as number[], module: [] as number[], file: [] as number[] };
   readonly #rows = new Map<number, number>();
 
-  frame(index: number, frame: { readonly name: string; readonly module: string | undefined; readonly file: string | undefined }): number {
+  frame(index: number, frame: PathFrame): number {
     let row = this.#rows.get(index);
     if (row === undefined) {
       row = this.frames.name.push(this.names.intern(shownName(frame.name))) - 1;

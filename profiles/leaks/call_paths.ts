@@ -74,6 +74,13 @@ export class CallPaths {
     return this.#path.subarray(this.#start, this.#end);
   }
 
+  /** Rows of `frames` of a stack's path, leaf first: a view, valid until the next call. Which other stacks read so is not looked for. */
+  framesOfStack(stack: StackIndex): Int32Array {
+    if (this.#tree !== undefined) return this.framesOf(this.pathOf(stack));
+    this.#read(stack);
+    return this.#path.subarray(this.#start, this.#end);
+  }
+
   /** Reads the path of a stack into `#path`. */
   #read(stack: StackIndex): void {
     const { entries, starts } = this.#stacks;
