@@ -127,7 +127,19 @@ const CASES: readonly (readonly [what: string, format: TraceFormat, count: numbe
   ],
 ];
 
-test.each(CASES)('four times as many %s take less than ten times as long', (_, format, count, lines) => {
+/** Lines that names make long, with an event behind them: the line itself may be none. */
+const LONG_LINES: typeof CASES = [
+  [
+    'colons before brackets in a place of mtrace',
+    mtrace,
+    60_000,
+    (count) => [`@ app${':('.repeat(count)}[0x1] + 0x10 0x10`, '@ app:[0x1] + 0x10 0x10'],
+  ],
+  ['addresses in a place of mtrace', mtrace, 60_000, (count) => [`@ app${'[0'.repeat(count)}[0x1] + 0x10 0x10`, '@ app:[0x1] + 0x10 0x10']],
+  ['blanks in a command of utrace', utrace, 60_000, (count) => [` 7 a${' '.repeat(count)}b USER  0x10 = malloc(1)`]],
+];
+
+test.each([...CASES, ...LONG_LINES])('four times as many %s take less than ten times as long', (_, format, count, lines) => {
   const [once, fourfold] = [count / 2, 2 * count].map((size) => Buffer.from(`${lines(size).join('\n')}\n`));
   const growth = growthOf(
     () => read(format, once),

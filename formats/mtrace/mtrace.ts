@@ -37,10 +37,11 @@ const OWN_LINE = /^ *(?:@ \S|= Start\s*$)/m;
 /** Where one must be: what comes before the recording is short. */
 const SNIFFED_BYTES = 4096;
 const NIL = ascii('(nil)');
-/** `module:(function+offset)[address]`, any part but the last missing. */
-const PLACE = /^(?:([^\0]*):)?(?:\(([^\0]*)([+-])(?:0x)?([0-9a-f]{1,13})\))?\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
-/** What stands behind an address, or begins another line: no name of a module has it. */
-const CALL_WITHIN = /\[0x[0-9a-f]+\] [-+<>!] |\[0.*@ /;
+/** The ends of `module:(function+offset)[address]`, any part but the last missing. */
+const ADDRESS_END = /\[(?:0x([0-9a-f]{1,16})|\(nil\))\]$/;
+const OFFSET_END = /([+-])(?:0x)?([0-9a-f]{1,13})\)$/;
+/** What stands behind an address: no name of a module has it. */
+const CALL_WITHIN = /\[0x[0-9a-f]+\] [-+<>!] /;
 /** Blocks lie at multiples of this, bytes: of glibc's MALLOC_ALIGNMENT on 32-bit machines, half of that on 64-bit ones. */
 const ALIGNMENT = 8;
 /** No block is as large, bytes: such a size is an address. */
@@ -187,7 +188,7 @@ class MtraceReader implements TraceReader {
     const row = places.intern(bytes, start, end);
     if (row === known) {
       const text = textOf(bytes, start, end);
-      const isTorn = CALL_WITHIN.test(text);
+      const isTorn = isTwoLines(text);
       const parts = text.split('@ ');
       const frame = !isTorn ? parsePlace(text) : parts.length > 1 ? parsePlace(parts[parts.length - 1]) : undefined;
       const { stacks } = this.#trace;
@@ -202,10 +203,18 @@ class MtraceReader implements TraceReader {
   }
 }
 
+/** Whether text that stands for a place has a call within, or begins another line behind an address. */
+function isTwoLines(text: string): boolean {
+  const address = text.indexOf('[0');
+  return CALL_WITHIN.test(text) || (address >= 0 && text.lastIndexOf('@ ') > address);
+}
+
 function parsePlace(text: string): Frame | undefined {
-  const match = PLACE.exec(text);
-  if (match === null) return undefined;
-  const [, module = '', fn = '', sign, offset = '', address = '0'] = match as (string | undefined)[];
+  const end = ADDRESS_END.exec(text);
+  const names = end === null ? undefined : namesIn(text.slice(0, end.index));
+  if (end === null || names === undefined) return undefined;
+  const [, address = '0'] = end as (string | undefined)[];
+  const { module, fn, offset } = names;
   const value = BigInt(`0x${address}`);
   const isAddress = value >= LOWEST_ADDRESS || module === '';
   const name = fn === '' && !isAddress ? `${module.replace(/^.*\//, '')}+0x${address}` : fn;
@@ -213,7 +222,25 @@ function parsePlace(text: string): Frame | undefined {
     ...(isAddress ? { pc: value } : {}),
     ...(name === '' ? {} : { fn: name }),
     ...(module === '' ? {} : { module }),
-    ...(fn !== '' && sign === '+' ? { offset: Number.parseInt(offset, 16) } : {}),
+    ...(fn !== '' && offset !== undefined ? { offset } : {}),
+  };
+}
+
+/**
+ * What stands before an address: `module:(function+offset)`, `module:` or nothing; undefined if it is something else. A name may hold any of these signs, so that it
+ * is taken apart from its end.
+ */
+function namesIn(text: string): { module: string; fn: string; offset: number | undefined } | undefined {
+  if (text.includes('\0')) return undefined;
+  const end = OFFSET_END.exec(text);
+  if (end === null) return text === '' || text.endsWith(':') ? { module: text.slice(0, -1), fn: '', offset: undefined } : undefined;
+  const [, sign, digits] = end;
+  const colon = text.lastIndexOf(':(', end.index - 2);
+  if (colon < 0 && !text.startsWith('(')) return undefined;
+  return {
+    module: text.slice(0, Math.max(colon, 0)),
+    fn: text.slice(colon < 0 ? 1 : colon + 2, end.index),
+    offset: sign === '+' ? Number.parseInt(digits, 16) : undefined,
   };
 }
 

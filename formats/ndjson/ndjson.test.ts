@@ -310,6 +310,14 @@ describe('errors name the line', () => {
   test('a line of 70 MB; one of 10 MB, as the mappings of a large process take, is read', () => {
     const line = (bytes: number) => Buffer.from(`${good}{"op":"maps","text":"${'x'.repeat(bytes)}"}\n`);
     expect(read(line(10_000_000), [5_000_000]).trace.header.maps).toHaveLength(10_000_000);
+    const mapping = '55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server\n';
+    const maps = mapping.repeat(150_000);
+    const mapped = `${good}{"op":"maps","text":${JSON.stringify(maps)},"more":"\\\\"}\n`;
+    for (const keepFields of [false, true]) {
+      const { header } = read(mapped, [], keepFields).trace;
+      expect(header.maps === maps).toBe(true);
+      expect(header.mapsFields).toBe(keepFields ? '"more":"\\\\"' : undefined);
+    }
     expect(() => read(line(70_000_000), [35_000_000])).toThrow('t:2: a line of more than 67108864 bytes');
   });
 

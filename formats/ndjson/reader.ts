@@ -20,7 +20,7 @@ import { EventLane, UNDEFINED } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
 import { FrameReader } from './frames.ts';
 import { asObject, type ErrorOfLine, type JsonObject } from './json_object.ts';
-import { membersOf, otherMembers, partsOf, spellingOf } from '../shared/json_parts.ts';
+import { membersOf, otherMembers, partsOf, spellingOf, withStrings } from '../shared/json_parts.ts';
 import { StackLane } from './stack_lane.ts';
 import { TraceLines } from './trace_line.ts';
 
@@ -66,8 +66,6 @@ function hasOp(text: string): boolean {
   }
 }
 
-/** A JSON string of a line. */
-const ESCAPED = /"(?:[^"\\]|\\.)*"/g;
 /** A line of what JSON takes for white space: Unicode has more. */
 const BLANK = /^[ \t\r]*$/;
 
@@ -355,7 +353,7 @@ class NdjsonReader implements TraceReader {
     let spelt = bytes;
     if (!scanned || text.includes('\\')) {
       // Keys and words may be spelt with escapes: scan them spelt plainly. Numbers keep their digits, which JSON.parse may lose.
-      const plain = Buffer.from(text.replace(ESCAPED, (string) => JSON.stringify(JSON.parse(string))));
+      const plain = Buffer.from(withStrings(text, (string) => JSON.stringify(JSON.parse(string))));
       line.scan(plain, 0, plain.length);
       spelt = plain;
     }

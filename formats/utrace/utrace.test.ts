@@ -53,6 +53,21 @@ test.each([
   expect(Number(result.text[1].split(' ')[2])).toBeCloseTo(last, -3);
 });
 
+test('times since 1970 to the microsecond', () => {
+  const lines = [123457, 123458, 123461].map((micros) => ` 7 x 1690000000.${micros} USER  0x${micros} = malloc(1)\n`);
+  const result = read(lines.join(''));
+  expect(result.text.map((line) => Number(line.split(' ')[2]))).toEqual([0, 1000, 4000]);
+  expect(result.trace.header.startTime).toBe(1_690_000_000_123_457_000n);
+});
+
+test('a first record from before the time that kdump -E counts from', () => {
+  const result = read(' 7 x -1.250000 USER  0x10 = malloc(1)\n 7 x -0.250000 USER  0x20 = malloc(1)\n 7 x 0.000001 USER  free(0x10)\n');
+  expect(result.text.map((line) => Number(line.split(' ')[2]))).toEqual([0, 1e9, 1_250_001_000]);
+  expect(result.trace.header).toMatchObject({ timed: true });
+  expect(result.trace.header.startTime).toBeUndefined();
+  expect(read(` 7 x -${'9'.repeat(400)}.000000 USER  0x10 = malloc(1)\n`).trace.skipped).toMatchObject({ unparsed: 1 });
+});
+
 test('processes, failures, lines that fit no rule, a cut line, differences of times', () => {
   const text =
     '5 a USER  0x10 = malloc(1)\n6 b USER  0x10 = malloc(2)\n5 a USER  0x0 = malloc(99)\nhello\n5 a USER  0x20 = malloc(1\n5 a USER  fre';

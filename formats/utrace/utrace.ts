@@ -15,10 +15,11 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder } from '../shared/batch_builder.ts';
-import { ByteCursor, ascii, findWord, textOf, TIMES_END } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, isTime, textOf } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { CLOSE } from '../shared/letters.ts';
 import { OneProcess } from '../shared/one_process.ts';
+import { TimeOrigin } from '../shared/time_origin.ts';
 
 const USER = ascii(' USER  ');
 const GIVES = ascii(' = ');
@@ -29,15 +30,17 @@ const INIT = ascii('malloc_init()');
 const SEPARATOR = ascii(', ');
 /** Kinds of kdump's records, but for USER; two spaces follow. */
 const OTHER_RECORD = /^ *\d+ .*? (?:CALL|RET |NAMI|GIO |PSIG|CSW |STRU|SCTL|CAP |PFLT|PRET|ARGS|ENV |EXTERR|UNKNOWN\(\d+\))  /;
-/** `pid [tid] command [time]`: the command may have spaces, and numbers in it. */
-const COLUMNS = /^ *(\d+)(?: +([1-9]\d{5,9}))? (.*?)(?: +(-?\d+)\.(\d{6}|\d{9}))?$/s;
+/** The ends of `pid [tid] command [time]`: the command may have spaces, and numbers in it. */
+const IDS = /^ *(\d+)(?: +([1-9]\d{5,9}))? /;
+const TIME = / (-?)(\d+)\.(\d{6}|\d{9})$/;
 
 /** What stands before a record. */
 interface Columns {
   readonly pid: number;
   readonly tid: number;
-  /** Nanoseconds; NaN without times. */
-  readonly time: number;
+  /** Seconds, and nanoseconds of the same sign; both NaN without times. */
+  readonly seconds: number;
+  readonly nanos: number;
 }
 
 class UtraceReader implements TraceReader {
@@ -49,8 +52,8 @@ class UtraceReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #process: OneProcess;
   #timed: boolean | undefined;
-  /** Time of the first record, ns. */
-  #origin = 0;
+  /** Time of the first record. */
+  readonly #origin = new TimeOrigin();
   /** Frees of NULL. */
   #nulls = 0;
 
@@ -78,7 +81,9 @@ class UtraceReader implements TraceReader {
     header.timed = this.#timed === true;
     if (header.timed && this.#builder.raised * 4 > this.#builder.count)
       warnings.push('times go back at many records: those of kdump -R are differences, use kdump -T');
-    if (header.timed) header.startTime = BigInt(this.#origin);
+    const start = this.#origin.toBigInt();
+    // A record from before those that kdump -E counts from.
+    if (header.timed && start >= 0n) header.startTime = start;
     this.#process.end();
     if (this.#nulls > 0) warnings.push(`${this.#nulls} frees of NULL may be allocations of no bytes: utrace writes both alike`);
     this.#builder.flush();
@@ -103,7 +108,7 @@ class UtraceReader implements TraceReader {
   }
 
   /** A record of the allocator; false for one of the program, or of the run-time linker. */
-  #onUser(cursor: ByteCursor, { pid, tid, time }: Columns): boolean {
+  #onUser(cursor: ByteCursor, columns: Columns): boolean {
     let op: Op = Op.malloc;
     let ptr = 0;
     let old = 0;
@@ -123,30 +128,35 @@ class UtraceReader implements TraceReader {
       size = cursor.decimal();
     }
     if (Number.isNaN(ptr) || Number.isNaN(size) || !cursor.eat(CLOSE) || cursor.pos < cursor.end) return false;
-    this.#append(op, pid, tid, time, ptr, old, size);
+    this.#append(op, columns, ptr, old, size);
     return true;
   }
 
-  #append(op: Op, pid: number, tid: number, time: number, ptr: number, old: number, size: number): void {
+  #append(op: Op, { pid, tid, seconds, nanos }: Columns, ptr: number, old: number, size: number): void {
     const builder = this.#builder;
+    const origin = this.#origin;
     if (!this.#process.takes(pid)) return;
     if (op === Op.free && ptr === 0) this.#nulls++;
-    if (this.#timed === undefined) {
-      this.#timed = !Number.isNaN(time);
-      if (this.#timed) this.#origin = time;
-    }
-    const since = this.#timed ? Math.max(0, (Number.isNaN(time) ? this.#origin : time) - this.#origin) : builder.count;
-    builder.append(op, this.#trace.threads.intern(tid), since, ptr, old, size, 0, NO_STACK);
+    const hasTime = !Number.isNaN(seconds);
+    this.#timed ??= hasTime;
+    if (this.#timed && !origin.known) origin.set(seconds, nanos);
+    const since = hasTime ? Math.max(0, origin.since(seconds, nanos)) : 0;
+    builder.append(op, this.#trace.threads.intern(tid), this.#timed ? since : builder.count, ptr, old, size, 0, NO_STACK);
   }
 }
 
 function parseColumns(text: string): Columns | undefined {
-  const match = COLUMNS.exec(text.trimEnd());
-  if (match === null) return undefined;
-  const [, pid, tid, , seconds, fraction] = match as (string | undefined)[];
-  const time = seconds === undefined || fraction === undefined ? NaN : Number(seconds) * 1e9 + Number(fraction.padEnd(9, '0'));
-  if (time >= TIMES_END) return undefined;
-  return { pid: Number(pid), tid: Number(tid ?? pid), time };
+  const known = text.trimEnd();
+  const ids = IDS.exec(known);
+  if (ids === null) return undefined;
+  const [, pid, tid = pid] = ids as (string | undefined)[];
+  const time = TIME.exec(known);
+  if (time === null || time.index < ids[0].length) return { pid: Number(pid), tid: Number(tid), seconds: NaN, nanos: NaN };
+  const [, sign, whole, fraction] = time;
+  const [seconds, nanos] = [Number(whole), Number(fraction.padEnd(9, '0'))];
+  if (!isTime(seconds, nanos)) return undefined;
+  const way = sign === '-' ? -1 : 1;
+  return { pid: Number(pid), tid: Number(tid), seconds: way * seconds, nanos: way * nanos };
 }
 
 /** jemalloc's utrace, printed by kdump. */
