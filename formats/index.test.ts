@@ -226,6 +226,8 @@ describe('what is no trace is named', () => {
     ['~~Dr.M~~ \n~~Dr.M~~ Error #1: LEAK 0 bytes\n', 'is a report of Dr. Memory'],
     ["1677916302: 18: Dmalloc version '5.6.5' from 'http://dmalloc.com/'\n", 'is a log of dmalloc'],
     ['\n  Electric Fence 2.2 Copyright (C) 1987-1999\n', 'is what Electric Fence prints'],
+    ['==65042== Heapusage - https://\n==65042== HEAP SUMMARY:\n', 'is a report of heapusage'],
+    ['Android Native Heap Dump v1.2\n\n', 'is a native heap dump of Android'],
     ['callstack[1] expires. count=1 size=1024/1024 alloc=1 free=0\n', 'is a log of libleak'],
     ['  24 bytes in 1 unreachable allocations\n', 'is a report of Android’s libmemunreachable'],
     ['----\nMALLOC:     3171176096 ( 3024.3 MiB) Bytes in use by application\n', 'is tcmalloc’s statistics'],
@@ -313,6 +315,9 @@ test.each([
     "Memcheck's output",
   ],
   ['=====\n==7==ERROR: LeakSanitizer: detected memory leaks\n', "LeakSanitizer's report"],
+  ['Indirect leak of 8176 byte(s) in 1 object(s) allocated from:\n', "LeakSanitizer's report"],
+  ['==7== \n==7== HEAP SUMMARY:\n==7==     in use at exit: 3,080 bytes in 1 blocks\n', "Memcheck's output"],
+  ['WARNING: Perftools\nLeak check _main_ detected leaks of 400 bytes in 20 objects\n', 'a report of gperftools’ heap checker'],
 ])('%j is named, with the command that shows it', (text, what) => {
   expect(nameOther(Buffer.from(text))).toMatchObject({ what, hint: expect.stringContaining('jereplay leaks FILE') });
 });

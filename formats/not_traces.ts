@@ -88,7 +88,6 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   [/^(?:~~\S+~~ )?(?:Dr\. Memory (?:version|results)|Error #\d+: (?:POSSIBLE )?LEAK )/m, 'a report of Dr. Memory', NO_CALLS],
   [/^\d+: \d+: +(?:Dmalloc version|starting time = |Dumping |not freed: )/m, 'a log of dmalloc', NO_CALLS],
   [/^ *Electric Fence \d/m, 'what Electric Fence prints', NO_CALLS],
-  [/^ *\d+ bytes in \d+ block\(s\) are lost, originally allocated at:$/m, 'a report of heapusage', NO_CALLS],
   [/^(?:# callstack statistics:|callstack\[\d+\](?: expires\.|: may-leak=))/m, 'a log of libleak', NO_CALLS],
   [
     /^ *\d+ bytes in \d+ unreachable allocations?$|^ *\d+ bytes unreachable at [\da-f]+$/m,
@@ -118,9 +117,12 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
 /** How bpftrace begins, whatever the script prints. */
 export const BPFTRACE = /^Attach(?:ing|ed) \d+ probes?\b/;
 
-const LEAK_SANITIZER = /^==\d+==ERROR: LeakSanitizer: /m;
+const LEAK_SANITIZER = /^==\d+==ERROR: LeakSanitizer: |^(?:Direct|Indirect) leak of \d+ byte\(s\) in \d+ object\(s\) allocated from:/m;
+const HEAP_CHECKER = /^ *(?:Leak check .* detected leaks of \d+ bytes |Leak of \d+ bytes in \d+ objects allocated from:)/m;
+/** heapusage's, which is much like Memcheck's. */
+const HEAPUSAGE = /^(?:==\d+==)? *(?:Heapusage - |\d+ bytes in \d+ block\(s\) are lost, originally allocated at:)/m;
 /** Its log, or its XML. */
-const MEMCHECK = /^==(?:[\d:.]+ )?\d+== Memcheck, |<protocoltool>memcheck</m;
+const MEMCHECK = /^==(?:[\d:.]+ )?\d+== (?:Memcheck, |HEAP SUMMARY:$|LEAK SUMMARY:$|.* in (?:\w+ )?loss record )|<protocoltool>memcheck</m;
 
 /** Tells what `head` is, if it is a known kind of file that holds no trace. */
 export function nameOther(head: Uint8Array): Other | undefined {
@@ -134,6 +136,9 @@ export function nameOther(head: Uint8Array): Other | undefined {
   const text = textOf(head, start, Math.min(head.length, start + 4096));
   if (/^<(?:!doctype\s+html|html)\b/i.test(text)) return other('an HTML page');
   if (LEAK_SANITIZER.test(text)) return other("LeakSanitizer's report", 'see it with jereplay leaks FILE');
+  if (HEAP_CHECKER.test(text)) return other('a report of gperftools’ heap checker', 'see it with jereplay leaks FILE');
+  if (/^Android Native Heap Dump v\d/.test(text)) return other('a native heap dump of Android', 'see it with jereplay report FILE');
+  if (HEAPUSAGE.test(text)) return other('a report of heapusage', NO_CALLS);
   if (MEMCHECK.test(text)) return other("Memcheck's output", 'see its leak records with jereplay leaks FILE');
   for (const [opening, what, hint] of OPENINGS) if (hasWord(head, start, head.length, ascii(opening))) return other(what, hint);
   for (const [shape, what, hint] of PRINTED) if (shape.test(text)) return other(what, hint);

@@ -26,6 +26,7 @@ export type { DhatFile } from './valgrind/dhat.ts';
 export { isDhat, readDhat } from './valgrind/dhat.ts';
 export type { MassifFile, MassifSnapshot } from './valgrind/massif.ts';
 export { isMassif, readMassif } from './valgrind/massif.ts';
+export { isHeapChecker, readHeapChecker } from './sanitizer/heap_checker.ts';
 export { isLeakSanitizer, readLeakSanitizer } from './sanitizer/leak_sanitizer.ts';
 export { isMemcheck, readMemcheck } from './valgrind/memcheck.ts';
 export { svgOfDot } from './svg/svg.ts';

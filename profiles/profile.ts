@@ -205,9 +205,12 @@ export function isHeapDump({ source }: Profile): boolean {
   return source.startsWith('heap');
 }
 
+/** Sources of what was in use at a moment. */
+const SNAPSHOTS: ReadonlySet<string> = new Set(['pprof', 'java heapz', 'Android heap dump']);
+
 /** True for profiles that programs write as they run: what is in use then may be freed later. */
 export function isSnapshot(profile: Profile): boolean {
-  return isHeapDump(profile) || profile.source === 'pprof' || profile.source === 'java heapz';
+  return isHeapDump(profile) || SNAPSHOTS.has(profile.source);
 }
 
 /** True for the sample types that profiles of memory have. */

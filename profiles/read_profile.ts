@@ -5,11 +5,13 @@
 import { collapsedText, isCollapsed, readCollapsed } from './collapsed/collapsed.ts';
 import { isStackMaps, readStackMaps } from './collapsed/stack_maps.ts';
 import { InputError } from '../core/trace/input_error.ts';
+import { isAndroidHeap, readAndroidHeap } from './heap/android.ts';
 import { isJavaHeap, readJavaHeap } from './heap/java.ts';
 import { isHeap, readHeap } from './heap/read.ts';
 import { legacyProfile } from './pprof/legacy.ts';
 import { isPprof, readPprof } from './pprof/read.ts';
 import type { Profile } from './profile.ts';
+import { isHeapChecker, readHeapChecker } from './sanitizer/heap_checker.ts';
 import { isLeakSanitizer, readLeakSanitizer } from './sanitizer/leak_sanitizer.ts';
 import { isDhat, readDhat } from './valgrind/dhat.ts';
 import { isMassif, readMassif } from './valgrind/massif.ts';
@@ -48,16 +50,18 @@ const FORMATS: readonly ProfileFormat[] = [
     },
   },
   { name: 'java', is: isJavaHeap, read: (bytes, name) => ({ profile: readJavaHeap(bytes, name) }) },
+  { name: 'android', is: isAndroidHeap, read: (bytes, name) => ({ profile: readAndroidHeap(bytes, name) }) },
   { name: 'pprof', is: isPprof, read: (bytes, name) => ({ profile: readPprof(bytes, name) }) },
   { name: 'dhat', is: isDhat, read: (bytes, name) => ({ profile: readDhat(bytes, name).profile }) },
   { name: 'massif', is: isMassif, read: (bytes, name) => ({ profile: readMassif(bytes, name).profile }) },
   { name: 'memcheck', is: isMemcheck, read: (bytes, name) => ({ profile: readMemcheck(bytes, name) }) },
   { name: 'lsan', is: isLeakSanitizer, read: (bytes, name) => ({ profile: readLeakSanitizer(bytes, name) }) },
+  { name: 'heap-checker', is: isHeapChecker, read: (bytes, name) => ({ profile: readHeapChecker(bytes, name) }) },
   { name: 'stack-maps', is: isStackMaps, read: (bytes, name) => ({ profile: readStackMaps(collapsedText(bytes), name) }) },
   COLLAPSED,
 ];
 
-/** True if the beginning of a file (64 KiB do) looks like a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, bpftrace's maps by stacks, or folded stacks. */
+/** True if the beginning of a file (64 KiB do) looks like a heap dump, also of Java or Android, a pprof profile, output of DHAT, Massif, Memcheck, LeakSanitizer or gperftools' heap checker, bpftrace's maps by stacks, or folded stacks. */
 export function isProfile(head: Uint8Array): boolean {
   return FORMATS.some(({ is }) => is(head)) || legacyProfile(head) !== undefined;
 }
@@ -65,6 +69,7 @@ export function isProfile(head: Uint8Array): boolean {
 /** What the reports begin with that programs print at their end, behind whatever else they print. */
 const REPORTS = [
   ['lsan', 'ERROR: LeakSanitizer: '],
+  ['heap-checker', 'Leak check '],
   ['memcheck', ' loss record '],
 ] as const;
 
@@ -82,7 +87,7 @@ export function reportWithin(bytes: Uint8Array): string | undefined {
 export const PROFILE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /**
- * Reads a heap dump, a Java heap profile, a pprof profile, output of DHAT, Massif, Memcheck or LeakSanitizer, bpftrace's maps by stacks, or folded stacks.
+ * Reads a heap dump, also of Java or Android, a pprof profile, output of DHAT, Massif, Memcheck, LeakSanitizer or gperftools' heap checker, bpftrace's maps by stacks, or folded stacks.
  * @param name what errors call it
  * @param from one of `PROFILE_FORMATS`, if the content is not to say which it is
  * @returns undefined if the file is none of them

@@ -48,7 +48,7 @@ export const FROM_FLAG = {
   from: {
     type: 'string',
     describe:
-      'The format, if the content misleads: that of a trace, or heap, java, pprof, dhat, massif, memcheck, lsan, stack-maps, collapsed',
+      'The format, if the content misleads: that of a trace, or heap, java, android, pprof, dhat, massif, memcheck, lsan, heap-checker, stack-maps, collapsed',
     requiresArg: true,
   },
 } as const;

@@ -3,7 +3,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisesNoOther } from '../../fixtures/properties.ts';
 import { fixtureBytes, tally } from '../../fixtures/tally.ts';
 import { sniffFormat } from '../index.ts';
-import { memleak } from './memleak.ts';
+import { isMemleakTable, memleak } from './memleak.ts';
 import { MemleakSummaryReader, type OutstandingContext } from './memleak_summary.ts';
 
 const utf8 = new TextEncoder();
@@ -166,6 +166,23 @@ describe('tables', () => {
       { bytes: 16, objects: 1, stack: [] },
     ]);
     expect(reader.strangers).toBe(1);
+  });
+
+  test('a table that was copied without its heading', () => {
+    const text = [
+      "WARNING: Couldn't find .text section in /app",
+      '    addr = 7f8f704732b0 size = 8192',
+      '    32768 bytes in 4 allocations from stack ',
+      '        [unknown] [app]',
+      '        start_thread+0xdb [libpthread-2.27.so]\n',
+    ].join('\n');
+    const bytes = utf8.encode(text);
+    expect(isMemleakTable(bytes)).toBe(true);
+    expect(() => tally(memleak, bytes)).toThrow('trace:3: memleak’s table');
+    const reader = new MemleakSummaryReader('table');
+    reader.write(bytes);
+    expect(reader.end()).toMatchObject([{ bytes: 32768, objects: 4, stack: [{ fn: '[unknown]', module: 'app' }, { fn: 'start_thread' }] }]);
+    expect(reader.headless).toBe(true);
   });
 
   test('frames of libbpf-tools whose numbers are padded', () => {

@@ -19,12 +19,12 @@ import { NO_STACK } from '../../core/units.ts';
 import { InputError, SNIFFING } from '../format.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { FtraceHead } from '../perf/ftrace_head.ts';
-import { ByteCursor, ascii, findWord, hasWord, textOf, isTaskId } from '../shared/cursor.ts';
+import { ByteCursor, ascii, findWord, hasWord, seenEnd, textOf, isTaskId } from '../shared/cursor.ts';
 import { TAB, CARRIAGE_RETURN, QUOTE, APOSTROPHE, OPEN, BACKSLASH, LOWER_B } from '../shared/letters.ts';
 import { LineScanner } from '../shared/lines.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
-import { SUMMARY_HEADING } from './memleak_summary.ts';
+import { CONTEXT_END, SUMMARY_HEADING } from './memleak_summary.ts';
 
 const SEPARATOR = ascii(', ');
 const ALLOC = ascii('alloc e');
@@ -79,7 +79,10 @@ class MemleakReader implements TraceReader {
     if (end > start && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (start === end) return;
     if (bytes[start] === OPEN ? this.#onTuple(bytes, start + 1, end) : this.#onPrinted(bytes, start, end)) return this.#strangers.fits();
-    if (findWord(bytes, start, end, SUMMARY_HEADING) >= 0) {
+    if (
+      findWord(bytes, start, end, SUMMARY_HEADING) >= 0 ||
+      hasWord(bytes, seenEnd(bytes, start, end) - CONTEXT_END.length, end, CONTEXT_END)
+    ) {
       // A table after trace lines is memleak's own summing up; one before them means that there are none.
       this.summaries++;
       if (this.events === 0 && !this.#sniffing) {
@@ -202,8 +205,9 @@ function eatString(cursor: ByteCursor): number {
 
 /** True if an input that begins with `head` has a table of outstanding allocations before any call: it is read by sumMemleakTable. */
 export function isMemleakTable(head: Uint8Array): boolean {
-  const heading = findWord(head, 0, head.length, SUMMARY_HEADING);
-  if (heading < 0) return false;
+  const headings = [SUMMARY_HEADING, CONTEXT_END].map((word) => findWord(head, 0, head.length, word)).filter((at) => at >= 0);
+  if (headings.length === 0) return false;
+  const heading = Math.min(...headings);
   const reader = new MemleakReader(new Trace(), () => {}, SNIFFING, true);
   reader.write(head.subarray(0, heading));
   return reader.events === 0 && memleak.sniff(head) > 0;

@@ -26,6 +26,8 @@ import { LineScanner } from '../shared/lines.ts';
 
 /** What every table's heading says. */
 export const SUMMARY_HEADING = ascii('stacks with outstanding allocations');
+/** What every context of one ends with: a table that was copied may lack its heading. */
+export const CONTEXT_END = ascii(' allocations from stack');
 
 const HEADING = /(?:\bTop (\d+) )?stacks with outstanding allocations/;
 const CONTEXT = /^\s*(\d+) bytes in (\d+) allocations from stack$/;
@@ -58,6 +60,7 @@ export class MemleakSummaryReader {
   #torn = false;
   #mostStacks = Infinity;
   #strangers = 0;
+  #headless = false;
 
   /** `name` is the input's, for errors. */
   constructor(name: string) {
@@ -67,6 +70,11 @@ export class MemleakSummaryReader {
   /** How many stacks a table has at most, by its heading; Infinity if it does not say. */
   get mostStacks(): number {
     return this.#mostStacks;
+  }
+
+  /** Whether the last table has no heading. */
+  get headless(): boolean {
+    return this.#headless;
   }
 
   /** Lines of the last table that are no part of one. */
@@ -97,11 +105,16 @@ export class MemleakSummaryReader {
       this.#current = [];
       this.#open = undefined;
       this.#strangers = 0;
+      this.#headless = false;
       this.#mostStacks = Number(heading[1] ?? Infinity);
       return;
     }
-    if (this.#current === undefined || BLOCK.test(line) || NO_STACK.test(line) || LAST_WORD.test(line)) return;
     const context = CONTEXT.exec(line);
+    if (this.#current === undefined && context !== null) {
+      this.#current = [];
+      this.#headless = true;
+    }
+    if (this.#current === undefined || BLOCK.test(line) || NO_STACK.test(line) || LAST_WORD.test(line)) return;
     if (context !== null) {
       this.#open = { bytes: Number(context[1]), objects: Number(context[2]), stack: [] };
       this.#current.push(this.#open);
@@ -122,7 +135,7 @@ export async function sumMemleakTable(chunks: AsyncIterable<Uint8Array>, name: s
   const reader = new MemleakSummaryReader(name);
   for await (const chunk of chunks) reader.write(chunk);
   const contexts = reader.end();
-  const { mostStacks, strangers } = reader;
+  const { mostStacks, strangers, headless } = reader;
   return {
     source: 'memleak',
     contexts: contexts.map(({ stack, objects, bytes }) => ({
@@ -138,6 +151,7 @@ export async function sumMemleakTable(chunks: AsyncIterable<Uint8Array>, name: s
     requested: true,
     warnings: [
       'these are the allocations of memleak’s last table: those older than its -o, scaled neither for its -s nor for what it lost',
+      ...(headless ? ['the table’s heading is missing: stacks above the first one may be, too'] : []),
       ...(contexts.length < mostStacks ? [] : ['the table may leave out stacks smaller than these; memleak -T shows more']),
       ...(strangers === 0 ? [] : [`lines of memleak’s last table that are neither a stack nor one of its frames: ${strangers}`]),
     ],

@@ -80,6 +80,13 @@ describe('reports of LeakSanitizer', () => {
     expect(isProfile(utf8.encode('==7==ERROR: AddressSanitizer: heap-buffer-overflow\n'))).toBe(false);
   });
 
+  test('a part of a report without its heading', () => {
+    const part = REPORT.slice(REPORT.indexOf('Direct leak'));
+    expect(isProfile(utf8.encode(part))).toBe(true);
+    expect(rows(read(part))).toEqual(rows(read(REPORT)));
+    expect(read(part).warnings).toContain('the report’s heading is missing: leaks before the first one may be, too');
+  });
+
   test('a frame takes a time that grows with its length', () => {
     const head = REPORT.slice(0, REPORT.indexOf('    #0'));
     const reading = (words: number) => {

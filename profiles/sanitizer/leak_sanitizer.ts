@@ -22,6 +22,7 @@ interface Leak extends LeakRecord {
 }
 
 interface Report {
+  /** 0 if its heading is not there, as where a part of a log was copied. */
   readonly pid: number;
   readonly leaks: Leak[];
   /** Bytes that the summary says; undefined if the report breaks off before it. */
@@ -42,7 +43,9 @@ const COLOURS = /\x1b\[[\d;]*m/g;
 /** True if bytes look like the beginning of a file that `readLeakSanitizer` takes. */
 export function isLeakSanitizer(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
-  return /^(?:\x1b\[[\d;]*m)*==\d+==ERROR: LeakSanitizer: detected memory leaks/m.test(text);
+  return /^(?:\x1b\[[\d;]*m)*(?:==\d+==ERROR: LeakSanitizer: detected memory leaks|(?:Direct|Indirect) leak of \d+ byte\(s\) in \d+ object\(s\) allocated from:)/m.test(
+    text,
+  );
 }
 
 /**
@@ -63,6 +66,7 @@ export function readLeakSanitizer(bytes: Uint8Array, name: string): Profile {
     warnings.push(
       `${bare} of ${leaks.length} leaks have no stack, or one in a form of its own: LSAN_OPTIONS (or ASAN_OPTIONS) without stack_trace_format has them`,
     );
+  if (pid === 0) warnings.push('the report’s heading is missing: leaks before the first one may be, too');
   if (total === undefined) warnings.push('the report breaks off: leaks are missing');
   else if (total > listed) warnings.push(`${total - listed} of ${total} bytes leaked are not listed (LSAN_OPTIONS=max_leaks=0 lists all)`);
   const others = new Set(reports.flatMap((report) => (report.pid === pid || report.leaks.length === 0 ? [] : [report.pid]))).size;
@@ -85,8 +89,9 @@ function readReports(text: string): Report[] {
     leak = undefined;
     const heading = HEADING.exec(line);
     if (heading !== null) reports.push((report = { pid: Number(heading[1]), leaks: [], total: undefined }));
-    if (report === undefined) continue;
     const found = LEAK.exec(line);
+    if (report === undefined && found !== null) reports.push((report = { pid: 0, leaks: [], total: undefined }));
+    if (report === undefined) continue;
     if (found !== null) {
       leak = { isDirect: found[1] === 'Direct', bytes: Number(found[2]), objects: Number(found[3]), frames: [] };
       report.leaks.push(leak);

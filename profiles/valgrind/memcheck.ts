@@ -53,12 +53,16 @@ const AT_EXIT = /^ +in use at exit: (\d[\d,]*) bytes in \d[\d,]* blocks$/;
 const FRAME = /^ +(?:at|by) (0x[0-9A-F]+: .*)$/;
 const XML = /<valgrindoutput>[\s\S]*<(?:protocol)?tool>memcheck</;
 
+/** A report of heapusage, which has Memcheck's headings and records of another form. */
+const HEAPUSAGE = /^==\d+== (?:Heapusage - |\d+ bytes in \d+ block\(s\) are lost, )/m;
+
 /** True if bytes look like the beginning of a file that `readMemcheck` takes. A log that lists calls (--trace-malloc=yes) is a trace. */
 export function isMemcheck(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
   if (XML.test(text)) return true;
   return (
-    /^==(?:[\d:.]+ )?\d+== (?:Memcheck, |HEAP SUMMARY:$|[^\n]* in (?:\w+ )?loss record )/m.test(text) &&
+    /^==(?:[\d:.]+ )?\d+== (?:Memcheck, |(?:HEAP|LEAK) SUMMARY:$|[^\n]* in (?:\w+ )?loss record )/m.test(text) &&
+    !HEAPUSAGE.test(text) &&
     !/^--(?:[\d:.]+ )?\d+-- \w+\(/m.test(text)
   );
 }
