@@ -48,7 +48,11 @@ describe('alignment', () => {
 
   test('refused: what is no power of two, and below 8 for posix_memalign', () => {
     const p = new Program('narenas:1');
-    for (const alignment of [0, 3, 24, 100]) expect(p.memalign(alignment, 10)).toBe(NULL_REGION);
+    const { ops } = p.heap.mutexes;
+    const before = ops.slice();
+    for (const alignment of [0, 3, 24, 100, 2 ** 50 - 1, 2 ** 50 + 1]) expect(p.memalign(alignment, 10)).toBe(NULL_REGION);
+    // the base-2 logarithms of the last two are whole numbers to a double, and such a request would have looked for memory
+    expect(ops).toEqual(before);
     expect([p.posixMemalign(4, 10), p.memalign(4, 10) >= 0]).toEqual([NULL_REGION, true]);
   });
 });

@@ -108,7 +108,7 @@ function alignedAlloc(heap: Heap, tsd: Tsd, alignment: Bytes, size: Bytes, stack
 }
 
 function isPowerOfTwo(value: number): boolean {
-  return value >= 1 && Number.isInteger(Math.log2(value));
+  return value >= 1 && 2 ** Math.round(Math.log2(value)) === value;
 }
 
 /** zero_get: whether what is allocated is to be cleared. */

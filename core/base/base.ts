@@ -146,10 +146,10 @@ export class Base {
   }
 }
 
-/** The system has no memory left for the allocator's own structures. */
+/** The system has no memory left for something of the allocator's own that jemalloc cannot do without: it does not start, or goes astray. */
 export class OutOfMemory extends InputError {
-  constructor() {
-    super('model', 'out of memory for allocator metadata', 'raise mmap_top in the header of the trace, or leave it out');
+  constructor(fact = 'out of memory for allocator metadata') {
+    super('model', fact, 'raise mmap_top in the header of the trace, or leave it out');
     this.name = 'OutOfMemory';
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { auditHeap } from '../audit.ts';
+import { OutOfMemory } from '../base/base.ts';
 import { bootConf } from '../conf/boot.ts';
 import { environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
 import { Heap } from '../heap.ts';
@@ -50,6 +51,13 @@ describe('without memory for the allocator’s own tables', () => {
     auditHeap(heap);
     for (const region of pieces) free(heap, main, region as Region, 0 as StackIndex);
     auditHeap(heap);
+  });
+
+  test('a thread without memory for its cache ends the replay, as it ends in the process', () => {
+    const heap = heapOf(64, 'tcache:true');
+    exhaust(heap);
+    const thread = heap.addThread(7n);
+    expect(() => malloc(heap, thread, 8 as Bytes, 0 as StackIndex)).toThrow(OutOfMemory);
   });
 
   test('a leaf of the page map that there was no memory for is asked for again', () => {

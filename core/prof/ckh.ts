@@ -70,7 +70,7 @@ export class Ckh<Key extends number, Value extends number> {
 
   /**
    * Adds a key that is not in the table; may grow it (ckh_insert). False if it cannot grow for want of memory.
-   * @throws InputError if the key has found a cell by then, and another one is without: jemalloc takes it for the one that was to be added.
+   * @throws OutOfMemory if the key has found a cell by then, and another one is without: jemalloc takes it for the one that was to be added.
    */
   insert(thread: number, key: Key, data: Value): boolean {
     this.#homelessKey = key + 1;

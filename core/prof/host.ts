@@ -5,9 +5,9 @@
  * Differs: one host object for a handful of global functions, so that profiling runs alone in tests, with a host that only records calls.
  */
 
+import { OutOfMemory } from '../base/base.ts';
 import type { Options } from '../conf/options.ts';
 import { HangError } from '../hang_error.ts';
-import { InputError } from '../trace/input_error.ts';
 import type { ModelMemory } from '../model_memory.ts';
 import type { StackIndex } from '../units.ts';
 
@@ -112,10 +112,6 @@ export class ProfDeadlockError extends HangError {
 }
 
 /** What to say where the real library, out of memory, goes on with tables that contradict each other, or follows a null pointer. */
-export function astray(): InputError {
-  return new InputError(
-    'model',
-    'out of memory for tables of the profiler, where jemalloc goes astray',
-    'raise mmap_top in the header of the trace, or leave it out',
-  );
+export function astray(): OutOfMemory {
+  return new OutOfMemory('out of memory for tables of the profiler, where jemalloc goes astray');
 }

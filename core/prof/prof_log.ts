@@ -100,7 +100,7 @@ export class ProfLog {
 
   /**
    * Logs the free of a sampled object from `stack`, while the record of its context is locked (prof_try_log).
-   * @throws InputError if there is no memory for it: the library does not look (astray).
+   * @throws OutOfMemory if there is no memory for it: the library does not look (astray).
    */
   free(thread: number, info: InfoRow, stack: StackIndex): void {
     const data = this.#data;

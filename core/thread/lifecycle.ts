@@ -1,11 +1,12 @@
 /**
  * The life of a thread as the allocator sees it (jemalloc 5.3.0, src/tsd.c; tsd_tcache_data_init and tcache_cleanup of src/tcache.c).
- * Invariant: a thread in state nominal has a tcache if and only if tcacheEnabled, short of memory for one.
+ * Invariant: a thread in state nominal has a tcache if and only if tcacheEnabled.
  * Differs: there is no thread-local storage to run destructors: the trace says when a thread exits.
  */
 import type { Arena } from '../arena/arena_state.ts';
 import { arenaChoose } from '../arena/choose.ts';
 import { internalAlloc, internalFree } from '../arena/internal.ts';
+import { OutOfMemory } from '../base/base.ts';
 import { arenaDecay } from '../extent/pac.ts';
 import { tsdSanInit } from '../extent/san.ts';
 import type { Heap } from '../heap.ts';
@@ -15,7 +16,7 @@ import { threadEventInit } from './thread_event.ts';
 import type { Tsd } from './tsd.ts';
 import { TsdState } from './tsd.ts';
 
-/** tsd_fetch: the thread is about to allocate (or to do anything but free): initialises what is missing. */
+/** tsd_fetch: the thread is about to allocate (or to do anything but free): initialises what is missing. @throws OutOfMemory as tcacheDataInit. */
 export function tsdFetch(heap: Heap, tsd: Tsd): void {
   heap.running = tsd;
   heap.mutexes.running = tsd.owner;
@@ -61,12 +62,12 @@ function dataInitNoCleanup(heap: Heap, tsd: Tsd): void {
 }
 
 /**
- * tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena. Without memory the thread
- * stays without a cache and without an arena.
+ * tsd_tcache_data_init: memory for a cache from arena 0; then the thread is bound, and the cache linked to its arena.
+ * @throws OutOfMemory if there is none: jemalloc goes on with a cache of null pointers, and follows one in the thread's next call.
  */
 function tcacheDataInit(heap: Heap, tsd: Tsd): void {
   const region = internalAlloc(heap, tsd, heap.tcacheInfo.bytes, PAGE, heap.arena0, true);
-  if (region < 0) return;
+  if (region < 0) throw new OutOfMemory('out of memory for a thread cache, where jemalloc follows a null pointer');
   const tcache = new Tcache(heap.memory, heap.tcacheInfo, region);
   tsd.tcache = tcache;
   if (!heap.initialized) {
@@ -88,7 +89,7 @@ export function tcacheDestroy(heap: Heap, tsd: Tsd, tcache: Tcache): void {
   tcache.end(heap.memory);
 }
 
-/** thread.tcache.enabled, writing (tcache_enabled_set): a cache is made or taken apart. */
+/** thread.tcache.enabled, writing (tcache_enabled_set): a cache is made or taken apart. @throws OutOfMemory as tcacheDataInit. */
 export function setTcacheEnabled(heap: Heap, tsd: Tsd, enabled: boolean): void {
   if (enabled === tsd.tcacheEnabled) return;
   tsd.tcacheEnabled = enabled;
