@@ -103,7 +103,7 @@ export class Heap {
 
   // second results and a scratch list of the extent layer, kept here so that a steady replay allocates nothing
 
-  /** What was freed last was merged with a neighbour. */
+  /** The latest tryCoalesce in the dirty cache has merged one step: there may be more to merge. */
   coalesced = false;
   /** What the extent split last was split into besides what served. */
   readonly split: SplitInterior = new SplitInterior();

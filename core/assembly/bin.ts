@@ -1,5 +1,7 @@
 /**
  * Bins and slabs: small regions (jemalloc 5.3.0, src/arena.c, src/bin.c, src/bitmap.c).
+ * A slab is an extent cut into regions of one class, a bin the slabs of a class in an arena, or of one shard of it. Regions come from one slab, slabcur, the lowest first;
+ * once it is full, from the oldest slab that has a free one: so old slabs stay full, and young ones run empty and give back their pages.
  * Invariant: of the slabs of a bin with free regions, one is slabcur or none, all others are in the heap; freeCount[slab] = bits set
  * in its bitmap.
  * Differs: a region is named by slab and number; its address is computed when it is asked for. Slabs come from and go to TypeScript.

@@ -102,7 +102,8 @@ export function esetRemove(eset: Eset, extent: u32): void {
 /**
  * eset_fit: an extent that can give `pages` pages at a multiple of `alignment` bytes, left where it is; 0 for none.
  * The oldest over all classes that are large enough, up to 2^lgMaxFit times the request; failing that, for alignments above a page,
- * the first class in which the least extent happens to lie well.
+ * the first class in which the least extent happens to lie well. The oldest and not the one that fits best: so old mappings fill up, and young ones
+ * run empty and can be given back whole.
  */
 export function esetFit(eset: Eset, pages: f64, alignment: f64, exactOnly: bool, lgMaxFit: u32): u32 {
   const bytes = (<u64>pages) << LG_PAGE;

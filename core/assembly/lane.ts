@@ -2,7 +2,7 @@
  * The fast lane of a replay: mallocs, callocs, reallocs and frees of small objects, after which nothing but their own cache, bin and slab has changed (jemalloc 5.3.0:
  * imalloc_fastpath, free_fastpath; and, where a cache is empty or full, tcache_alloc_small_hard and tcache_bin_flush_bottom). Of a program's calls these
  * are nearly all.
- * Invariant: what a row does here is what `malloc`, `calloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
+ * Invariant: what a row does here is what `malloc`, `calloc`, `realloc` and `free` of jemalloc.ts would do; a row that needs anything more ends the stretch untouched.
  * Differs: one loop over many calls, with the counters in locals, written back where it ends; a thread's when another one's turn comes.
  */
 import { REGION_BITS } from '../extent/region';

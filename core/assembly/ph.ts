@@ -1,5 +1,7 @@
 /**
  * Pairing heaps of extents and of page slabs, ordered by serial number (or age) and address (jemalloc 5.3.0, include/jemalloc/internal/ph.h).
+ * An insert only joins the auxiliary list, of which a pair is merged now and then; it is merged as a whole when the first element is asked for (auxiliary two-pass heaps:
+ * Stasko and Vitter, Pairing Heaps: Experiments and Analysis, 1987).
  * Invariant: the auxiliary list hangs on the root's `next`; a first child's `prev` is its parent.
  * Differs: in nothing but the links being columns. The shape is jemalloc's, step by step: `remove` of a childless root puts an arbitrary
  * auxiliary node in its place, so that the first element is not always the least, and that can be seen in placements.

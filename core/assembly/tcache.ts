@@ -1,5 +1,8 @@
 /**
  * Thread caches: filling and flushing small classes, and collecting (jemalloc 5.3.0, src/tcache.c, include/jemalloc/internal/cache_bin.h).
+ * A cache has a stack of free objects for each class, for which it takes a bin's lock once in a while: an empty stack is filled with a share of its slots, a full one
+ * flushed of its oldest. Every tcache_gc_incr_bytes one class is collected, each in its turn: what lay below the low water mark since then was not needed.
+ * Fills are halved where that is so, and doubled again where a stack ran empty.
  * Invariant: of each class, stack[stackBase .. stackBase + cached - 1] are free regions, the oldest first; lowWater <= cached <= slots.
  * Differs: large classes are TypeScript (thread/tcache.ts). Slabs that a flush empties are chained and freed at its end, where jemalloc has an array on its
  * stack.

@@ -7,6 +7,7 @@
 import { bytesToByteString, fromByteString, textOfByteString, toByteString } from './byte_string.ts';
 import { FXP_ONE, parseFxp } from './fxp.ts';
 import { defaultOptions, NO_DIRTY_LIMIT, type Options } from './options.ts';
+import { DECAY_MS_MAX } from '../extent/decay.ts';
 import { HUGEPAGE, LARGE_MAXCLASS, PAGE } from '../sizes/sc.ts';
 import { UINT64_MAX } from '../u64.ts';
 import { defaultSlabPages, updateBinShards, updateSlabPages } from './slab_sizes.ts';
@@ -46,8 +47,6 @@ const EXPLAIN = [
 /** Bytes of one message that reach stderr (MALLOC_PRINTF_BUFSIZE less the NUL). */
 const MESSAGE_MAX_BYTES = 4095;
 const INT64_MAX = (1n << 63n) - 1n;
-/** Longest decay time, ms: as many seconds as 64 bits of nanoseconds hold (NSTIME_SEC_MAX * KQU(1000)). */
-const DECAY_MS_MAX = 18446744072000n;
 /** TCACHE_LG_MAXCLASS_LIMIT and TCACHE_MAXCLASS_LIMIT (tcache_types.h): the largest size that a thread cache can be told to hold, bytes. */
 const LG_TCACHE_MAX_LIMIT = 23n;
 const TCACHE_MAX_LIMIT = 8 << 20;

@@ -1,12 +1,15 @@
 /**
  * When unused pages are given back: the smoothstep decay of one page cache (jemalloc 5.3.0, src/decay.c, include/jemalloc/internal/smoothstep.h).
+ * The decay time has 200 epochs, and `backlog` how many pages each of the latest 200 brought. Of these a share may stay that falls from one to nothing along an S: slowly
+ * at first, for they may soon be used again, and slowly at the end. The sum of what may stay is a bound on all pages, whatever their age; those beyond it
+ * are purged, the longest unused first.
  * Invariant: epoch <= deadline; backlog[199] holds the pages first seen in the latest epoch.
  * Differs: times are ns since start_ts, as doubles, and the caller reads the clock; what background threads ask for is exact for any time (bigint).
  */
 import { prngRange, setU64, UINT64_MAX } from '../u64.ts';
 
-/** The longest decay time, milliseconds (decay_ms_valid: NSTIME_SEC_MAX of nstime.h, in seconds, times 1000). */
-const DECAY_MS_MAX = 18446744072000;
+/** The longest decay time, milliseconds: as many seconds as 64 bits of nanoseconds hold (decay_ms_valid: NSTIME_SEC_MAX of nstime.h, times 1000). */
+export const DECAY_MS_MAX = 18446744072000;
 /** Epochs over which pages decay (SMOOTHSTEP_NSTEPS). */
 const STEPS = 200;
 
@@ -16,7 +19,7 @@ const WHOLE: number = 2 ** Number(SHARE_BITS);
 /** Nanoseconds of an epoch for each millisecond of decay time: a whole number. */
 const EPOCH_PER_MS: number = 1_000_000 / STEPS;
 
-/** Step -> share of pages that may stay, times 2^24: 6x^5 - 15x^4 + 10x^3 at x = (step + 1) / 200, rounded down (h_steps). */
+/** Epoch of the backlog -> share of its pages that may stay, times 2^24: 6x^5 - 15x^4 + 10x^3 at x = (epoch + 1) / 200, rounded down (h_steps). */
 const smoothstep: Float64Array = new Float64Array(STEPS);
 for (let step = 1n; step <= STEPS; step++) {
   const n = BigInt(STEPS);

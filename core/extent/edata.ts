@@ -15,7 +15,10 @@ import type { SizeClass } from '../units.ts';
 
 export const NO_EXTENT = 0 as Extent;
 
-/** extent_state_t: in use, or in which of an arena's caches. */
+/**
+ * extent_state_t: in use, or in which of an arena's caches. What is freed is dirty: left as it was, for it may soon be used again. Once it decays it is muzzy (the
+ * kernel may take the memory when it wants it) unless muzzy_decay_ms is 0, and then retained: address space alone.
+ */
 export const State = { active: 0, dirty: 1, muzzy: 2, retained: 3 } as const;
 
 /** Bits of the `flags` column. */

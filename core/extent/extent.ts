@@ -80,7 +80,7 @@ function coalesce(heap: Heap, arena: Arena, ecache: Ecache, low: Extent, high: E
   return false;
 }
 
-/** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing. `heap.coalesced` says if it merged. */
+/** extent_try_coalesce_impl: merges with the neighbours, one step if the cache delays coalescing; then `heap.coalesced` says if it merged. */
 function tryCoalesce(heap: Heap, arena: Arena, ecache: Ecache, extent: Extent): Extent {
   let again: boolean;
   do {
@@ -359,9 +359,9 @@ function dssAlloc(heap: Heap, arena: Arena, at: number, bytes: number, alignment
  */
 function growRetained(heap: Heap, arena: Arena, pages: number, alignment: number): Extent {
   const { edata } = heap;
-  const most = pages + Math.ceil(alignment / PAGE) - 1;
+  const needed = pages + Math.ceil(alignment / PAGE) - 1;
   let row = arena.growNext;
-  while (pindToPages[row] < most) if (++row >= NPSIZES - 1) return NO_EXTENT;
+  while (pindToPages[row] < needed) if (++row >= NPSIZES - 1) return NO_EXTENT;
   if (!edataGet(heap, arena)) return NO_EXTENT;
   const mapPages = pindToPages[row];
   const address = mapNew(heap, arena, 0, mapPages * PAGE, PAGE);

@@ -1,6 +1,7 @@
 /**
  * The page allocator of an arena and its decay (jemalloc 5.3.0, src/pa.c, src/pac.c; the arena_decay functions of src/arena.c).
- * Invariant: pacMapped = bytes of active, dirty and muzzy extents that are not from page slabs, as long as no slab is guarded.
+ * Invariant: pacMapped = bytes of active, dirty and muzzy extents that are not from page slabs, as long as no slab is guarded, none was abandoned, and no object was to
+ * grow across the border between a mapping and the dss: there jemalloc itself loses count.
  * Differs: purging takes no memory away, only the accounts say so.
  */
 import type { Arena, Ecache } from '../arena/arena_state.ts';

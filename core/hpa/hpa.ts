@@ -1,6 +1,9 @@
 /**
  * The huge page allocator: small extents cut from huge pages, whole ones of which are purged or made huge as they fill and empty
  * (jemalloc 5.3.0, src/hpa.c).
+ * Extents of up to hpa_slab_max_alloc come from page slabs, huge pages of address space. Where dirty pages are more than hpa_dirty_mult times the active ones, slabs are
+ * purged, empty ones first. A slab with hpa_hugification_threshold bytes active is made huge hpa_hugify_delay_ms later, unless the pages that this would make
+ * dirty pass that bound. Either happens at the end of a call, or in a background thread.
  * Invariant: every page of an extent of an arena's shard is active in one of the shard's page slabs.
  * Differs: the kernel is told nothing, and nobody waits while a lock is dropped: no page is ever pending.
  */
@@ -121,7 +124,7 @@ function hugifyBlocked(shard: HpaShard, table: HpdataTable): boolean {
   return slab !== 0 && shard.psset.ndirty + SLAB_PAGES - table.ntouched[slab] > shard.ndirtyMax;
 }
 
-/** hpa_update_purge_hugify_eligibility. A slab once worth being huge stays so until it is empty, purged or huge. */
+/** hpa_update_purge_hugify_eligibility. A slab once worth being huge stays so until it is empty, purged or huge; its delay begins anew whenever it is found so. */
 function updateEligibility(heap: Heap, shard: HpaShard, table: HpdataTable, slab: PageSlab): void {
   const { flags, nactive } = table;
   if (ndirty(table, slab) > 0) flags[slab] |= PageSlabFlag.purgeAllowed;
@@ -162,7 +165,7 @@ function tryPurge(heap: Heap, arena: Arena, shard: HpaShard, table: HpdataTable)
   return true;
 }
 
-/** hpa_hugify_delay_ms have passed since the slab was first worth being huge. */
+/** hpa_hugify_delay_ms have passed since the slab was last found worth being huge. */
 function isHugifyDue(heap: Heap, shard: HpaShard, table: HpdataTable, slab: PageSlab): boolean {
   return Math.floor((heap.now - table.hugifyAllowedTime[slab]) / MS) >= shard.hugifyDelayMs;
 }

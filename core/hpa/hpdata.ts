@@ -48,7 +48,7 @@ export class HpdataTable {
   /** Page slab -> FB_WORDS words. */
   active = new Uint32Array(FIRST_CAPACITY * FB_WORDS);
   touched = new Uint32Array(FIRST_CAPACITY * FB_WORDS);
-  /** When it could last be made huge, ns since start_ts; meaningful with hugifyAllowed. */
+  /** When it was last found worth being huge, ns since start_ts; meaningful with hugifyAllowed. */
   hugifyAllowedTime = new Float64Array(FIRST_CAPACITY);
   /** Links of the age heap. */
   prev: Int32Array;

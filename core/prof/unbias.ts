@@ -14,7 +14,10 @@ export const DRAW_BITS = 53;
 /** A count is multiplied by so much before it is rounded (1 << SC_LG_TINY_MIN): that keeps the error small, and sums of counts below sums of bytes. */
 const COUNT_SHIFT = 8;
 
-/** What one sampled object of each size class stands for at a sampling rate of 2^lg bytes. */
+/**
+ * What one sampled object of each size class stands for at a sampling rate of 2^lg bytes. Samples are taken as if every byte were drawn with a chance of 1 in 2^lg: an
+ * object of s bytes is one with a chance of p = 1 - exp(-s / 2^lg), and stands for 1 / p such objects.
+ */
 export class UnbiasMap {
   /** Base-2 logarithm of the mean bytes between samples, 0..63. */
   readonly lgSample: number;
@@ -40,7 +43,8 @@ export class UnbiasMap {
   }
 
   /**
-   * Bytes until the next sample, geometrically distributed with a mean of 2^lgSample (prof_sample_new_event_wait).
+   * Bytes until the next sample, geometrically distributed with a mean of 2^lgSample (prof_sample_new_event_wait): to draw the wait for the byte that is sampled is to draw
+   * for every byte.
    * At lgSample 0 every allocation is sampled, and the library does not draw: do not ask then.
    * @param r53 A uniform draw of DRAW_BITS bits.
    */

@@ -1,6 +1,7 @@
 /**
  * Size classes (jemalloc 5.3.0, include/jemalloc/internal/sc.h, src/sc.c; sz.h, src/sz.c), x86-64 with 4 KiB pages:
- * one tiny class of 8 bytes, quantum 16, four classes per doubling.
+ * one tiny class of 8 bytes, quantum 16, four classes per doubling. A request gets the least class that holds it: above 64 bytes less than a fifth of an object
+ * is lost so, and there are few enough classes that what one object leaves fits another. Runs of pages go by such a series of their own.
  * Invariant: indexToSize is strictly increasing; sizeToIndex(indexToSize[i]) = i; classes 0..35 are small, 36..231 large.
  * Differs: sizes are doubles. Every class is exact; a request above 2^53 has been rounded up on its way in, which keeps its class.
  */

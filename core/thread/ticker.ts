@@ -1,6 +1,6 @@
 /**
  * The ticker that fires decay: once in a thousand ticks on average, drawn from a geometric table (jemalloc 5.3.0,
- * include/jemalloc/internal/ticker.h, src/ticker.c).
+ * include/jemalloc/internal/ticker.h, src/ticker.c). A thread has one for all arenas: since each tick has the same chance, an arena decays as often as it is used.
  * Invariant: what is left over when the ticker fires is lost; each wait is drawn afresh.
  * Differs: the ticker itself is a field of the thread.
  */
