@@ -99,6 +99,11 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   [/^Arena 0:\nsystem bytes +=|^<malloc version="\d/m, 'what glibc’s malloc_stats or malloc_info prints', NO_CALLS],
   [/^[\da-f]{8,16}-[\da-f]{8,16} [-r][-w][-x][ps] [\da-f]{8,16} [\da-f]+:[\da-f]+ \d+/, 'a map of a process’s memory', NO_CALLS],
   [/^ *virtual +shared +shared +private/m, 'what Android’s showmap prints', NO_CALLS],
+  [
+    /^==\d+== ?ERROR: AddressSanitizer: /m,
+    'AddressSanitizer’s report of an error',
+    'leaks are in LeakSanitizer’s: run it with ASAN_OPTIONS=detect_leaks=1',
+  ],
   [/^(?:\d+\. (?:\[[\d:.]+\] )?)\w+\(\d+\) = 0x[\da-f]+\n\t0x/m, 'a log of sp-rtrace', RATHER_PAIRS],
   [/^reading file ".*" - please wait/m, 'what heaptrack_print prints', 'hand over heaptrack’s recording itself'],
   [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],

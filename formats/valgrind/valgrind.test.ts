@@ -9,6 +9,10 @@ const read = (text: string, options = {}) => tally(valgrind, utf8.encode(text), 
 const lines = (...messages: string[]) => messages.map((message) => `--7-- ${message}\n`).join('');
 const SAMPLES = ['leaky_500.valgrind.txt.zst', 'calls.valgrind.txt', 'operators.valgrind.txt', 'sh.valgrind.txt'];
 
+test('calls of other functions alone, as --verbose prints them of debug information, are no recording', () => {
+  expect(valgrind.sniff(utf8.encode(lines('summarise_context(loc_start = 0x10): cannot summarise(why=1):').repeat(9)))).toBe(0);
+});
+
 describe('recordings', () => {
   test.each(SAMPLES.slice(0, 3))('%s: what its heap summary says', async (name) => {
     const bytes = await fixtureBytes(name);

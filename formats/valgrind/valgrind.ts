@@ -131,6 +131,7 @@ class ValgrindReader implements TraceReader {
   #onMessage(): void {
     const cursor = this.#cursor;
     let taken = 0;
+    let others = 0;
     const other = this.#process.isOther(this.#linePid);
     while (cursor.pos < cursor.end) {
       if (cursor.eatWord(RESULT)) {
@@ -143,13 +144,15 @@ class ValgrindReader implements TraceReader {
         if (call === undefined) break;
         taken++;
         if (call === null) {
+          others++;
           if (cursor.eatWord(RESULT)) cursor.number();
           this.#trace.skip('other_call');
         } else if (this.#process.takes(this.#linePid)) this.#onCall(call);
       }
     }
-    if (taken > 0) this.calls++;
-    else this.#trace.skip('note');
+    // What --verbose says of debug information may look like a call, too.
+    if (taken > others) this.calls++;
+    else if (taken === 0) this.#trace.skip('note');
   }
 
   #onCall(call: Call): void {

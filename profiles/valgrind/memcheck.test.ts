@@ -104,6 +104,21 @@ describe('logs', () => {
     for (const lines of [text, text.replaceAll('\n', '\r\n')]) expect(rows(read(lines))).toEqual(['1008 in 2: malloc < inner']);
   });
 
+  test('a log of a program that freed all, and XML of a leak check that lists nothing, have no leaks', () => {
+    const freed = log('Memcheck, a', 'HEAP SUMMARY:', '    in use at exit: 0 bytes in 0 blocks', 'All heap blocks were freed');
+    expect(read(freed)).toMatchObject({ samples: { length: 0 }, warnings: ['Memcheck says that nothing was in use at the exit'] });
+    expect(() => read(freed.replace('0 bytes in 0', '8 bytes in 1'))).toThrow('without leak records');
+    const xml =
+      '<valgrindoutput>\n<protocoltool>memcheck</protocoltool>\n<arg>--leak-check=full</arg>\n<state>FINISHED</state>\n</valgrindoutput>\n';
+    expect(read(xml)).toMatchObject({ samples: { length: 0 }, warnings: [expect.stringContaining('lists nothing')] });
+    expect(() => read(xml.replace('full', 'summary'))).toThrow('without leak records');
+  });
+
+  test('what --verbose says of debug information is no call', () => {
+    const verbose = `${log('HEAP SUMMARY:')}--7-- summarise_context(loc_start = 0x10): cannot summarise(why=1):\n`;
+    expect(isProfile(new TextEncoder().encode(verbose))).toBe(true);
+  });
+
   test('a log without leak records is bad input, one with calls is a trace, one that breaks off is damaged', () => {
     expect(() => read(log('HEAP SUMMARY:', 'LEAK SUMMARY:'))).toThrow('without leak records');
     expect(isProfile(new TextEncoder().encode(`${log('HEAP SUMMARY:')}--7-- malloc(10) = 0x4A41040\n`))).toBe(false);

@@ -53,6 +53,8 @@ const AT_EXIT = /^ +in use at exit: (\d[\d,]*) bytes in \d[\d,]* blocks$/;
 const FRAME = /^ +(?:at|by) (0x[0-9A-F]+: .*)$/;
 const XML = /<valgrindoutput>[\s\S]*<(?:protocol)?tool>memcheck</;
 
+/** A call of the allocator, by --trace-malloc=yes. */
+const CALL = /^--(?:[\d:.]+ )?\d+-- (?:\w*(?:alloc|free|align)\w*|_Z[nd]\w+|__builtin_\w+)\(/m;
 /** A report of heapusage, which has Memcheck's headings and records of another form. */
 const HEAPUSAGE = /^==\d+== (?:Heapusage - |\d+ bytes in \d+ block\(s\) are lost, )/m;
 
@@ -63,7 +65,7 @@ export function isMemcheck(head: Uint8Array): boolean {
   return (
     /^==(?:[\d:.]+ )?\d+== (?:Memcheck, |(?:HEAP|LEAK) SUMMARY:$|[^\n]* in (?:\w+ )?loss record )/m.test(text) &&
     !HEAPUSAGE.test(text) &&
-    !/^--(?:[\d:.]+ )?\d+-- \w+\(/m.test(text)
+    !CALL.test(text)
   );
 }
 
@@ -77,8 +79,12 @@ export function readMemcheck(bytes: Uint8Array, name: string): Profile {
   const isXml = XML.test(text.slice(0, 65536));
   const { processes, damaged } = isXml ? readXml(text) : readLog(text);
   const shown = [...processes].find(([, { records }]) => records.length > 0);
-  if (shown === undefined)
-    throw new InputError(name, 'is Memcheck’s output without leak records', 'run it with --leak-check=full --show-leak-kinds=all');
+  if (shown === undefined) {
+    const note = isXml ? freeOfRecords(text) : freedAtExit([...processes.values()]);
+    if (note === undefined)
+      throw new InputError(name, 'is Memcheck’s output without leak records', 'run it with --leak-check=full --show-leak-kinds=all');
+    return profileFromLeakRecords('Memcheck', [], [note], false);
+  }
   const [pid, { records, atExit }] = shown;
   const warnings = [kindsNote(records)];
   if (records.some(({ changed }) => changed))
@@ -94,6 +100,19 @@ export function readMemcheck(bytes: Uint8Array, name: string): Profile {
   warnings.push(...otherProcessesNote(pid, others, 'leak records', '--log-file=%p has a file for each'));
   if (damaged) warnings.push('the file breaks off: leak records are missing');
   return profileFromLeakRecords('Memcheck', records, warnings, damaged);
+}
+
+/** What a log without records says of the exit, if nothing was in use there. */
+function freedAtExit(processes: readonly Process[]): string | undefined {
+  const ended = processes.filter(({ atExit }) => atExit !== undefined);
+  const isFree = ended.length > 0 && ended.every(({ atExit }) => atExit === 0);
+  return isFree ? 'Memcheck says that nothing was in use at the exit' : undefined;
+}
+
+/** The same of XML, which does not say what was in use: a check that listed leaks would have listed some. */
+function freeOfRecords(text: string): string | undefined {
+  const isChecked = /<arg>--leak-check=(?:full|yes)<\/arg>/.test(text) && /<state>FINISHED<\/state>/.test(text);
+  return isChecked ? 'Memcheck’s leak check lists nothing; of what can still be reached it does with --show-leak-kinds=all' : undefined;
 }
 
 function readLog(text: string): { processes: Map<number, Process>; damaged: boolean } {
