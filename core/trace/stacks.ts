@@ -111,7 +111,7 @@ export class StackTable {
   /** StackIndex -> node, while all stacks are nodes of one tree. */
   #nodes = new Int32Array(64);
   /** Those that `intern` finds: the first ones, all but the latest appended. */
-  readonly #found = new HashedRows();
+  readonly #found = new HashedRows((stack, seed) => hashNumbers(this.#entries, this.#starts[stack], this.#starts[stack + 1], seed));
 
   constructor(frames: FrameTable = new FrameTable()) {
     this.frames = frames;
@@ -166,13 +166,14 @@ export class StackTable {
     if (count === 0) return NO_STACK;
     const found = this.#found;
     const { starts, entries } = this;
-    while (found.length < this.#length) found.add(hashNumbers(entries, starts[found.length], starts[found.length + 1]));
-    const hash = hashNumbers(frames, 0, count);
+    while (found.length < this.#length) found.add(hashNumbers(entries, starts[found.length], starts[found.length + 1], found.seed));
+    const hash = hashNumbers(frames, 0, count, found.seed);
     for (let stack = found.first(hash); stack >= 0; stack = found.next(hash)) {
       if (this.#equals(stack, frames, count)) return stack as StackIndex;
     }
+    const stack = this.append(frames, count);
     found.add(hash);
-    return this.append(frames, count);
+    return stack;
   }
 
   #equals(stack: number, frames: ArrayLike<number>, count: number): boolean {

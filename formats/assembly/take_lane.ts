@@ -17,6 +17,8 @@ export function runTakeLane(
   keys: usize,
   states: usize,
   slots: u32,
+  factor: u32,
+  farthest: u32,
   columns: usize,
   cpus: usize,
   capacity: u32,
@@ -56,13 +58,16 @@ export function runTakeLane(
     if (cpu < 0) break;
     // as AddressStates finds it
     const address = <u64>pointer;
-    let slot = ((<u32>(address >> 4) * <u32>0x9e3779b1) >> 8) ^ <u32>(address >> 32);
-    slot &= mask;
+    const hash = (<u32>(address >> 4) ^ (<u32>(address >> 32) * factor)) * factor;
+    let slot = (hash ^ (hash >> 15)) & mask;
     let key = load<f64>(keys + (slot << 3));
-    while (key !== 0 && key !== pointer) {
+    let left = farthest;
+    while (key !== 0 && key !== pointer && left !== 0) {
       slot = (slot + 1) & mask;
       key = load<f64>(keys + (slot << 3));
+      left--;
     }
+    if (key !== 0 && key !== pointer) break;
     const state: i32 = load<u8>(states + slot);
     if ((state === LIVE) !== (kind === FREE)) break;
     if (state === UNSEEN) {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FrameTable } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
+import { growthOf, MOST_GROWTH } from '../../fixtures/growth.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { LaneText } from '../shared/lane_text.ts';
 import { ndjson } from './reader.ts';
@@ -75,6 +76,36 @@ test('thirty thousand frames of all lengths, and lines that are too long for the
   add(named(4096));
   const input = (gap: string) => [Buffer.from(texts.join(`${gap}\n`))];
   expect(stacksOf(input(''), '')).toEqual(stacksOf(input(' '), ' '));
+});
+
+/** Frames of 24 bytes whose hashes are the same (hashOf of ../assembly/stack_lane.ts): the second word makes up for what the first one changes. */
+function sameHashes(count: number): Buffer[] {
+  const KEY = 0x9e3779b97f4a7c15n;
+  const wordOf = (text: string) => Buffer.from(text, 'latin1').readBigUInt64LE();
+  const stateOf = (first: bigint) => {
+    const product = BigInt.asUintN(64, (24n ^ first) * KEY);
+    return BigInt.asUintN(64, product << 29n) | (product >> 35n);
+  };
+  const same = stateOf(wordOf('"0000000')) ^ wordOf('AAAAAAAA');
+  const texts: Buffer[] = [];
+  for (let number = 0; texts.length < count; number++) {
+    const first = `"${String(number).padStart(7, '0')}`;
+    const second = Buffer.alloc(8);
+    second.writeBigUInt64LE(stateOf(wordOf(first)) ^ same);
+    if (second.every((byte) => byte >= 0x20 && byte !== 0x22 && byte !== 0x5c))
+      texts.push(Buffer.concat([Buffer.from(first), second, Buffer.from('1234567"')]));
+  }
+  return texts;
+}
+
+test('frames that hash to the same slots take no longer than others', () => {
+  const linesOf = (frames: readonly Buffer[]) =>
+    frames.map((text, id) => Buffer.concat([Buffer.from(`{"op":"stack","id":${id},"frames":[`), text, Buffer.from(']}')]));
+  const chosen = linesOf(sameHashes(40_000));
+  const ordinary = linesOf(Array.from({ length: 40_000 }, (_, number) => Buffer.from(`"${String(number).padStart(22, 'f')}"`)));
+  expect(stacksOf(chosen.slice(0, 1000), '')).toEqual(stacksOf(chosen.slice(0, 1000), ' '));
+  const read = (lines: readonly Buffer[]) => () => void stacksOf(lines, '');
+  expect(growthOf(read(ordinary), read(chosen))).toBeLessThan(MOST_GROWTH);
 });
 
 test('a line as writers spell it is taken by its bytes, one with arrays in it is not', () => {

@@ -39,5 +39,7 @@ export const NEW_FRAMES = 1;
 export const MOST_FRAMES = 4096;
 export const MOST_TEXT = 65536;
 
+/** Slots that a text lies behind its own, at most: more than chance brings about in a table that is half full. */
+export const FARTHEST = 128;
 /** Digits of an id. */
 export const MOST_DIGITS = 9;

@@ -44,8 +44,8 @@ export interface Lanes {
 
   /**
    * Takes joined records, rows `from` to `to` - 1 at most of a sorting window, whose columns begin at `rows`, to a batch whose columns begin at `columns`, from row
-   * `firstRow` on. `threadRows` has, by the records' thread, its row in the trace's threads, or -1 if its records are not for this lane; `keys` and `states` are those of
-   * AddressStates; `startTime` is that of the first event, ns. `results`: the time of the record before, a double; then, as words, the slots in use, and the events.
+   * `firstRow` on. `threadRows` has, by the records' thread, its row in the trace's threads, or -1 if its records are not for this lane; `keys`, `states`, `factor` and
+   * `farthest` are those of AddressStates; `startTime` is that of the first event, ns. `results`: the time of the record before, a double; then, as words, the slots in use, and the events.
    * @returns The first row that was not taken.
    */
   runTakeLane(
@@ -58,6 +58,8 @@ export interface Lanes {
     keys: number,
     states: number,
     slots: number,
+    factor: number,
+    farthest: number,
     columns: number,
     cpus: number,
     capacity: number,

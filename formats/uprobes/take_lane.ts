@@ -52,6 +52,8 @@ export class TakeLane {
       states.keys.byteOffset,
       states.states.byteOffset,
       states.keys.length,
+      states.factor.value,
+      states.factor.farthest,
       batch.time.byteOffset,
       batch.cpu?.byteOffset ?? 0,
       batch.capacity,

@@ -1,7 +1,10 @@
 /**
  * Numbers for 64-bit addresses, without a bigint or a string per lookup.
- * Invariant: rows are numbered from 0 in order of first appearance; at most half of the slots are taken.
+ * Invariant: rows are numbered from 0 in order of first appearance; at most half of the slots are taken, and no address lies more than `farthest` slots behind its
+ * own (core/trace/hash_factor.ts).
  */
+import { grown } from '../../core/columns.ts';
+import { HashFactor } from '../../core/trace/hash_factor.ts';
 
 /** Open addressing over the two halves of an address. */
 export class AddressIndex {
@@ -12,14 +15,22 @@ export class AddressIndex {
   #low = new Uint32Array(2048);
   /** Slot -> row + 1, 0 for free. */
   #slots = new Int32Array(4096);
+  readonly #factor = new HashFactor();
 
   /** The row of an address, added if it is new. Both halves are unsigned. */
   add(high: number, low: number): number {
     let slot = this.#slot(high, low);
-    const found = this.#slots[slot];
-    if (found !== 0) return found - 1;
+    if (slot >= 0 && this.#slots[slot] !== 0) return this.#slots[slot] - 1;
     if (this.length === this.#low.length) {
-      this.#grow();
+      this.#high = grown(this.#high, this.length + 1);
+      this.#low = grown(this.#low, this.length + 1);
+      this.#factor.tighten();
+      this.#spread(this.#low.length * 2);
+      slot = this.#slot(high, low);
+    }
+    while (slot < 0) {
+      this.#factor.change();
+      this.#spread(this.#slots.length);
       slot = this.#slot(high, low);
     }
     const row = this.length++;
@@ -31,36 +42,39 @@ export class AddressIndex {
 
   /** The row of an address, -1 if it has none. */
   find(address: bigint): number {
-    return this.#slots[this.#slot(Number((address >> 32n) & 0xffffffffn), Number(address & 0xffffffffn))] - 1;
+    const slot = this.#slot(Number((address >> 32n) & 0xffffffffn), Number(address & 0xffffffffn));
+    return slot < 0 ? -1 : this.#slots[slot] - 1;
   }
 
-  /** The slot that holds an address, or the free one where it belongs. */
+  /** The slot that holds an address, or the free one where it belongs; -1 if all have to be hashed anew for that. */
   #slot(high: number, low: number): number {
-    const mask = this.#slots.length - 1;
-    let slot = hashAddress(high, low) & mask;
-    for (let found = this.#slots[slot]; found !== 0; found = this.#slots[slot]) {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const { value: factor, farthest } = this.#factor;
+    const mixed = Math.imul(low ^ Math.imul(high, factor), factor);
+    let slot = (mixed ^ (mixed >>> 15)) & mask;
+    let left = farthest;
+    for (let found = slots[slot]; found !== 0; found = slots[slot]) {
       if (this.#low[found - 1] === low && this.#high[found - 1] === high) break;
+      if (left-- === 0) return -1;
       slot = (slot + 1) & mask;
     }
     return slot;
   }
 
-  #grow(): void {
-    const capacity = this.#low.length * 2;
-    const highs = new Uint32Array(capacity);
-    const lows = new Uint32Array(capacity);
-    highs.set(this.#high);
-    lows.set(this.#low);
-    this.#high = highs;
-    this.#low = lows;
-    this.#slots = new Int32Array(capacity * 2);
-    for (let row = 0; row < this.length; row++) this.#slots[this.#slot(highs[row], lows[row])] = row + 1;
+  /** Enters all rows in a new table of so many slots, a power of two, with other factors if they do not fit. */
+  #spread(slots: number): void {
+    this.#slots = new Int32Array(slots);
+    for (let row = 0; row < this.length; row++) {
+      const slot = this.#slot(this.#high[row], this.#low[row]);
+      if (slot >= 0) this.#slots[slot] = row + 1;
+      else {
+        this.#factor.change();
+        this.#slots.fill(0);
+        row = -1;
+      }
+    }
   }
-}
-
-function hashAddress(high: number, low: number): number {
-  const mixed = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
-  return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
 /** Value of a hex digit's character code, -1 if it is none. */

@@ -38,7 +38,10 @@ export class CallPaths {
   #other = new Int32Array(64);
   /** PathIndex -> the first stack that reads so. */
   #firsts = new Int32Array(64);
-  readonly #paths = new HashedRows();
+  readonly #paths = new HashedRows((path, seed) => {
+    this.#read(this.#firsts[path] as StackIndex);
+    return hashNumbers(this.#path, this.#start, this.#end, seed);
+  });
 
   constructor(stacks: StackTable, { foldAllocators = true, lines = true }: CallPathOptions = {}) {
     this.#stacks = stacks;
@@ -57,12 +60,12 @@ export class CallPaths {
     this.#read(stack);
     if (this.#start === this.#end) return NO_STACK;
     const paths = this.#paths;
-    const hash = hashNumbers(this.#path, this.#start, this.#end);
+    const hash = hashNumbers(this.#path, this.#start, this.#end, paths.seed);
     for (let path = paths.first(hash); path >= 0; path = paths.next(hash)) if (this.#readsAs(path)) return path as PathIndex;
     const path = paths.length;
-    paths.add(hash);
     if (path === this.#firsts.length) this.#firsts = grown(this.#firsts, path + 1);
     this.#firsts[path] = stack;
+    paths.add(hash);
     return path as PathIndex;
   }
 
