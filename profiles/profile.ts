@@ -149,6 +149,10 @@ export interface Profile {
    * a name has none. False for a bare dump, whose addresses a SymbolSource may name.
    */
   readonly symbolized: boolean;
+  /** Names that reports leave as they are, whatever they look like: those of which a pprof profile has another one from the system. */
+  readonly wholeNames?: ReadonlySet<string>;
+  /** What the source calls its sample types of memory, where that is not what they are called here. */
+  readonly typeNames?: ReadonlyMap<string, SampleType>;
   /** Path of the program, or its command line. */
   readonly binary?: string;
   /** Text of /proc/PID/maps. */
@@ -203,6 +207,11 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
 /** True for jemalloc's and gperftools' heap dumps: their reports are jeprof's. */
 export function isHeapDump({ source }: Profile): boolean {
   return source.startsWith('heap');
+}
+
+/** True for pprof's own profiles: their reports are those of `go tool pprof`. */
+export function isPprofProfile({ source }: Profile): boolean {
+  return source === 'pprof';
 }
 
 /** Sources of what was in use at a moment. */

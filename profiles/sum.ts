@@ -17,6 +17,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
   const shared = sharedMeasures(profiles);
   const rates = new Set(profiles.map(({ sampling }) => `${sampling.method} ${sampling.rate}`));
   const { binary, maps, freedOnly: _, measures: __, damaged: ___, partial: ____, requested, moment, ...rest } = first;
+  const wholeNames = profiles.flatMap((profile) => [...(profile.wholeNames ?? [])]);
   const same = profiles.every((profile) => profile.binary === binary);
   return {
     ...rest,
@@ -30,6 +31,7 @@ export function sumProfiles(profiles: readonly Profile[]): Profile {
     ...(moment !== undefined && profiles.every((profile) => profile.moment === moment) ? { moment } : {}),
     ...(requested !== undefined && profiles.every((profile) => profile.requested === requested) ? { requested } : {}),
     symbolized: profiles.every((profile) => profile.symbolized),
+    ...(wholeNames.length === 0 ? {} : { wholeNames: new Set(wholeNames) }),
     ...(same && binary !== undefined ? { binary } : {}),
     ...(same && maps !== undefined ? { maps } : {}),
     warnings: profiles.flatMap((profile) => profile.warnings),

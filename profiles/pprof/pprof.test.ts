@@ -54,10 +54,12 @@ describe('what is written reads back', () => {
   test('frames with everything they can have', () => {
     const profile = profileOf([
       [
+        { fn: 'head', module: '/bin/a' },
         { pc: 0x401000n, fn: 'leaf', file: 'a.c', line: 7, module: '/bin/a' },
         { fn: 'main', module: '/bin/a' },
       ],
       [
+        { fn: 'head', module: '/bin/a' },
         { pc: 0xffffffff81000000n, module: '/bin/a' },
         { fn: 'outer', module: '/lib/b.so', inlined: [{ fn: 'innermost', file: 'b.c', line: 1 }, { fn: 'inner' }] },
       ],

@@ -12,6 +12,7 @@ import type { FrameIndex } from '../../core/units.ts';
 import type { Measure, Profile, SampleType } from '../profile.ts';
 import { PassedOver } from '../passed_over.ts';
 import { isMemoryType, SAMPLE_TYPES, SampleTable } from '../profile.ts';
+import { demangle } from '../symbols/demangle.ts';
 import { type Id, PprofSamples } from './samples.ts';
 import type { Int64, PprofProfile } from './schema.ts';
 import { decodeProfile, toBigInt, toNumber } from './schema.ts';
@@ -121,12 +122,12 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
   };
   // A small file may claim more values than there is memory for. One of its samples then has fewer than it should: it is found before there are columns.
   if (types * taken.count > taken.bytes) orRefuse(name, () => taken.forEach((_, values) => checkCount(values)));
-  const { memory, others, scales } = orRefuse(name, () => sampleColumns(message, taken.count, text));
+  const { memory, typeNames, others, scales } = orRefuse(name, () => sampleColumns(message, taken.count, text));
   if (memory.size + others.length === 0) throw new InputError(name, 'no pprof profile: it has no sample types');
 
   const stacks = new StackTable();
   const missing = new PassedOver();
-  const frames = orRefuse(name, () => framesOf(message, stacks, text, missing));
+  const { frameAt, wholeNames } = orRefuse(name, () => locationsOf(message, stacks, text, missing));
   const samples = new SampleTable(taken.count);
   const columns = (['inuse_objects', 'inuse_space', 'alloc_objects', 'alloc_space'] as const).map((type) => memory.get(type) ?? -1);
   let path = new Int32Array(256);
@@ -135,8 +136,8 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     if (locations.length > path.length) path = new Int32Array(locations.length * 2);
     let depth = 0;
     for (const id of locations) {
-      const frame = frames.get(id);
-      if (frame === undefined) missing.addReference('sample', samples.length + 1, 'location', id);
+      const frame = frameAt(id, depth === 0);
+      if (frame < 0) missing.addReference('sample', samples.length + 1, 'location', id);
       else path[depth++] = frame;
     }
     // The row that stands for samples without a backtrace.
@@ -161,6 +162,8 @@ export function readPprof(bytes: Uint8Array, name: string): Profile {
     sampling: memory.size > 0 && period > 1 ? { method: 'poisson', rate: period } : { method: 'none', rate: 1 },
     accumulated: memory.has('alloc_objects') || memory.has('alloc_space'),
     symbolized: message.function.length > 0,
+    ...(wholeNames.size === 0 ? {} : { wholeNames }),
+    ...(typeNames.size === 0 ? {} : { typeNames }),
     ...(binary === '' ? {} : { binary }),
     ...mapsOf(message, text),
     warnings: missing.warnings(name),
@@ -207,9 +210,16 @@ function sampleColumns(
   message: PprofProfile,
   count: number,
   text: (index: Int64 | undefined) => string,
-): { readonly memory: Map<SampleType, number>; readonly others: OtherColumn[]; readonly scales: readonly number[] } {
+): {
+  readonly memory: Map<SampleType, number>;
+  /** Those of `memory` that the file calls something else. */
+  readonly typeNames: Map<string, SampleType>;
+  readonly others: OtherColumn[];
+  readonly scales: readonly number[];
+} {
   const scales: number[] = [];
   const memory = new Map<SampleType, number>();
+  const typeNames = new Map<string, SampleType>();
   const others: OtherColumn[] = [];
   const names = message.sampleType.map(({ type }) => text(type));
   // Names of others' own are those of a heap's profile where bytes in use are among them.
@@ -220,8 +230,10 @@ function sampleColumns(
     const name = names[column];
     const type = known.get(name);
     scales.push(type?.endsWith('space') === true ? bytesIn(text(unit)) : 1);
-    if (type !== undefined && (type === name || !names.includes(type)) && !memory.has(type)) memory.set(type, column);
-    else
+    if (type !== undefined && (type === name || !names.includes(type)) && !memory.has(type)) {
+      memory.set(type, column);
+      if (type !== name) typeNames.set(name, type);
+    } else
       others.push({
         type: name,
         unit: text(unit).replace(/[^\w%/.-]/g, '_') || 'count',
@@ -232,7 +244,7 @@ function sampleColumns(
   const wanted = text(message.defaultSampleType);
   const first = others.findIndex(({ type }) => wanted !== '' && type === wanted);
   others.unshift(...others.splice(first, 1));
-  return { memory, others, scales };
+  return { memory, typeNames, others, scales };
 }
 
 /** Bytes in a unit by its name; 1 for one that is no unit of memory. */
@@ -240,18 +252,27 @@ function bytesIn(unit: string): number {
   return BYTES_IN_UNIT.get(unit.toLowerCase().replace(/(?<=..)s$/, '')) ?? 1;
 }
 
-/** The frame of each location id. A line may be of no function (0); one that the file lacks is `missing`. */
-function framesOf(
+/**
+ * The frames of locations: one for the head of a backtrace, whose address is that of an instruction, and one for callers, of which frames have the
+ * address behind the call. A line may be of no function (0); one that the file lacks is `missing`.
+ * Names that differ from the system's are whole: pprof demangles and shortens those that do not (internal/symbolizer, Demangle).
+ */
+function locationsOf(
   message: PprofProfile,
   stacks: StackTable,
   text: (index: Int64 | undefined) => string,
   missing: PassedOver,
-): Map<Id, FrameIndex> {
+): { readonly frameAt: (id: Id, isHead: boolean) => FrameIndex | -1; readonly wholeNames: ReadonlySet<string> } {
   const functions = new Map<Id, PprofProfile['function'][number]>();
-  for (const fn of message.function) functions.set(idKey(fn.id), fn);
+  const wholeNames = new Set<string>();
+  for (const fn of message.function) {
+    functions.set(idKey(fn.id), fn);
+    const name = text(fn.name);
+    if (name !== '' && name !== text(fn.systemName)) wholeNames.add(name);
+  }
   const modules = new Map<Id, string>();
   for (const mapping of message.mapping) modules.set(idKey(mapping.id), text(mapping.filename));
-  const frames = new Map<Id, FrameIndex>();
+  const locations = new Map<Id, Location>();
   for (const location of message.location) {
     const lines: InlinedFrame[] = location.line.map(({ functionId, line }) => {
       const id = idKey(functionId);
@@ -259,20 +280,45 @@ function framesOf(
       if (fn === undefined && id !== 0) missing.addReference('location', idKey(location.id), 'function', id);
       const file = text(fn?.filename);
       const number = toNumber(line);
-      return { fn: text(fn?.name) || text(fn?.systemName), ...(file === '' ? {} : { file }), ...(number > 0 ? { line: number } : {}) };
+      return {
+        fn: demangle(text(fn?.name) || text(fn?.systemName)),
+        ...(file === '' ? {} : { file }),
+        ...(number > 0 ? { line: number } : {}),
+      };
     });
-    const address = toBigInt(location.address);
     const outermost = lines.pop();
     const module = location.mappingId === undefined ? undefined : modules.get(idKey(location.mappingId));
+    const address = toBigInt(location.address);
+    const isNameless = outermost === undefined || outermost.fn === '';
     const frame: Frame = {
-      ...(address === 0n ? {} : { pc: address + 1n }),
-      ...(outermost === undefined || outermost.fn === '' ? {} : outermost),
+      ...(!isNameless ? outermost : address === 0n ? { fn: unknownIn(module) } : {}),
       ...(module === undefined || module === '' ? {} : { module }),
       ...(lines.length === 0 ? {} : { inlined: lines }),
     };
-    frames.set(idKey(location.id), stacks.frames.intern(frame));
+    locations.set(idKey(location.id), { frame, address, head: -1, caller: -1 });
   }
-  return frames;
+  const intern = ({ frame, address }: Location, behind: bigint) =>
+    stacks.frames.intern(address === 0n ? frame : { pc: address + behind, ...frame });
+  const frameAt = (id: Id, isHead: boolean) => {
+    const location = locations.get(id);
+    if (location === undefined) return -1;
+    if (isHead) return location.head < 0 ? (location.head = intern(location, 0n)) : location.head;
+    return location.caller < 0 ? (location.caller = intern(location, 1n)) : location.caller;
+  };
+  return { frameAt, wholeNames };
+}
+
+/** What go tool pprof calls a location without function and address. */
+function unknownIn(module = ''): string {
+  return module === '' ? '<unknown>' : `[${module.slice(module.lastIndexOf('/') + 1)}]`;
+}
+
+/** What a location says but for its address, and the frames made of it. */
+interface Location {
+  readonly frame: Frame;
+  readonly address: bigint;
+  head: FrameIndex | -1;
+  caller: FrameIndex | -1;
 }
 
 /** An id as a key: ids are any 64-bit numbers, mostly small ones. */

@@ -11,7 +11,7 @@ import type { Mapping } from '../heap/maps.ts';
 import { findMapping, isCode, parseMaps } from '../heap/maps.ts';
 import { printable } from '../printable.ts';
 import type { Measure, Profile } from '../profile.ts';
-import { SAMPLE_TYPES } from '../profile.ts';
+import { isPprofProfile, SAMPLE_TYPES } from '../profile.ts';
 import { isCppName } from '../report/names.ts';
 import type { PprofProfile } from './schema.ts';
 import { encodeProfile, uint64 } from './schema.ts';
@@ -69,7 +69,7 @@ function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
     const stack = samples.stack[row] as StackIndex;
     const locationId: number[] = [];
     if (stack < 0) locationId.push(writer.noBacktrace());
-    else for (const frame of stacks.framesOf(stack)) locationId.push(writer.location(frame));
+    else stacks.framesOf(stack).forEach((frame, depth) => locationId.push(writer.location(frame, depth === 0)));
     message.sample.push({ locationId, value });
   }
   return message;
@@ -105,8 +105,10 @@ class MessageWriter {
   readonly #frames: readonly Frame[];
   readonly #maps: readonly Mapping[];
   readonly #binary: string | undefined;
-  /** FrameIndex -> location id, 0 for none yet. */
+  /** FrameIndex -> location id of callers, 0 for none yet; of heads, too, unless those have addresses of instructions, as pprof's own profiles do. */
   readonly #locations: Int32Array;
+  readonly #heads: Int32Array | undefined;
+  readonly #wholeNames: ReadonlySet<string>;
   readonly #functions = new Map<string, number>();
   /** Mapping id by row of `#maps`, and by path for frames that lie in none. */
   readonly #mapped = new Map<number, number>();
@@ -119,6 +121,8 @@ class MessageWriter {
     // Where nothing names the program: the first file with frames that is no library.
     this.#binary = profile.binary ?? this.#frames.find(({ module }) => module?.startsWith('/') && !/\.so(\.|$)/.test(module))?.module;
     this.#locations = new Int32Array(this.#frames.length);
+    this.#heads = isPprofProfile(profile) ? new Int32Array(this.#frames.length) : undefined;
+    this.#wholeNames = profile.wholeNames ?? new Set();
     // pprof takes the first mapping for the program's.
     const program = this.#maps.findIndex(({ path }) => path === profile.binary);
     if (program >= 0) this.#mapped.set(program, this.#addMapping(this.#maps[program]));
@@ -127,26 +131,28 @@ class MessageWriter {
     }
   }
 
-  location(frame: number): number {
-    let id = this.#locations[frame];
-    if (id === 0) id = this.#locations[frame] = this.#addLocation(this.#frames[frame]);
+  location(frame: number, isHead: boolean): number {
+    const heads = isHead && this.#frames[frame].pc !== undefined ? this.#heads : undefined;
+    const known = heads ?? this.#locations;
+    let id = known[frame];
+    if (id === 0) id = known[frame] = this.#addLocation(this.#frames[frame], heads === undefined ? 1n : 0n);
     return id;
   }
 
   /** The location that stands for an empty backtrace. */
   noBacktrace(): number {
-    if (this.#noBacktrace === 0) this.#noBacktrace = this.#addLocation({ fn: '[no backtrace]' });
+    if (this.#noBacktrace === 0) this.#noBacktrace = this.#addLocation({ fn: '[no backtrace]' }, 0n);
     return this.#noBacktrace;
   }
 
-  #addLocation(frame: Frame): number {
+  /** @param behind 1 where the address is the one that a call returns to: what is written is the call's */
+  #addLocation(frame: Frame, behind: bigint): number {
     const { pc, fn, file, line, inlined } = frame;
     const lines: PprofProfile['location'][number]['line'] = [];
     // Innermost first: the last line is the function that has the frame.
     for (const inner of inlined ?? []) lines.push({ functionId: this.#functionId(inner.fn, inner.file), line: inner.line ?? 0 });
     if (fn !== undefined) lines.push({ functionId: this.#functionId(fn, file), line: line ?? 0 });
-    // The address of the call, not the one it returns to.
-    const address = pc === undefined || pc === 0n ? 0n : BigInt.asUintN(64, pc - 1n);
+    const address = pc === undefined || pc === 0n ? 0n : BigInt.asUintN(64, pc - behind);
     const mappingId = this.#mappingId(frame, address);
     if (mappingId !== 0 && lines.length > 0) {
       const mapping = this.message.mapping[mappingId - 1];
@@ -168,7 +174,7 @@ class MessageWriter {
       this.#functions.set(key, id);
       const index = this.strings.index(name.replace(JEPROF_ADDRESS, ''));
       // Of a name that is the system's as well, pprof cuts what C++ has in brackets: `<module>` would be unknown, `<T as Clone>::clone` one with all others.
-      const systemName = isCppName(name) ? index : 0;
+      const systemName = isCppName(name) && !this.#wholeNames.has(name) ? index : 0;
       this.message.function.push({ id, name: index, systemName, filename: file === undefined ? 0 : this.strings.index(file) });
     }
     return id;

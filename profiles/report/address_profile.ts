@@ -15,6 +15,8 @@ import { frameSymbols, symbolName } from './symbols.ts';
 
 /** Addresses of a report, each once, with their names. */
 export class AddressTable {
+  /** True if entries are pprof's, not jeprof's: a function is one also where it is inlined, and the kernel's addresses are code. */
+  readonly likePprof: boolean;
   /** Address in 16 hex digits. */
   readonly hex: string[] = [];
   /** Names, outermost first; undefined where nothing is known, which reports show as the bare address. */
@@ -22,6 +24,10 @@ export class AddressTable {
   readonly #byHex = new Map<string, number>();
   /** Rows of `internNamed` whose address another row had first, by address and names. */
   readonly #byNames = new Map<string, number>();
+
+  constructor(likePprof = false) {
+    this.likePprof = likePprof;
+  }
 
   get length(): number {
     return this.hex.length;
@@ -170,6 +176,8 @@ export function addSamples(
 function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame: number) => number; caller: (frame: number) => number } {
   const { frames } = profile.stacks;
   const isDump = isHeapDump(profile);
+  const { wholeNames } = profile;
+  const shorten = wholeNames === undefined ? shortName : (name: string) => (wholeNames.has(name) ? name : shortName(name));
   const leaves = new Int32Array(frames.length).fill(-1);
   const callers = new Int32Array(frames.length).fill(-1);
   const row = (known: Int32Array, index: number, less: bigint) => {
@@ -178,7 +186,7 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
       const frame = frames.frames[index];
       const address = frames.addressOf(index as FrameIndex) - less;
       const isNamed = profile.symbolized || frame.fn !== undefined;
-      if (isNamed && !isDump) found = addresses.internNamed(address, (hex) => frameSymbols(frame, hex, shortName));
+      if (isNamed && !isDump) found = addresses.internNamed(address, (hex) => frameSymbols(frame, hex, shorten));
       else found = addresses.intern(address, isNamed ? (hex) => frameSymbols(frame, hex, shortFunctionName) : undefined);
       known[index] = found;
     }

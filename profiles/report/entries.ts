@@ -40,16 +40,17 @@ export class EntryTable {
   #entriesOf(address: number, callee: number): readonly number[] {
     const known = this.#entries[address];
     if (known !== undefined) return known;
+    const { likePprof } = this.#addresses;
     const hex = this.#addresses.hex[address];
     // Beyond user space: the unwinder lost its way.
-    if (hex.length === 16 && hex > '7fffffffffffffff') return (this.#entries[address] = []);
+    if (!likePprof && hex.length === 16 && hex > '7fffffffffffffff') return (this.#entries[address] = []);
     const symbols = this.#addresses.symbols[address] ?? [{ short: hex, location: '', full: hex }];
     const entries: number[] = [];
     let dependsOnCallee = false;
     for (let i = symbols.length - 1; i >= 0; i--) {
       const { short, location, full } = symbols[i];
       let name = this.#distinct.get(full) ?? short;
-      if (i > 0) name += ' (inline)';
+      if (i > 0 && !likePprof) name += ' (inline)';
       // Every Callback::Run is its own node per function it runs: as one, it would tie unrelated calls into a cycle.
       if (/Callback.*::Run$/s.test(name)) {
         dependsOnCallee = true;

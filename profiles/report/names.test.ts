@@ -31,6 +31,9 @@ describe('short function names', () => {
     '<alloc::string::String>::with_capacity',
     'alloc::vec::Vec::<u8>::push',
     'main.(*Tree[...]).Insert',
+    'github.com/a/b.New[go.shape.interface { At() c.Ref; Seek(c.Ref) bool }]',
+    'alloc.rs:241 - <alloc::alloc::Global as core::alloc::Allocator>::allocate',
+    'lib/server.py:-1 - <module>',
     'com.foo.Bar.<init>',
     '<module>',
     '<lambda> (main.py:12)',
@@ -52,6 +55,8 @@ describe('short function names', () => {
     'decltype (a+b) ns::add<int>(int)',
     'f(int) (.cold)',
     'f(void (*)(int))',
+    'operator-(A const&)',
+    'A<(N - 1)>::f',
     'leak<00000000000012ab>',
   ])('%s is C++', (name) => expect(shortName(name)).toBe(shortFunctionName(name)));
 

@@ -3,7 +3,7 @@
  * Invariant: the same rows, numbers and order as jeprof, wherever jeprof's own are not those of a hash table.
  * Differs: a dump's rows without backtrace are left out with a note (jeprof says nothing); profiles that are no dump show them as a row.
  */
-import { isHeapDump, isMemoryType, type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { isHeapDump, isMemoryType, isPprofProfile, type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import { AddressProfile, AddressTable, addSamples, subtract } from './address_profile.ts';
 import { callgrind } from './callgrind.ts';
 import { collapsedStacks } from './collapsed.ts';
@@ -95,8 +95,9 @@ export function* rawProfile(
 }
 
 /** The sample type of a report: that of the options, else memory in use, else the first that the profile has. */
-export function sampleTypeOf({ kind, measures }: Profile, { sampleType }: ReportOptions): string {
-  return sampleType ?? (kind === 'other' ? measures?.[0]?.type : undefined) ?? 'inuse_space';
+export function sampleTypeOf({ kind, measures, typeNames }: Profile, { sampleType }: ReportOptions): string {
+  if (sampleType !== undefined) return typeNames?.get(sampleType) ?? sampleType;
+  return (kind === 'other' ? measures?.[0]?.type : undefined) ?? 'inuse_space';
 }
 
 /** What a report is made of: values per backtrace, filtered, of the whole or of one thread. */
@@ -138,7 +139,7 @@ function gathered(list: readonly Profile[], options: ReportOptions) {
   const [first] = list;
   const { base } = options;
   const type = sampleTypeOf(first, options);
-  const addresses = new AddressTable();
+  const addresses = new AddressTable(list.every(isPprofProfile));
   const gather = new Gatherer(addresses, type, options.note ?? (() => {}));
 
   let whole = new AddressProfile();
