@@ -53,10 +53,10 @@ const LEAKY = `#include <map>
 #include <vector>
 struct Node { char bytes[48]; };
 Node *volatile last;
-__attribute__((noinline)) void leak_node() { last = new Node; }
+__attribute__((noinline)) void leak_node(int i) { last = i % 2 ? new Node : new Node[1]; }
 __attribute__((noinline)) void work(int id) {
   pthread_setname_np(pthread_self(), ("worker" + std::to_string(id)).c_str());
-  for (int i = 0; i < 100; i++) leak_node();
+  for (int i = 0; i < 100; i++) leak_node(i);
   std::map<int, std::string> freed;
   for (int i = 0; i < 50; i++) freed[i] = std::string(100, 'x');
 }
@@ -108,19 +108,22 @@ function compiled(name: string, ...args: readonly string[]): string {
 
 test.for([
   ['the C library', []],
+  ['its own library linked in', ['-static-libstdc++']],
+  ['all linked in', ['-static']],
   ['jemalloc linked in', ['-static', '-Wl,--whole-archive', JEMALLOC, '-Wl,--no-whole-archive', '-lm']],
   // bpftrace itself aborts now and then while it attaches to a statically linked program
 ] as const)(
   'bpftrace: a C++ program with threads and %s, its leak to the byte',
   { timeout: SLOW_MS, retry: 2 },
   async ([what, args], { skip }) => {
-    skip(fit.get('bpftrace') !== true || !needsTool('g++') || (args.length > 0 && !needsTool('libjemalloc')));
+    skip(fit.get('bpftrace') !== true || !needsTool('g++') || (args.length > 1 && !needsTool('libjemalloc')));
     const trace = join(folder, 'leaky.trace');
     const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', compiled(what.replaceAll(' ', '_'), ...args)]);
     expect(code, stderr).toBe(0);
     const { contexts } = await leaksOf(trace);
-    const nodes = contexts.filter(({ stack }) => stack[0] === 'leak_node()' && stack.includes('work(int)'));
+    const nodes = contexts.filter(({ stack }) => stack[0] === 'leak_node(int)' && stack.includes('work(int)'));
     expect(nodes.map(({ bytes, objects }) => [bytes, objects])).toEqual([[4 * 100 * 48, 400]]);
+    expect((await summaryOf(trace)).skipped['free_unknown']).toBeUndefined();
 
     const { header, maps, names } = await factsOf(trace);
     expect(header).toMatchObject({ ncpus: cpus().length, pid: expect.any(Number) });
@@ -144,6 +147,69 @@ test('bpftrace: a script that becomes a program leaks what the program leaks', {
   expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\), which freed \d+ blocks of its former program/);
   const { contexts } = await leaksOf(trace);
   expect(contexts.map(({ bytes, objects, stack }) => [bytes, objects, stack.includes('main')])).toEqual([[7021, 7, true]]);
+});
+
+test('bpftrace: a program that is started with another allocator than what starts it', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('g++', 'libjemalloc'));
+  const trace = join(folder, 'preloaded.trace');
+  const preload = `LD_PRELOAD=${JEMALLOC.replace(/a$/, 'so.2')}`;
+  const { code, stderr } = await run(['record', '-o', trace, '--', 'env', preload, compiled('preloaded')]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('executes another one, which allocates elsewhere');
+  const { contexts } = await leaksOf(trace);
+  const nodes = contexts.filter(({ stack }) => stack[0] === 'leak_node(int)');
+  expect(nodes.map(({ bytes, objects }) => [bytes, objects])).toEqual([[4 * 100 * 48, 400]]);
+});
+
+test('bpftrace: calls before main, of a program that a signal ends, have names', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
+  const program = join(folder, 'aborts');
+  const gcc = (...args: readonly string[]) => execFileSync('gcc', ['-g', '-fno-omit-frame-pointer', ...args], { cwd: folder });
+  writeFileSync(
+    `${program}.lib.c`,
+    '#include <stdlib.h>\nvoid *early;\n__attribute__((constructor)) void load(void) { early = malloc(4321); }\n',
+  );
+  writeFileSync(`${program}.c`, '#include <stdlib.h>\nextern void *early;\nint main() { free(early); early = malloc(99); abort(); }\n');
+  gcc('-shared', '-fPIC', '-o', 'libearly.so', `${program}.lib.c`);
+  gcc('-o', program, `${program}.c`, '-L.', '-learly', '-Wl,-rpath,$ORIGIN');
+  const trace = `${program}.trace`;
+  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', program]);
+  expect([code, stderr]).toEqual([0, expect.stringContaining('the program ended with exit code 134')]);
+  const { contexts } = await leaksOf(trace);
+  expect(contexts.map(({ bytes, stack }) => [bytes, stack[0]])).toEqual([[99, 'main']]);
+  const { allocations, skipped } = await summaryOf(trace);
+  expect([allocations, skipped['free_unknown']]).toEqual([2, undefined]);
+});
+
+test('bpftrace: processes that a program starts are said not to be recorded', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true);
+  const { stderr } = await run(['record', '--with', 'bpftrace', '-o', join(folder, 'starts.trace'), '--', 'sh', '-c', 'ls /; ls /; true']);
+  expect(stderr).toContain('it started 2 processes, of which nothing is recorded');
+});
+
+test('bpftrace: a program that uses musl, to its last call', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('musl-gcc'));
+  const program = join(folder, 'musl');
+  writeFileSync(
+    `${program}.c`,
+    `#include <pthread.h>
+#include <stdlib.h>
+void *volatile last;
+void *work(void *arg) { for (int i = 0; i < 1000; i++) free(last = malloc(9)); return last = malloc(50); }
+int main() { pthread_t thread; pthread_create(&thread, 0, work, 0); pthread_join(thread, 0); last = malloc(600); }
+`,
+  );
+  execFileSync('musl-gcc', ['-g', '-fno-omit-frame-pointer', '-fno-builtin', '-o', program, `${program}.c`]);
+  const trace = `${program}.trace`;
+  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', program]);
+  expect([code, stderr]).toEqual([0, expect.not.stringContaining('missing')]);
+  const { contexts } = await leaksOf(trace);
+  expect(contexts.map(({ bytes, stack }) => [bytes, stack[0]])).toEqual([
+    [600, 'main'],
+    [50, 'work'],
+  ]);
+  const { stdout } = await run(['convert', trace, '--to', 'ndjson', '-o', '-']);
+  expect(stdout.match(/"thread_exit"/g)).toHaveLength(1);
 });
 
 test('ltrace: the trace has the CPU count, maps and names of threads, which ltrace does not write', { timeout: SLOW_MS }, async ({

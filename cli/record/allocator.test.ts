@@ -88,6 +88,31 @@ test('libraries beside a program are found behind a symbolic link to it', ({ ski
   expect(() => allocatorOfProgram(link)).toThrow('loads no C library that is found here');
 });
 
+test.for(['je_', '_rjem_', 'duckdb_je_'])('jemalloc is found under names that begin with %s', (prefix, { skip }) => {
+  skip(libc === undefined || !needsTool('gcc'));
+  const program = join(mkdtempSync(join(folder, 'prefix-')), 'program');
+  const functions = ['malloc', 'free', 'mallctl'].map((name) => `void ${prefix}${name}(void) {}\n`);
+  writeFileSync(`${program}.c`, `${functions.join('')}int main(void) { return 0; }\n`);
+  execFileSync('gcc', ['-o', program, `${program}.c`]);
+  expect(allocatorOfProgram(program)).toMatchObject({ file: program, prefix });
+});
+
+test('operator new is that of the library, linked in or not, and none that a program has of its own', ({ skip }) => {
+  skip(libc === undefined || !needsTool('g++'));
+  const place = mkdtempSync(join(folder, 'operators-'));
+  writeFileSync(join(place, 'plain.cpp'), 'int *volatile last;\nint main() { last = new int; }\n');
+  const own = 'static char pool[999];\nvoid *operator new(decltype(sizeof 0)) { return pool; }\n';
+  writeFileSync(join(place, 'own.cpp'), `${own}int *volatile last;\nint main() { last = new int; }\n`);
+  const operatorsOf = (source: string, ...args: readonly string[]) => {
+    const program = join(place, `${source}${args.join('')}`);
+    execFileSync('g++', ['-o', program, join(place, `${source}.cpp`), ...args]);
+    return allocatorOfProgram(program).operators?.file.replace(/^.*\//, '');
+  };
+  expect(operatorsOf('plain')).toMatch(/^libstdc\+\+\.so/);
+  expect(operatorsOf('plain', '-static-libstdc++')).toBe('plain-static-libstdc++');
+  expect(operatorsOf('own')).toBeUndefined();
+});
+
 test('a Go program is called that, not stripped', ({ skip }) => {
   skip(!needsTool('go'));
   const place = mkdtempSync(join(folder, 'go-'));

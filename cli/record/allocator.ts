@@ -25,10 +25,13 @@ export interface Allocator {
 
 /** glibc, and musl, whose dynamic linker it is. */
 const LIBC = /\/(?:libc(?:\.so|-[\d.]+\.so)[\d.]*|ld-musl-\w+\.so\.1)$/;
-const LIBSTDCXX = /\/libstdc\+\+\.so[\d.]*$/;
+/** Those of GCC and of Clang. */
+const LIBCXX = /\/lib(?:std)?c\+\+(?:abi)?\.so[\d.]*$/;
 const LIBRARY = /\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/;
-/** Prefixes of allocators that a program was built with (redis: je_). */
-const PREFIXES = ['je_', 'mi_', 'tc_'];
+/** Prefixes of mimalloc and tcmalloc; jemalloc's is chosen where it is built (redis: je_, Rust: _rjem_). */
+const PREFIXES = ['mi_', 'tc_'];
+/** A function that jemalloc alone has. */
+const JEMALLOC_ONLY = /^(\w+)mallctl$/;
 /** A line of /proc/PID/maps that names a file: the mapping's start and end without the zeros before them, the inode, the file, and that without what tells that it is no longer there. The first one is the program. */
 const MAPPED = /^0*(\w+)-0*(\w+) \S+ \S+ \S+ (\d+) +((\/.*?)(?: \(deleted\))?)$/gm;
 /** Bits of a file's mode (S_ISUID, S_ISGID). */
@@ -66,19 +69,34 @@ interface MappedFile {
   readonly place: string;
 }
 
+/** The file that defines operator new as C++'s library does, by malloc: linked in, or a library. One that a program has written itself may give blocks of its own. */
+function operatorsAmong(files: readonly MappedFile[], program: MappedFile, own: ReadonlyMap<string, number>): Allocator['operators'] {
+  if (own.has('_Znwm')) return own.has('_ZSt15get_new_handlerv') ? { file: program.place, functions: own } : undefined;
+  for (const { place: file } of files.filter(({ path }) => LIBCXX.test(path))) {
+    const functions = functionsIn(file);
+    if (functions.has('_Znwm')) return { file, functions };
+  }
+  return undefined;
+}
+
+/** What stands before the names of an allocator's functions that a program was built with; undefined if there is none. */
+function prefixIn(own: ReadonlyMap<string, number>): string | undefined {
+  const prefixes = [...own.keys()].map((name) => JEMALLOC_ONLY.exec(name)?.[1] ?? '').filter((prefix) => prefix !== '');
+  return [...prefixes, ...PREFIXES].find((known) => own.has(`${known}malloc`) && own.has(`${known}free`));
+}
+
 /** The allocator among the files that are mapped, `program` first. */
 function allocatorAmong(files: readonly MappedFile[], program: MappedFile, name: string): Allocator {
   const placeOf = (known: RegExp) => files.find(({ path }) => known.test(path))?.place;
   const libc = placeOf(LIBC);
   const own = functionsIn(program.place);
   const libcFunctions = libc === undefined ? own : functionsIn(libc);
-  const cxx = placeOf(LIBSTDCXX);
-  const operators = cxx === undefined ? undefined : { file: cxx, functions: functionsIn(cxx) };
+  const operators = operatorsAmong(files, program, own);
   const base = { operators, libc: libc ?? program.place, libcFunctions };
   const library = placeOf(LIBRARY);
   // A program that defines malloc itself is asked first by all others, too.
   if (own.has('malloc')) return { ...base, file: program.place, prefix: '', functions: own };
-  const prefix = PREFIXES.find((known) => own.has(`${known}malloc`) && own.has(`${known}free`));
+  const prefix = prefixIn(own);
   if (prefix !== undefined) return { ...base, file: program.place, prefix, functions: own };
   if (library !== undefined) return { ...base, file: library, prefix: '', functions: functionsIn(library) };
   if (libc !== undefined) return { ...base, file: libc, prefix: '', functions: libcFunctions };
@@ -118,19 +136,34 @@ export function allocatorOfProcess(pid: number): Allocator {
   return allocatorAmong([...files.values()], program, `process ${pid}`);
 }
 
-/** The allocator of a program yet to start, as the dynamic linker will load it. */
-export function allocatorOfProgram(program: string): Allocator {
-  const [file] = interpreterOf(program);
-  const here = (path: string): MappedFile => ({ path, place: path });
-  return allocatorAmong(librariesOf(file).map(here), here(file), program);
+/** What programs are started with: as from here, or by a process that sees other files or has another environment. */
+export interface Surroundings {
+  /** Where its root is here, empty for the same one. */
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const HERE: Surroundings = { root: '', env: process.env };
+
+/**
+ * The allocator of a program yet to start, as the dynamic linker will load it.
+ * @param program its path, as its process will see it
+ */
+export function allocatorOfProgram(program: string, surroundings = HERE): Allocator {
+  const [file] = interpreterOf(program, surroundings);
+  const place = (path: string): MappedFile => ({ path, place: surroundings.root + path });
+  return allocatorAmong(librariesOf(file, surroundings).map(place), place(file), program);
 }
 
 /** What the dynamic linker would load for an ELF file, LD_PRELOAD included; nothing for one that it does not load. */
-export function librariesOf(file: string): string[] {
-  const [, loader] = interpreterOf(file);
+export function librariesOf(file: string, surroundings = HERE): string[] {
+  const [, loader] = interpreterOf(file, surroundings);
   if (loader === undefined) return [];
+  const { root, env } = surroundings;
   // The program itself would list them, too, but not one that is set-uid. Where it looks may be told from its own place ($ORIGIN), behind symbolic links.
-  const { stdout } = spawnSync(loader, ['--list', realpathSync(file)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const listing = [loader, '--list', root === '' ? realpathSync(file) : file];
+  const [command, ...args] = root === '' ? listing : ['chroot', root, ...listing];
+  const { stdout } = spawnSync(command as string, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env });
   return [...(stdout ?? '').matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
 }
 
@@ -155,13 +188,13 @@ export function changesUser(program: string): boolean {
 }
 
 /** The ELF file that runs when a program is started (of a script its interpreter), and the dynamic linker that loads it, if one does. */
-function interpreterOf(program: string, depth = 0): [file: string, loader: string | undefined] {
+function interpreterOf(program: string, surroundings = HERE, depth = 0): [file: string, loader: string | undefined] {
   const head = Buffer.alloc(4096);
-  const fd = openSync(program, 'r');
+  const fd = openSync(surroundings.root + program, 'r');
   const length = readSync(fd, head, 0, head.length, 0);
   closeSync(fd);
   const script = /^#!\s*(\S+)/.exec(head.toString('latin1', 0, length));
-  if (script !== null && depth < 4) return interpreterOf(script[1] as string, depth + 1);
+  if (script !== null && depth < 4) return interpreterOf(script[1] as string, surroundings, depth + 1);
   // Program headers lie right behind the header; type 3 names the dynamic linker, which stands there as a string of so many bytes.
   const count = head.readUInt16LE(56);
   const start = Number(head.readBigUInt64LE(32));

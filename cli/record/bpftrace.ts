@@ -6,9 +6,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
-import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { DrainedLines, drain, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
+import { InputError } from '../../core/trace/input_error.ts';
+import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
+import { DrainedLines, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
+import { allocatorOfExecuted, hasExecuted, serves } from './executed.ts';
 import { Observed } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
@@ -53,11 +55,17 @@ function unfit(): Unfit | undefined {
 
 async function attach(pid: number, file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
   const process = new Observed(pid);
-  const tracer = await startTracer({ pid, launched: false, most: window.most }, allocatorOfProcess(pid), file, signal, window);
+  const tracer = await startTracer(
+    { pid, launched: false, waits: false, most: window.most },
+    allocatorOfProcess(pid),
+    file,
+    signal,
+    window,
+  );
   window.onStart();
   const notes = ['the recording starts mid-life: blocks from before it are unknown'];
   try {
-    const drained = new DrainedLines(file);
+    const drained = new DrainedLines(file, tracer);
     await follow(process, tracer, drained, signal);
     notes.push(...(await drain(tracer, drained, window)));
     process.look(true);
@@ -67,24 +75,40 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
     // It may have reached its end, and been stopped there, after the last look.
     process.resume();
   }
-  return { exitCode: 0, notes, header: process.header };
+  return { exitCode: 0, notes: [...notes, ...startedProcesses(file)], header: process.header };
 }
 
 async function launch(program: readonly string[], file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
-  const allocator = allocatorOfProgram(program[0] as string);
+  let allocator = allocatorOfProgram(program[0] as string);
   // The shell stops itself, becomes the program when it goes on, and keeps its process id.
   const child = spawn('/bin/sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', ...program], { stdio: 'inherit' });
   const exit = ended(child);
   const pid = child.pid as number;
+  const notes: string[] = [];
   let tracer: Tracer | undefined;
   try {
     await until(() => stateOf(pid) === 'T', 5000);
-    tracer = await startTracer({ pid, launched: true, most: window.most }, allocator, file, signal, window);
+    tracer = await startTracer({ pid, launched: true, waits: true, most: window.most }, allocator, file, signal, window);
     child.kill('SIGCONT');
     window.onStart();
     const process = new Observed(pid);
-    const drained = new DrainedLines(file);
-    await follow(process, tracer, drained, signal);
+    const stops = new Stops(process);
+    let drained = new DrainedLines(file, tracer);
+    for (let next = allocator; ; allocator = next) {
+      const executed = () => {
+        next = stops.look(allocator) ?? allocator;
+        return next !== allocator;
+      };
+      await follow(process, tracer, drained, signal, executed);
+      if (next === allocator) break;
+      notes.push(...(await drain(tracer, drained, window)));
+      await stopTracer(tracer, window);
+      tracer = undefined;
+      window.say('the program executes another one, which allocates elsewhere: probes are put in place there');
+      tracer = await startTracer({ pid, launched: true, waits: false, most: window.most }, next, file, signal, window, 'a');
+      drained = new DrainedLines(file, tracer);
+      process.resume();
+    }
     if (!signal.aborted && isGone(tracer.child) && runs(pid)) {
       window.say(`bpftrace ended (${await whyGone(tracer)}); the program runs on, and what it calls from here on is not recorded`);
       await until(() => signal.aborted || !runs(pid), Infinity);
@@ -95,15 +119,66 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
       await until(() => !runs(pid), LEAVE_MS);
     }
     const atEnd = !runs(pid);
-    const notes = await drain(tracer, drained, window);
+    notes.push(...(await drain(tracer, drained, window)));
     process.look(true);
     process.resume();
     if (!atEnd) await leave(child, process);
+    notes.push(...stops.notes, ...startedProcesses(file));
     return { exitCode: await exit, notes, header: { ...process.header, command: program.join(' ') } };
   } finally {
     if (!isGone(child)) child.kill('SIGKILL');
     if (tracer !== undefined) await stopTracer(tracer, window);
   }
+}
+
+/** The stops of a process that was started: where it executes a program, and where that has its libraries. */
+class Stops {
+  /** What there is to say of programs that it has executed. */
+  readonly notes: string[] = [];
+  readonly #process: Observed;
+  /** Whether the next stop is where its program starts. */
+  #starts = false;
+
+  constructor(process: Observed) {
+    this.#process = process;
+  }
+
+  /** Lets the process go on from these stops; the allocator of what it has executed, where probes on this one do not serve for that and it stays stopped. */
+  look(allocator: Allocator): Allocator | undefined {
+    const process = this.#process;
+    if (stateOf(process.pid) !== 'T') return undefined;
+    if (hasExecuted(process.pid)) {
+      this.#starts = true;
+      const executed = this.#executed();
+      if (executed !== undefined && !serves(allocator, executed)) return executed;
+    } else if (this.#starts) {
+      // A program that a signal ends later is not looked at once more: what it has mapped names its stacks.
+      this.#starts = false;
+      process.look(true);
+    } else return undefined;
+    process.resume();
+    return undefined;
+  }
+
+  #executed(): Allocator | undefined {
+    try {
+      return allocatorOfExecuted(this.#process.pid);
+    } catch (error) {
+      // What it has executed may be gone already, and has the allocator that it seemed to have.
+      if (!(error instanceof InputError)) return undefined;
+      this.notes.push(`the program executed ${error.place}, which ${error.fact}; nothing of that is recorded`);
+      return undefined;
+    }
+  }
+}
+
+/** What to say of processes that a recorded one has started. */
+function startedProcesses(file: string): string[] {
+  const count = forksIn(file);
+  if (count === 0) return [];
+  return [
+    `it started ${count === 1 ? 'a process' : `${count} processes`}, of which nothing is recorded: record the program itself that matters`,
+  ];
 }
 
 /** False once a process has ended, or has been stopped where it does. */
@@ -123,12 +198,18 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
   if (!(await until(gone, LEAVE_MS))) child.kill('SIGKILL');
 }
 
-/** Waits until the process or bpftrace has ended, as many calls are recorded as are wanted, or the user has enough. */
-async function follow(process: Observed, { child }: Tracer, drained: DrainedLines, signal: AbortSignal): Promise<void> {
+/** Waits until the process or bpftrace has ended, as many calls are recorded as are wanted, the user has enough, or something else is over. */
+async function follow(
+  process: Observed,
+  { child }: Tracer,
+  drained: DrainedLines,
+  signal: AbortSignal,
+  isOver: () => boolean = () => false,
+): Promise<void> {
   const over = () => {
     process.look();
     const state = stateOf(process.pid);
-    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || drained.count() > 0;
+    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || drained.count() > 0 || isOver();
   };
   await until(over, Infinity);
 }

@@ -12,7 +12,7 @@ import type { Allocator } from './allocator.ts';
 import { endOf, isGone, until } from './child.ts';
 import { cpusOf } from './observed.ts';
 import { withOwnLibraries } from './own_libraries.ts';
-import { ATTACHED, DRAINED, type Scope, scriptFor } from './probes.ts';
+import { ATTACHED, DRAINED, FORKED, type Scope, scriptFor } from './probes.ts';
 import { findProgram, type Window } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
@@ -30,12 +30,15 @@ export interface Tracer {
   readonly child: ChildProcess;
   /** Settles once it is gone and all that it said has been heard. */
   readonly closed: Promise<unknown>;
+  /** Bytes that the recording had before. */
+  readonly from: number;
   /** Lines in which it complained so far. */
   complaints(): readonly string[];
 }
 
 /**
  * Starts bpftrace with the script for a scope, and waits until its probes are in place.
+ * @param flag 'a' where what it writes comes behind what the file has
  * @throws InputError if they cannot be, or the signal fires before
  */
 export async function startTracer(
@@ -44,9 +47,11 @@ export async function startTracer(
   file: string,
   signal: AbortSignal,
   { say }: Window,
+  flag: 'w' | 'a' = 'w',
 ): Promise<Tracer> {
   const script = scriptFor({ ...scope, ender: process.pid, cpus: cpusOf(scope.pid) }, allocator);
-  const output = openSync(file, 'w');
+  const output = openSync(file, flag);
+  const from = fstatSync(output).size;
   const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
   const { file: probed, libc, operators } = allocator;
   const own = withOwnLibraries(
@@ -66,7 +71,7 @@ export async function startTracer(
   process.once('exit', () => child.kill('SIGKILL'));
   const closed = once(child, 'close').finally(() => libraries.remove());
   const complaints = heed(child, file);
-  const lines = new Lines(file, ATTACHED);
+  const lines = new Lines(file, ATTACHED, from);
   const attached = () => lines.count() > 0;
   const begun = () => isGone(child) || attached() || signal.aborted;
   if (!(await until(begun, SAID_MS))) {
@@ -86,7 +91,7 @@ export async function startTracer(
     if (!isGone(child)) child.kill('SIGKILL');
     throw new InputError('bpftrace', complaints()[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
   }
-  return { child, closed, complaints };
+  return { child, closed, from, complaints };
 }
 
 /**
@@ -160,12 +165,14 @@ export async function drain(tracer: Tracer, drained: DrainedLines, { say }: Wind
 /** Counts the lines of a growing file that are a text, each once. */
 class Lines {
   #count = 0;
-  #looked = 0;
+  #looked: number;
   readonly #file: string;
   readonly #line: Buffer;
   readonly #part = Buffer.alloc(1 << 20);
 
-  constructor(file: string, line: string) {
+  /** @param from bytes at the file's beginning that are not looked at, but for the last one */
+  constructor(file: string, line: string, from: number) {
+    this.#looked = Math.max(0, from - 1);
     this.#file = file;
     this.#line = Buffer.from(`\n${line}\n`);
   }
@@ -193,7 +200,10 @@ class Lines {
 
 /** Counts the rings that are written out. */
 export class DrainedLines extends Lines {
-  constructor(file: string) {
-    super(file, DRAINED);
+  constructor(file: string, { from }: Tracer) {
+    super(file, DRAINED, from);
   }
 }
+
+/** How many processes the process has started, by its recording. */
+export const forksIn = (file: string): number => new Lines(file, FORKED, 0).count();

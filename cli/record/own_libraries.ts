@@ -26,7 +26,7 @@ export function withOwnLibraries(tool: string, probed: readonly string[], folder
 }
 
 /** Device and inode, by which the kernel knows where probes are; the path itself of a file that is not there. */
-function fileId(path: string): string {
+export function fileId(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats === undefined ? path : `${stats.dev}:${stats.ino}`;
 }

@@ -6,40 +6,35 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { FACT_PREFIX } from '../../formats/shared/recording_facts.ts';
 import type { Allocator } from './allocator.ts';
+import { type Further, furtherOf, NEW_FORMS } from './further_functions.ts';
 
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
 export const ATTACHED = 'Attached to the process';
 export const DRAINED = 'Attached until here';
+/** A line for each process that the process starts. */
+export const FORKED = 'Attached not to a process that it started';
 /** Condition of a probe that records: all are in place, and the end has not come. */
 const OPEN = '@closed[0] == 0';
+/** clone(2): the child is a thread. */
+const CLONE_THREAD = 0x10000;
 /** What ends a recording: no call that begins from here on is part of it. */
 const END_ACTIONS = '@closed[0] = 1; @ended = 1;';
 /** What prints an event. */
 const PRINTS_EVENT = /^\tprintf\("%llu %d %d (?!thread\().*$/gm;
 
+/** Condition of a free or delete that is not part of a delete. */
+const NOT_DELETED = '(@del[tid] != arg0 || arg0 == 0)';
+
 /** One probe of jereplay.bt: kind, function, its condition and its actions. */
 const PROBE = /^(uprobe|uretprobe):\$1:(\w+) (\/.*\/)\n(\{\n[\s\S]*?\n\})\n\n?/gm;
 
-/**
- * Forms of operator new and delete. Allocators other than glibc's define them, and their fast path calls no malloc and no free.
- * A size comes first; an alignment, if any, second.
- */
-const NEW = ['_Znwm', '_Znam', '_ZnwmRKSt9nothrow_t', '_ZnamRKSt9nothrow_t'];
-const NEW_ALIGNED = [
-  '_ZnwmSt11align_val_t',
-  '_ZnamSt11align_val_t',
-  '_ZnwmSt11align_val_tRKSt9nothrow_t',
-  '_ZnamSt11align_val_tRKSt9nothrow_t',
-];
-const DELETE = ['_ZdlPv', '_ZdaPv'].flatMap((name) =>
-  ['', 'RKSt9nothrow_t', 'm', 'St11align_val_t', 'mSt11align_val_t', 'St11align_val_tRKSt9nothrow_t'].map((ending) => name + ending),
-);
-/** Numbers of these in the script's @op: above those of malloc and of all that may call it, so that a malloc within is part of them. */
-const OP_NEW = 10;
-const OP_NEW_ALIGNED = 11;
-
 /** A path as bpftrace takes it, whatever is in it (libstdc++). */
 const quoted = (path: string) => JSON.stringify(path);
+
+/** What every thread of glibc's calls at its end, before its destructors, and what every one of musl's does. */
+const THREAD_ENDS = ['__call_tls_dtors', 'pthread_exit'];
+/** Where a process leaves: one place in glibc, and in musl the second one leads to the first. */
+const PROCESS_ENDS = ['_Exit', '_exit'];
 
 /** Bytes of a string in a script, with the NUL that ends it (bpftrace's default of BPFTRACE_STRLEN). */
 const STRING_BYTES = 64;
@@ -60,8 +55,10 @@ function recordingScript(): string {
 /** What is recorded of which process. */
 export interface Scope {
   readonly pid: number;
-  /** The process is the shell that is about to become the program: what it allocates before is not the program's. */
+  /** The process is one that was started for this, and is stopped where it executes a program, and where that has its libraries. */
   readonly launched: boolean;
+  /** It is yet to execute the program: what it allocates before is not the program's. */
+  readonly waits: boolean;
   /** Thread that ends the recording when it is given a name. */
   readonly ender: number;
   /** Events after which the recording ends, some more if processors count at once. */
@@ -71,7 +68,7 @@ export interface Scope {
 }
 
 /** The script for one process. */
-export function scriptFor({ pid, launched, ender, most, cpus }: Scope, allocator: Allocator): string {
+export function scriptFor({ pid, launched, waits, ender, most, cpus }: Scope, allocator: Allocator): string {
   const { file, prefix, functions, libc, libcFunctions } = allocator;
   const own = `pid == ${pid}`;
   const bodies = new Map<string, string>();
@@ -79,53 +76,52 @@ export function scriptFor({ pid, launched, ender, most, cpus }: Scope, allocator
   const taken = new Set<number>();
   let script = recordingScript().replace(PROBE, (_all, kind: string, name: string, condition: string, body: string) => {
     bodies.set(`${kind} ${name}`, body);
-    const exit = name === '__call_tls_dtors';
-    const address = exit ? libcFunctions.get(name) : functions.get(prefix + name);
-    if (address === undefined) return '';
-    if (!exit) taken.add(address);
-    return `${kind}:${quoted(exit ? libc : file)}:${exit ? '' : prefix}${name} ${condition}\n${body}\n\n`;
-  });
-  const operators: string[] = [];
-  const addOperators = (place: string, known: ReadonlyMap<string, number>, seen: Set<number>, deletes: readonly string[]) => {
-    const untaken = (name: string): boolean => {
-      const address = known.get(name);
-      if (address === undefined || seen.has(address)) return false;
-      seen.add(address);
-      return true;
-    };
-    const bodyOf = (kind: string, like: string, op: number) =>
-      (bodies.get(`${kind} ${like}`) as string).replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
-    const addNew = (names: readonly string[], op: number, like: string, swap: (body: string) => string) => {
-      for (const name of names.filter(untaken)) {
-        operators.push(`uprobe:${quoted(place)}:${name} /${own} && ${OPEN}/\n${swap(bodyOf('uprobe', like, op))}`);
-        operators.push(`uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodyOf('uretprobe', like, op)}`);
-      }
-    };
-    // new of nothing asks malloc for one byte.
-    if (bodies.has('uprobe malloc')) addNew(NEW, OP_NEW, 'malloc', (body) => body.replace('= arg0;', '= arg0 == 0 ? 1 : arg0;'));
-    // aligned_alloc takes the alignment first.
-    if (bodies.has('uprobe aligned_alloc')) {
-      addNew(NEW_ALIGNED, OP_NEW_ALIGNED, 'aligned_alloc', (body) =>
-        body.replace('= arg1;', '= SIZE;').replace('= arg0;', '= arg1;').replace('= SIZE;', '= arg0;'),
-      );
+    if (name === '__call_tls_dtors') {
+      const end = THREAD_ENDS.find((known) => libcFunctions.has(known));
+      return end === undefined ? '' : `${kind}:${quoted(libc)}:${end} ${condition}\n${body}\n\n`;
     }
-    for (const name of deletes.filter(untaken)) {
-      operators.push(
-        `uprobe:${quoted(place)}:${name} /${own} && ${OPEN}/\n{\n\t@del[tid] = arg0;\n${(bodies.get('uprobe free') as string).slice(2)}`,
+    const address = functions.get(prefix + name);
+    if (address === undefined) return '';
+    taken.add(address);
+    return `${kind}:${quoted(file)}:${prefix}${name} ${condition}\n${body}\n\n`;
+  });
+  const further: string[] = [];
+  const add = (place: string, known: ReadonlyMap<string, number>, seen: Set<number>, forms: readonly Further[]) => {
+    for (const { name, like, args, op, nests } of forms) {
+      const address = known.get(name);
+      const body = bodies.get(`uprobe ${like}`);
+      if (address === undefined || seen.has(address) || body === undefined) continue;
+      seen.add(address);
+      const taking = (text: string) => text.replace(/\barg(\d)\b/g, (arg, index: string) => args[Number(index)] ?? arg);
+      const at = `${quoted(place)}:${name} /${own} && ${OPEN}`;
+      if (like === 'free') {
+        // A free within a delete is part of it, and so is a delete that another one becomes.
+        further.push(
+          nests
+            ? `uprobe:${at} && ${NOT_DELETED}/\n{\n\t@del[tid] = arg0;\n${body.slice(2)}\nuretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`
+            : `uprobe:${at}/\n${body}`,
+        );
+        continue;
+      }
+      // Of a function that another one becomes, the outer one's return address is that of the probe on its return, and no caller.
+      const within = like === 'realloc' ? ' || @a[tid] != arg0' : '';
+      const size = taking(/@n\[tid\] = (.*);/.exec(body)?.[1] as string);
+      const numbered = (text: string) => text.replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
+      further.push(
+        `uprobe:${at} && (@op[tid] != ${op} || @n[tid] != (${size})${taking(within)})/\n${numbered(taking(body))}`,
+        `uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodies.get(`uretprobe ${like}`)}`,
       );
-      operators.push(`uretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`);
     }
   };
-  if (file !== libc || functions.has('_Znwm')) addOperators(file, functions, taken, DELETE);
+  if (file !== libc || functions.has('_Znwm')) add(file, functions, taken, furtherOf(prefix));
   const cxx = allocator.operators;
-  if (cxx !== undefined && !functions.has('_Znwm')) addOperators(cxx.file, cxx.functions, new Set(), []);
-  const deletes = operators.some((probe) => probe.includes('@del'));
-  // A free within a delete is part of it.
-  if (deletes) script = script.replace(/^(uprobe:.*:free \/.*)\/$/m, '$1 && (@del[tid] != arg0 || arg0 == 0)/');
+  if (cxx !== undefined && !functions.has('_Znwm')) add(cxx.file, cxx.functions, new Set(), NEW_FORMS);
+  const deletes = further.some((probe) => probe.includes('@del'));
+  if (deletes) script = script.replace(new RegExp(`^(uprobe:.*:${prefix}free /.*)/$`, 'm'), `$1 && ${NOT_DELETED}/`);
   script = script
     .replaceAll('pid == (uint64)$2', own)
     // A program that is started opens by itself.
-    .replace(/(BEGIN\n{[^}]*)\tclear\(@closed\);\n/, launched ? '$1' : '$&')
+    .replace(/(BEGIN\n{[^}]*)\tclear\(@closed\);\n/, waits ? '$1' : '$&')
     .replaceAll('str($1)', JSON.stringify(shown(file)))
     .replaceAll('$2', String(pid))
     // At once, and not only at the end: what is read from a pipe, or compressed, is replayed with as many from its first event.
@@ -134,16 +130,27 @@ export function scriptFor({ pid, launched, ender, most, cpus }: Scope, allocator
     .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
   const lines = [
     script,
-    ...operators,
+    ...further,
     // bpftrace prints nothing but the header before every probe is in place.
-    `interval:ms:10 /!@attached${launched ? '' : ` && ${OPEN}`}/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
+    `interval:ms:10 /!@attached${waits ? '' : ` && ${OPEN}`}/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
     // Stops the process where it leaves: once it is gone its stacks have no names.
-    `uprobe:${quoted(libc)}:_exit /${own}/ { @ended = 1; signal("SIGSTOP"); }`,
+    ...PROCESS_ENDS.filter((name) => libcFunctions.has(name))
+      .slice(0, 1)
+      .map((name) => `uprobe:${quoted(libc)}:${name} /${own}/ { @ended = 1; signal("SIGSTOP"); }`),
     `tracepoint:task:task_rename /tid == ${ender}/ { ${END_ACTIONS} }`,
+    // Threads are started in the same way, and stay in the process.
+    `tracepoint:task:task_newtask /${own} && ${OPEN} && (args->clone_flags & ${CLONE_THREAD}) == 0/ { printf("${FORKED}\\n"); }`,
     // Then a line in the ring of each CPU: what comes before it is all that the ring held. A call that was under way has until the second tick.
     `profile:hz:10 /@ended && @marked[cpu] < 2/ { @marked[cpu]++; if (@marked[cpu] == 2) { printf("${DRAINED}\\n"); } }`,
   ];
-  if (launched) lines.push(`uprobe:${quoted(libc)}:__libc_start_main /${own} && !@ended/ { @closed[0] = 0; }`);
+  // Behind the script's own, which records that a program which is recorded executes another one.
+  if (waits) lines.push(`tracepoint:sched:sched_process_exec /${own} && !@ended/ { @closed[0] = 0; }`);
+  if (launched) {
+    lines.push(
+      `tracepoint:sched:sched_process_exec /${own}/ { signal("SIGSTOP"); }`,
+      `uprobe:${quoted(libc)}:__libc_start_main /${own}/ { signal("SIGSTOP"); }`,
+    );
+  }
   let text = lines.join('\n');
   if (most < Infinity) text = text.replace(PRINTS_EVENT, (print) => `${print}\n\t@calls++; if (@calls >= ${most}) { ${END_ACTIONS} }`);
   // A map that no probe fills is unknown to bpftrace.
