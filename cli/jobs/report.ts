@@ -11,7 +11,7 @@ import { EXIT_FINDING } from '../failure.ts';
 import { printNotes } from '../notes.ts';
 import { isStandardOutput, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
-import { chosen, FORMS, type ReportArgs, reportSettings, topOf, VIEWER_FLAGS } from '../report/args.ts';
+import { chosen, commandOf, FORMS, type ReportArgs, reportSettings, topOf, VIEWER_FLAGS } from '../report/args.ts';
 import { makeReport } from '../report/forms.ts';
 import { ReportSource } from '../report/source.ts';
 import { viewedForm, Windows } from '../report/viewers.ts';
@@ -65,7 +65,7 @@ export async function report(args: ReportArgs): Promise<void> {
 
 async function interactive(args: ReportArgs): Promise<void> {
   for (const flag of ['output', 'fail-over'] as const)
-    if (args[flag] !== undefined) throw new InputError('jereplay report', `--interactive and --${flag} at once`, 'choose one of them');
+    if (args[flag] !== undefined) throw new InputError(commandOf(args), `--interactive and --${flag} at once`, 'choose one of them');
   if ([...args.profiles, args.base].includes(STANDARD))
     throw new InputError('--interactive', 'standard input is where commands come from', 'name a file for the profile');
   reportSettings(args);

@@ -108,10 +108,15 @@ export function asksForReport(args: ReportArgs): boolean {
   return flags.some((flag) => args[flag] !== undefined && args[flag] !== false);
 }
 
+/** How the command of these flags is called. */
+export function commandOf(args: ReportArgs): string {
+  return args.asJeprof === true ? 'jereplay jeprof' : 'jereplay report';
+}
+
 /** The one of several flags that was given. @throws InputError for two. */
 export function chosen<T extends string, O extends T | undefined>(args: ReportArgs, flags: readonly T[], otherwise: O): T | O {
   const set = flags.filter((flag) => args[flag] === true || typeof args[flag] === 'string');
-  if (set.length > 1) throw new InputError('jereplay report', `--${set[0]} and --${set[1]} at once`, 'choose one of them');
+  if (set.length > 1) throw new InputError(commandOf(args), `--${set[0]} and --${set[1]} at once`, 'choose one of them');
   return set[0] ?? otherwise;
 }
 

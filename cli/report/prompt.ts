@@ -12,24 +12,41 @@ import { historyPath, keepLine, readHistory } from './history.ts';
 import { Session } from './session.ts';
 import type { ReportSource } from './source.ts';
 
+/** How long a silent standard input is no matter, ms. */
+const PATIENCE = 1000;
+
 /** Reads lines until there are no more, or one of them is `quit`. */
 export async function prompt(source: ReportSource, args: ReportArgs): Promise<void> {
   const session = new Session(source, args);
   printNotes(source.warnings, args.quiet);
   try {
     if (process.stdin.isTTY === true) await fromTerminal(session);
-    else await fromPipe(session);
+    else await fromPipe(session, args.quiet);
   } finally {
     session.close();
   }
 }
 
-async function fromPipe(session: Session): Promise<void> {
-  for await (const line of createInterface({ input: process.stdin, terminal: false })) {
-    const { goesOn, code } = await outcome(session, line);
-    if (code !== 0) process.exitCode = code;
-    if (!goesOn) return;
+/** Who looks at a terminal sees no prompt here, and is told what is waited for, and if nothing came. */
+async function fromPipe(session: Session, quiet: boolean | undefined): Promise<void> {
+  const isSeen = process.stderr.isTTY === true;
+  const waiting = setTimeout(
+    () => printNotes(['waiting for commands on standard input, which is no terminal'], quiet || !isSeen),
+    PATIENCE,
+  );
+  let isEmpty = true;
+  try {
+    for await (const line of createInterface({ input: process.stdin, terminal: false })) {
+      clearTimeout(waiting);
+      isEmpty = false;
+      const { goesOn, code } = await outcome(session, line);
+      if (code !== 0) process.exitCode = code;
+      if (!goesOn) return;
+    }
+  } finally {
+    clearTimeout(waiting);
   }
+  if (isEmpty) printNotes(['no command came on standard input, which is no terminal: --text prints the table'], quiet);
 }
 
 async function fromTerminal(session: Session): Promise<void> {

@@ -142,7 +142,16 @@ test('help and settings', async () => {
   expect(stderr).toMatch(/^note: the profile /);
 });
 
+test('standard input without a command is told of', async () => {
+  expect(await run(['report', '-i', DUMP])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: 'note: no command came on standard input, which is no terminal: --text prints the table\n',
+  });
+});
+
 test.each([
+  [['jeprof', DUMP, '--dot', '--text'], 'jereplay jeprof: --text and --dot at once'],
   [['report', '-i', '-'], 'standard input is where commands come from'],
   [['report', '-i', DUMP, '-o', 'x'], '--interactive and --output at once'],
   [['report', '-i', DUMP, '--text'], '--text and --interactive at once'],

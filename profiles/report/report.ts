@@ -209,7 +209,10 @@ function chosenThreads(profile: Profile, thread: string, note: (text: string) =>
   const chosen = profile.threads.filter(({ id, samples }) => samples.length > 0 && (thread === '*' || String(id) === wanted));
   if (chosen.length === 0) {
     const numbers = profile.threads.map(({ id }) => id);
-    const known = numbers.length > 8 ? `${numbers.slice(0, 8).join(' ')} and ${numbers.length - 8} more` : numbers.join(' ');
+    const known =
+      numbers.length > 8
+        ? `${numbers.slice(0, 8).join(', ')} and ${numbers.length - 8} more`
+        : numbers.join(', ').replace(/, (\d+)$/, ' and $1');
     note(known === '' ? 'the profile does not tell threads apart' : `the profile has no thread ${thread}, but ${known}`);
   }
   return [...chosen].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
