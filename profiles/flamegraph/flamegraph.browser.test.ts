@@ -41,6 +41,7 @@ function profile(calls: readonly Call[]): Profile {
   for (const [path, bytes, allocated, freed = 0] of calls) {
     const frames = path
       .split(';')
+      .filter((fn) => fn !== '')
       .map((fn) => trace.stacks.frames.intern({ fn, module: fn.includes('l') ? '/lib/libone.so' : '/bin/two' }));
     const stack = trace.stacks.intern(frames.reverse());
     for (let i = 0; i < allocated; i++) ledger.allocate(stack, bytes, i, i);
@@ -359,9 +360,16 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
     expect(contrasts.filter(([, ratio]) => !(ratio >= 4.5))).toEqual([]);
   });
 
+  test('has no heading of functions where none is known', async () => {
+    const page = await open(renderFlameGraph(profile([['', 100, 3]]), { title: 'a test' }));
+    expect(await page.locator('#top-heading').isVisible()).toBe(false);
+    expect(await page.locator('#top tr').count()).toBe(0);
+    expect((await frames(page)).size).toBeGreaterThan(0);
+  });
+
   test('follows the window’s width, and prints', async () => {
     const page = await show();
-    for (const width of [1400, 360]) {
+    for (const width of [1400, 360, 320, 200]) {
       await page.setViewportSize({ width, height: 700 });
       await page.waitForTimeout(200);
       const [graph, paper] = await page.evaluate(() => [
@@ -370,6 +378,9 @@ describe.skipIf(!needsTool('chromium'))('the page in Chromium', () => {
       ]);
       expect(graph).toBeGreaterThan(width * 0.85);
       expect(paper).toBeLessThanOrEqual(width);
+      const lefts = await page.evaluate(() => ['#search', '#reset'].map((id) => document.querySelector(id).getBoundingClientRect().left));
+      // below each other where they do not fit, both at the edge
+      if (width <= 320) expect(lefts[1]).toBe(lefts[0]);
     }
     expect((await page.pdf({ preferCSSPageSize: true })).length).toBeGreaterThan(10_000);
     expect((await frames(page)).get('main')).toBeCloseTo(1, 3);

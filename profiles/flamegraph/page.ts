@@ -326,6 +326,8 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
       .slice(0, data.own.rows);
     const verb = metric.group === 'In use' ? 'hold' : 'allocate';
+    // Without backtraces there is no function to name.
+    element('top-heading').hidden = !isChange && rows.length === 0;
     element('top-heading').textContent = !isChange
       ? `Functions that ${verb} most`
       : rows.length === 0

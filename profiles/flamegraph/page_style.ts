@@ -48,7 +48,7 @@ fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 .metrics label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
 
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; padding: 8px 0; }
-.choice { display: inline-flex; border: 1px solid var(--line); border-radius: 8px; background: var(--raised); padding: 2px; }
+.choice { display: inline-flex; flex-wrap: wrap; border: 1px solid var(--line); border-radius: 8px; background: var(--raised); padding: 2px; }
 .choice label { position: relative; padding: 3px 11px; border-radius: 6px; color: var(--soft); cursor: pointer; font-size: 13px; }
 .choice label:hover { color: var(--ink); }
 .choice input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
@@ -63,6 +63,8 @@ input[type=search] { width: min(300px, 100%); flex: 0 1 300px; }
 input[type=search]::placeholder { color: var(--soft); opacity: 1; }
 input[aria-invalid] { border-color: var(--grown); }
 #search-result { font-size: 13px; font-variant-numeric: tabular-nums; font-weight: 550; }
+/* It stays, for readers of screens to say what comes into it, but takes no gap. */
+#search-result:empty { margin-right: -12px; }
 #details { margin: 4px 0 8px; font-size: 13px; color: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; min-height: 1.45em; }
 #details strong { color: var(--ink); font-weight: 600; }
 
