@@ -3,6 +3,7 @@
  * Differs from a plain yargs program: bad usage is one line and exit code 2, as any other bad input.
  */
 import yargs, { type CommandModule } from 'yargs';
+import { InputError } from '../core/trace/input_error.ts';
 import { hideDashes } from './commands/command.ts';
 import convert from './commands/convert.ts';
 import flamegraph from './commands/flamegraph.ts';
@@ -23,6 +24,18 @@ const COMMANDS: readonly CommandModule[] = [record, convert, synth, replay, swee
 
 /** The command that prints a script for the shell, which is yargs' own. */
 const COMPLETION = 'completion';
+const COMPLETION_WORDS = 'Print a script by which bash and zsh complete commands and flags';
+const SHELLS: readonly string[] = ['bash', 'zsh'];
+const COMPLETION_HELP = `jereplay ${COMPLETION} [shell]
+
+${COMPLETION_WORDS}
+
+Positionals:
+  shell  bash or zsh (default: $SHELL)
+
+  jereplay ${COMPLETION} bash >> ~/.bashrc
+  jereplay ${COMPLETION} zsh >> ~/.zshrc
+`;
 
 /** Each command by its name, as it is spelt. */
 const SPELLINGS: ReadonlyMap<string, string> = new Map(
@@ -46,10 +59,13 @@ export async function run(args: readonly string[], version: string): Promise<voi
   const early = READERS.has(args[0]) ? await import('./early_opening.ts') : undefined;
   await early?.openEarly(args.slice(1));
   try {
-    const settled = attachedApart(ofJeprof(ofHelp(args)));
+    const settled = attachedApart(ofJeprof(ofCompletion(ofHelp(args))));
     const flags = ownFlags(settled);
     // yargs would print its help and its version itself if it saw the flags.
     if (flags.length === 1 && flags[0] === '--version') writeResult(STANDARD, `${version}\n`);
+    else if (flags.some(isHelp) && flags[0] === COMPLETION)
+      // Of this one yargs would print the script.
+      writeResult(STANDARD, COMPLETION_HELP);
     else if (flags.some(isHelp))
       writeResult(
         STANDARD,
@@ -74,6 +90,16 @@ export async function run(args: readonly string[], version: string): Promise<voi
 /** `help COMMAND` is `COMMAND --help`. */
 function ofHelp(args: readonly string[]): readonly string[] {
   return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+}
+
+/** `completion SHELL` is `completion` with that shell. @throws InputError for another one, for which yargs would print a script all the same */
+function ofCompletion(args: readonly string[]): readonly string[] {
+  const [command, shell] = args;
+  if (command !== COMPLETION || shell === undefined || shell.startsWith('-')) return args;
+  if (!SHELLS.includes(shell))
+    throw new InputError(`jereplay ${COMPLETION}`, `unknown shell: ${shell}`, `${SHELLS.join(' and ')} are known`);
+  process.env['SHELL'] = shell;
+  return [command, ...args.slice(2)];
 }
 
 /** jeprof's flags have spellings that yargs does not know. */
@@ -137,7 +163,7 @@ function parser(args: readonly string[], version: string) {
   // A command that is named first needs no other to be known.
   const named = COMMANDS.filter(({ command }) => command === SPELLINGS.get(args[0] ?? ''));
   for (const command of named.length > 0 ? named : COMMANDS) program = program.command(command);
-  if (named.length === 0) program = program.completion(COMPLETION, 'Print a script by which bash and zsh complete commands and flags');
+  if (named.length === 0) program = program.completion(COMPLETION, COMPLETION_WORDS);
   withoutSpareHelp(program);
   if (isCommand(args[0])) program = program.hide('version');
   return program;

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { progressLine, progressText } from './progress.ts';
 
 test.each([
-  [0, 1000, 0, 200, '0.0%, 0 events, 0 a second'],
+  [0, 1000, 0, 200, '0.0%, 0 events'],
   [250, 1000, 30_000, 500, '25.0%, 30,000 events, 60,000 a second'],
   [250, 1000, 30_000, 2000, '25.0%, 30,000 events, 15,000 a second, 6.00 s left'],
   [10, 100_000, 1_000_000, 60_000, '<0.1%, 1,000,000 events, 16,667 a second, 166 h 39 min left'],
   // A file that grew while it was read.
-  [1100, 1000, 5, 2000, '100.0%, 5 events, 3 a second, 0 ns left'],
+  [1100, 1000, 5, 2000, '100.0%, 5 events, 3 a second'],
   [500, undefined, 7000, 2000, '7,000 events, 3,500 a second'],
 ])('%d of %s bytes, %d events, %d ms', (bytes, size, events, ms, text) => {
   expect(progressText(bytes, size, events, ms)).toBe(text);

@@ -12,12 +12,13 @@ const INTERVAL_MS = 150;
 /** Milliseconds before a guess at the time left: what is read first says little of the rest. */
 const GUESS_MS = 1000;
 
-/** How far a job is after `ms` milliseconds: share of the input (if its size is known), events, their rate, and the time left at that rate. */
+/** How far a job is after `ms` milliseconds: share of the input (if its size is known), events, their rate, and the time left at that rate, as far as there is any. */
 export function progressText(bytes: number, size: number | undefined, events: number, ms: number): string {
   const share = size === undefined || size === 0 ? undefined : Math.min(1, bytes / size);
   const parts = [`${share === undefined ? '' : `${formatShare(share)}, `}${formatCount(events)} events`];
-  if (ms > 0) parts.push(`${formatCount(Math.round((events * 1000) / ms))} a second`);
-  if (share !== undefined && share > 0 && ms >= GUESS_MS) parts.push(`${formatNanoseconds(((1 - share) / share) * ms * 1e6)} left`);
+  if (ms > 0 && events > 0) parts.push(`${formatCount(Math.round((events * 1000) / ms))} a second`);
+  if (share !== undefined && share > 0 && share < 1 && ms >= GUESS_MS)
+    parts.push(`${formatNanoseconds(((1 - share) / share) * ms * 1e6)} left`);
   return parts.join(', ');
 }
 

@@ -55,8 +55,8 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
     ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${formatCounted(summary.objects_live, 'object')}`)],
     ['allocated', `${both('allocated')} (rounded up to size classes)`],
     ['active', `${both('active')} (pages with live objects)`],
-    ['resident', `${both('resident')} (active pages, dirty ones that are not given back yet, metadata)`],
-    ['mapped', `${both('mapped')} (address space, without what is retained)`],
+    ['resident', `${both('resident')} (active and dirty pages, metadata)`],
+    ['mapped', `${both('mapped')} (address space, without retained)`],
     ['fragmentation', fragmentation(summary)],
   ];
   const lines = rows.map(([name, text]) => `${name.padEnd(14)}${text}`);

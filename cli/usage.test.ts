@@ -103,6 +103,30 @@ test.each([
   expect({ stdout: stdout.trimEnd(), stderr }).toEqual({ stdout: offered, stderr: '' });
 });
 
+test('completion for a shell that is named, and its help', async () => {
+  expect((await run(['completion', 'zsh'])).stdout).toMatch(/^#compdef jereplay\n/);
+  expect((await run(['completion', 'bash'])).stdout).toMatch(/^###-begin-jereplay-completions-###\n(?:.*\n)*complete -o /);
+  expect(await run(['completion', 'fish'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'jereplay completion: unknown shell: fish\nhint: bash and zsh are known\n',
+  });
+  for (const args of [
+    ['completion', '--help'],
+    ['help', 'completion'],
+  ])
+    expect((await run(args)).stdout).toMatch(/^jereplay completion \[shell\]\n\nPrint a script by which bash and zsh /);
+});
+
+test('option strings that stand elsewhere than behind the trace', async () => {
+  expect((await run(['sweep', 'tcache:false', trace])).stderr).toBe(
+    `tcache:false: no such file or directory\nhint: the trace stands first: jereplay sweep ${trace} tcache:false\n`,
+  );
+  expect((await run(['sweep', trace, '--conf', 'tcache:false'])).stderr).toMatch(
+    /^jereplay sweep: unknown flag: --conf\nhint: option strings stand behind the trace: /,
+  );
+});
+
 test('-oFILE is -o FILE, up to --', async () => {
   const out = join(folder, 'attached.txt');
   expect(await run(['leaks', trace, `-o${out}`])).toEqual({ code: 0, stdout: '', stderr: '' });

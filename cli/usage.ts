@@ -26,6 +26,9 @@ const POSITIONALS: ReadonlyMap<string, string> = new Map([
 /** The remedy where `record` is given a program that `--` does not stand before. */
 const BARE_PROGRAM = 'what is recorded stands behind --: jereplay record -- PROGRAM ARGS';
 
+/** The remedy where `sweep` is given the flag of `replay`. */
+const BARE_CONFS = 'option strings stand behind the trace: jereplay sweep TRACE dirty_decay_ms:0 tcache:false';
+
 /** What yargs says of arguments that it does not take. @param message undefined where it has no words */
 export function usageError(message: string | undefined, args: readonly string[], known: Known): InputError {
   const [name = ''] = args;
@@ -49,9 +52,11 @@ export function usageError(message: string | undefined, args: readonly string[],
         ? `the command stands first: jereplay ${later} ${first}`
         : isBareProgram
           ? BARE_PROGRAM
-          : unknown.length > 1
-            ? help
-            : meantFlag(first, known, help);
+          : name === 'sweep' && first === '--conf'
+            ? BARE_CONFS
+            : unknown.length > 1
+              ? help
+              : meantFlag(first, known, help);
     return new InputError(place, `unknown flag${unknown.length > 1 ? 's' : ''}: ${unknown.join(', ')}`, remedy);
   }
   if (spelling === undefined) return new InputError(place, 'no command', help);

@@ -2,7 +2,7 @@
  * One recording under several option strings: what the allocator would have held, and what it would have given back.
  * Invariant: a row says what `replay --conf` of the same string says; the first row is the default options.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { EXIT_BAD_INPUT } from '../failure.ts';
@@ -49,6 +49,7 @@ interface SweepArgs extends InputArgs {
 /** Replays the trace under each option string and prints a row for each. Exit code 2 if jemalloc or the replay refuses one of them. */
 export async function sweep(args: SweepArgs): Promise<void> {
   const output = args.output ?? STANDARD;
+  checkOrder(args);
   const options: SweepOptions = { name: args.trace, ...(args.ncpus !== undefined && { ncpus: parseCount('--ncpus', args.ncpus, 1) }) };
   const asked = [...args.confs, ...(await confsOf(args['confs-from'], args.trace))];
   const confs = [...new Set(['', ...(asked.length > 0 ? asked : FIRST_TRIES)])];
@@ -63,6 +64,13 @@ export async function sweep(args: SweepArgs): Promise<void> {
   if (runs.some(({ messages }) => messages.length > 0)) process.exitCode = EXIT_BAD_INPUT;
   const partial = trace.partial || runs.length < confs.length;
   writeResult(output, args.json === true ? `${JSON.stringify({ trace: args.trace, partial, runs }, null, 2)}\n` : sweepTable(runs));
+}
+
+/** @throws InputError for an option string that stands before the trace. */
+function checkOrder({ trace, confs }: SweepArgs): void {
+  const file = confs.find((conf) => existsSync(conf));
+  if (file === undefined || trace === STANDARD || existsSync(trace)) return;
+  throw new InputError(trace, 'no such file or directory', `the trace stands first: jereplay sweep ${file} ${trace}`);
 }
 
 /** Reads the recording into `trace` and a copy in the compact form, which is read once for each option string. */
