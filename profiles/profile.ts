@@ -120,6 +120,9 @@ export interface Sampling {
   readonly rate: number;
 }
 
+/** True of values that are estimates: jemalloc's dumps with lg_prof_sample:0 have every allocation. */
+export const isSampled = ({ method, rate }: Sampling): boolean => method !== 'none' && rate > 1;
+
 /** Values per allocation context, and what is known of where they come from. */
 export interface Profile {
   /** `heap`: memory the program asked for; `growth`: memory the allocator asked the system for; `other`: no memory, only `measures`. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { formatBytes, formatCount, formatShare } from '../format_units.ts';
 import { printable } from '../printable.ts';
-import type { Profile } from '../profile.ts';
+import { isSampled, type Profile } from '../profile.ts';
 import { MAX_DEPTH } from './flame_tree.ts';
 import { pageLibraries } from './libraries.ts';
 import { startPage } from './page.ts';
@@ -51,7 +51,7 @@ const ICON = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path 
 function sizesOf({ requested, sampling }: Profile): string {
   const facts: string[] = [];
   if (requested !== undefined) facts.push(requested ? 'sizes as the program asked for them' : 'sizes as the allocator rounded them up');
-  if (sampling.method !== 'none') facts.push('estimated from samples');
+  if (isSampled(sampling)) facts.push('estimated from samples');
   return facts.join(', ');
 }
 

@@ -285,9 +285,15 @@ describe('text', () => {
   });
 
   test('does not call leaked what a dump has in use, which may be freed later', () => {
-    const dump = 'heap_v2/1\n  t*: 1: 64 [0: 0]\n@ 0x10\n  t*: 1: 64 [0: 0]\n';
-    const text = formatLeaks(leaksFromProfile(readHeap(new TextEncoder().encode(dump), 'a').profile));
-    expect(text).toMatch(/^about 64 B in 1 object in use, from 1 context\nsizes rounded up to size classes; estimated from samples\n/);
+    const text = (rate: number) => {
+      const dump = `heap_v2/${rate}\n  t*: 1: 64 [0: 0]\n@ 0x10\n  t*: 1: 64 [0: 0]\n`;
+      return formatLeaks(leaksFromProfile(readHeap(new TextEncoder().encode(dump), 'a').profile));
+    };
+    // lg_prof_sample:0 has every allocation
+    expect(text(1)).toMatch(/^64 B in 1 object in use, from 1 context\nsizes rounded up to size classes\n/);
+    expect(text(64)).toMatch(
+      /^about 101 B in 2 objects in use, from 1 context\nsizes rounded up to size classes; estimated from samples, one in about 64 B\n/,
+    );
   });
 
   test('sums up what it does not show', () => {

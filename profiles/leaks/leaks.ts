@@ -5,7 +5,7 @@
  */
 import type { Ledger } from '../../core/replay/ledger.ts';
 import type { Trace } from '../../core/trace/trace.ts';
-import { isSnapshot, type Profile } from '../profile.ts';
+import { isSampled, isSnapshot, type Profile } from '../profile.ts';
 import { CallPaths } from './call_paths.ts';
 import { type LeakContext, RankedContexts } from './leak_sums.ts';
 
@@ -134,8 +134,8 @@ export function leaksFromProfile(profile: Profile, { foldAllocators = true }: { 
     ...(profile.moment === undefined ? {} : { moment: profile.moment }),
     ...(profile.requested === undefined ? {} : { requested: profile.requested }),
     ...(isSnapshot(profile) ? { snapshot: true } : {}),
-    sampled: profile.sampling.method !== 'none',
-    ...(profile.sampling.rate > 1 ? { sampleRate: profile.sampling.rate } : {}),
+    sampled: isSampled(profile.sampling),
+    ...(isSampled(profile.sampling) ? { sampleRate: profile.sampling.rate } : {}),
     warnings: profile.warnings,
   };
 }
