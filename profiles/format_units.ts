@@ -4,17 +4,17 @@
  * Differs from jeprof, whose "MB" are 2^20 bytes: here they are named MiB.
  */
 
-/** Bytes as `312 B`, `1.50 KiB`, `12.3 MiB`. Below 1024 exact. */
+/** Bytes as `312 B`, `1.50 KiB`, `12.3 MiB`. Estimates from samples are rounded to whole bytes. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
   let amount = Math.abs(bytes);
   let unit = 0;
   // 1023.5 would print as "1024 KiB" after rounding: the next unit starts there.
-  while (unit < units.length - 1 && amount >= (unit === 0 ? 1024 : 1023.5)) {
+  while (unit < units.length - 1 && amount >= 1023.5) {
     amount /= 1024;
     unit++;
   }
-  const digits = unit === 0 ? (Number.isInteger(amount) ? 0 : 1) : amount >= 99.95 ? 0 : amount >= 9.995 ? 1 : 2;
+  const digits = unit === 0 ? 0 : amount >= 99.95 ? 0 : amount >= 9.995 ? 1 : 2;
   return `${bytes < 0 ? '-' : ''}${amount.toFixed(digits)} ${units[unit]}`;
 }
 
