@@ -118,6 +118,17 @@ test('a stack without functions, as stackcollapse-bpftrace.pl writes it, is an e
   expect(readCollapsed('main;f 1\n12\n', 'a').warnings).toHaveLength(1);
 });
 
+test('two values a stack, as difffolded.pl writes them: the second is what flamegraph.pl draws', () => {
+  const profile = readCollapsed('a;b;c 6 4\na;b;d 0 12\na;e 3 7\n', 'a.txt');
+  expect(writeCollapsed(profile)).toBe('a;b;c 4\na;b;d 12\na;e 7\n');
+  expect(profile.warnings).toEqual(['a.txt: two values a stack, as difffolded.pl writes them: the first, of the base, is left out']);
+  expect(writeCollapsed(readCollapsed('a;pool 1 5\na;b 3\n', 'a.txt'))).toBe('a;pool 1 5\na;b 3\n');
+});
+
+test('a frame of blanks, and a value that ends with a point, as flamegraph.pl takes them', () => {
+  expect(writeCollapsed(readCollapsed('a;b;  3\na;;c 20.\n', 'a.txt'))).toBe('a;b;[unknown] 3\na;[unknown];c 20\n');
+});
+
 test('a message between stacks is no damage: scripts that fold leave them, and flamegraph.pl passes them over as well', () => {
   expect(readCollapsed('main;f 1\nWarning: lost\nmain;g 2\n', 'a.txt').damaged).toBeUndefined();
 });

@@ -92,9 +92,11 @@ export function collapsedText(bytes: Uint8Array): string {
  */
 const LEAST_SHARE = 0.75;
 const COMMENT = /^\s*(?:#|\/\/)/;
-const LINE = /^(.*\S)\s+(-?\d+(?:\.\d+)?)$/s;
+const LINE = /^(.*\S)\s+(-?\d+(?:\.\d*)?)$/s;
 /** A stack without functions, as stackcollapse-bpftrace.pl writes it. */
-const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d+)?)$/;
+const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d*)?)$/;
+/** A name that is none, as frames of code without symbols have it in some recordings; what stackcollapse-perf.pl calls it. */
+const UNKNOWN = '[unknown]';
 
 /** Bytes that tell. */
 const HEAD_BYTES = 8192;
@@ -108,6 +110,18 @@ const ASSIGNED = /(?<!operator\S{0,2})[=:%]\s+\S+$/;
 
 const isStack = (line: string) => LINE.test(line) || NO_FUNCTIONS.test(line);
 
+/** True if all stacks have two values: before and after (difffolded.pl). */
+function isDifferential(lines: readonly string[]): boolean {
+  let stacks = 0;
+  for (const raw of lines) {
+    const match = LINE.exec(raw.trim());
+    if (match === null || COMMENT.test(raw)) continue;
+    if (!match[1].includes(';') || !LINE.test(match[1])) return false;
+    stacks++;
+  }
+  return stacks > 0;
+}
+
 /**
  * Reads folded stacks. The values are taken as bytes in use, and as bytes allocated.
  * @param name what errors call it
@@ -120,7 +134,9 @@ export function readCollapsed(text: string, name: string): Profile {
   let number = 0;
   let firstOther = 0;
   const others = new PassedOver();
-  for (const raw of text.split('\n')) {
+  const lines = text.split('\n');
+  const hasBases = isDifferential(lines);
+  for (const raw of lines) {
     number++;
     const line = raw.trim();
     if (line === '' || COMMENT.test(line)) continue;
@@ -130,9 +146,9 @@ export function readCollapsed(text: string, name: string): Profile {
       others.addLine(number, 'no folded stack, which a blank and a number end', line);
       continue;
     }
-    const path = match[1].trim();
+    const path = (hasBases ? (LINE.exec(match[1])?.[1] ?? match[1]) : match[1]).trim();
     const names = path === '' || path === NO_BACKTRACE ? [] : path.split(';');
-    const frames = names.reverse().map((fn) => stacks.frames.intern({ fn }));
+    const frames = names.reverse().map((fn) => stacks.frames.intern({ fn: fn.trim() === '' ? UNKNOWN : fn }));
     const value = Number(match[2]);
     samples.add(stacks.intern(frames), 0, value, 0, value);
   }
@@ -147,6 +163,9 @@ export function readCollapsed(text: string, name: string): Profile {
     sampling: { method: 'none', rate: 1 },
     accumulated: false,
     symbolized: true,
-    warnings: others.warnings(name),
+    warnings: [
+      ...(hasBases ? [`${name}: two values a stack, as difffolded.pl writes them: the first, of the base, is left out`] : []),
+      ...others.warnings(name),
+    ],
   };
 }

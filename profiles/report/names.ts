@@ -14,11 +14,12 @@ export function shortFunctionName(name: string): string {
 
 /**
  * Names of other languages than C++, in which brackets are no arguments: `<T as Clone>::clone`, `Vec::<u8>::new` (Rust), `main.(*T).f`, `a/b.New[…()…]` (Go),
- * `a.B.<init>` (Java), `<module>`, `f (a.py:1)` (Python), `(anonymous)` (JavaScript), and those behind a place, `b.rs:7 - <T as Clone>::clone`. Of C++ are `(anonymous namespace)::f`,
+ * `a.B.<init>` (Java), `<module>`, `f (a.py:1)` (Python), `(anonymous)` (JavaScript), those behind a place, `b.rs:7 - <T as Clone>::clone`, and of
+ * none `[unknown <7f25>]` (stackcollapse-perf.pl). Of C++ are `(anonymous namespace)::f`,
  * `f()::<lambda(int)>`, `decltype (x) f<int>(int)`, `int (*f<int>())()` and `f() (.cold)`.
  */
 const NOT_CPP =
-  /^<(?!lambda\(|unnamed)|^\((?!anonymous )|\.[(<]|::<(?!lambda\(|unnamed)|^[^(<]*(?<!decltype) \((?![*&.]|anonymous )|^[^(<\s]*\/|^[^(<]* - /;
+  /^<(?!lambda\(|unnamed)|^\((?!anonymous )|\.[(<]|::<(?!lambda\(|unnamed)|^[^(<]*(?<!decltype) \((?![*&.]|anonymous )|^[^(<\s]*\/|^[^(<]* - |^\[|<impl |<[^()<]* as /;
 
 /** False of a name in which brackets are no arguments. */
 export const isCppName = (name: string) => !NOT_CPP.test(name);
