@@ -2,7 +2,7 @@
  * An arena's state (jemalloc 5.3.0, struct arena_s, pa_shard_s, pac_s, bin_s): what the functions of the extent, arena and tcache
  * layers work on, in one place.
  * Invariant: bins of a class are consecutive, one per shard; activePages = pages of all active extents.
- * Differs: no list of automatic arenas' full slabs, and no struct for each bin: columns. The sums that `stats.allocated` needs are kept as they change.
+ * Differs: no struct for each bin, but columns. The sums that `stats.allocated` needs are kept as they change.
  */
 import { ARENA_BYTES } from '../assembly/places.ts';
 import { ListTable } from '../extent/ql.ts';
@@ -57,7 +57,7 @@ export class BinTable {
   readonly slabcur: Int32Array;
   /** Slabs with free regions other than slabcur. */
   readonly nonfull: HeapTable;
-  /** Full slabs, in manual arenas only. */
+  /** Full slabs, in manual arenas only, which may have to be emptied. */
   readonly full: ListTable;
   readonly nmalloc: Float64Array;
   readonly ndalloc: Float64Array;

@@ -6,7 +6,7 @@
  */
 import { bytesToByteString, fromByteString, textOfByteString, toByteString } from './byte_string.ts';
 import { FXP_ONE, parseFxp } from './fxp.ts';
-import { defaultOptions, NO_DIRTY_LIMIT, type Options } from './options.ts';
+import { defaultOptions, NO_DIRTY_LIMIT, type Options, PROF_DUMP_FILENAME_LEN } from './options.ts';
 import { DECAY_MS_MAX } from '../extent/decay.ts';
 import { HUGEPAGE, LARGE_MAXCLASS, PAGE } from '../sizes/sc.ts';
 import { UINT64_MAX } from '../u64.ts';
@@ -56,8 +56,6 @@ const LG_TCACHE_SLOTS_MUL_MAX = 16;
 const LG_FLUSH_DIV_MAX = 16;
 /** Fewest bytes between two collections of a thread cache. */
 const TCACHE_GC_INCR_MIN = 1024n;
-/** Bytes of prof_prefix that are kept (PROF_DUMP_FILENAME_LEN less the closing zero). */
-const PROF_PREFIX_MAX = 4096;
 /** lg of the longest intervals of sampling and of dumps: those of 64 bits (sizeof(uint64_t) << 3, less one). */
 const LG_INTERVAL_MAX = 63;
 /** lg_extent_max_active_fit, at most (sizeof(size_t) << 3). */
@@ -286,7 +284,7 @@ const HANDLERS: readonly Handler[] = [
   }),
   bool('prof'),
   option('prof_prefix', (options, value) => {
-    options.prof_prefix = value.slice(0, PROF_PREFIX_MAX);
+    options.prof_prefix = value.slice(0, PROF_DUMP_FILENAME_LEN - 1);
     return null;
   }),
   bool('prof_active'),

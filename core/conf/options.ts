@@ -20,6 +20,9 @@ export type ProfTimeResolution = 'default' | 'high';
 /** (fxp_t)-1 as hpa_dirty_mult: page slabs may be dirty without limit, and are never purged. */
 export const NO_DIRTY_LIMIT: Fxp = 2 ** 32 - 1;
 
+/** Bytes of a dump's file name and of prof_prefix, the closing zero included (prof_types.h). */
+export const PROF_DUMP_FILENAME_LEN = 4097;
+
 /** The options. Sizes are bytes, names ending in _ms milliseconds. */
 export interface Options {
   confirm_conf: boolean;

@@ -1,14 +1,13 @@
 /**
  * Pages and shards of the small classes, as options can change them (jemalloc 5.3.0, src/sc.c: slab_size, sc_data_update_slab_size;
  * src/bin.c: bin_update_shard_size).
- * Invariant: a slab holds at least one region and at most BITMAP_MAXBITS.
+ * Invariant: a slab holds at least one region and at most REGIONS.
  * Differs: pages and shards are columns of the options from the start, where jemalloc makes them when it boots.
  */
+import { REGIONS } from '../extent/region.ts';
 import { indexToSize, NBINS, PAGE, SMALL_MAXCLASS, sizeToIndex } from '../sizes/sc.ts';
 import type { Bytes } from '../units.ts';
 
-/** Regions of the fullest slab (BITMAP_MAXBITS, bitmap.h): one page of the least class. */
-const BITMAP_MAXBITS = 512;
 /** Most shards of a bin (BIN_SHARDS_MAX, bin_types.h). */
 const BIN_SHARDS_MAX = 64n;
 
@@ -32,7 +31,7 @@ export function updateSlabPages(pages: Int32Array, begin: bigint, end: bigint, g
     const bytes = indexToSize[bin];
     if (BigInt(bytes) < begin || BigInt(bytes) > end) continue;
     const least = Math.ceil(bytes / PAGE);
-    const most = Math.floor((BITMAP_MAXBITS * bytes) / PAGE);
+    const most = Math.floor((REGIONS * bytes) / PAGE);
     pages[bin] = guess < BigInt(least) ? least : guess > BigInt(most) ? most : Number(guess);
   }
 }

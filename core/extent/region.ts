@@ -4,7 +4,7 @@
  * Constants alone: a file that imports nothing has its constants folded into the hot loops when the program is bundled.
  */
 
-/** Regions of a slab, at most. */
+/** Regions of a slab, at most (BITMAP_MAXBITS, bitmap.h): those of the least class in a page. */
 export const REGIONS = 512;
 /** log2(REGIONS). */
 export const REGION_BITS = 9;

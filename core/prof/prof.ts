@@ -12,6 +12,7 @@
  *   event    the new wait (drawsWait, sampleWait), then sampleEvent(thread, elapsed).
  */
 import type { ProfFile, ProfHost, ProfLocks, ProfOptions, ProfStacks } from './host.ts';
+import { PROF_DUMP_FILENAME_LEN } from '../conf/options.ts';
 import { BacktraceTable } from './prof_bt.ts';
 import { Cnt, CntTable } from './prof_cnt.ts';
 import { ProfData } from './prof_data.ts';
@@ -26,8 +27,8 @@ import { checkTdata } from './prof_tdata.ts';
 import { type GctxRow, type InfoRow, NO_INFO, NO_TCTX, type TctxRow } from './rows.ts';
 import type { SizeClass, StackIndex } from '../units.ts';
 
-/** Longest file name and prefix, bytes (PROF_DUMP_FILENAME_LEN of prof_types.h less the closing zero). */
-const PATH_MAX = 4096;
+/** Longest file name and prefix, bytes. */
+const PATH_MAX: number = PROF_DUMP_FILENAME_LEN - 1;
 /** Greatest base-2 logarithm of a sampling rate (prof_reset_ctl: the rate is a uint64_t). */
 const LG_SAMPLE_MAX = 63;
 /** A word of a counter holds so many values: see prof_cnt.ts. */

@@ -2,14 +2,12 @@
  * prof.*: the profiler's switches, dumps, logs and sums (jemalloc 5.3.0, src/ctl.c, prof_node and the prof_*_ctl functions).
  * Invariant: with prof off, switches are read as false and everything else is ENOENT, but for the settings in force (interval, lg_sample).
  */
+import { PROF_DUMP_FILENAME_LEN } from '../../conf/options.ts';
 import { NBINS, QUANTUM } from '../../sizes/sc.ts';
 import { NLEXTENTS } from '../ctl_stats.ts';
 import { fail, leaf, named } from '../ctl_tree.ts';
 import { boolOf, get, index, type Leaf, type Node, sizeOf, stringOf } from './leaf.ts';
 import type { SizeClass } from '../../units.ts';
-
-/** Bytes for the name of a dump (prof_types.h: PATH_MAX and a NUL). */
-const PROF_DUMP_FILENAME_LEN = 4097;
 
 /** A switch of profiling: reads give false with prof off, writes ENOENT. */
 function profSwitch(name: 'threadActiveInit' | 'gdump'): Node {
