@@ -17,7 +17,7 @@ import { ltrace } from './ltrace/ltrace.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
 import { mtrace } from './mtrace/mtrace.ts';
 import { ndjson } from './ndjson/reader.ts';
-import { nameOther } from './not_traces.ts';
+import { nameOther, nameTold } from './not_traces.ts';
 import { ftrace } from './perf/ftrace.ts';
 import { perfScript } from './perf/perf_script.ts';
 import { profLog } from './prof_log/prof_log.ts';
@@ -97,6 +97,8 @@ function unknownInput(head: Uint8Array, name: string): InputError {
     if (format !== undefined)
       return new InputError(name, `has ${what} before its lines; without, it is ${format.name}’s`, `take that off: ${command}`);
   }
+  const told = nameTold(head);
+  if (told !== undefined) return new InputError(name, `is ${told.what}, not a trace`, told.hint);
   const compared = `compared with ${FORMATS.map((format) => format.name).join(', ')}`;
   const nul = head.indexOf(0);
   if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`, RECORDING_ITSELF);

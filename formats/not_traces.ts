@@ -88,6 +88,7 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   [/^(?:~~\S+~~ )?(?:Dr\. Memory (?:version|results)|Error #\d+: (?:POSSIBLE )?LEAK )/m, 'a report of Dr. Memory', NO_CALLS],
   [/^\d+: \d+: +(?:Dmalloc version|starting time = |Dumping |not freed: )/m, 'a log of dmalloc', NO_CALLS],
   [/^ *Electric Fence \d/m, 'what Electric Fence prints', NO_CALLS],
+  [/^CallStack\[\d+\]: memory expires with /m, 'a log of memleax', NO_CALLS],
   [/^(?:# callstack statistics:|callstack\[\d+\](?: expires\.|: may-leak=))/m, 'a log of libleak', NO_CALLS],
   [
     /^ *\d+ bytes in \d+ unreachable allocations?$|^ *\d+ bytes unreachable at [\da-f]+$/m,
@@ -105,7 +106,11 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
     'leaks are in LeakSanitizer’s: run it with ASAN_OPTIONS=detect_leaks=1',
   ],
   [/^(?:\d+\. (?:\[[\d:.]+\] )?)\w+\(\d+\) = 0x[\da-f]+\n\t0x/m, 'a log of sp-rtrace', RATHER_PAIRS],
-  [/^reading file ".*" - please wait/m, 'what heaptrack_print prints', 'hand over heaptrack’s recording itself'],
+  [
+    /^reading file ".*" - please wait|^total runtime: [\d.]+s\.?\nbytes allocated in total /m,
+    'what heaptrack_print prints',
+    'hand over heaptrack’s recording itself',
+  ],
   [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],
   [
     /^(?:No memory leaks\.|\s*Memory not freed:\n\s*-+|\s*[-+] 0x[0-9a-f]+ (?:Free|Alloc|Realloc) \d+ .*)$/m,
@@ -212,6 +217,23 @@ const BARE_PROBE =
 
 /** A call with its result, as people's own libraries print it among other things. */
 const CALL = /\b(?:malloc|calloc|realloc)\([^()\n]{1,60}\)\s*(?:==?>?|-+>|:|returns|returned)\s*(?:0x[0-9a-f]+|[0-9a-f]{6,16})\b/m;
+
+/** Text of which at least half of the lines tell of allocations in no form that is known: for what nothing else names. */
+export function nameTold(head: Uint8Array): Other | undefined {
+  const lines = textOf(head, 0, Math.min(head.length, 4096))
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const told = lines.filter((line) => TOLD.test(line)).length;
+  if (told === 0 || told * 2 < lines.length) return undefined;
+  return other(
+    'text that tells of allocations in words of its own',
+    'make a call of each line, as in malloc(24) = 0x1000 and free(0x1000): sed does, where sizes and addresses are there',
+  );
+}
+
+/** A line about an allocation or a free with a size or an address, in no form of a call's. */
+const TOLD =
+  /\b(?:\w*malloc|\w*calloc|\w*realloc|alloc(?:ated|ating|ation)?|free(?:d|ing)?|deallocat(?:e|ed|ing))\b.*(?:\b0x[\da-f]{4,16}\b|\b\d+ ?bytes\b|\bsize\b\W{0,3}\d|\(\d+\)|\b\d+ -> )/i;
 
 /** Any event as perf script prints it: command, thread, time, name. */
 const PERF_EVENT = /^ *\S.{0,15} +(?:\d+\/)?\d+ +(?:\[\d+\] +)?\d+\.\d{6,9}: +(?:\d+ +)?[a-z][\w-]*(?::[\w:-]*)?: /m;

@@ -6,6 +6,7 @@
  *     malloc_count ### free(0x2b5c8010) -> 1048576   (current 2048)          malloc_count
  *     malloc_count ### realloc(0x2b5c8010 -> 0x2b6c9020, 16 -> 64)   (current 2112)
  *     [AFL] malloc(472) = 0x7ffff7ff3e28 [472 total]                         AFL's libdislocator
+ *     calloc(1, 36) @0x8001737 returned 0x20001cf0                           RIOT's malloc_tracing
  *     ... #1: malloc(0x64)    =  0x5555555596b0                               heaptrace, which numbers blocks by their calls
  *     ... #2: free(#1)          (#1=0x5555555596b0)
  *
@@ -25,10 +26,10 @@ export interface CallAmid {
   readonly behind: string;
 }
 
-/** The name stands alone: what is in a library or an object is ltrace's or a program's. */
+/** The name stands alone: what is in a library or an object is ltrace's or a program's. Dots at a line's beginning are a program's progress. */
 const CALL =
-  /(?:^|[^\w.:>@-])(free|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|reallocarray|valloc|pvalloc)\(((?:[^()]|\(nil\)){1,80})\)/i;
-const GIVES = /^\s*(?:={1,2}>?|-{1,2}>|:|returned|returns)\s*(0x[\da-f]{1,16}|\(nil\)|nil|null)(?!\w)/i;
+  /(?:^\.*|[^\w.:>@-])(free|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|reallocarray|valloc|pvalloc)\(((?:[^()]|\(nil\)){1,80})\)/i;
+const GIVES = /^(?: @0x[\da-f]{1,16})?\s*(?:={1,2}>?|-{1,2}>|:|returned|returns)\s*(0x[\da-f]{1,16}|\(nil\)|nil|null)(?!\w)/i;
 const ARGUMENT = /^(?:\d{1,20}|0x[\da-f]{1,16}|\(nil\)|nil|null)$/i;
 /** What realloc was given and gave, in one. */
 const MOVED = /(?:^|[^\w.:>@-])(realloc)\((0x[\da-f]{1,16}) -> (0x[\da-f]{1,16}), \d{1,20} -> (\d{1,20})\)/;
