@@ -14,6 +14,7 @@ import { endsEarly, faultOf, HEAD_BYTES, type Input, NOTHING_WRITTEN, openInput,
 import { withoutPrefixes } from './line_prefixes.ts';
 import { logalloc } from './logalloc/logalloc.ts';
 import { ltrace } from './ltrace/ltrace.ts';
+import { lttng } from './lttng/lttng.ts';
 import { mallocDebug } from './malloc_debug/malloc_debug.ts';
 import { mtrace } from './mtrace/mtrace.ts';
 import { ndjson } from './ndjson/reader.ts';
@@ -51,6 +52,7 @@ export const FORMATS: readonly TraceFormat[] = [
   logalloc,
   mallocDebug,
   utrace,
+  lttng,
 ];
 
 /** The format with this name. @throws InputError for an unknown name. */
