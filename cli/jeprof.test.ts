@@ -234,7 +234,12 @@ test('other forms of a report, and a limit', async () => {
   expect((await report('--speedscope')).stdout).toContain('"exporter":"jereplay"');
   expect((await report('--fail-over', String(total_bytes))).code).toBe(0);
   expect((await report('--fail-over', String(total_bytes - 1))).code).toBe(1);
-  expect((await report('--fail-over', '1k@leak_session')).code).toBe(1);
+  expect(await report('--fail-over', '1k@leak_session')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^note: --fail-over: [\d,]{5,} bytes, more than 1,024: exit code 1$/m),
+  });
+  expect((await report('--fail-over', '1k@leak_session', '--quiet')).stderr).toBe('');
+  expect((await report('--inuse_objects', '--fail-over', '0')).stderr).toMatch(/ objects, more than 0: exit code 1\n/);
   expect((await report('--fail-over', '1k@no_such_function')).code).toBe(0);
   expect(await report('--fail-over', 'much')).toMatchObject({ code: 2, stderr: expect.stringContaining('--fail-over') });
 });

@@ -422,7 +422,11 @@ describe('leaks', () => {
   });
 
   test('a limit that is exceeded is exit code 1, with the report', async () => {
-    expect(await run(['leaks', '-', '--fail-on-leak', '1k'], SMALL)).toMatchObject({ code: 1, stdout: expect.stringContaining('leak') });
+    expect(await run(['leaks', '-', '--fail-on-leak', '1k'], SMALL)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('leak'),
+      stderr: expect.stringMatching(/^note: --fail-on-leak: 1,\d{3} bytes in use, more than 1,024: exit code 1$/m),
+    });
     expect(await run(['leaks', '-', '--fail-on-leak', '1100'], SMALL)).toMatchObject({ code: 0 });
   });
 

@@ -8,7 +8,7 @@ import type { Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { AccountReplay } from '../../core/replay/accounts.ts';
 import { EXIT_FINDING } from '../failure.ts';
-import { printNotes } from '../notes.ts';
+import { overLimit, printNotes } from '../notes.ts';
 import { isStandardOutput, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { parseBytes, parseCount } from '../settings.ts';
@@ -48,9 +48,13 @@ export async function leaks(args: LeaksArgs): Promise<void> {
   const foldAllocators = args.allocators !== true;
   const report = leaksOf(input, subject, symbolizer, foldAllocators);
   const source = subject.replay?.trace.header.source;
-  printNotes([...report.warnings, ...symbolizer.notes(), ...(lacksCallers(report, source) ? [NO_CALLERS] : [])], args.quiet);
+  const notes = [...report.warnings, ...symbolizer.notes(), ...(lacksCallers(report, source) ? [NO_CALLERS] : [])];
   // Before the report is written: its reader may leave early.
-  if (limit !== undefined && report.totalBytes > limit) process.exitCode = EXIT_FINDING;
+  if (limit !== undefined && report.totalBytes > limit) {
+    process.exitCode = EXIT_FINDING;
+    notes.push(overLimit('--fail-on-leak', report.totalBytes, limit, 'bytes in use'));
+  }
+  printNotes(notes, args.quiet);
   if (args.json === true) writeResult(path, leaksJson(report));
   else {
     const terminal = isStandardOutput(path) ? { width: widthOf(process.stdout), colour: wantsColour(process.stdout) } : {};

@@ -8,7 +8,7 @@ import { isSnapshot, type Profile } from '../../profiles/profile.ts';
 import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
 import type { ReportPart } from '../../profiles/report/report.ts';
 import { EXIT_FINDING } from '../failure.ts';
-import { printNotes } from '../notes.ts';
+import { overLimit, printNotes } from '../notes.ts';
 import { isStandardOutput, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { chosen, commandOf, FORMS, type ReportArgs, reportSettings, topOf, VIEWER_FLAGS } from '../report/args.ts';
@@ -43,12 +43,17 @@ export async function report(args: ReportArgs): Promise<void> {
     (note) => notes.push(note),
   );
   if (READ_BY_PEOPLE.has(form)) notes.push(...valueNotes(source.named(args), parts, form === 'text' && args['error'] !== true));
-  printNotes([...notes, ...source.symbolizer.notes()], args.quiet);
+  notes.push(...source.symbolizer.notes());
   // Before the report is written: its reader may leave early.
   // jeprof fails at a graph without nodes, and not if the thread that is asked for is none.
   const isEmptyGraph = parts.length > 0 && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form));
   if (args.asJeprof === true && isEmptyGraph) process.exitCode = EXIT_FINDING;
-  if (limit !== undefined && valueOver(limit, parts)) process.exitCode = EXIT_FINDING;
+  const limited = limit === undefined ? 0 : limitedValue(limit, parts);
+  if (limit !== undefined && limited > limit.value) {
+    process.exitCode = EXIT_FINDING;
+    notes.push(overLimit('--fail-over', limited, limit.value, parts[0]?.unit.base ?? ''));
+  }
+  printNotes(notes, args.quiet);
   // A dump is copied as it is, whatever its threads are called; a terminal would act on that.
   const isShown = form === 'raw' && isStandardOutput(path) && process.stdout.isTTY === true;
   if (viewer === undefined) writeResult(path, isShown ? String(content).replace(/[^\n\t]+/g, printable) : content);
@@ -102,11 +107,11 @@ function parseLimit(text: string): Limit {
   };
 }
 
-/** True if the backtraces that match and are in the report are worth more than the limit. */
-function valueOver({ value, focus }: Limit, parts: readonly ReportPart[]): boolean {
+/** What the backtraces that match and are in the report are worth. */
+function limitedValue({ focus }: Limit, parts: readonly ReportPart[]): number {
   const values = parts.map(({ profile, addresses }) =>
     (focus === undefined ? profile : selectBacktraces(profile, addresses, focus, true)).total(),
   );
   // Estimates have fractions that no report shows.
-  return Math.round(values.reduce((sum, part) => sum + part, 0)) > value;
+  return Math.round(values.reduce((sum, part) => sum + part, 0));
 }
