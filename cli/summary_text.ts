@@ -53,7 +53,7 @@ export function summaryText(trace: Trace, summary: ReplaySummary, colour: boolea
       `${formatBytes(summary.requested_bytes_total)} in all, ${formatBytes(summary.requested_bytes_peak)} at the peak${peakPlace(summary, timed !== false)}`,
     ],
     ['live', bold(`${formatBytes(summary.requested_bytes_live)} in ${formatCounted(summary.objects_live, 'object')}`)],
-    ['allocated', `${both('allocated')} (rounded up to size classes)`],
+    ['allocated', `${both('allocated')} (by size class, with thread caches)`],
     ['active', `${both('active')} (pages with live objects)`],
     ['resident', `${both('resident')} (active and dirty pages, metadata)`],
     ['mapped', `${both('mapped')} (address space, without retained)`],
