@@ -49,7 +49,7 @@ test('the summary for people', () => {
     events: '1,234: 1,000 allocations, 1 free',
     requested: '2.00 KiB in all, 1.00 KiB at the peak (event 1,200, 1.50 ms)',
     live: '512 B in 1 object',
-    allocated: '1.00 KiB, 3.00 KiB at the peak (rounded up to size classes)',
+    allocated: '1.00 KiB, 3.00 KiB at the peak (by size class, with thread caches)',
     active: '4.00 KiB, 4.00 KiB at the peak (pages with live objects)',
     fragmentation: '75.0% of active bytes, 25.0% at the peak',
     'no memory': '1 allocation that the model had no memory for',
