@@ -1,5 +1,5 @@
 /**
- * Ctrl-C while a trace is read: every result is of whole lines up to there, and says that it is partial.
+ * Ctrl-C while a trace is read, or its terminal closed: every result is of whole lines up to there, and says that it is partial.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
-import { finished, type Run, start } from './testing.ts';
+import { needsTool } from '../fixtures/tools.ts';
+import { finished, MAIN, type Run, start } from './testing.ts';
 
 const folder = testFolder();
 
@@ -75,4 +76,38 @@ test.each([['replay'], ['replay', '--until', 'peak'], ['convert', '-o', '-']])(
 test('convert', async () => {
   const { stdout } = await interrupted('convert', '-', '-o', '-');
   expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ op: 'trace', end: true, partial: true });
+});
+
+/** Runs a command on a terminal, with a trace from a pipe that stays open, and closes the terminal; prints how that ended. */
+const HANGS_UP = `import os, pty, sys
+trace, *command = sys.argv[1:]
+os.mkfifo(trace)
+child, terminal = pty.fork()
+if child == 0: os.execvp(command[0], command)
+with open(trace, 'w') as pipe:
+  for i in range(50000): pipe.write('{"op":"malloc","size":64,"ptr":"0x%x"}\\n' % (4096 + i * 64))
+  pipe.flush()
+  os.close(terminal)
+  print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+`;
+
+test('a terminal that is closed ends a replay, and its results are there', ({ skip }) => {
+  skip(!needsTool('python3'));
+  const [trace, out] = [join(folder, 'hangup.pipe'), join(folder, 'hangup')];
+  const { stdout } = spawnSync('python3', ['-c', HANGS_UP, trace, process.execPath, MAIN, 'replay', trace, '-o', out], {
+    encoding: 'utf8',
+  });
+  expect(stdout).toBe('-1\n');
+  expect(JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'))).toMatchObject({ partial: true });
+});
+
+test('a hangup without a terminal, as nohup has programs ignore it, ends nothing', async () => {
+  const child = start(['replay', '-', '--json']);
+  const done = finished(child);
+  const line = '{"op":"malloc","size":64,"ptr":"0x1000"}\n{"op":"free","ptr":"0x1000"}\n';
+  await new Promise((resolve) => child.stdin?.write(line.repeat(20_000), resolve));
+  child.kill('SIGHUP');
+  child.stdin?.end(line);
+  const { code, stdout } = await done;
+  expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ events: 40_002, partial: false })]);
 });

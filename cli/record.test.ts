@@ -161,6 +161,52 @@ test('bpftrace: a program that is started with another allocator than what start
   expect(nodes.map(({ bytes, objects }) => [bytes, objects])).toEqual([[4 * 100 * 48, 400]]);
 });
 
+/** Six threads, one after the other, and then the first one allocate, resize and free by chance. */
+const CHANCE = `#include <cstdint>
+#include <cstdlib>
+#include <thread>
+static void *blocks[2000];
+static void work(uint64_t seed) {
+  auto next = [&seed] { seed ^= seed << 13; seed ^= seed >> 7; return seed ^= seed << 17; };
+  for (int i = 0; i < 3000; i++) {
+    void *&block = blocks[next() % 2000];
+    const size_t size = 1 + next() % (next() % 50 == 0 ? 200000 : 2000);
+    if (block == nullptr) block = next() % 5 == 0 ? calloc(1, size) : malloc(size);
+    else if (next() % 4 == 0) block = realloc(block, size);
+    else { free(block); block = nullptr; }
+  }
+}
+int main() {
+  for (int i = 1; i <= 6; i++) std::thread(work, 1000 + i).join();
+  work(99);
+}
+`;
+
+test('bpftrace: what a recording is replayed to is what the program has with the real jemalloc', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('g++', 'libjemalloc'));
+  const program = join(folder, 'chance');
+  writeFileSync(`${program}.cpp`, CHANCE);
+  execFileSync('g++', ['-O1', '-fno-builtin', '-o', program, `${program}.cpp`, '-pthread']);
+  const trace = `${program}.trace`;
+  expect((await run(['record', '--with', 'bpftrace', '-o', trace, '--', program])).code).toBe(0);
+  const figures = (text: string) => {
+    const { stats } = (JSON.parse(text) as { jemalloc: { stats: Record<string, unknown> } }).jemalloc;
+    return ['allocated', 'active', 'metadata', 'resident', 'mapped', 'retained'].map((name) => [name, stats[name]]);
+  };
+  // What hangs on time does not: pages are given back at once, or never.
+  for (const conf of [
+    'dirty_decay_ms:0,muzzy_decay_ms:0',
+    'dirty_decay_ms:-1',
+    'tcache:false,dirty_decay_ms:-1',
+    'narenas:1,dirty_decay_ms:-1',
+  ]) {
+    const env = { ...process.env, LD_PRELOAD: JEMALLOC.replace(/a$/, 'so.2'), MALLOC_CONF: `${conf},stats_print:true,stats_print_opts:J` };
+    const real = spawnSync(program, { env, encoding: 'utf8' });
+    const { stdout } = await run(['replay', trace, '--conf', conf, '--stats', '-']);
+    expect([conf, figures(stdout)]).toEqual([conf, figures(real.stderr)]);
+  }
+});
+
 test('bpftrace: calls before main, of a program that a signal ends, have names', { timeout: SLOW_MS }, async ({ skip }) => {
   skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
   const program = join(folder, 'aborts');
@@ -293,6 +339,24 @@ test('Ctrl-C ends an attached recording and keeps what there is', { timeout: SLO
     expect(readFileSync(`/proc/${redis.pid}/status`, 'utf8')).toMatch(/State:\s+[RS]/);
   });
   expect((await summaryOf(trace)).allocations).toBeGreaterThan(0);
+});
+
+test('bpftrace ends where record is killed', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true);
+  const trace = join(folder, 'killed.trace');
+  const program = spawn('sleep', ['300'], { stdio: 'ignore' });
+  const recording = start(['record', '--with', 'bpftrace', '-p', String(program.pid), '-o', trace]);
+  const attached = () => existsSync(trace) && readFileSync(trace, 'latin1').includes(ATTACHED);
+  const tracer = () => spawnSync('pgrep', ['-P', String(recording.pid), 'bpftrace'], { encoding: 'utf8' }).stdout.trim();
+  try {
+    expect(await until(attached, SLOW_MS)).toBe(true);
+    const pid = tracer();
+    expect(pid).toMatch(/^\d+$/);
+    recording.kill('SIGKILL');
+    expect(await until(() => !existsSync(`/proc/${pid}`), 60_000)).toBe(true);
+  } finally {
+    program.kill('SIGKILL');
+  }
 });
 
 /** A table of 200 rows, sorted and summed. */

@@ -137,6 +137,8 @@ export function scriptFor({ pid, launched, waits, ender, most, cpus }: Scope, al
     ...PROCESS_ENDS.filter((name) => libcFunctions.has(name))
       .slice(0, 1)
       .map((name) => `uprobe:${quoted(libc)}:${name} /${own}/ { @ended = 1; signal("SIGSTOP"); }`),
+    // bpftrace would run on for ever where we are killed.
+    `tracepoint:sched:sched_process_exit /tid == ${ender}/ { exit(); }`,
     `tracepoint:task:task_rename /tid == ${ender}/ { ${END_ACTIONS} }`,
     // Threads are started in the same way, and stay in the process.
     `tracepoint:task:task_newtask /${own} && ${OPEN} && (args->clone_flags & ${CLONE_THREAD}) == 0/ { printf("${FORKED}\\n"); }`,
