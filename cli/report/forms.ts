@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { Profile } from '../../profiles/profile.ts';
 import { callTree, peek } from '../../profiles/report/call_tree.ts';
+import { callgrind } from '../../profiles/report/callgrind.ts';
 import { collapsedStacks } from '../../profiles/report/collapsed.ts';
 import { hasErrors, reportErrors } from '../../profiles/report/errors.ts';
 import { writePprof } from '../../profiles/pprof/write.ts';
@@ -67,9 +68,11 @@ async function render(
       );
     }
     case 'tree':
-      return firstRows(
-        each((part) => callTree(part, granularity, options.nodeFraction ?? 0.005)),
-        top,
+      return bytesOf(
+        firstRows(
+          pieces((part) => callTree(part, granularity, options.nodeFraction ?? 0.005)),
+          top,
+        ),
       );
     case 'peek': {
       const wanted = String(args.peek);
@@ -79,6 +82,8 @@ async function render(
       return bytesOf(pieces((part) => traces(part, granularity, top)));
     case 'collapsed':
       return bytesOf(pieces((part) => collapsedStacks(part.profile, part.addresses)));
+    case 'callgrind':
+      return bytesOf(pieces((part) => callgrind(part.profile, part.addresses)));
     case 'json':
       return rowsJson(parts, rows, hasErrors(source.profiles, options) ? reportErrors(source.profiles, options) : undefined);
     case 'csv':
@@ -96,7 +101,12 @@ async function render(
       const known = asked && hasErrors(source.profiles, options);
       if (asked && !known) note('--error: how these values were sampled is not known, so their errors are not');
       const errors = known ? reportErrors(source.profiles, options) : [];
-      return firstRows(parts.map((part, i) => printPart(form, part, { ...options, ...given({ errors: errors[i] }) })).join(''), top);
+      return bytesOf(
+        firstRows(
+          parts.map((part, i) => printPart(form, part, { ...options, ...given({ errors: errors[i] }) })),
+          top,
+        ),
+      );
     }
     default:
       return each((part) => printPart(form, part, options));
@@ -156,16 +166,17 @@ function found(text: string, wanted: string, note: (text: string) => void): stri
 }
 
 /** The heads of tables and their first rows; all if `count` is undefined. */
-function firstRows(text: string, count: number | undefined): string {
-  if (count === undefined) return text;
+function* firstRows(texts: Iterable<string>, count: number | undefined): Generator<string> {
+  if (count === undefined) return yield* texts;
   let left = count;
-  const lines = text.split('\n').filter((line) => {
-    if (line === '') return false;
-    if (!line.startsWith('Total')) return left-- > 0;
-    left = count;
-    return true;
-  });
-  return lines.map((line) => `${line}\n`).join('');
+  for (const text of texts) {
+    for (const line of text.split('\n')) {
+      if (line === '') continue;
+      if (line.startsWith('Total')) left = count;
+      else if (left-- <= 0) continue;
+      yield `${line}\n`;
+    }
+  }
 }
 
 /**

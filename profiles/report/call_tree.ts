@@ -20,10 +20,10 @@ interface Node {
 }
 
 /**
- * The tree of calls: value, share, own value, and the function, indented by its depth.
+ * The tree of calls, line by line: value, share, own value, and the function, indented by its depth.
  * @param fraction paths of at most this part of the total are left out, and counted where they would stand
  */
-export function callTree(part: ReportPart, granularity: Granularity, fraction: number): string {
+export function* callTree(part: ReportPart, granularity: Granularity, fraction: number): Generator<string> {
   const { profile, addresses, title, total, unit } = part;
   const entries = new EntryTable(addresses, granularity);
   const merged = translated(profile, entries);
@@ -42,7 +42,7 @@ export function callTree(part: ReportPart, granularity: Granularity, fraction: n
     return [...nodes.values()];
   };
   const limit = Math.abs(fraction * total);
-  let text = `Total${title}: ${unit.print(total)} ${unit.name}\n`;
+  yield `Total${title}: ${unit.print(total)} ${unit.name}\n`;
   // Nodes that are yet to be printed, the next one last: a backtrace may be deeper than the stack of calls allows.
   const open: { node: Node | undefined; hidden: number; hiddenValue: number; depth: number }[] = [];
   const push = (rows: readonly number[], depth: number) => {
@@ -66,10 +66,9 @@ export function callTree(part: ReportPart, granularity: Granularity, fraction: n
     const indent = '  '.repeat(Math.min(depth, 40));
     const value = node?.value ?? hiddenValue;
     const columns = `${unit.print(value).padStart(8)} ${percent(value, total).padStart(6)} ${(node === undefined || node.own === 0 ? '.' : unit.print(node.own)).padStart(8)} `;
-    text += `${columns}${indent}${node === undefined ? `… ${hidden} smaller` : entries.names[node.entry]}\n`;
+    yield `${columns}${indent}${node === undefined ? `… ${hidden} smaller` : entries.names[node.entry]}\n`;
     if (node !== undefined) push(node.rows, depth + 1);
   }
-  return text;
 }
 
 /**

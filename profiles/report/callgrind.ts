@@ -19,41 +19,53 @@ interface Location {
   readonly text: string;
 }
 
-/** What heads backtraces, or calls what does not. */
-interface Call {
-  readonly caller: Location;
-  readonly callee: Location | undefined;
-  readonly value: number;
-}
-
-/** The whole file. Frames without a file are in file `??`. */
-export function callgrind(profile: AddressProfile, addresses: AddressTable): string {
-  const rows = extractCalls(profile, addresses).sort(
-    (a, b) =>
-      compareNames(a.caller.file, b.caller.file) ||
-      Number(a.caller.line) - Number(b.caller.line) ||
-      compareNames(a.caller.text, b.caller.text) ||
-      compareNames(a.callee?.text ?? '', b.callee?.text ?? ''),
+/** The whole file, in pieces. Frames without a file are in file `??`. */
+export function* callgrind(profile: AddressProfile, addresses: AddressTable): Generator<string> {
+  const { locations, locationOf } = locationsOf(addresses);
+  // Calls are sorted as numbers, of which there may be millions: the caller's place among callers, then the callee's, which is 0 for what heads a backtrace.
+  const callers = ordered(
+    locations,
+    (a, b) => compareNames(a.file, b.file) || Number(a.line) - Number(b.line) || compareNames(a.text, b.text),
   );
+  const callees = ordered(locations, (a, b) => compareNames(a.text, b.text));
+  const width = locations.length + 1;
+  const values = new Map<number, number>();
+  const add = (caller: number, place: number, value: number) => {
+    const call = callers.places[caller] * width + place;
+    values.set(call, (values.get(call) ?? 0) + value);
+  };
+  for (let row = 0; row < profile.length; row++) {
+    if (profile.present[row] === 0) continue;
+    const path = profile.path(row);
+    const value = profile.values[row];
+    let callee = path.length === 0 ? 0 : locationOf[path[0]];
+    add(callee, 0, value);
+    for (let i = 1; i < path.length; i++) {
+      const caller = locationOf[path[i]];
+      add(caller, 1 + callees.places[callee], value);
+      callee = caller;
+    }
+  }
   const files = new Map<string, number>();
   const functions = new Map<string, number>();
-  let text = 'events: Hits\n\n';
-  for (const { value, caller, callee } of rows) {
-    const count = integer(value);
-    text += numbered('fl', caller.file, files) + numbered('fn', caller.fn, functions);
-    if (callee !== undefined)
+  yield 'events: Hits\n\n';
+  for (const call of Float64Array.from(values.keys()).sort()) {
+    const count = integer(values.get(call) as number);
+    const place = call % width;
+    const caller = locations[callers.order[(call - place) / width]];
+    let text = numbered('fl', caller.file, files) + numbered('fn', caller.fn, functions);
+    if (place > 0) {
+      const callee = locations[callees.order[place - 1]];
       text += `${numbered('cfl', callee.file, files)}${numbered('cfn', callee.fn, functions)}calls=${count} ${callee.line}\n`;
-    text += `${caller.line} ${count}\n\n`;
+    }
+    yield `${text}${caller.line} ${count}\n\n`;
   }
-  return text;
 }
 
-/** Value of every location that heads a backtrace, and of every call in one. */
-function extractCalls(profile: AddressProfile, addresses: AddressTable): Call[] {
-  // Location number 0 is that of an empty backtrace.
+/** The locations, and which one each row of addresses has. Location 0 is that of an empty backtrace, and of an address without any. */
+function locationsOf(addresses: AddressTable): { locations: readonly Location[]; locationOf: Uint32Array } {
   const locations = [locationAt('?', 'unknown')];
   const numbers = new Map<string, number>([[locations[0].text, 0]]);
-  // Address row -> location number.
   const locationOf = Uint32Array.from(addresses.symbols, (symbols) => {
     if (symbols === undefined) return 0;
     const location = locationAt(symbols[0].location, symbols[0].short);
@@ -61,28 +73,18 @@ function extractCalls(profile: AddressProfile, addresses: AddressTable): Call[] 
     if (number === undefined) numbers.set(location.text, (number = locations.push(location) - 1));
     return number;
   });
-  const heads = new Map<number, number>();
-  // caller * locations + callee -> value
-  const calls = new Map<number, number>();
-  for (let row = 0; row < profile.length; row++) {
-    if (profile.present[row] === 0) continue;
-    const path = profile.path(row);
-    const value = profile.values[row];
-    let callee = path.length === 0 ? 0 : locationOf[path[0]];
-    heads.set(callee, (heads.get(callee) ?? 0) + value);
-    for (let i = 1; i < path.length; i++) {
-      const caller = locationOf[path[i]];
-      const key = caller * locations.length + callee;
-      calls.set(key, (calls.get(key) ?? 0) + value);
-      callee = caller;
-    }
-  }
-  const result: Call[] = Array.from(heads, ([head, value]) => ({ caller: locations[head], callee: undefined, value }));
-  for (const [key, value] of calls) {
-    const caller = Math.floor(key / locations.length);
-    result.push({ caller: locations[caller], callee: locations[key - caller * locations.length], value });
-  }
-  return result;
+  return { locations, locationOf };
+}
+
+/** The numbers of locations in an order, and the place of each there. */
+function ordered(
+  locations: readonly Location[],
+  compare: (a: Location, b: Location) => number,
+): { order: Uint32Array; places: Uint32Array } {
+  const order = Uint32Array.from(locations, (_, number) => number).sort((a, b) => compare(locations[a], locations[b]));
+  const places = new Uint32Array(order.length);
+  for (const [place, number] of order.entries()) places[number] = place;
+  return { order, places };
 }
 
 /** `place` is `file:line` as addr2line says it, or `?`; a line that is not known is 0. */

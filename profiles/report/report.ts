@@ -233,7 +233,7 @@ function filtered(whole: AddressProfile, addresses: AddressTable, options: Repor
 export function printPart(format: Exclude<ReportFormat, 'raw'>, part: ReportPart, options: ReportOptions): string {
   const { profile, addresses, title, program, total, unit } = part;
   if (format === 'collapsed') return [...collapsedStacks(profile, addresses)].join('');
-  if (format === 'callgrind') return callgrind(profile, addresses);
+  if (format === 'callgrind') return [...callgrind(profile, addresses)].join('');
   const entries = new EntryTable(addresses, options.granularity ?? 'functions');
   const reduced = reduce(profile, entries);
   if (format === 'text') {
