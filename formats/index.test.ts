@@ -1,9 +1,12 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { AccountReplay } from '../core/replay/accounts.ts';
 import { Trace } from '../core/trace/trace.ts';
 import { fixtureBytes } from '../fixtures/tally.ts';
+import { testFolder } from '../fixtures/test_folder.ts';
 import { nameOther } from './not_traces.ts';
 import { FORMATS, formatNamed, readTrace, sniffFormat, type ReadTraceOptions, type Source } from './index.ts';
 
@@ -320,4 +323,18 @@ test.each([
   ['WARNING: Perftools\nLeak check _main_ detected leaks of 400 bytes in 20 objects\n', 'a report of gperftools’ heap checker'],
 ])('%j is named, with the command that shows it', (text, what) => {
   expect(nameOther(Buffer.from(text))).toMatchObject({ what, hint: expect.stringContaining('jereplay leaks FILE') });
+});
+
+test('the end of a file is read first where a model may ask for the CPUs that it tells of, not for accounts', async () => {
+  const path = join(testFolder(), 'app.ltrace');
+  writeFileSync(path, `${'7 1.000001 a->malloc(1) = 0x1000\n7 1.000001 a->free(0x1000) = <void>\n'.repeat(10_000)}# jereplay ncpus 3\n`);
+  const cpusAtFirst = async (options: (trace: Trace) => ReadTraceOptions) => {
+    const trace = new Trace();
+    const told: (number | undefined)[] = [];
+    await readTrace(path, trace, () => void told.push(trace.header.ncpus), options(trace));
+    expect(trace.header.ncpus).toBe(3);
+    return told[0];
+  };
+  expect(await cpusAtFirst(() => ({}))).toBe(3);
+  expect(await cpusAtFirst((trace) => ({ accounts: new AccountReplay(trace) }))).toBeUndefined();
 });

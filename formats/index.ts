@@ -152,7 +152,9 @@ class EnoughRead extends Error {}
 export async function readTrace(source: Source, trace: Trace, sink: BatchSink, options: ReadTraceOptions = {}): Promise<TraceFormat> {
   const { from, unpackBeside, ...others } = options;
   const forced = from === undefined ? undefined : formatNamed(from);
-  const cpus = typeof source === 'string' && source !== '-' ? cpusAtEnd(tailOf(source, TAIL_BYTES)) : undefined;
+  // Only a model has arenas by them; what is converted has them where one will ask.
+  const wantsCpus = others.accounts === undefined && typeof source === 'string' && source !== '-';
+  const cpus = wantsCpus ? cpusAtEnd(tailOf(source, TAIL_BYTES)) : undefined;
   if (cpus !== undefined) trace.header.ncpus = cpus;
   if (unpackBeside !== true || typeof source !== 'string' || source === '-')
     return readOpened(await openInput(source, options.name), forced, trace, sink, others);
