@@ -15,7 +15,7 @@ export function sweepLimits(runs: readonly SweepRun[], timed: boolean): string[]
   if (asks(/\b(?:dirty_decay_ms|background_thread):/) && (!timed || duration < DEFAULT_DECAY))
     notes.push(
       `${timed ? `the recording lasts ${formatNanoseconds(duration)}` : 'the recording has no times'}: ` +
-        'what decay gives back later, by default within 10 s of its last use, still counts as resident in every row',
+        'what decay gives back later, by default within 10 s of its last use, is resident to the end',
     );
   if (asks(/\bmuzzy_decay_ms:(?!0\b)/))
     notes.push('resident leaves out muzzy pages (muzzy_decay_ms), which RSS counts until the system is short of memory');
