@@ -140,7 +140,9 @@ function toolPath(tool: SymbolTool, tools: string | undefined): string {
 /** Makes sure that `--tools` names what is there. @throws InputError for an entry that leads to no tool. */
 export function checkTools(tools: string | undefined): void {
   for (const entry of (tools ?? '').split(',').filter((part) => part !== '')) {
-    const [name, ...path] = entry.split(':');
+    const [name = '', ...path] = entry.split(':');
+    if (path.length > 0 && !NAMED.has(name))
+      throw new InputError('--tools', `no tool is called "${name}"`, `those that are asked: ${ASKED.join(', ')}`);
     const isThere = path.length > 0 ? isExecutable(path.join(':')) : TOOLS.some((tool) => isExecutable(entry + tool));
     if (!isThere)
       throw new InputError(
@@ -153,6 +155,9 @@ export function checkTools(tools: string | undefined): void {
 
 const LINE_TOOLS: readonly SymbolTool[] = ['addr2line', 'llvm-symbolizer'];
 const TOOLS: readonly SymbolTool[] = [...LINE_TOOLS, 'objdump'];
+const ASKED: readonly SymbolTool[] = [...TOOLS, 'c++filt', 'xz'];
+/** Names that may stand in `--tools`: those that jeprof knows, too, whose scripts name all of them. */
+const NAMED: ReadonlySet<string> = new Set([...ASKED, 'nm', 'otool', 'addr2line_pdb', 'nm_pdb']);
 
 function isExecutable(path: string): boolean {
   try {

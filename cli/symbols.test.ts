@@ -105,6 +105,11 @@ describe.skipIf(!HAS_BUILD)('a dump of a program that was moved', () => {
   test('--tools', async () => {
     const only = await run(['report', program, dump, '--lines', '--tools', `addr2line:${join(folder, 'none')}`]);
     expect(only).toMatchObject({ code: 2, stderr: expect.stringContaining('--tools') });
+    const misspelt = await run(['report', program, dump, '--tools', 'adr2line:/bin/cat']);
+    expect(misspelt).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^--tools: no tool is called "adr2line"\nhint: .*addr2line, /),
+    });
     const elsewhere = join(folder, 'tools/');
     mkdirSync(elsewhere);
     writeFileSync(join(elsewhere, 'addr2line'), '#!/bin/sh\nwhile read -r a; do echo "$a"; echo from_elsewhere; echo other.c:7; done\n', {
