@@ -44,6 +44,18 @@ const ndjsonEvent = (index: number, thread: number, stack = -1): string =>
   `{"op":"malloc","ts":${index},"tid":${thread},"size":16,"ptr":"${block(index)}"${stack < 0 ? '' : `,"stack":${stack}`}}`;
 const perfCall = (thread: number, index: number): string =>
   `  app ${thread} [000] ${seconds(2 * index)}: probe_libc:malloc: (7f3f44f3f930) size=16\n  app ${thread} [000] ${seconds(2 * index + 1)}: probe_libc:malloc__return: (7f3f44f3f930 <- 56402906e32d) ret=${block(index)}`;
+/** Calls of functions of a library that is mapped at `base`. */
+const perfCallAt = (process: number, base: number, index: number): string => {
+  const at = (place: number): string => (base + place).toString(16);
+  const line = (tick: number, event: string): string =>
+    `  app ${process}/${process} [000] ${seconds(4 * index + tick)}: probe_libc:${event}`;
+  return [
+    line(0, `malloc: (${at(0x98930)}) size=16`),
+    line(1, `malloc__return: (${at(0x98930)} <- 56402906e32d) ret=${block(index)}`),
+    line(2, `realloc: (${at(0x99930)}) ptr=0x0 size=32`),
+    line(3, `free: (${at(0x99000)}) ptr=${block(index)}`),
+  ].join('\n');
+};
 const ftraceCall = (thread: number, index: number): string =>
   `  app-${thread} [000] DBZff ${seconds(2 * index)}: malloc: (0x7efec47e5930) size=16\n  app-${thread} [000] DBZff ${seconds(2 * index + 1)}: malloc__return: (0x55c1cb1f2c8e <- 0x7efec47e5930) ret=${block(index)}`;
 const bpftraceCall = (process: number, thread: number, index: number): string =>
@@ -74,6 +86,12 @@ const CASES: readonly (readonly [what: string, format: TraceFormat, count: numbe
   ['threads of bpftrace', bpftrace, 10_000, (count) => each(count, (i) => bpftraceCall(100, 1000 + i, i))],
   ['processes of bpftrace', bpftrace, 10_000, (count) => each(count, (i) => bpftraceCall(1000 + i, 1000 + i, i))],
   ['threads of ltrace', ltrace, 15_000, (count) => each(count, (i) => `${1000 + i} ${clock(i)} malloc(16) = ${block(i)}`)],
+  [
+    'processes of perf, each with a library of its own',
+    perfScript,
+    8_000,
+    (count) => each(count, (i) => perfCallAt(1000 + i, 0x7f00_0000_0000 + i * 0x100_0000, i)),
+  ],
   ['addresses of perf', perfScript, 15_000, (count) => each(count, (i) => perfCall(1000, i))],
   ['addresses of ftrace', ftrace, 15_000, (count) => each(count, (i) => ftraceCall(1000, i))],
   ['addresses of bpftrace', bpftrace, 20_000, (count) => each(count, (i) => bpftraceCall(100, 100, i))],
