@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { StackIndex } from '../../core/units.ts';
+import { growthOf, MOST_GROWTH } from '../../fixtures/growth.ts';
 import type { Profile } from '../profile.ts';
 import { isProfile, readProfile } from '../read_profile.ts';
 import { readMemcheck } from './memcheck.ts';
@@ -129,4 +130,19 @@ describe('logs', () => {
     const xml = new TextDecoder().decode(fixture('leaky.memcheck.xml'));
     expect(readMemcheck(new TextEncoder().encode(xml.slice(0, xml.length / 2)), 'xml').damaged).toBe(true);
   });
+});
+
+test('XML of errors that do not end takes time that grows with its length', () => {
+  const record = '<error><xwhat><text>8 bytes in 1 blocks are definitely lost in loss record 1 of 1</text></xwhat></error>';
+  const opened = (count: number) =>
+    Buffer.from(
+      `<?xml version="1.0"?>\n<valgrindoutput><protocoltool>memcheck</protocoltool><pid>7</pid>${record}${'<error>'.repeat(count)}`,
+    );
+  const [once, fourfold] = [opened(10_000), opened(40_000)];
+  expect(readMemcheck(once, 'm').damaged).toBe(true);
+  const growth = growthOf(
+    () => readMemcheck(once, 'm'),
+    () => readMemcheck(fourfold, 'm'),
+  );
+  expect(growth).toBeLessThan(MOST_GROWTH);
 });

@@ -150,12 +150,12 @@ function readLog(text: string): { processes: Map<number, Process>; damaged: bool
 
 function readXml(text: string): { processes: Map<number, Process>; damaged: boolean } {
   const process: Process = { records: [], summed: false, atExit: undefined };
-  for (const [, error] of text.matchAll(/<error>([\s\S]*?)<\/error>/g)) {
+  for (const error of elementsIn(text, 'error')) {
     const record = recordOf(textOf(error, 'text') ?? '');
     if (record === undefined) continue;
     begin(process, record);
-    const stack = /<stack>([\s\S]*?)<\/stack>/.exec(error)?.[1] ?? '';
-    for (const [, frame] of stack.matchAll(/<frame>([\s\S]*?)<\/frame>/g)) record.frames.push(frameText(frame));
+    const [stack = ''] = elementsIn(error, 'stack');
+    for (const frame of elementsIn(stack, 'frame')) record.frames.push(frameText(frame));
   }
   return {
     processes: new Map([[Number(textOf(text.slice(0, 65536), 'pid') ?? 0), process]]),
@@ -178,12 +178,21 @@ const ENTITIES = new Map([
   ['apos', "'"],
 ]);
 
+/** The content of each element of that name, none of which lies in another. */
+function* elementsIn(xml: string, tag: string): Generator<string> {
+  const [opening, closing] = [`<${tag}>`, `</${tag}>`];
+  for (let start = xml.indexOf(opening); start >= 0; ) {
+    const end = xml.indexOf(closing, start);
+    if (end < 0) return;
+    yield xml.slice(start + opening.length, end);
+    start = xml.indexOf(opening, end);
+  }
+}
+
 /** The text of the first element of that name. */
 function textOf(xml: string, tag: string): string | undefined {
-  const start = xml.indexOf(`<${tag}>`);
-  const end = start < 0 ? -1 : xml.indexOf(`</${tag}>`, start);
-  if (end < 0) return undefined;
-  return xml.slice(start + tag.length + 2, end).replace(/&(\w+);/g, (whole, name: string) => ENTITIES.get(name) ?? whole);
+  const [content] = elementsIn(xml, tag) as Iterable<string | undefined>;
+  return content?.replace(/&(\w+);/g, (whole, name: string) => ENTITIES.get(name) ?? whole);
 }
 
 /** Adds a record; the first of another leak check takes the place of all before. */
