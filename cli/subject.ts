@@ -6,6 +6,7 @@ import { grown } from '../core/columns.ts';
 import type { AccountReplay } from '../core/replay/accounts.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { OpenedBeside } from '../formats/beside/open_beside.ts';
+import type { ContextSumsReader } from '../formats/context_sums.ts';
 import { faultOf, fileBlocks, HEAD_BYTES, type Input, openInput, peek } from '../formats/input.ts';
 import { LineScanner } from '../formats/shared/lines.ts';
 import { profileFromContextSums } from '../profiles/context_sums.ts';
@@ -71,60 +72,24 @@ async function readFrom(
   let kept: Uint8Array[] | undefined = [];
   const keep = (chunk: Uint8Array) => kept?.push(chunk);
   const input = opened?.input ?? (await openInput(standard === undefined ? path : keeping(standard, keep), path));
-  const [start, begun] = await peek(input.chunks, HEAD_BYTES);
-  let chunks = begun;
-  const head = start.subarray(0, HEAD_BYTES);
-  let traceArgs = args;
-  let booked = false;
-  const listsNoCalls = () => {
+  const found = await recognize(input.chunks, args.from);
+  if (found.kind !== 'trace') {
     kept = undefined;
     if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
-  };
-  if (args.from !== undefined && PROFILE_FORMATS.includes(args.from)) {
-    listsNoCalls();
-    return openProfile(chunks, input, args);
-  }
-  if (args.from === undefined) {
-    if (isHeap(head) || isPprof(head)) {
-      listsNoCalls();
-      return isHeap(head) && wanted.text !== true ? readDump(chunks, input, args, wanted) : openProfile(chunks, input, args);
-    }
-    const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
-    const readSums = contextSumsReader(head);
-    if (readSums !== undefined) {
-      listsNoCalls();
-      return judged({ profile: profileFromContextSums(await readSums(chunks, path)) }, input, args);
-    }
-    const format = sniffFormat(head);
-    // Folded stacks are like many a text: what is a trace is none. Maps alone are no trace, though bpftrace printed them.
-    if ((format === undefined || isStackMaps(head)) && isProfile(head)) {
-      listsNoCalls();
-      return openProfile(chunks, input, args);
-    }
-    if (format === undefined && start.length >= HEAD_BYTES) {
-      const [output, all] = await peek(chunks, OUTPUT_BYTES);
-      const from = reportWithin(output);
-      if (from !== undefined) {
-        listsNoCalls();
-        return openProfile(all, input, { ...args, from });
-      }
-      chunks = all;
-    }
-    // What has been found need not be looked for again when the trace is read.
-    if (format !== undefined) traceArgs = { ...args, from: format.name };
-    booked = format?.books?.(head) === true;
+    return readUnlisted(found, input, args, wanted);
   }
   // A trace is read from its start again: the file, or what was taken from standard input and the rest of it. Where it is booked as it is read, nothing is left to
   // do beside that but what the thread does that has opened it.
   const whole = standard === undefined ? undefined : following(kept ?? [], standard);
-  const goesOn = opened !== undefined && booked && until === undefined;
-  if (goesOn) input.chunks = chunks;
-  else if (whole === undefined) await close(chunks);
+  const goesOn = opened !== undefined && found.booked && until === undefined;
+  if (goesOn) input.chunks = found.chunks;
+  else if (whole === undefined) await close(found.chunks);
   if (!goesOn) opened?.close();
   const { accountTrace, withUntil } = await import('./trace_accounts.ts');
   const run = ({ args: readArgs, until: end, source }: Reading<SubjectArgs>) =>
     accountTrace(path, readArgs, end === undefined ? {} : { until: end }, source ?? (goesOn ? input : whole));
-  const replay = await withUntil(path, traceArgs, until, run, whole);
+  // What has been found need not be looked for again.
+  const replay = await withUntil(path, { ...args, from: found.from }, until, run, whole);
   const moment = until === undefined ? undefined : momentOf(until);
   let profile: Profile | undefined;
   return {
@@ -134,6 +99,49 @@ async function readFrom(
     replay,
     ...(moment === undefined ? {} : { moment }),
   };
+}
+
+/** What an input was recognized as, and its chunks from the first on. `from`: its format, as `--from` has it, where that is known. */
+type Found = Unlisted | { kind: 'trace'; chunks: AsyncIterable<Uint8Array>; from: string | undefined; booked: boolean };
+
+/** An input that lists no calls. */
+type Unlisted = { chunks: AsyncIterable<Uint8Array> } & (
+  | { kind: 'dump' }
+  | { kind: 'profile'; from: string | undefined }
+  | { kind: 'sums'; read: ContextSumsReader }
+);
+
+/** @param from what `--from` says that it is */
+async function recognize(input: AsyncIterable<Uint8Array>, from: string | undefined): Promise<Found> {
+  const [start, chunks] = await peek(input, HEAD_BYTES);
+  if (from !== undefined) {
+    return PROFILE_FORMATS.includes(from) ? { kind: 'profile', chunks, from } : { kind: 'trace', chunks, from, booked: false };
+  }
+  const head = start.subarray(0, HEAD_BYTES);
+  if (isHeap(head)) return { kind: 'dump', chunks };
+  if (isPprof(head)) return { kind: 'profile', chunks, from };
+  const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
+  const read = contextSumsReader(head);
+  if (read !== undefined) return { kind: 'sums', chunks, read };
+  const format = sniffFormat(head);
+  // Folded stacks are like many a text: what is a trace is none. Maps alone are no trace, though bpftrace printed them.
+  if ((format === undefined || isStackMaps(head)) && isProfile(head)) return { kind: 'profile', chunks, from };
+  if (format !== undefined) return { kind: 'trace', chunks, from: format.name, booked: format.books?.(head) === true };
+  if (start.length < HEAD_BYTES) return { kind: 'trace', chunks, from, booked: false };
+  const [output, all] = await peek(chunks, OUTPUT_BYTES);
+  const report = reportWithin(output);
+  return report === undefined ? { kind: 'trace', chunks: all, from, booked: false } : { kind: 'profile', chunks: all, from: report };
+}
+
+async function readUnlisted(found: Unlisted, input: Input, args: SubjectArgs, wanted: Wanted): Promise<Subject> {
+  switch (found.kind) {
+    case 'dump':
+      return wanted.text === true ? openProfile(found.chunks, input, args) : readDump(found.chunks, input, args, wanted);
+    case 'sums':
+      return judged({ profile: profileFromContextSums(await found.read(found.chunks, input.name)) }, input, args);
+    case 'profile':
+      return openProfile(found.chunks, input, { ...args, from: found.from });
+  }
 }
 
 /** What else is wanted of an input than its values. */
