@@ -33,6 +33,13 @@ const MAGICS: readonly (readonly [string, string, string?])[] = [
   ['526172211a07', 'a RAR archive', 'unpack it first'],
   ['5d00008000ffffffffffffffff', 'compressed by lzma', 'decompress it first: xz -d --format=lzma'],
   ['50455246494c4532', "perf's binary data", 'turn it into text first: perf script -i FILE'],
+  [
+    '464c5200',
+    'a recording of Java’s Flight Recorder',
+    'jfrconv --alloc -o collapsed FILE FILE.txt makes collapsed stacks, which jereplay report opens',
+  ],
+  ['6d656d72617900', 'a capture of memray', 'see it with memray flamegraph FILE'],
+  ['4e65747472616365', 'a trace of .NET', 'see it in PerfView'],
   ['53514c69746520666f726d61742033', 'an SQLite database'],
   ['cafebabe', 'a Java class or a Mach-O program'],
   ['213c617263683e', 'a static library'],
@@ -67,6 +74,13 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['#-----------', 'what heaptrack_print -M writes, which is not Massif’s form', 'hand over heaptrack’s recording itself'],
   ['{"head":{"callFrame"', 'a heap profile of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
   ['{"snapshot":{"meta"', 'a heap snapshot of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
+  ['{"nodes":[{"id":', 'a CPU profile of V8', 'see it in Chrome: DevTools, Performance, Load profile'],
+  [
+    '{"$schema":"https://www.speedscope.app/',
+    'a profile of speedscope',
+    'see it in speedscope; jereplay report --speedscope writes such files',
+  ],
+  ['{"traceEvents":', 'a trace of Chrome’s', 'see it in Perfetto'],
   ['JAVA PROFILE 1.', 'a Java heap dump (hprof)', 'see it in Eclipse’s Memory Analyzer'],
 ];
 
@@ -110,6 +124,27 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
     /^reading file ".*" - please wait|^total runtime: [\d.]+s\.?\nbytes allocated in total /m,
     'what heaptrack_print prints',
     'hand over heaptrack’s recording itself',
+  ],
+  [
+    /^go 1\.\d+ trace\0/,
+    'an execution trace of Go',
+    'see it with go tool trace FILE; its profiles (go test -memprofile) open in jereplay report',
+  ],
+  [
+    /^(?:File: .*\n)?(?:Build ID: .*\n)?Type: \w+\n(?:Time: |Duration: |Showing nodes |-{3})|^PeriodType: .*\nPeriod: \d/,
+    'what go tool pprof prints',
+    'hand over the profile itself',
+  ],
+  [/^Total: -?[\d.]+ (?:MB|B|objects)\n *-?[\d.]+ +-?[\d.]+% /, 'a table of jeprof or jereplay report', 'hand over the profile itself'],
+  [
+    /^.*Time and Allocation Profiling Report/,
+    'a profile of GHC',
+    'inferno-collapse-ghcprof --source bytes FILE makes collapsed stacks, which jereplay report opens',
+  ],
+  [
+    /^\{"version":[\d.]+,"mode":"/,
+    'a profile of stackprof',
+    'stackprof --stackcollapse on its own file makes collapsed stacks, which jereplay report opens',
   ],
   [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],
   [
