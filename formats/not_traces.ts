@@ -163,7 +163,8 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
 export const BPFTRACE = /^Attach(?:ing|ed) \d+ probes?\b/;
 
 const LEAK_SANITIZER = /^==\d+==ERROR: LeakSanitizer: |^(?:Direct|Indirect) leak of \d+ byte\(s\) in \d+ object\(s\) allocated from:/m;
-const HEAP_CHECKER = /^ *(?:Leak check .* detected leaks of \d+ bytes |Leak of \d+ bytes in \d+ objects allocated from:)/m;
+const HEAP_CHECKER =
+  /^ *(?:No leaks found for check "|Leak check .* detected leaks of \d+ bytes |Leak of \d+ bytes in \d+ objects allocated from:)/m;
 /** heapusage's, which is much like Memcheck's. */
 const HEAPUSAGE = /^(?:==\d+==)? *(?:Heapusage - |\d+ bytes in \d+ block\(s\) are lost, originally allocated at:)/m;
 /** Its log, or its XML. */

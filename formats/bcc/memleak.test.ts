@@ -185,6 +185,21 @@ describe('tables', () => {
     expect(reader.headless).toBe(true);
   });
 
+  test('frames with numbers that lost their blanks, behind a line of another', () => {
+    const text = [
+      '^C[1:43:4] Top 1 stacks with outstanding allocations:',
+      '4 bytes in 1 allocations from stack',
+      'get_entries, err: 0',
+      '0 [<00007f348d6e1dad>] _Znwm+0x1d [/usr/lib/libstdc++.so.6]',
+      '1 [<000055863a200798>] _Z3foov+0xe [/app/a.out]',
+      'done\n',
+    ].join('\n');
+    const reader = new MemleakSummaryReader('table');
+    reader.write(utf8.encode(text));
+    expect(reader.end()).toMatchObject([{ bytes: 4, objects: 1, stack: [{ fn: '_Znwm' }, { fn: '_Z3foov' }] }]);
+    expect(reader.strangers).toBe(1);
+  });
+
   test('frames of libbpf-tools whose numbers are padded', () => {
     const text =
       '[1:2:3] Top 2 stacks with outstanding allocations:\n8 bytes in 1 allocations from stack\n' +

@@ -38,8 +38,9 @@ const NO_STACK = /^\s+stack information lost$/;
 /** Address and symbol are set apart by a tab, a space in older versions, and before the module stands a space. */
 const FRAME = /^\s+(?:0x([0-9a-f]{1,16})\s+)?(\S.*?)(?:\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\])?(?: \(([0-9a-f]+)\))?$/s;
 
-const IS_NUMBERED = /^\s+\d+ \[</;
-const NUMBERED_FRAME = /^\s+\d+ \[<([0-9a-f]{16})>\](?: <[^>]*>|(?: (.*?)\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\]| (.+):(\d{1,10}))?)$/s;
+/** Of libbpf-tools; what was copied may have lost the blanks before it. */
+const IS_NUMBERED = /^\s*\d+ \[</;
+const NUMBERED_FRAME = /^\s*\d+ \[<([0-9a-f]{16})>\](?: <[^>]*>|(?: (.*?)\+0x([0-9a-f]{1,13}))?(?: \[([^\]]*)\]| (.+):(\d{1,10}))?)$/s;
 /** What stands at the end of some recordings: memleak's last word, and what a terminal shows of Ctrl-C. */
 const LAST_WORD = /^(?:\^C)?(?:done)?$/;
 
@@ -61,6 +62,8 @@ export class MemleakSummaryReader {
   #mostStacks = Infinity;
   #strangers = 0;
   #headless = false;
+  /** Whether another line stands between the open context and here. */
+  #interrupted = false;
 
   /** `name` is the input's, for errors. */
   constructor(name: string) {
@@ -116,16 +119,20 @@ export class MemleakSummaryReader {
     }
     if (this.#current === undefined || BLOCK.test(line) || NO_STACK.test(line) || LAST_WORD.test(line)) return;
     if (context !== null) {
+      this.#interrupted = false;
       this.#open = { bytes: Number(context[1]), objects: Number(context[2]), stack: [] };
       this.#current.push(this.#open);
       return;
     }
-    const frame = this.#open === undefined ? undefined : IS_NUMBERED.test(line) ? numberedFrameOf(line) : frameOf(line);
+    const isNumbered = IS_NUMBERED.test(line);
+    const isOpen = this.#open !== undefined && (isNumbered || !this.#interrupted);
+    const frame = !isOpen ? undefined : isNumbered ? numberedFrameOf(line) : frameOf(line);
     if (frame !== undefined) {
       this.#open!.stack.push(frame);
       return;
     }
-    this.#open = undefined;
+    // A frame with a number is one behind a line of another, too; others are known by where they stand.
+    this.#interrupted = true;
     this.#strangers++;
   }
 }

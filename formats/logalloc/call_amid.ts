@@ -21,6 +21,8 @@ export interface CallAmid {
   readonly args: readonly number[];
   /** What it gave; 0 for free. */
   readonly result: number;
+  /** The address returned to, if it is there; else 0. */
+  readonly caller: number;
   /** What stands before and behind the call. */
   readonly before: string;
   readonly behind: string;
@@ -29,7 +31,8 @@ export interface CallAmid {
 /** The name stands alone: what is in a library or an object is ltrace's or a program's. Dots at a line's beginning are a program's progress. */
 const CALL =
   /(?:^\.*|[^\w.:>@-])(free|malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign|reallocarray|valloc|pvalloc)\(((?:[^()]|\(nil\)){1,80})\)/i;
-const GIVES = /^(?: @0x[\da-f]{1,16})?\s*(?:={1,2}>?|-{1,2}>|:|returned|returns)\s*(0x[\da-f]{1,16}|\(nil\)|nil|null)(?!\w)/i;
+const CALLER = /^ @(0x[\da-f]{1,16})\b/i;
+const GIVES = /^\s*(?:={1,2}>?|-{1,2}>|:|returned|returns)\s*(0x[\da-f]{1,16}|\(nil\)|nil|null)(?!\w)/i;
 const ARGUMENT = /^(?:\d{1,20}|0x[\da-f]{1,16}|\(nil\)|nil|null)$/i;
 /** What realloc was given and gave, in one. */
 const MOVED = /(?:^|[^\w.:>@-])(realloc)\((0x[\da-f]{1,16}) -> (0x[\da-f]{1,16}), \d{1,20} -> (\d{1,20})\)/;
@@ -40,7 +43,8 @@ export function callAmid(line: string): CallAmid | undefined {
   const call = CALL.exec(line);
   if (call === null) return undefined;
   const end = call.index + call[0].length;
-  const rest = line.slice(end);
+  const caller = CALLER.exec(line.slice(end));
+  const rest = line.slice(end + (caller?.[0].length ?? 0));
   const name = call[1].toLowerCase();
   const args = call[2].split(',').map((text) => numberOf(addressOfBlock(text.trim(), rest)));
   const gives = name === 'free' ? null : GIVES.exec(rest);
@@ -51,6 +55,7 @@ export function callAmid(line: string): CallAmid | undefined {
     name,
     args,
     result: gives === null ? 0 : numberOf(gives[1]),
+    caller: caller === null ? 0 : Number(caller[1]),
     before: line.slice(0, start),
     behind: rest.slice(gives?.[0].length ?? 0),
   };
@@ -65,6 +70,7 @@ function movedBlock(line: string): CallAmid | undefined {
     name,
     args: [Number(old), Number(size)],
     result: Number(result),
+    caller: 0,
     before: line.slice(0, line.lastIndexOf(name, end)),
     behind: line.slice(end),
   };

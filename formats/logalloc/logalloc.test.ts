@@ -95,6 +95,14 @@ describe.each([
   });
 });
 
+test('the caller that RIOT’s malloc_tracing prints is the stack; dots of a program’s progress may stand before a call', () => {
+  const text = 'malloc(24) @0x8001737 returned 0x10\n.calloc(2, 8) @0x8001739 returned 0x20\nfree(0x10) @0x80017fd)\n';
+  expect(sniffFormat(utf8.encode(text))).toBe(logalloc);
+  const { text: events, trace } = read(text);
+  expect(events.map((event) => event.split(' ').at(-1))).toEqual(['0', '1', '2']);
+  expect(trace.stacks.frames.frames.map(({ pc }) => pc)).toEqual([0x8001737n, 0x8001739n, 0x80017fdn]);
+});
+
 test('calls amid other things must be half of the lines, and are not taken where the lines have ids or are ltrace’s', () => {
   const line = '[x] malloc(24) = 0x10\n';
   expect(sniffFormat(utf8.encode(`${line}  main+0x10\n  caller+0x20\n`))).toBe(undefined);

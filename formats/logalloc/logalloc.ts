@@ -123,13 +123,14 @@ class LogallocReader implements TraceReader {
       this.#isNoted = true;
       this.#trace.warnings.push(passedOverNote(line, call.before, call.behind));
     }
-    this.#append(op, 0, event);
+    const { stacks } = this.#trace;
+    this.#append(op, 0, event, call.caller === 0 ? NO_STACK : stacks.intern([stacks.frames.intern({ pc: BigInt(call.caller) })]));
     return true;
   }
 
-  #append(op: Op, tid: number, { ptr, old, size, extra }: Record<Argument, number>): void {
+  #append(op: Op, tid: number, { ptr, old, size, extra }: Record<Argument, number>, stack = NO_STACK): void {
     if (op === Op.free) this.frees++;
-    this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, ptr, old, size, extra, NO_STACK);
+    this.#builder.append(op, this.#trace.threads.intern(tid), this.#builder.count, ptr, old, size, extra, stack);
   }
 
   #onCall(cursor: ByteCursor): boolean {

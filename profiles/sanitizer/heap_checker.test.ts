@@ -63,3 +63,9 @@ test('what is not listed or not named, and further checks, are said; a report wi
   ]);
   expect(() => read('Leak check _main_ detected leaks of 4 bytes in 1 objects\n')).toThrow('without a leak that it lists');
 });
+
+test('a check that found nothing has no leaks', () => {
+  const none = `WARNING: Perftools heap leak checker is active\nNo leaks found for check "_main_" (but no 100% guarantee that there aren't any)\n`;
+  expect(isProfile(utf8.encode(none))).toBe(true);
+  expect(read(none)).toMatchObject({ samples: { length: 0 }, warnings: ['the heap checker found no leaks'] });
+});

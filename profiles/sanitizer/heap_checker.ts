@@ -26,15 +26,21 @@ interface Check {
   readonly leaks: Leak[];
 }
 
+const SOURCE = 'gperftools’ heap checker';
+
 const CHECK = /^Leak check (.*) detected leaks of (\d{1,16}) bytes in \d{1,16} objects$/;
+/** What it says of a check without leaks. */
+const NONE = /^ *No leaks found for check "/m;
 const LEAK = /^Leak of (\d{1,16}) bytes in (\d{1,16}) objects allocated from:$/;
 /** Behind the address stands the function, if it is known. */
 const FRAME = /^\s+@ (?:0x)?([\da-f]{1,16})(?: (.*))?$/;
 
 /** True if bytes look like the beginning of a file that `readHeapChecker` takes. */
 export function isHeapChecker(head: Uint8Array): boolean {
-  return /^ *(?:Leak check .* detected leaks of \d+ bytes in \d+ objects|Leak of \d+ bytes in \d+ objects allocated from:)\s*$/m.test(
-    new TextDecoder('latin1').decode(head.subarray(0, 65536)),
+  const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
+  return (
+    /^ *(?:Leak check .* detected leaks of \d+ bytes in \d+ objects|Leak of \d+ bytes in \d+ objects allocated from:)\s*$/m.test(text) ||
+    NONE.test(text)
   );
 }
 
@@ -44,8 +50,10 @@ export function isHeapChecker(head: Uint8Array): boolean {
  * @throws InputError if it lists no leak
  */
 export function readHeapChecker(bytes: Uint8Array, name: string): Profile {
-  const checks = readChecks(new TextDecoder().decode(bytes)).filter(({ leaks }) => leaks.length > 0);
+  const text = new TextDecoder().decode(bytes);
+  const checks = readChecks(text).filter(({ leaks }) => leaks.length > 0);
   const check = checks.at(-1);
+  if (check === undefined && NONE.test(text)) return profileFromLeakRecords(SOURCE, [], ['the heap checker found no leaks'], false);
   if (check === undefined) throw new InputError(name, 'is a report of gperftools’ heap checker without a leak that it lists');
   const { leaks } = check;
   const listed = leaks.reduce((sum, leak) => sum + leak.bytes, 0);
@@ -58,7 +66,7 @@ export function readHeapChecker(bytes: Uint8Array, name: string): Profile {
     );
   if (leaks.every(({ frames }) => frames.every((frame) => frame.endsWith(NO_NAME))))
     warnings.push('the report names no function: jereplay report PROGRAM FILE does, of the dump that the report names at its end');
-  return profileFromLeakRecords('gperftools’ heap checker', leaks, warnings, false);
+  return profileFromLeakRecords(SOURCE, leaks, warnings, false);
 }
 
 /** What Valgrind says in place of a function. */
