@@ -39,7 +39,7 @@ const MAGICS: readonly (readonly [string, string, string?])[] = [
     'jfrconv --alloc -o collapsed FILE FILE.txt makes collapsed stacks, which jereplay report opens',
   ],
   ['6d656d72617900', 'a capture of memray', 'see it with memray flamegraph FILE'],
-  ['4e65747472616365', 'a trace of .NET', 'see it in PerfView'],
+  ['4e65747472616365', 'a recording of .NET’s events', 'see it in PerfView'],
   ['53514c69746520666f726d61742033', 'an SQLite database'],
   ['cafebabe', 'a Java class or a Mach-O program'],
   ['213c617263683e', 'a static library'],
@@ -75,12 +75,6 @@ const OPENINGS: readonly (readonly [string, string, string?])[] = [
   ['{"head":{"callFrame"', 'a heap profile of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
   ['{"snapshot":{"meta"', 'a heap snapshot of V8', 'see it in Chrome: DevTools, Memory, Load profile'],
   ['{"nodes":[{"id":', 'a CPU profile of V8', 'see it in Chrome: DevTools, Performance, Load profile'],
-  [
-    '{"$schema":"https://www.speedscope.app/',
-    'a profile of speedscope',
-    'see it in speedscope; jereplay report --speedscope writes such files',
-  ],
-  ['{"traceEvents":', 'a trace of Chrome’s', 'see it in Perfetto'],
   ['JAVA PROFILE 1.', 'a Java heap dump (hprof)', 'see it in Eclipse’s Memory Analyzer'],
 ];
 
@@ -127,7 +121,7 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   ],
   [
     /^go 1\.\d+ trace\0/,
-    'an execution trace of Go',
+    'what Go’s runtime/trace writes',
     'see it with go tool trace FILE; its profiles (go test -memprofile) open in jereplay report',
   ],
   [
@@ -146,6 +140,12 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
     'a profile of stackprof',
     'stackprof --stackcollapse on its own file makes collapsed stacks, which jereplay report opens',
   ],
+  [
+    /"\$schema": ?"https:\/\/www\.speedscope\.app\//,
+    'a profile of speedscope',
+    'see it in speedscope; jereplay report --speedscope writes such files',
+  ],
+  [/^\{\s*"traceEvents":/, 'events of Chrome’s tracing', 'see them in Perfetto'],
   [/^Command: .*\nMassif arguments:/m, 'what ms_print prints', 'hand over Massif’s own file: massif.out.PID'],
   [
     /^(?:No memory leaks\.|\s*Memory not freed:\n\s*-+|\s*[-+] 0x[0-9a-f]+ (?:Free|Alloc|Realloc) \d+ .*)$/m,
