@@ -354,6 +354,12 @@ int main() { first(1000); second(100000); }
       names: [{ short: `[bare+0x${hidden.start.toString(16)}]` }],
     });
     expect(symbolizer.notes()).toEqual([expect.stringMatching(/^1 address has no name: 1 in .*bare \(no symbol there\); .*--debug-dir/)]);
+    // Of the allocator's own frames, which are not shown, nothing is said.
+    const allocator = join(folder, 'libmymalloc.so');
+    copyFileSync(path, allocator);
+    const silent = new Symbolizer(machine(['addr2line', 'llvm-symbolizer']));
+    expect(lookup(silent, allocator, hidden.start)).toMatchObject({ resolved: false, module: allocator });
+    expect(silent.notes()).toEqual([]);
   });
 
   test('separate debug files: by debuglink beside and in .debug, by build id, in a folder of one’s own; not those of another build', () => {

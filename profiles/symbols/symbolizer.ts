@@ -5,6 +5,7 @@
  * Differs from jeprof (ExtractSymbols, MapToSymbols): jeprof takes the nearest symbol below whatever lies between, and reads any file
  * that has the path. The format of the names is jeprof's.
  */
+import { isAllocationFunction } from '../leaks/allocation_functions.ts';
 import { printable } from '../printable.ts';
 import type { SymbolSource } from '../report/symbols.ts';
 import { type Binary, nameOf } from './debug_files.ts';
@@ -109,8 +110,10 @@ export class Symbolizer {
       const found = this.#knownAt(place);
       if (found !== undefined) return found;
       const { binary, path, at, reason } = place;
-      this.#unnamed.add(path, binary === undefined ? reason : 'stripped', addresses[i]);
       const name = `[${printable(nameOf(path))}+0x${at.toString(16)}]`;
+      // The allocator's own frames are left out of what is shown, with a name or without.
+      if (binary === undefined || !isAllocationFunction(name))
+        this.#unnamed.add(path, binary === undefined ? reason : 'stripped', addresses[i]);
       return {
         names: [{ short: name, location: '??:0', full: name, fn: name }],
         module: path,
