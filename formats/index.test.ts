@@ -307,6 +307,15 @@ describe('what is no trace is named', () => {
     });
   });
 
+  test.each([
+    ['26: ', 'a number', '==7== 8 bytes in 1 blocks are definitely lost in loss record 1 of 2', "Memcheck's output"],
+    ['> ', 'a tab or a mark of quotation', 'Direct leak of 8 byte(s) in 1 object(s) allocated from:', "LeakSanitizer's report"],
+  ])('reports with %j before each line are named: %s', async (before, what, line, named) => {
+    await expect(read(Buffer.from(`${before}${line}\n`.repeat(9)))).rejects.toThrow(
+      `x: has ${what} before its lines; without, it is ${named}`,
+    );
+  });
+
   test('where nothing is read and lines are passed over, a note says so', async () => {
     const { trace } = await read(Buffer.from('hello\nworld\n'), { from: 'ltrace' });
     expect(trace.warnings).toContain('no allocation and no free was read, and 2 lines fit no rule of ltrace’s');

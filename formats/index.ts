@@ -98,6 +98,9 @@ function unknownInput(head: Uint8Array, name: string): InputError {
     const format = sniffFormat(text);
     if (format !== undefined)
       return new InputError(name, `has ${what} before its lines; without, it is ${format.name}’s`, `take that off: ${command}`);
+    const named = nameOther(text);
+    if (named !== undefined)
+      return new InputError(name, `has ${what} before its lines; without, it is ${named.what}`, `take that off: ${command}`);
   }
   const told = nameTold(head);
   if (told !== undefined) return new InputError(name, `is ${told.what}, not a trace`, told.hint);

@@ -96,6 +96,7 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   [/^(?:~~\S+~~ )?(?:Dr\. Memory (?:version|results)|Error #\d+: (?:POSSIBLE )?LEAK )/m, 'a report of Dr. Memory', NO_CALLS],
   [/^\d+: \d+: +(?:Dmalloc version|starting time = |Dumping |not freed: )/m, 'a log of dmalloc', NO_CALLS],
   [/^ *Electric Fence \d/m, 'what Electric Fence prints', NO_CALLS],
+  [/^ +[\w.-]+`\w+\+0x[\da-f]+$/m, 'output of DTrace', ELSEWHERE],
   [/^CallStack\[\d+\]: memory expires with /m, 'a log of memleax', NO_CALLS],
   [/^(?:# callstack statistics:|callstack\[\d+\](?: expires\.|: may-leak=))/m, 'a log of libleak', NO_CALLS],
   [
