@@ -58,12 +58,19 @@ export class Output {
     this.#pending = [];
     this.#pendingBytes = 0;
     try {
+      if (this.#fd === undefined && isStandardOutput(this.path)) checkTerminal(this.path, all);
       this.#fd ??= isStandardOutput(this.path) ? STANDARD_OUTPUT : openSync(this.path, 'w');
       writeAll(this.#fd, all);
     } catch (error) {
       throw withHint(ofFile(error, this.path));
     }
   }
+}
+
+/** @throws InputError for the beginning of a result that is no text, which a terminal would take for commands. */
+function checkTerminal(path: string, beginning: Uint8Array): void {
+  if (process.stdout.isTTY !== true || !beginning.subarray(0, 1024).includes(0)) return;
+  throw new InputError(path, 'the result is binary, and standard output is a terminal', 'name a file for it, or pass it on to a program');
 }
 
 /** What a whole result may be: text, bytes, or pieces of them. */

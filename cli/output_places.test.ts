@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
+import { needsTool } from '../fixtures/tools.ts';
 import { finished, MAIN, run, start } from './testing.ts';
 
 /** a = malloc 24, and another one for each further event. */
@@ -30,6 +31,21 @@ function shell(line: string) {
 }
 
 const ONE_PLACE = 'two results cannot go to the same place';
+
+test
+  .skipIf(!needsTool('script'))
+  .each(['convert trace.ndjson --to jrt -o -', 'report --pprof trace.ndjson', 'replay trace.ndjson --pprof -'])(
+  'a terminal gets nothing binary: %s',
+  (command) => {
+    const { status, stdout } = spawnSync('script', ['-qec', `${process.execPath} ${MAIN} ${command}`, '/dev/null'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(status).toBe(2);
+    expect(stdout).toMatch(/^-: the result is binary, and standard output is a terminal\r\nhint: name a file for it, or pass it on/m);
+    expect(stdout).not.toContain('\0');
+  },
+);
 
 describe('two results in one place are refused, however it is spelt', () => {
   test('links', async () => {
