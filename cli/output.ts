@@ -76,6 +76,18 @@ function checkTerminal(path: string, beginning: Uint8Array): void {
 /** What a whole result may be: text, bytes, or pieces of them. */
 export type Content = string | Uint8Array | Iterable<string | Uint8Array>;
 
+/** Whether a result is known to be empty: pieces, which are made as they are asked for, are not. */
+export function isEmpty(content: Content): boolean {
+  return (typeof content === 'string' || content instanceof Uint8Array) && content.length === 0;
+}
+
+/** A whole result as text. */
+export function wholeText(content: Content): string {
+  if (typeof content === 'string') return content;
+  const pieces = content instanceof Uint8Array ? [content] : [...content];
+  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))).toString();
+}
+
 /** Writes a whole result. */
 export function writeResult(path: string, content: Content): void {
   const output = new Output(path);

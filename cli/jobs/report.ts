@@ -9,7 +9,7 @@ import { pattern, selectBacktraces } from '../../profiles/report/filters.ts';
 import type { ReportPart } from '../../profiles/report/report.ts';
 import { EXIT_FINDING } from '../failure.ts';
 import { overLimit, printNotes } from '../notes.ts';
-import { isStandardOutput, STANDARD, writeResult } from '../output.ts';
+import { isEmpty, isStandardOutput, STANDARD, wholeText, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { chosen, commandOf, FORMS, type ReportArgs, reportSettings, topOf, VIEWER_FLAGS } from '../report/args.ts';
 import { makeReport } from '../report/forms.ts';
@@ -46,7 +46,7 @@ export async function report(args: ReportArgs): Promise<void> {
   notes.push(...source.symbolizer.notes());
   // Before the report is written: its reader may leave early.
   // jeprof fails at a graph without nodes, and not if the thread that is asked for is none.
-  const isEmptyGraph = parts.length > 0 && content.length === 0 && (viewer !== undefined || DRAWINGS.has(form));
+  const isEmptyGraph = parts.length > 0 && isEmpty(content) && (viewer !== undefined || DRAWINGS.has(form));
   if (args.asJeprof === true && isEmptyGraph) process.exitCode = EXIT_FINDING;
   const limited = limit === undefined ? 0 : limitedValue(limit, parts);
   if (limit !== undefined && limited > limit.value) {
@@ -56,8 +56,8 @@ export async function report(args: ReportArgs): Promise<void> {
   printNotes(notes, args.quiet);
   // A dump is copied as it is, whatever its threads are called; a terminal would act on that.
   const isShown = form === 'raw' && isStandardOutput(path) && process.stdout.isTTY === true;
-  if (viewer === undefined) writeResult(path, isShown ? String(content).replace(/[^\n\t]+/g, printable) : content);
-  else if (content.length > 0) {
+  if (viewer === undefined) writeResult(path, isShown ? wholeText(content).replace(/[^\n\t]+/g, printable) : content);
+  else if (!isEmpty(content)) {
     const windows = new Windows();
     try {
       await windows.show(viewer, content, args.scale);

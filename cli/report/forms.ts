@@ -15,13 +15,14 @@ import { speedscope } from '../../profiles/report/speedscope.ts';
 import { traces } from '../../profiles/report/traces.ts';
 import { drawDot } from '../../profiles/svg/svg.ts';
 import { listing } from '../../profiles/symbols/listing.ts';
+import type { Content } from '../output.ts';
 import { type Form, given, type ReportArgs, topOf } from './args.ts';
 import type { ReportSource } from './source.ts';
 
 /** A report that has been made. */
 export interface Report {
-  /** Empty if there is nothing to draw. */
-  readonly content: string | Uint8Array;
+  /** Empty if there is nothing to draw; in pieces, which can be asked for once, where it may be long. */
+  readonly content: Content;
   readonly parts: readonly ReportPart[];
 }
 
@@ -40,7 +41,7 @@ async function render(
   options: ReportOptions,
   args: ReportArgs,
   note: (text: string) => void,
-): Promise<string | Uint8Array> {
+): Promise<Content> {
   const granularity = options.granularity ?? 'functions';
   const top = topOf(args);
   const rows = { granularity, cumulative: args.cum === true, ...given({ top }) };
@@ -68,7 +69,7 @@ async function render(
       );
     }
     case 'tree':
-      return bytesOf(
+      return encoded(
         firstRows(
           pieces((part) => callTree(part, granularity, options.nodeFraction ?? 0.005)),
           top,
@@ -79,11 +80,11 @@ async function render(
       return each((part) => found(peek(part, granularity, wanted), wanted, note));
     }
     case 'traces':
-      return bytesOf(pieces((part) => traces(part, granularity, top)));
+      return encoded(pieces((part) => traces(part, granularity, top)));
     case 'collapsed':
-      return bytesOf(pieces((part) => collapsedStacks(part.profile, part.addresses)));
+      return encoded(pieces((part) => collapsedStacks(part.profile, part.addresses)));
     case 'callgrind':
-      return bytesOf(pieces((part) => callgrind(part.profile, part.addresses)));
+      return encoded(pieces((part) => callgrind(part.profile, part.addresses)));
     case 'json':
       return rowsJson(parts, rows, hasErrors(source.profiles, options) ? reportErrors(source.profiles, options) : undefined);
     case 'csv':
@@ -95,13 +96,13 @@ async function render(
     case 'raw':
       if (source.profiles[0]?.kind === 'other')
         throw new InputError('--raw', 'the profile is not of memory, and jeprof reads no other', '--pprof writes it');
-      return bytesOf(rawProfile(source.profiles, parts, options));
+      return encoded(rawProfile(source.profiles, parts, options));
     case 'text': {
       const asked = args['error'] === true;
       const known = asked && hasErrors(source.profiles, options);
       if (asked && !known) note('--error: how these values were sampled is not known, so their errors are not');
       const errors = known ? reportErrors(source.profiles, options) : [];
-      return bytesOf(
+      return encoded(
         firstRows(
           parts.map((part, i) => printPart(form, part, { ...options, ...given({ errors: errors[i] }) })),
           top,
@@ -116,28 +117,22 @@ async function render(
 /** Characters that are encoded at once. */
 const PIECE = 1 << 20;
 
-/** Pieces of a text together, as bytes: no string holds more than 512 MiB. */
-function bytesOf(pieces: Iterable<string | Uint8Array>): Uint8Array {
-  const parts: Uint8Array[] = [];
+/** Pieces of a text as bytes, many in one: all of them together may be more than a string holds, and than there is memory for. */
+function* encoded(pieces: Iterable<string | Uint8Array>): Generator<Uint8Array> {
   let texts: string[] = [];
   let length = 0;
-  const encode = () => {
-    parts.push(Buffer.from(texts.join('')));
-    texts = [];
-    length = 0;
-  };
   for (const piece of pieces) {
     if (typeof piece === 'string') {
       texts.push(piece);
       length += piece.length;
-    } else {
-      encode();
-      parts.push(piece);
+      if (length < PIECE) continue;
     }
-    if (length >= PIECE) encode();
+    yield Buffer.from(texts.join(''));
+    texts = [];
+    length = 0;
+    if (typeof piece !== 'string') yield piece;
   }
-  encode();
-  return Buffer.concat(parts);
+  yield Buffer.from(texts.join(''));
 }
 
 /** Flags that take something of a profile away, which pprof does itself. */

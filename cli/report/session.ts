@@ -10,7 +10,7 @@ import { SAMPLE_TYPES } from '../../profiles/profile.ts';
 import { reportRows } from '../../profiles/report/rows.ts';
 import { prepareReport, type ReportPart } from '../../profiles/report/report.ts';
 import { printNotes } from '../notes.ts';
-import { STANDARD, writeResult } from '../output.ts';
+import { isEmpty, STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
 import { FORMS, type Form, GRANULARITIES, type ReportArgs, reportSettings, VIEWER_FLAGS } from './args.ts';
 import { makeReport } from './forms.ts';
@@ -149,7 +149,7 @@ export class Session {
     const { content, parts } = await makeReport(form, this.#source, args, (note) => notes.push(note));
     printNotes([...this.#filterNotes(args, parts), ...notes, ...this.#newSymbolNotes()], args.quiet);
     if (viewer === undefined) writeResult(output ?? STANDARD, content);
-    else if (content.length > 0) await this.#windows.show(viewer, content, args.scale);
+    else if (!isEmpty(content)) await this.#windows.show(viewer, content, args.scale);
   }
 
   /** The flags of `jereplay report` that a report's words are. */

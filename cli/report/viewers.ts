@@ -3,10 +3,11 @@
  * Invariant: what was written is removed again, after the viewer has had time to read it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../core/trace/input_error.ts';
+import { type Content, writeResult } from '../output.ts';
 import type { Form } from './args.ts';
 
 /** A way to show a report. */
@@ -66,12 +67,12 @@ export class Windows {
   readonly #open = new Map<ChildProcess, Promise<unknown>>();
 
   /** Shows a report. @throws InputError if no viewer can be started */
-  async show(name: ViewerName, content: string | Uint8Array, scale = '0'): Promise<void> {
+  async show(name: ViewerName, content: Content, scale = '0'): Promise<void> {
     const { programs, file, remedy }: Viewer = VIEWERS[name];
     const folder = mkdtempSync(join(tmpdir(), 'jereplay-'));
     this.#folders.push(folder);
     const path = join(folder, file);
-    writeFileSync(path, content);
+    writeResult(path, content);
     for (const [program = '', ...args] of programs(scale)) {
       const child = await started(program, [...args, path]);
       if (child === undefined) continue;
