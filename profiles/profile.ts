@@ -207,14 +207,22 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
   };
 }
 
-/** True for jemalloc's and gperftools' heap dumps: their reports are jeprof's. */
+/** True for jemalloc's and gperftools' heap dumps, and Go's: their values are jeprof's. */
 export function isHeapDump({ source }: Profile): boolean {
   return source.startsWith('heap');
 }
 
-/** True for pprof's own profiles: their reports are those of `go tool pprof`. */
+/** True for pprof's own profiles. */
 export function isPprofProfile({ source }: Profile): boolean {
   return source === 'pprof';
+}
+
+/** The source of Go's heap profiles as text: heap dumps that name their functions, in comments. */
+export const GO_HEAP = 'heap profile of Go';
+
+/** True for profiles whose rows are those of `go tool pprof`, not jeprof's. */
+export function hasPprofRows(profile: Profile): boolean {
+  return isPprofProfile(profile) || profile.source === GO_HEAP;
 }
 
 /** Sources of what was in use at a moment. */

@@ -4,7 +4,7 @@
  *     51: 15458304 [51: 15458304] @ 0x4b3d45 0x4b3c40 0x437452 0x461121
  *     #	0x4b3d44	main.big+0x164		/src/main.go:5
  *
- * These addresses lie in the calls, also that of the head. The runtime's functions at the head have no line, nor has runtime.goexit, which alone is left out at the root.
+ * These addresses lie in the calls, also that of the head; Go before 1.7 has the row's own ones there. The runtime's functions at the head have no line, nor has runtime.goexit, which alone is left out at the root.
  * Invariant: a frame has the names below the first row that it is in; of several lines of one address, each is inlined into the next.
  */
 import type { InlinedFrame, StackTable } from '../../core/trace/stacks.ts';
@@ -21,7 +21,7 @@ export class GoNames {
   #stack: StackIndex = NO_STACK;
   readonly #byAddress = new Map<bigint, FrameIndex>();
   readonly #names = new Map<FrameIndex, InlinedFrame[]>();
-  /** Address of the row's last line. */
+  /** Address in the row that its last line is of. */
   #last = -1n;
 
   constructor(stacks: StackTable) {
@@ -39,7 +39,8 @@ export class GoNames {
     if (match === null) return false;
     if (this.#stack === NO_STACK) this.#begin(stack);
     const [, address, fn, file, line] = match as (string | undefined)[];
-    this.#last = BigInt(`0x${address}`) + 1n;
+    const call = BigInt(`0x${address}`);
+    this.#last = this.#byAddress.has(call + 1n) ? call + 1n : call;
     const frame = this.#byAddress.get(this.#last);
     if (fn === undefined || file === undefined || frame === undefined || this.#known.has(frame)) return true;
     const names = this.#names.get(frame) ?? [];

@@ -306,6 +306,20 @@ describe('reading', () => {
       });
     });
 
+    test('methods are told apart by their types, and a function is one row where it is inlined, too', () => {
+      const text = `${GO.replaceAll('main.big', 'main.(*Tree).Put').replaceAll('main.small', 'main.(*Node).Put').replaceAll('main.make', 'main.(*Node).Put')}`;
+      const names = [...renderText(readHeap(bytesOf(text), 'a').profile).matchAll(/% (\S+)$/gm)].map(([, name]) => name);
+      expect(names.filter((name) => name.includes('Put')).sort()).toEqual(['main.(*Node).Put', 'main.(*Tree).Put']);
+    });
+
+    test('of Go 1.5, whose comments have the addresses of the row, and behind blank lines', () => {
+      const text =
+        '\n\nheap profile: 1: 64 [1: 64] @ heap/2\n1: 64 [1: 64] @ 0x28d9f 0x2a201 0x94ca3\n#\t0x2a201\tcnew+0xc1\truntime/malloc.goc:718\n#\t0x94ca3\tmain.f+0x63\tf.go:1\n';
+      expect(isHeap(bytesOf(text))).toBe(true);
+      const { frames } = readHeap(bytesOf(text), 'a').profile.stacks.frames;
+      expect(frames.map(({ fn }) => fn)).toEqual([undefined, 'cnew', 'main.f']);
+    });
+
     test('without its comments it is what jeprof takes it for', () => {
       const { profile } = readHeap(bytesOf(GO.replaceAll(/^#.*\n/gm, '')), 'a');
       expect(profile).toMatchObject({ sampling: { method: 'uniform', rate: 524288 }, symbolized: false });

@@ -7,7 +7,7 @@
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import { PassedOver, TELLING_LINE_BYTES } from '../passed_over.ts';
-import type { Profile } from '../profile.ts';
+import { GO_HEAP, type Profile } from '../profile.ts';
 import { type RawTotals, readHeader } from './header.ts';
 import { mainProgram, parseMaps } from './maps.ts';
 import { Rows } from './rows.ts';
@@ -29,7 +29,7 @@ const NO_COUNTS = 'no header with counts, as in "heap profile: 1: 2 [3: 4] @ hea
 /** True if bytes look like the beginning of a file that `readHeap` takes. */
 export function isHeap(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 65536));
-  const first = text.split('\n').find((line) => !line.startsWith('%')) ?? '';
+  const first = text.split('\n').find((line) => !isBeforeHead(line)) ?? '';
   return /^(--- *(symbol|heap(?!z \d)|growth)|heap profile:|heap_v2\/)/.test(first);
 }
 
@@ -63,6 +63,9 @@ const TELLING_BYTES = 1 << 16;
 const SPARE = 1.25;
 /** Bytes of rows that room is made for at once. */
 const MOST_EXPECTED = 1 << 28;
+
+/** True for commands of pprof's and blank lines, which may stand before a header. */
+const isBeforeHead = (line: string) => line.startsWith('%') || line.trim() === '';
 
 /** Reads a dump line by line: no more of its text need be there than a line. */
 export class HeapReader {
@@ -132,7 +135,7 @@ export class HeapReader {
     const binary = this.#symbols?.binary ?? mainProgram(maps === undefined ? [] : parseMaps(maps));
     const profile: Profile = {
       kind,
-      source,
+      source: rows.named ? GO_HEAP : source,
       stacks,
       samples,
       threads: [...threads.values()],
@@ -151,7 +154,7 @@ export class HeapReader {
 
   /** Before the header there may be `%` commands, a symbol section and a mark of what follows. */
   #takeHead(text: string): void {
-    if (text.startsWith('%')) return;
+    if (isBeforeHead(text)) return;
     if (!this.#hasHeapMark && this.#symbols === undefined && /^--- *symbol/.test(text)) {
       this.#symbols = this.#openSymbols = new SymbolSection();
     } else if (!this.#hasHeapMark && /^--- *(heap|growth)/.test(text)) this.#hasHeapMark = true;

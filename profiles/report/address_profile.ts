@@ -7,7 +7,7 @@
 import { grown } from '../../core/columns.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
 import type { FrameIndex, StackIndex } from '../../core/units.ts';
-import { isHeapDump, type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { hasPprofRows, isHeapDump, type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import { shortFunctionName, shortName } from './names.ts';
 import { settled } from './numbers.ts';
 import type { SymbolName, SymbolSource } from './symbols.ts';
@@ -177,7 +177,8 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
   const { frames } = profile.stacks;
   const isDump = isHeapDump(profile);
   const { wholeNames } = profile;
-  const shorten = wholeNames === undefined ? shortName : (name: string) => (wholeNames.has(name) ? name : shortName(name));
+  const shorten =
+    isDump && !hasPprofRows(profile) ? shortFunctionName : (name: string) => (wholeNames?.has(name) === true ? name : shortName(name));
   const leaves = new Int32Array(frames.length).fill(-1);
   const callers = new Int32Array(frames.length).fill(-1);
   const row = (known: Int32Array, index: number, less: bigint) => {
@@ -187,7 +188,7 @@ function addressRows(profile: Profile, addresses: AddressTable): { leaf: (frame:
       const address = frames.addressOf(index as FrameIndex) - less;
       const isNamed = profile.symbolized || frame.fn !== undefined;
       if (isNamed && !isDump) found = addresses.internNamed(address, (hex) => frameSymbols(frame, hex, shorten));
-      else found = addresses.intern(address, isNamed ? (hex) => frameSymbols(frame, hex, shortFunctionName) : undefined);
+      else found = addresses.intern(address, isNamed ? (hex) => frameSymbols(frame, hex, shorten) : undefined);
       known[index] = found;
     }
     return found;

@@ -3,7 +3,7 @@
  * Invariant: the same rows, numbers and order as jeprof, wherever jeprof's own are not those of a hash table.
  * Differs: a dump's rows without backtrace are left out with a note (jeprof says nothing); profiles that are no dump show them as a row.
  */
-import { isHeapDump, isMemoryType, isPprofProfile, type Profile, type SampleTable, valuesOf } from '../profile.ts';
+import { hasPprofRows, isHeapDump, isMemoryType, type Profile, type SampleTable, valuesOf } from '../profile.ts';
 import { AddressProfile, AddressTable, addSamples, subtract } from './address_profile.ts';
 import { callgrind } from './callgrind.ts';
 import { collapsedStacks } from './collapsed.ts';
@@ -139,7 +139,7 @@ function gathered(list: readonly Profile[], options: ReportOptions) {
   const [first] = list;
   const { base } = options;
   const type = sampleTypeOf(first, options);
-  const addresses = new AddressTable(list.every(isPprofProfile));
+  const addresses = new AddressTable(list.every(hasPprofRows));
   const gather = new Gatherer(addresses, type, options.note ?? (() => {}));
 
   let whole = new AddressProfile();
