@@ -13,6 +13,7 @@
  * Invariant: a call has all its arguments and, but for free, the address that it gave; of a line the first call counts.
  * What such lines cannot say: what else they hold. Times and threads are told in as many ways as there are libraries.
  */
+import { addressOfText, sizeOfText } from '../shared/cursor.ts';
 
 /** What a line says of a call. */
 export interface CallAmid {
@@ -36,6 +37,8 @@ const GIVES = /^\s*(?:={1,2}>?|-{1,2}>|:|returned|returns)\s*(0x[\da-f]{1,16}|\(
 const ARGUMENT = /^(?:\d{1,20}|0x[\da-f]{1,16}|\(nil\)|nil|null)$/i;
 /** What realloc was given and gave, in one. */
 const MOVED = /(?:^|[^\w.:>@-])(realloc)\((0x[\da-f]{1,16}) -> (0x[\da-f]{1,16}), \d{1,20} -> (\d{1,20})\)/;
+/** Functions whose first argument is a block. */
+const TAKES_BLOCK = /^(?:free|realloc|reallocarray)$/;
 const NUMBERED = /^#\d{1,15}$/;
 
 /** Reads the call of a line; undefined if it has none. */
@@ -46,7 +49,11 @@ export function callAmid(line: string): CallAmid | undefined {
   const caller = CALLER.exec(line.slice(end));
   const rest = line.slice(end + (caller?.[0].length ?? 0));
   const name = call[1].toLowerCase();
-  const args = call[2].split(',').map((text) => numberOf(addressOfBlock(text.trim(), rest)));
+  const args = call[2].split(',').map((text, index) => {
+    const argument = addressOfBlock(text.trim(), rest);
+    if (!ARGUMENT.test(argument)) return NaN;
+    return index === 0 && TAKES_BLOCK.test(name) ? addressOf(argument) : sizeOf(argument);
+  });
   const gives = name === 'free' ? null : GIVES.exec(rest);
   if (args.some(Number.isNaN)) return movedBlock(line);
   if (name !== 'free' && gives === null) return undefined;
@@ -54,7 +61,7 @@ export function callAmid(line: string): CallAmid | undefined {
   return {
     name,
     args,
-    result: gives === null ? 0 : numberOf(gives[1]),
+    result: gives === null ? 0 : addressOf(gives[1]),
     caller: caller === null ? 0 : Number(caller[1]),
     before: line.slice(0, start),
     behind: rest.slice(gives?.[0].length ?? 0),
@@ -66,10 +73,12 @@ function movedBlock(line: string): CallAmid | undefined {
   if (moved === null) return undefined;
   const [whole, name, old, result, size] = moved;
   const end = moved.index + whole.length;
+  const bytes = sizeOfText(size);
+  if (Number.isNaN(bytes)) return undefined;
   return {
     name,
-    args: [Number(old), Number(size)],
-    result: Number(result),
+    args: [addressOfText(old), bytes],
+    result: addressOfText(result),
     caller: 0,
     before: line.slice(0, line.lastIndexOf(name, end)),
     behind: line.slice(end),
@@ -82,7 +91,6 @@ function addressOfBlock(text: string, behind: string): string {
   return new RegExp(`${text}=(0x[\\da-f]{1,16})`).exec(behind)?.[1] ?? text;
 }
 
-function numberOf(text: string): number {
-  if (!ARGUMENT.test(text)) return NaN;
-  return /^\(?n/i.test(text) ? 0 : Number(text);
-}
+const NULL = /^\(?n/i;
+const addressOf = (text: string): number => (NULL.test(text) ? 0 : addressOfText(text));
+const sizeOf = (text: string): number => (NULL.test(text) ? 0 : sizeOfText(text));

@@ -103,6 +103,19 @@ test('the caller that RIOT’s malloc_tracing prints is the stack; dots of a pro
   expect(trace.stacks.frames.frames.map(({ pc }) => pc)).toEqual([0x8001737n, 0x8001739n, 0x80017fdn]);
 });
 
+test('amid other things, too, addresses with tags stay apart, and there is no size beyond 64 bits', () => {
+  const text =
+    '[x] malloc(24) = 0xb400007123456780\n[x] malloc(24) = 0xb400007123456790\n[x] realloc(0xb400007123456790 -> 0xb4000071234567a0, 24 -> 18446744073709551615)\n[x] free(0xb400007123456780)\n[x] malloc(18446744073709551616) = nil\n';
+  const { text: events, trace } = read(text);
+  expect(events.map(columns)).toEqual([
+    `malloc 0 ${0x7123456780} 0 24 0`,
+    `malloc 0 ${0x7123456790} 0 24 0`,
+    `realloc 0 ${0x71234567a0} ${0x7123456790} ${2 ** 64} 0`,
+    `free 0 ${0x7123456780} 0 0 0`,
+  ]);
+  expect({ ...trace.skipped }).toEqual({ unparsed: 1 });
+});
+
 test('calls amid other things must be half of the lines, and are not taken where the lines have ids or are ltrace’s', () => {
   const line = '[x] malloc(24) = 0x10\n';
   expect(sniffFormat(utf8.encode(`${line}  main+0x10\n  caller+0x20\n`))).toBe(undefined);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { growthOf, MOST_GROWTH } from '../../fixtures/growth.ts';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisedAsNoOther, recognisesNoOther } from '../../fixtures/properties.ts';
 import { tally } from '../../fixtures/tally.ts';
 import { sniffFormat } from '../index.ts';
@@ -52,6 +53,34 @@ test('every event, with its fields; a call that failed; sizes that are none', ()
     'posix_memalign 0 0 24 3 -1 on 1',
   ]);
   expect({ ...trace.skipped }).toEqual({ unparsed: 2 });
+});
+
+test('addresses with tags stay apart, and the largest size is one', () => {
+  const { text, trace } = read(
+    line('malloc', 'size = 18446744073709551615, ptr = 0x0') +
+      line('malloc', 'size = 8, ptr = 0xB400007123456780', undefined, '{ ip = 0xFFFFFFFF81000123 }, ') +
+      line('malloc', 'size = 8, ptr = 0xB400007123456790') +
+      line('malloc', 'size = 18446744073709551616, ptr = 0x0'),
+  );
+  expect(text.map((event) => event.split(' ').slice(3, 6).join(' '))).toEqual([
+    `0 0 ${2 ** 64}`,
+    `${0x7123456780} 0 8`,
+    `${0x7123456790} 0 8`,
+  ]);
+  expect(trace.stacks.frames.frames.map(({ pc }) => pc)).toEqual([0xffffffff81000123n]);
+  expect({ ...trace.skipped }).toEqual({ unparsed: 1 });
+});
+
+test.each([
+  ['many events', (count: number) => `[20:38:11.907388453] ${'a:b: { '.repeat(count)}\n`],
+  ['a long word', (count: number) => line('malloc', 'size = 8, ptr = 0x10', undefined, `{ ${'word'.repeat(count)} }, `)],
+])('a line of %s takes time that grows with its length', (_, ofLength) => {
+  const [once, fourfold] = [ofLength(6_000), ofLength(24_000)];
+  const growth = growthOf(
+    () => read(once),
+    () => read(fourfold),
+  );
+  expect(growth).toBeLessThan(MOST_GROWTH);
 });
 
 test('contexts: one process of several, threads and their names, the caller or the call stack', () => {

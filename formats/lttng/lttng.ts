@@ -15,18 +15,22 @@ import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK, type StackIndex } from '../../core/units.ts';
 import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFormat, type TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
-import { isTaskId, textOf } from '../shared/cursor.ts';
-import { JudgedLines } from '../shared/judged_lines.ts';
+import { addressOfText, isTaskId, sizeOfText, textOf } from '../shared/cursor.ts';
+import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 
-/** Time, what babeltrace says besides, provider and event, its fields. */
-const LINE = /^\[([\d:. -]{10,40})\] (?:\([^)]*\) )?(?:.* )?([\w.]+):([\w.]+): (\{.*\})\s*$/;
+/** What a line begins with: its time. */
+const CLOCK = /^\[([\d:. -]{10,40})\] /;
+/** Provider and event, whose fields follow. What babeltrace says besides stands before. */
+const EVENT = / ([\w.]+):([\w.]+): (?=\{)/;
 const TIME = /^(?:(\d{4})-(\d\d)-(\d\d) )?(?:(\d\d):(\d\d):(\d\d)|(\d{1,12}))\.(\d{9})$/;
 const PROVIDER = /^(?:lttng_)?ust_libc$/;
-const FIELD = /(\w+) = (0x[\dA-Fa-f]{1,16}|-?\d{1,20})(?=[ ,}])/g;
+const FIELD = /\b(\w+) = (0x[\dA-Fa-f]{1,16}|-?\d{1,20})(?=[ ,}])/g;
 const NAME = /\bprocname = "((?:[^"\\]|\\.){0,16})"/;
 const CALL_STACK = /\bcallstack_user = \[((?: \[\d+\] = 0x[\dA-Fa-f]{1,16},?)*) \]/;
+/** The address returned to, where no call stack was asked for. */
+const CALLER = /\bip = (0x[\dA-Fa-f]{1,16})(?=[ ,}])/;
 /** What is lost is said on lines of its own, or on standard error. */
 const LOST = /\b(?:Tracer )?discarded (\d{1,15}) events?\b/;
 const DAY_SECONDS = 86_400;
@@ -40,6 +44,9 @@ const EVENTS = new Map<string, readonly [Op, readonly string[]]>([
   ['memalign', [Op.memalign, ['alignment', 'size', 'ptr']]],
   ['posix_memalign', [Op.posix_memalign, ['out_ptr', 'alignment', 'size', 'result']]],
 ]);
+
+/** Fields that are addresses. */
+const ADDRESSES = ['ptr', 'in_ptr', 'out_ptr'];
 
 class LttngReader implements TraceReader {
   /** Events of the library's. */
@@ -91,23 +98,25 @@ class LttngReader implements TraceReader {
   #onLine(bytes: Uint8Array, start: number, end: number): boolean | undefined {
     if (start === end) return undefined;
     const text = textOf(bytes, start, end);
-    const line = LINE.exec(text);
-    if (line === null) {
+    const clock = CLOCK.exec(text)?.[1];
+    const event = clock === undefined ? null : EVENT.exec(text);
+    const fields = event === null ? '' : text.slice(event.index + event[0].length).trimEnd();
+    if (clock === undefined || event === null || !fields.endsWith('}')) {
       const lost = LOST.exec(text);
       if (lost !== null) this.#trace.skip('lost', Number(lost[1]));
       return lost !== null;
     }
-    const [, clock, provider, name, fields] = line;
-    const event = PROVIDER.test(provider) ? EVENTS.get(name) : undefined;
-    if (event === undefined) {
+    const [, provider, name] = event;
+    const call = PROVIDER.test(provider) ? EVENTS.get(name) : undefined;
+    if (call === undefined) {
       this.#trace.skip('other_call');
       return true;
     }
     const time = this.#timeOf(clock);
     const payloadAt = fields.lastIndexOf('{');
     const payload = numbersOf(fields.slice(payloadAt));
-    const [op, keys] = event;
-    if (time === undefined || keys.some((key) => !isValue(key, payload.get(key)))) return false;
+    const [op, keys] = call;
+    if (time === undefined || keys.some((key) => Number.isNaN(payload.get(key) ?? NaN))) return false;
     this.taken++;
     this.#onEvent(op, time, payload, fields.slice(0, payloadAt));
     return true;
@@ -127,23 +136,15 @@ class LttngReader implements TraceReader {
     const extra = payload.get('nmemb') ?? payload.get('alignment') ?? 0;
     const cpu = about.get('cpu_id') ?? -1;
     if (cpu >= 0 && cpu <= MOST_CPU) this.#builder.ranOn(cpu);
-    this.#builder.append(
-      op,
-      thread,
-      time,
-      ptr,
-      payload.get('in_ptr') ?? 0,
-      payload.get('size') ?? 0,
-      extra,
-      this.#stackOf(context, about.get('ip')),
-    );
+    this.#builder.append(op, thread, time, ptr, payload.get('in_ptr') ?? 0, payload.get('size') ?? 0, extra, this.#stackOf(context));
   }
 
-  #stackOf(context: string, ip: number | undefined): StackIndex {
+  #stackOf(context: string): StackIndex {
     const { stacks } = this.#trace;
     const list = CALL_STACK.exec(context)?.[1];
     const addresses = list === undefined ? [] : [...list.matchAll(/= (0x[\dA-Fa-f]+)/g)].map(([, address]) => BigInt(address));
-    if (addresses.length === 0 && ip !== undefined) addresses.push(BigInt(ip));
+    const caller = CALLER.exec(context)?.[1];
+    if (addresses.length === 0 && caller !== undefined) addresses.push(BigInt(caller));
     if (addresses.length === 0) return NO_STACK;
     return stacks.intern(addresses.map((pc) => stacks.frames.intern({ pc })));
   }
@@ -166,27 +167,19 @@ class LttngReader implements TraceReader {
   }
 }
 
-/** Whether a field has a value of its type: sizes and addresses are of 64 bits. */
-function isValue(key: string, value: number | undefined): boolean {
-  return value !== undefined && (key === 'result' || (value >= 0 && value < 2 ** 64));
-}
-
-/** The fields of groups that are numbers. */
+/** The fields of groups that are numbers, NaN for those that are not of their type: addresses, sizes and ids have no sign. */
 function numbersOf(text: string): Map<string, number> {
   const numbers = new Map<string, number>();
-  for (const [, key, value] of text.matchAll(FIELD)) numbers.set(key, Number(value));
+  for (const [, key, value] of text.matchAll(FIELD)) {
+    if (ADDRESSES.includes(key)) numbers.set(key, addressOfText(value));
+    else numbers.set(key, key === 'result' ? Number(value) : sizeOfText(value));
+  }
   return numbers;
 }
 
 function sniff(head: Uint8Array): number {
-  const reader = new LttngReader(new Trace(), () => {}, SNIFFING);
-  try {
-    reader.write(head);
-  } catch {
-    // A long run of other lines.
-  }
-  const { taken, unparsed } = reader;
-  return taken === 0 ? 0 : Math.max(0.5, 0.97 * (taken / (taken + unparsed)));
+  const share = shareOf(new LttngReader(new Trace(), () => {}, SNIFFING), head);
+  return share === 0 ? 0 : Math.max(0.5, 0.97 * share);
 }
 
 /** What babeltrace prints of LTTng's recordings. */

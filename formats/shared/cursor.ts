@@ -346,3 +346,22 @@ export class ByteCursor {
     return { high: high >>> 0, low: low >>> 0 };
   }
 }
+
+/** The size that a text is, in decimal or, after 0x, in hex, rounded as ByteCursor does; NaN if it is none. For texts that a pattern found: a cursor is made for each. */
+export function sizeOfText(text: string): Bytes {
+  return wholeNumber(text, (cursor) => cursor.number());
+}
+
+/** The address that a text is, in decimal or, after 0x, in hex, without tag bits above 2^52; NaN if it is none. For texts that a pattern found. */
+export function addressOfText(text: string): Address {
+  return wholeNumber(text, (cursor) => (HEX_PREFIX.test(text) ? cursor.address() : (cursor.decimal() as number as Address)));
+}
+
+const HEX_PREFIX = /^0x/i;
+
+function wholeNumber<Kind extends number>(text: string, take: (cursor: ByteCursor) => Kind): Kind {
+  const cursor = new ByteCursor();
+  cursor.reset(ascii(text), 0, text.length);
+  const value = take(cursor);
+  return cursor.pos === cursor.end ? value : (NaN as Kind);
+}
