@@ -228,6 +228,8 @@ describe('what is no trace is named', () => {
     ['00005320 bytes in 0x14 allocations (@ 0x00000428) by: BackTrace00B53\n', 'is a log of UMDH'],
     ['~~Dr.M~~ \n~~Dr.M~~ Error #1: LEAK 0 bytes\n', 'is a report of Dr. Memory'],
     ["1677916302: 18: Dmalloc version '5.6.5' from 'http://dmalloc.com/'\n", 'is a log of dmalloc'],
+    [' ------\r\n|    Memory leak report for:  08/08/2004 15:33:09    |\r\n', 'is a leak report of Nettle’s memory manager'],
+    ['00001 ??(00000)::??      new[]            :         24 bytes     \r\n', 'is a log of Nettle’s memory manager'],
     ['\n  Electric Fence 2.2 Copyright (C) 1987-1999\n', 'is what Electric Fence prints'],
     ['==65042== Heapusage - https://\n==65042== HEAP SUMMARY:\n', 'is a report of heapusage'],
     ['Android Native Heap Dump v1.2\n\n', 'is a native heap dump of Android'],

@@ -97,6 +97,8 @@ const PRINTED: readonly (readonly [RegExp, string, string])[] = [
   [/^\d+: \d+: +(?:Dmalloc version|starting time = |Dumping |not freed: )/m, 'a log of dmalloc', NO_CALLS],
   [/^ *Electric Fence \d/m, 'what Electric Fence prints', NO_CALLS],
   [/^ +[\w.-]+`\w+\+0x[\da-f]+$/m, 'output of DTrace', ELSEWHERE],
+  [/^\| +Memory leak report for: +\d/m, 'a leak report of Nettle’s memory manager (mmgr)', NO_CALLS],
+  [/^\d{5,} \S.* (?:\w*alloc|new(?:\[\])?) {12}: +[\d,]+ bytes/m, 'a log of Nettle’s memory manager (mmgr)', RATHER_PAIRS],
   [/^CallStack\[\d+\]: memory expires with /m, 'a log of memleax', NO_CALLS],
   [/^(?:# callstack statistics:|callstack\[\d+\](?: expires\.|: may-leak=))/m, 'a log of libleak', NO_CALLS],
   [
