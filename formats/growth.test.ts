@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest';
 import { Trace } from '../core/trace/trace.ts';
 import { growthOf, MOST_GROWTH } from '../fixtures/growth.ts';
+import { memleak } from './bcc/memleak.ts';
 import { bpftrace } from './bpftrace/bpftrace.ts';
 import type { TraceFormat } from './format.ts';
 import { heaptrack } from './heaptrack/heaptrack.ts';
@@ -60,6 +61,7 @@ const ftraceCall = (thread: number, index: number): string =>
   `  app-${thread} [000] DBZff ${seconds(2 * index)}: malloc: (0x7efec47e5930) size=16\n  app-${thread} [000] DBZff ${seconds(2 * index + 1)}: malloc__return: (0x55c1cb1f2c8e <- 0x7efec47e5930) ret=${block(index)}`;
 const bpftraceCall = (process: number, thread: number, index: number): string =>
   `${1000 + index} ${process} ${thread} malloc(16) = ${block(index)}`;
+const memleakLine = (index: number, message: string): string => `(b'app', 7, 1, b'...11', ${seconds(index)}, b'alloc ${message}')`;
 /** What begins a recording by heaptrack. */
 const HEAPTRACK = ['v 10400 2', 'X app', 's 3 app', 'I 1000 1', 's 1 f', 's 1 g'];
 
@@ -103,6 +105,15 @@ const CASES: readonly (readonly [what: string, format: TraceFormat, count: numbe
     valgrind,
     30_000,
     (count) => each(count, (i) => `--2952-- malloc(16) = ${block(i).toUpperCase().replace('X', 'x')}`),
+  ],
+  [
+    'allocations of memleak that do not return',
+    memleak,
+    15_000,
+    (count) => [
+      ...each(count, (i) => memleakLine(i, 'entered, size = 8')),
+      ...each(count, (i) => memleakLine(i, `exited, size = 9, result = ${1000 + i}`)),
+    ],
   ],
   ['processes of utrace', utrace, 20_000, (count) => each(count, (i) => ` ${1000 + i} app      USER  ${block(i)} = malloc(16)`)],
   [

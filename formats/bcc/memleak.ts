@@ -49,8 +49,8 @@ class MemleakReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #head = new FtraceHead();
   readonly #strangers: Unparsed;
-  /** Thread -> sizes of its entered allocations, outermost first. */
-  readonly #entered = new Map<number, number[]>();
+  /** Thread -> how many allocations it has entered, by size. */
+  readonly #entered = new Map<number, Map<number, number>>();
   readonly #sniffing: boolean;
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions, sniffing = false) {
@@ -70,7 +70,7 @@ class MemleakReader implements TraceReader {
 
   end(ending: InputEnd = 'whole'): void {
     this.#lines.endWhole(this.#trace, ending);
-    for (const sizes of this.#entered.values()) if (sizes.length > 0) this.#trace.skip('no_return', sizes.length);
+    for (const entries of this.#entered.values()) if (entries.size > 0) this.#trace.skip('no_return', countOf(entries));
     this.#strangers.end();
     this.#calls.end();
   }
@@ -152,9 +152,9 @@ class MemleakReader implements TraceReader {
     if (cursor.eatWord(ENTERED)) {
       const size = cursor.decimal();
       if (Number.isNaN(size)) return false;
-      const sizes = this.#entered.get(tid);
-      if (sizes === undefined) this.#entered.set(tid, [size]);
-      else sizes.push(size);
+      const entries = this.#entered.get(tid);
+      if (entries === undefined) this.#entered.set(tid, new Map([[size, 1]]));
+      else entries.set(size, (entries.get(size) ?? 0) + 1);
       return true;
     }
     if (cursor.eatWord(EXITED)) {
@@ -175,15 +175,21 @@ class MemleakReader implements TraceReader {
 
   /** An allocation has returned: memleak prints one return for a call and the call inside it. */
   #settleEntries(tid: number, size: number): void {
-    const sizes = this.#entered.get(tid);
-    const last = sizes?.lastIndexOf(size) ?? -1;
-    if (sizes === undefined || last < 0) return;
-    const inner = sizes.filter((entered) => entered === size).length - 1;
-    if (inner > 0) this.#trace.skip('nested', inner);
-    const lost = sizes.length - 1 - inner;
+    const entries = this.#entered.get(tid);
+    const alike = entries?.get(size);
+    if (entries === undefined || alike === undefined) return;
+    if (alike > 1) this.#trace.skip('nested', alike - 1);
+    const lost = countOf(entries) - alike;
     if (lost > 0) this.#trace.skip('no_return', lost);
-    sizes.length = 0;
+    entries.clear();
   }
+}
+
+/** How many allocations there are in all. */
+function countOf(entries: ReadonlyMap<number, number>): number {
+  let count = 0;
+  for (const alike of entries.values()) count += alike;
+  return count;
 }
 
 /** Steps over a Python string or bytes literal: where its text starts, or -1. */
