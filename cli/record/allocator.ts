@@ -7,6 +7,7 @@ import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync } f
 import { InputError } from '../../core/trace/input_error.ts';
 import { readElf, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../../profiles/symbols/elf.ts';
 import { symbolHost } from '../symbol_host.ts';
+import type { Unfit } from './recorder.ts';
 
 /** The files to probe, as this process reaches them. */
 export interface Allocator {
@@ -27,6 +28,7 @@ export interface Allocator {
 const LIBC = /\/(?:libc(?:\.so|-[\d.]+\.so)[\d.]*|ld-musl-\w+\.so\.1)$/;
 /** Those of GCC and of Clang. */
 const LIBCXX = /\/lib(?:std)?c\+\+(?:abi)?\.so[\d.]*$/;
+const MUSL = /\/ld-musl-[^/]*$/;
 const LIBRARY = /\/lib(?:jemalloc|tcmalloc|mimalloc)[^/]*\.so[\d.]*$/;
 /** Prefixes of mimalloc and tcmalloc; jemalloc's is chosen where it is built (redis: je_, Rust: _rjem_). */
 const PREFIXES = ['mi_', 'tc_'];
@@ -165,6 +167,26 @@ export function librariesOf(file: string, surroundings = HERE): string[] {
   const [command, ...args] = root === '' ? listing : ['chroot', root, ...listing];
   const { stdout } = spawnSync(command as string, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env });
   return [...(stdout ?? '').matchAll(/(?:=> |^\s*)(\/.+) \(0x\w+\)$/gm)].map((match) => match[1] as string);
+}
+
+/**
+ * Why those that look at calls of shared libraries, glibc's, see none of a program's, which some of them wait for without end; undefined where nothing is known
+ * to be in their way.
+ */
+export function unseenAllocator(program: string): Unfit | undefined {
+  const remedy = 'record it with bpftrace, as root';
+  try {
+    const { file, libc } = allocatorOfProgram(program);
+    if (MUSL.test(libc)) return { fact: 'does not work with programs that use musl', remedy };
+    if (file === libc || LIBRARY.test(file)) return undefined;
+    return {
+      fact: 'sees nothing of an allocator that is linked into a program',
+      remedy: `${remedy}, or a build that uses a shared library`,
+    };
+  } catch {
+    // One that may be executed and not read, as a rule.
+    return undefined;
+  }
 }
 
 /** What a program is to those that start it: a script, a file of which the dynamic linker loads libraries or not. What cannot be told is 'dynamic'. */

@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { InputError } from '../../core/trace/input_error.ts';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { beginning } from '../unpacking_beside.ts';
-import { changesUser, kindOf, mapsOf } from './allocator.ts';
+import { changesUser, kindOf, mapsOf, unseenAllocator } from './allocator.ts';
 import { endProcesses, ended } from './child.ts';
 import { childrenOf, machineFacts } from './observed.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
@@ -35,12 +35,12 @@ export const heaptrack: Recorder = {
         fact: 'sees nothing of programs that are set-uid',
         remedy: 'with heaptrack, record a copy of the program, which has no rights of its own',
       };
-    return kindOf(target.program[0] as string) === 'static'
-      ? {
-          fact: 'sees nothing of programs that are linked statically',
-          remedy: 'with heaptrack, record a build that uses the shared C library',
-        }
-      : undefined;
+    if (kindOf(target.program[0] as string) === 'static')
+      return {
+        fact: 'sees nothing of programs that are linked statically',
+        remedy: 'with heaptrack, record a build that uses the shared C library',
+      };
+    return unseenAllocator(target.program[0] as string);
   },
   async record(target, file, signal, { onStart }) {
     if ('pid' in target)

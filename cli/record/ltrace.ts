@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
-import { kindOf } from './allocator.ts';
+import { kindOf, unseenAllocator } from './allocator.ts';
 import { codeOf, endProcesses, ended } from './child.ts';
 import { childrenOf, machineFacts, Observed, programOf, textOf, threadsOf, tracedBy } from './observed.ts';
 import { findProgram, notInstalled, type Recorder, type Unfit } from './recorder.ts';
@@ -71,9 +71,12 @@ export const ltrace: Recorder = {
         fact: 'does not start scripts',
         remedy: 'record its interpreter with ltrace: jereplay record --with ltrace -- INTERPRETER SCRIPT',
       };
-    return kind === 'static'
-      ? { fact: 'does not start programs that are linked statically', remedy: 'with ltrace, record a build that uses the shared C library' }
-      : undefined;
+    if (kind === 'static')
+      return {
+        fact: 'does not start programs that are linked statically',
+        remedy: 'with ltrace, record a build that uses the shared C library',
+      };
+    return 'program' in target ? unseenAllocator(target.program[0] as string) : undefined;
   },
   // A call through a PLT ends after that of the function entered: of the two, the one that nothing interrupts is counted.
   isEvent: (line) => /\) += /.test(line) && !line.includes(' resumed> '),
