@@ -13,6 +13,7 @@ import { printable } from '../printable.ts';
 import type { Measure, Profile } from '../profile.ts';
 import { isPprofProfile, SAMPLE_TYPES } from '../profile.ts';
 import { isCppName } from '../report/names.ts';
+import { SampleWriter } from './sample_writer.ts';
 import type { PprofProfile } from './schema.ts';
 import { encodeProfile, uint64 } from './schema.ts';
 
@@ -27,7 +28,9 @@ export interface PprofOptions {
 
 /** The file: a gzipped message with sample types alloc_objects, alloc_space, inuse_objects and inuse_space, then the profile's own. */
 export function writePprof(profile: Profile, options: PprofOptions = {}): Uint8Array {
-  return gzipSync(encodeProfile(pprofMessage(profile, options)), { level: 6 });
+  const { message, samples } = pprofMessage(profile, options);
+  const types = encodeProfile({ ...NOTHING, sampleType: message.sampleType });
+  return gzipSync(Buffer.concat([types, samples, encodeProfile({ ...message, sampleType: [] })]), { level: 6 });
 }
 
 /** Functions whose frames, and everything they called, pprof does not show: the allocator's own (RE2 syntax, matched against the whole name). */
@@ -44,8 +47,10 @@ const JEPROF_ADDRESS = /<[0-9a-f]{16}>$/;
 /** The greatest number of a double that is less than 2^63. Estimates of a wrapped counter are beyond it. */
 const MOST_VALUE = 2 ** 63 - 1024;
 
-/** The message before encoding. */
-function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
+const NOTHING: PprofProfile = { sampleType: [], sample: [], mapping: [], location: [], function: [], stringTable: [] };
+
+/** The message before encoding, and its samples, encoded. */
+function pprofMessage(profile: Profile, options: PprofOptions): { readonly message: PprofProfile; readonly samples: Uint8Array } {
   const { samples, stacks } = profile;
   const writer = new MessageWriter(profile);
   const { message, strings } = writer;
@@ -63,16 +68,19 @@ function pprofMessage(profile: Profile, options: PprofOptions): PprofProfile {
   if (options.durationNanos !== undefined) message.durationNanos = options.durationNanos;
   message.comment = (options.comments ?? []).map((comment) => strings.index(comment));
 
+  const encoded = new SampleWriter();
+  const locations: number[] = [];
   for (let row = 0; row < samples.length; row++) {
     const value = columns.map(({ values }) => Math.max(-MOST_VALUE, Math.min(MOST_VALUE, Math.round(values[row]))));
     if (value.every((part) => part === 0)) continue;
     const stack = samples.stack[row] as StackIndex;
-    const locationId: number[] = [];
-    if (stack < 0) locationId.push(writer.noBacktrace());
-    else stacks.framesOf(stack).forEach((frame, depth) => locationId.push(writer.location(frame, depth === 0)));
-    message.sample.push({ locationId, value });
+    const frames = stacks.framesOf(stack);
+    locations.length = frames.length;
+    for (let depth = 0; depth < frames.length; depth++) locations[depth] = writer.location(frames[depth], depth === 0);
+    if (stack < 0) locations.push(writer.noBacktrace());
+    encoded.add(locations, value);
   }
-  return message;
+  return { message, samples: encoded.bytes };
 }
 
 /** Strings of a message, each once; 0 is the empty one. */
