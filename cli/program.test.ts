@@ -310,7 +310,7 @@ test.each([
 test('report, leaks and flamegraph repeat what there is to know of a recording', async () => {
   const trace = join(ROOT, 'fixtures/traces/mt4_json_lost.txt.zst');
   for (const command of ['report', 'leaks', 'flamegraph'])
-    expect((await run([command, trace])).stderr, command).toContain('note: the recorder lost 18983 events');
+    expect((await run([command, trace])).stderr, command).toContain('note: the recorder lost 18,983 events');
 });
 
 describe.concurrent('replay', () => {

@@ -2,6 +2,7 @@
  * All trace formats: which one an input is, and reading it.
  * Invariant: the content alone decides; a name or an extension is never looked at.
  */
+import { formatCount } from '../core/trace/counted.ts';
 import type { EventBatch } from '../core/trace/events.ts';
 import { InputError } from '../core/trace/input_error.ts';
 import type { Trace } from '../core/trace/trace.ts';
@@ -209,7 +210,9 @@ async function readOpened(
     const isNoted = trace.warnings.some((note) => note.startsWith(NOTHING_READ));
     if (events === 0 && unparsed + otherCalls > 0 && !isNoted && (rest.accounts === undefined || format.books === undefined)) {
       const others = otherCalls === 0 ? '' : `, but ${otherCalls} calls of other functions`;
-      trace.warnings.push(`${NOTHING_READ}${others}${unparsed === 0 ? '' : `, and ${unparsed} lines fit no rule of ${format.name}’s`}`);
+      trace.warnings.push(
+        `${NOTHING_READ}${others}${unparsed === 0 ? '' : `, and ${formatCount(unparsed)} ${unparsed === 1 ? 'line fits' : 'lines fit'} no rule of ${format.name}’s`}`,
+      );
     }
     if (format.ofOneProcess === true && rest.pid !== undefined) checkProcess(trace, rest.pid, name);
   } catch (error) {

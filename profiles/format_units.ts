@@ -1,8 +1,10 @@
 /**
  * Sizes, counts, shares and times for people: three significant digits, binary units, the same text on every machine.
- * Invariant: formatBytes, formatCount and formatShare stand alone (no module-level names, no imports), because the flame graph page carries their source.
+ * Invariant: formatBytes, formatCount and formatShare stand alone (no module-level names), because the flame graph page carries their source.
  * Differs from jeprof, whose "MB" are 2^20 bytes: here they are named MiB.
  */
+
+export { formatCount, formatCounted } from '../core/trace/counted.ts';
 
 /** Bytes as `312 B`, `1.50 KiB`, `12.3 MiB`. Estimates from samples are rounded to whole bytes. */
 export function formatBytes(bytes: number): string {
@@ -16,18 +18,6 @@ export function formatBytes(bytes: number): string {
   }
   const digits = unit === 0 ? 0 : amount >= 99.95 ? 0 : amount >= 9.995 ? 1 : 2;
   return `${bytes < 0 ? '-' : ''}${amount.toFixed(digits)} ${units[unit]}`;
-}
-
-/** A count with thousands separated: `1,234,567`. Estimates from samples are rounded to whole objects. */
-export function formatCount(count: number): string {
-  return Math.round(count)
-    .toFixed(0)
-    .replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-/** So many of what a noun names: `1 object`, `1,234 objects`. */
-export function formatCounted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}`;
 }
 
 /** A share of a whole, 0..1, as `53.1%`. What is not nothing and not all never reads as `0.0%` or `100.0%`. */

@@ -1,3 +1,4 @@
+import { formatCount } from '../../core/trace/counted.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { neverTakesRubbish, readsTheSameHoweverCut, recognisesNoOther } from '../../fixtures/properties.ts';
@@ -104,7 +105,7 @@ describe('recordings that lost events', () => {
     const { skipped } = result.trace;
     expect(skipped.lost).toBe(lost);
     expect(result.events + (skipped.nested ?? 0) + (skipped.phantom_free ?? 0)).toBe(callLines(bytes).length);
-    expect(result.trace.warnings.some((warning) => warning.includes(String(lost)))).toBe(true);
+    expect(result.trace.warnings.some((warning) => warning.includes(formatCount(lost)))).toBe(true);
   });
 
   test.each([

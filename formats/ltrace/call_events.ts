@@ -2,6 +2,7 @@
  * What a finished call of the allocator is as an event, and what of it ltrace does not show: the address that posix_memalign and asprintf
  * give, the whole of a string longer than its limit. Such calls are counted, and told at the end.
  */
+import { formatCount } from '../../core/trace/counted.ts';
 import { Op } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
@@ -129,18 +130,22 @@ export class CallEvents {
   end(): void {
     const { warnings } = this.#trace;
     if (this.#cutStrings > 0)
-      warnings.push(`${this.#cutStrings} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`);
+      warnings.push(
+        this.#cutStrings === 1
+          ? '1 string of strdup was cut by ltrace: its size is a lower bound (record with -s 4096)'
+          : `${formatCount(this.#cutStrings)} strings of strdup were cut by ltrace: their sizes are lower bounds (record with -s 4096)`,
+      );
     if (this.#limitedStrings > 0)
       warnings.push(
         this.#limitedStrings === 1
           ? '1 string of strndup was not recorded: its size is an upper bound, from the limit that the call has'
-          : `${this.#limitedStrings} strings of strndup were not recorded: their sizes are upper bounds, from the limits that the calls have`,
+          : `${formatCount(this.#limitedStrings)} strings of strndup were not recorded: their sizes are upper bounds, from the limits that the calls have`,
       );
     if (this.#unseenStrings > 0)
       warnings.push(
         this.#unseenStrings === 1
           ? '1 string of strdup or strndup was not recorded: its size is a lower bound of 1 byte'
-          : `${this.#unseenStrings} strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte`,
+          : `${formatCount(this.#unseenStrings)} strings of strdup or strndup were not recorded: their sizes are lower bounds of 1 byte`,
       );
     if (this.#withoutAddress > 0) {
       const of = this.#unshownStrings > 0 ? 'posix_memalign, asprintf or strdup' : 'posix_memalign or asprintf';

@@ -404,7 +404,7 @@ describe('one call a line', () => {
   test('strings that ltrace cut are a lower bound, and said to be', () => {
     const { trace, ledger } = read('p->strdup("12345678901234567890123456789012"...) = 0x1000\np->strndup("1234"..., 4) = 0x2000\n');
     expect(ledger.totalLiveBytes).toBe(33 + 5);
-    expect(trace.warnings).toEqual([expect.stringContaining('1 strings of strdup were cut')]);
+    expect(trace.warnings).toEqual([expect.stringContaining('1 string of strdup was cut')]);
   });
 
   test('strings that ltrace printed as addresses are as long as their limit, if that is one', () => {

@@ -12,6 +12,7 @@
  * that gave it to the start of the one that frees it, and records are written only after the call.
  * What the format cannot say: the process, stacks, and what came after the record was full or before it was last dumped.
  */
+import { formatCounted } from '../../core/trace/counted.ts';
 import type { EventBatch } from '../../core/trace/events.ts';
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
@@ -72,7 +73,8 @@ class MallocDebugReader implements TraceReader {
     const { header } = this.#trace;
     this.#lines.end(ending);
     this.#reorder.flush();
-    if (this.#reorder.late > 0) this.#trace.warnings.push(`${this.#reorder.late} records are out of order by more than what is sorted`);
+    if (this.#reorder.late > 0)
+      this.#trace.warnings.push(`${formatCounted(this.#reorder.late, 'record')} out of order by more than what is sorted`);
     header.timed = this.#timed === true;
     if (header.timed && !Number.isNaN(this.#origin)) header.startTime = BigInt(this.#origin);
     this.#builder.flush();

@@ -44,7 +44,7 @@ describe('recordings', () => {
     expect(result.ops).toEqual({ malloc: 4, free: 5 });
     expect({ ...result.trace.skipped }).toEqual({ note: 1, torn: 1 });
     expect(result.trace.partial).toBe(true);
-    expect(result.trace.warnings.join()).toContain('3064 bytes are lost');
+    expect(result.trace.warnings.join()).toContain('3,064 bytes lost');
   });
 
   test.skipIf(!needsTool('mtrace')).each(['mtr.mtrace', 'leaky_500.mtrace.zst'])(

@@ -15,6 +15,7 @@
  * With threads, a block that a realloc gave back may be given out again before the realloc's two lines are written: an allocation where one is live.
  * A program that this one executes opens the same file anew: what was in it is gone, and reads as NUL bytes once the first one writes on.
  */
+import { formatCounted } from '../../core/trace/counted.ts';
 import { Op } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import { Trace } from '../../core/trace/trace.ts';
@@ -89,7 +90,9 @@ class MtraceReader implements TraceReader {
     this.#endRealloc();
     if (this.#clobbered > 0) {
       this.#trace.partial = true;
-      warnings.push(`the file was overwritten, ${this.#clobbered} bytes are lost: a program that was executed has opened it anew`);
+      warnings.push(
+        `the file was overwritten, ${formatCounted(this.#clobbered, 'byte')} lost: a program that was executed has opened it anew`,
+      );
     }
     if (this.#builder.count > 0) warnings.push('mtrace records neither times nor threads: all calls are replayed as those of one thread');
     this.#builder.flush();

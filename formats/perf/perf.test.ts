@@ -147,7 +147,7 @@ describe('perf script', () => {
     const freed = line(7, 7, 'free: (7f0000098ef0) ptr=0x1000');
     const { trace } = read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x2000') + freed);
     expect(trace.warnings).toEqual([
-      '1 blocks were given out twice, as to a process and its forked child: perf script -F +pid (of ftrace, the option record-tgid) tells them from threads',
+      '1 block given out twice, as to a process and its forked child: perf script -F +pid (of ftrace, the option record-tgid) tells them from threads',
     ]);
     expect(read(call(7, 1, '0x1000') + call(8, 3, '0x2000') + call(7, 5, '0x3000')).trace.warnings).toEqual([]);
   });

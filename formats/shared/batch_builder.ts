@@ -2,6 +2,7 @@
  * Appends events to a batch and hands it over when it is full.
  * Invariant: times handed over never decrease; an event that claims an earlier time than the one before gets that one's time.
  */
+import { formatCount } from '../../core/trace/counted.ts';
 import type { EventBatch, Op } from '../../core/trace/events.ts';
 import type { BatchSink } from '../format.ts';
 import { cpusOf, emptyBatch } from './lane_batch.ts';
@@ -95,5 +96,5 @@ export class BatchBuilder {
 export function raisedNote(count: number, than: string): string {
   return count === 1
     ? `1 event is earlier than ${than}; it was given that time`
-    : `${count} events are earlier than ${than}; they were given that time`;
+    : `${formatCount(count)} events are earlier than ${than}; they were given that time`;
 }

@@ -2,6 +2,7 @@
  * Programs that a process ran before it called exec: what was live of one is gone there.
  * Invariant: the first is noted where it ends, so that a reading which stops early has it; the others in one note at the end.
  */
+import { formatCounted } from '../../core/trace/counted.ts';
 import type { Trace } from '../../core/trace/trace.ts';
 
 export class FormerPrograms {
@@ -18,7 +19,7 @@ export class FormerPrograms {
   left(blocks: number): void {
     this.#count++;
     if (this.#count > 1) this.#blocks += blocks;
-    else this.#trace.warnings.push(`the process called exec(), which freed ${counted(blocks)} of its former program`);
+    else this.#trace.warnings.push(`the process called exec(), which freed ${formatCounted(blocks, 'block')} of its former program`);
   }
 
   /** The recording is over. */
@@ -26,10 +27,6 @@ export class FormerPrograms {
     const more = this.#count - 1;
     if (more < 1) return;
     const times = more === 1 ? 'once more' : `${more} more times`;
-    this.#trace.warnings.push(`it called exec() ${times}, which freed ${counted(this.#blocks)}`);
+    this.#trace.warnings.push(`it called exec() ${times}, which freed ${formatCounted(this.#blocks, 'block')}`);
   }
-}
-
-function counted(blocks: number): string {
-  return blocks === 1 ? '1 block' : `${blocks} blocks`;
 }

@@ -10,6 +10,7 @@
  *   some never were a block of the program at all;
  * - a realloc's time is that of its return, but the block it moves from is free before that: another thread may have it already.
  */
+import { formatCounted } from '../../core/trace/counted.ts';
 import { MOST_CPU, OP_NAMES, Op } from '../../core/trace/events.ts';
 import type { EventBatch } from '../../core/trace/events.ts';
 import type { Trace } from '../../core/trace/trace.ts';
@@ -186,7 +187,8 @@ export class ProbeCalls {
       warnings.push(`only ${nameOf(chosen)} is replayed; the recording also has ${also} (--pid N for one of them)`);
     }
     this.#formerPrograms.end();
-    if (this.lost > 0) warnings.push(`the recorder lost ${this.lost} events, so blocks whose free was lost look like leaks`);
+    if (this.lost > 0)
+      warnings.push(`the recorder lost ${formatCounted(this.lost, 'event')}, so blocks whose free was lost look like leaks`);
     warnings.push(...this.#unprobed());
     if (
       chosen !== undefined &&
@@ -198,10 +200,10 @@ export class ProbeCalls {
       forkRemedy !== undefined
     )
       warnings.push(
-        `${this.#givenTwice} blocks were given out twice, as to a process and its forked child: ${forkRemedy} tells them from threads`,
+        `${formatCounted(this.#givenTwice, 'block')} given out twice, as to a process and its forked child: ${forkRemedy} tells them from threads`,
       );
     const late = this.#trace.skipped.late ?? 0;
-    if (late > 0) warnings.push(`${late} events came too late to be put in order`);
+    if (late > 0) warnings.push(`${formatCounted(late, 'event')} came too late to be put in order`);
     for (const thread of processes.threads) if (thread.row >= 0) threads.names[thread.row] = thread.name;
     if (chosen !== undefined && chosen.key > 0) header.pid ??= pidOf(chosen);
     if (this.origin.known) header.startTime ??= this.origin.toBigInt() + BigInt(this.#startTime);

@@ -33,7 +33,7 @@ test('kdump’s lines', () => {
   ]);
   expect({ ...result.trace.skipped }).toEqual({ note: 3, other_call: 2 });
   expect(result.trace.header).toMatchObject({ source: 'utrace', pid: 1234, timed: false });
-  expect(result.trace.warnings).toEqual(['1 frees of NULL may be allocations of no bytes: utrace writes both alike']);
+  expect(result.trace.warnings).toEqual(['1 line: a free of NULL or an allocation of no bytes, which utrace writes alike']);
 });
 
 test.each([

@@ -10,6 +10,7 @@
  * What the format cannot say: which function allocated, stacks, and calls of size 0: `malloc(0)` is written as a free of NULL, and its block
  * is unknown; `realloc(p, 0)` is written as a free. kdump -R prints differences of times that nothing tells from times: use -T or -E.
  */
+import { formatCounted } from '../../core/trace/counted.ts';
 import { Op } from '../../core/trace/events.ts';
 import { Trace } from '../../core/trace/trace.ts';
 import { NO_STACK } from '../../core/units.ts';
@@ -85,7 +86,8 @@ class UtraceReader implements TraceReader {
     // A record from before those that kdump -E counts from.
     if (header.timed && start >= 0n) header.startTime = start;
     this.#process.end();
-    if (this.#nulls > 0) warnings.push(`${this.#nulls} frees of NULL may be allocations of no bytes: utrace writes both alike`);
+    if (this.#nulls > 0)
+      warnings.push(`${formatCounted(this.#nulls, 'line')}: a free of NULL or an allocation of no bytes, which utrace writes alike`);
     this.#builder.flush();
   }
 

@@ -1,5 +1,7 @@
 /** Addresses that have no name, by file and reason: what the user is told of them, and what helps. */
 
+import { formatCount } from '../format_units.ts';
+
 /** Why addresses of a file have no name. */
 export type Reason = 'missing' | 'deleted' | 'different' | 'stripped' | 'nowhere';
 
@@ -36,10 +38,10 @@ export class Unnamed {
     const groups = [...this.#groups.values()].sort((a, b) => b.addresses.size - a.addresses.size);
     const total = groups.reduce((sum, { addresses }) => sum + addresses.size, 0);
     if (total === 0) return [];
-    const shown = groups.slice(0, 3).map(({ path, reason, addresses }) => `${addresses.size} in ${path} (${FACTS[reason]})`);
+    const shown = groups.slice(0, 3).map(({ path, reason, addresses }) => `${formatCount(addresses.size)} in ${path} (${FACTS[reason]})`);
     if (groups.length > 3) shown.push(`${groups.length - 3} more ${groups.length === 4 ? 'file' : 'files'}`);
     const remedies = [...new Set(groups.map(({ reason }) => REMEDIES[reason]))].filter((remedy) => remedy !== '');
     const remedy = remedies.length === 0 ? '' : `; ${remedies.join('; ')}`;
-    return [`${total} ${total === 1 ? 'address has' : 'addresses have'} no name: ${shown.join(', ')}${remedy}`];
+    return [`${formatCount(total)} ${total === 1 ? 'address has' : 'addresses have'} no name: ${shown.join(', ')}${remedy}`];
   }
 }
