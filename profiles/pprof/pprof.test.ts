@@ -293,6 +293,12 @@ describe('profiles of other writers', () => {
     expect([profile.kind, profile.measures, ...totals(profile)]).toEqual(['heap', undefined, 10, 20, 30, 40]);
   });
 
+  test('allocations and space are what is in use, as JAX writes of devices', () => {
+    const types = [['allocations', 'count'], ['space', 'bytes']] as const; // biome-ignore format: rows
+    const profile = readPprof(named(types), 'a');
+    expect([profile.kind, profile.measures, ...totals(profile)]).toEqual(['heap', undefined, 0, 0, 10, 20]);
+  });
+
   test('without bytes in use, names of others are no heap’s; a name of pprof’s own goes before them', () => {
     expect(readPprof(named([['alloc-space', 'bytes']]), 'a')).toMatchObject({ kind: 'other', measures: [{ type: 'alloc-space' }] });
     const both = readPprof(named([['heap-space', 'kb'], ['inuse_space', 'bytes']]), 'a'); // biome-ignore format: rows

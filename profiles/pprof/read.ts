@@ -41,13 +41,14 @@ const BYTES_IN_UNIT = new Map(
 );
 
 /**
- * What writers call blocks and bytes in use and in all: pprof of dumps without freed objects, Perfetto of Android's native heaps
- * (src/profiling/… pprof_builder.cc), Datadog's profilers.
+ * What writers call blocks and bytes in use and in all: pprof of dumps without freed objects, JAX of memory of devices (`allocations`), Perfetto of
+ * Android's native heaps (src/profiling/… pprof_builder.cc), Datadog's profilers.
  */
 const MEMORY_NAMES = new Map<string, SampleType>([
   ...SAMPLE_TYPES.flatMap((type) => [[type, type] as const, [type.replace('_', '-'), type] as const]),
   ['objects', 'inuse_objects'],
   ['space', 'inuse_space'],
+  ['allocations', 'inuse_objects'],
   ...['Unreleased malloc', 'Unreleased'].flatMap((name) => [
     [`${name} count`, 'inuse_objects'] as const,
     [`${name} size`, 'inuse_space'] as const,
