@@ -126,7 +126,7 @@ test('two values a stack, as difffolded.pl writes them: the second is what flame
 });
 
 test('a frame of blanks, and a value that ends with a point, as flamegraph.pl takes them', () => {
-  expect(writeCollapsed(readCollapsed('a;b;  3\na;;c 20.\n', 'a.txt'))).toBe('a;b;[unknown] 3\na;[unknown];c 20\n');
+  expect(writeCollapsed(readCollapsed('a;b;  3\na;;c 20.\n', 'a.txt'))).toBe('a;b;(no name) 3\na;(no name);c 20\n');
 });
 
 test('a message between stacks is no damage: scripts that fold leave them, and flamegraph.pl passes them over as well', () => {

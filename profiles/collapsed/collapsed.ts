@@ -95,8 +95,8 @@ const COMMENT = /^\s*(?:#|\/\/)/;
 const LINE = /^(.*\S)\s+(-?\d+(?:\.\d*)?)$/s;
 /** A stack without functions, as stackcollapse-bpftrace.pl writes it. */
 const NO_FUNCTIONS = /^(\s+)(-?\d+(?:\.\d*)?)$/;
-/** A name that is none, as frames of code without symbols have it in some recordings; what stackcollapse-perf.pl calls it. */
-const UNKNOWN = '[unknown]';
+/** What a frame of nothing but blanks is called, as code without symbols has it in some recordings. */
+const NO_NAME = '(no name)';
 
 /** Bytes that tell. */
 const HEAD_BYTES = 8192;
@@ -148,7 +148,7 @@ export function readCollapsed(text: string, name: string): Profile {
     }
     const path = (hasBases ? (LINE.exec(match[1])?.[1] ?? match[1]) : match[1]).trim();
     const names = path === '' || path === NO_BACKTRACE ? [] : path.split(';');
-    const frames = names.reverse().map((fn) => stacks.frames.intern({ fn: fn.trim() === '' ? UNKNOWN : fn }));
+    const frames = names.reverse().map((fn) => stacks.frames.intern({ fn: fn.trim() === '' ? NO_NAME : fn }));
     const value = Number(match[2]);
     samples.add(stacks.intern(frames), 0, value, 0, value);
   }
