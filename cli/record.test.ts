@@ -231,7 +231,7 @@ test('bpftrace: calls before main, of a program that a signal ends, have names',
 test('bpftrace: processes that a program starts are said not to be recorded', { timeout: SLOW_MS }, async ({ skip }) => {
   skip(fit.get('bpftrace') !== true);
   const { stderr } = await run(['record', '--with', 'bpftrace', '-o', join(folder, 'starts.trace'), '--', 'sh', '-c', 'ls /; ls /; true']);
-  expect(stderr).toContain('it started 2 processes, of which nothing is recorded');
+  expect(stderr).toContain('the program started 2 processes, of which nothing is recorded');
 });
 
 test('bpftrace: a program that uses musl, to its last call', { timeout: SLOW_MS }, async ({ skip }) => {
@@ -340,6 +340,27 @@ test('Ctrl-C ends an attached recording and keeps what there is', { timeout: SLO
     expect(readFileSync(`/proc/${redis.pid}/status`, 'utf8')).toMatch(/State:\s+[RS]/);
   });
   expect((await summaryOf(trace)).allocations).toBeGreaterThan(0);
+});
+
+test('bpftrace: a running process that executes a program with another allocator', { timeout: SLOW_MS }, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
+  const program = join(folder, 'executed');
+  writeFileSync(`${program}.c`, '#include <stdlib.h>\n#include <unistd.h>\nint main() { free(malloc(9)); sleep(1); }\n');
+  execFileSync('gcc', ['-static', '-o', program, `${program}.c`]);
+  const shell = spawn('sh', ['-c', 'read line; kept=$(printf %1000s x); sleep 0.1; exec "$0"', program], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const trace = `${program}.trace`;
+  const recording = start(['record', '--with', 'bpftrace', '-p', String(shell.pid), '-o', trace]);
+  const result = finished(recording);
+  const attached = () => existsSync(trace) && readFileSync(trace, 'latin1').includes(ATTACHED);
+  await until(() => recording.exitCode !== null || attached(), SLOW_MS);
+  shell.stdin.end('\n');
+  const { code, stderr } = await result;
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining(`the process executed ${program}, which allocates elsewhere: nothing of that is recorded`),
+  ]);
 });
 
 test('bpftrace ends where record is killed', { timeout: SLOW_MS }, async ({ skip }) => {

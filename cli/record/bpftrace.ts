@@ -10,8 +10,8 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { DrainedLines, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
-import { allocatorOfExecuted, hasExecuted, serves } from './executed.ts';
-import { Observed } from './observed.ts';
+import { allocatorOfExecuted, hasExecuted, serves, servesProgram } from './executed.ts';
+import { Observed, programOf } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
 export const bpftrace: Recorder = {
@@ -58,18 +58,19 @@ function unfit(): Unfit | undefined {
 
 async function attach(pid: number, file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
   const process = new Observed(pid);
-  const tracer = await startTracer(
-    { pid, launched: false, waits: false, most: window.most },
-    allocatorOfProcess(pid),
-    file,
-    signal,
-    window,
-  );
+  const allocator = allocatorOfProcess(pid);
+  const tracer = await startTracer({ pid, launched: false, waits: false, most: window.most }, allocator, file, signal, window);
   window.onStart();
   const notes = ['the recording starts mid-life: blocks from before it are unknown'];
+  const first = programOf(pid);
+  let last = first;
   try {
     const drained = new DrainedLines(file, tracer);
-    await follow(process, tracer, drained, signal);
+    const lookAtProgram = () => {
+      last = programOf(pid) ?? last;
+      return false;
+    };
+    await follow(process, tracer, drained, signal, lookAtProgram);
     notes.push(...(await drain(tracer, drained, window)));
     process.look(true);
     process.resume();
@@ -78,6 +79,8 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
     // It may have reached its end, and been stopped there, after the last look.
     process.resume();
   }
+  if (last !== undefined && last !== first && !servesProgram(allocator, last))
+    notes.push(`the process executed ${last}, which allocates elsewhere: nothing of that is recorded`);
   return { exitCode: 0, notes: [...notes, ...startedProcesses(file)], header: process.header };
 }
 
@@ -179,9 +182,8 @@ class Stops {
 function startedProcesses(file: string): string[] {
   const count = forksIn(file);
   if (count === 0) return [];
-  return [
-    `it started ${count === 1 ? 'a process' : `${count} processes`}, of which nothing is recorded: record the program itself that matters`,
-  ];
+  const processes = count === 1 ? 'a process' : `${count} processes`;
+  return [`the program started ${processes}, of which nothing is recorded: to record one of them name its program, or its id with -p`];
 }
 
 /** False once a process has ended, or has been stopped where it does. */

@@ -46,3 +46,12 @@ export function serves(probed: Allocator, other: Allocator): boolean {
     other.operators === undefined || (probed.operators !== undefined && fileId(probed.operators.file) === fileId(other.operators.file))
   );
 }
+
+/** Whether they are those for a program, as far as can be told once its process may be gone. */
+export function servesProgram(probed: Allocator, program: string): boolean {
+  try {
+    return serves(probed, allocatorOfProgram(program));
+  } catch {
+    return false;
+  }
+}
