@@ -6,11 +6,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
-import { InputError } from '../../core/trace/input_error.ts';
-import { type Allocator, allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
+import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { DrainedLines, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
-import { allocatorOfExecuted, hasExecuted, serves, servesProgram } from './executed.ts';
+import { servesProgram, Stops } from './executed.ts';
 import { Observed, programOf } from './observed.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
@@ -134,47 +133,6 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
   } finally {
     if (!isGone(child)) child.kill('SIGKILL');
     if (tracer !== undefined) await stopTracer(tracer, window);
-  }
-}
-
-/** The stops of a process that was started: where it executes a program, and where that has its libraries. */
-class Stops {
-  /** What there is to say of programs that it has executed. */
-  readonly notes: string[] = [];
-  readonly #process: Observed;
-  /** Whether the next stop is where its program starts. */
-  #starts = false;
-
-  constructor(process: Observed) {
-    this.#process = process;
-  }
-
-  /** Lets the process go on from these stops; the allocator of what it has executed, where probes on this one do not serve for that and it stays stopped. */
-  look(allocator: Allocator): Allocator | undefined {
-    const process = this.#process;
-    if (stateOf(process.pid) !== 'T') return undefined;
-    if (hasExecuted(process.pid)) {
-      this.#starts = true;
-      const executed = this.#executed();
-      if (executed !== undefined && !serves(allocator, executed)) return executed;
-    } else if (this.#starts) {
-      // A program that a signal ends later is not looked at once more: what it has mapped names its stacks.
-      this.#starts = false;
-      process.look(true);
-    } else return undefined;
-    process.resume();
-    return undefined;
-  }
-
-  #executed(): Allocator | undefined {
-    try {
-      return allocatorOfExecuted(this.#process.pid);
-    } catch (error) {
-      // What it has executed may be gone already, and has the allocator that it seemed to have.
-      if (!(error instanceof InputError)) return undefined;
-      this.notes.push(`the program executed ${error.place}, which ${error.fact}; nothing of that is recorded`);
-      return undefined;
-    }
   }
 }
 

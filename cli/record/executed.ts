@@ -1,9 +1,13 @@
 /**
- * What a process is that has just executed a program and is stopped before the first instruction of that: it has its command line and environment, and no library yet.
+ * Following a process into the programs that it executes: it is stopped before the first instruction of one, where it has command line and environment and no library
+ * yet, and is let go on once the functions that it will allocate by are known to be probed.
+ * Invariant: stops that others bring about are left alone.
  */
 import { readlinkSync, statSync } from 'node:fs';
+import { InputError } from '../../core/trace/input_error.ts';
 import { type Allocator, allocatorOfProgram } from './allocator.ts';
-import { programOf, textOf } from './observed.ts';
+import { stateOf } from './child.ts';
+import { type Observed, programOf, textOf } from './observed.ts';
 import { fileId } from './own_libraries.ts';
 
 /** System calls on x86-64: execve, execveat. */
@@ -11,13 +15,54 @@ const EXECUTING = /^(?:59|322) /;
 /** What the dynamic linker takes from the environment. */
 const OF_LINKER = /^(LD_PRELOAD|LD_LIBRARY_PATH)=(.*)$/s;
 
+/** The stops of a process that was started: where it executes a program, and where that has its libraries. */
+export class Stops {
+  /** What there is to say of programs that it has executed. */
+  readonly notes: string[] = [];
+  readonly #process: Observed;
+  /** Whether the next stop is where its program starts. */
+  #starts = false;
+
+  constructor(process: Observed) {
+    this.#process = process;
+  }
+
+  /** Lets the process go on from these stops; the allocator of what it has executed, where probes on this one do not serve for that and it stays stopped. */
+  look(allocator: Allocator): Allocator | undefined {
+    const process = this.#process;
+    if (stateOf(process.pid) !== 'T') return undefined;
+    if (hasExecuted(process.pid)) {
+      this.#starts = true;
+      const executed = this.#executed();
+      if (executed !== undefined && !serves(allocator, executed)) return executed;
+    } else if (this.#starts) {
+      // A program that a signal ends later is not looked at once more: what it has mapped names its stacks.
+      this.#starts = false;
+      process.look(true);
+    } else return undefined;
+    process.resume();
+    return undefined;
+  }
+
+  #executed(): Allocator | undefined {
+    try {
+      return allocatorOfExecuted(this.#process.pid);
+    } catch (error) {
+      // What it has executed may be gone already, and has the allocator that it seemed to have.
+      if (!(error instanceof InputError)) return undefined;
+      this.notes.push(`the program executed ${error.place}, which ${error.fact}; nothing of that is recorded`);
+      return undefined;
+    }
+  }
+}
+
 /** Whether a stopped process is at the end of the call that executes a program (/proc/PID/syscall). */
-export function hasExecuted(pid: number): boolean {
+function hasExecuted(pid: number): boolean {
   return EXECUTING.test(textOf(`/proc/${pid}/syscall`) ?? '');
 }
 
 /** @throws InputError as allocatorOfProgram; a system's error where the program's file is no longer there */
-export function allocatorOfExecuted(pid: number): Allocator {
+function allocatorOfExecuted(pid: number): Allocator {
   const settings = (textOf(`/proc/${pid}/environ`) ?? '').split('\0').flatMap((setting) => {
     const [, name, value] = OF_LINKER.exec(setting) ?? [];
     return name === undefined ? [] : [[name, value as string] as const];
@@ -39,7 +84,7 @@ function sees(path: string, other: string): boolean {
 }
 
 /** Whether probes that were made for one allocator are those for another one. */
-export function serves(probed: Allocator, other: Allocator): boolean {
+function serves(probed: Allocator, other: Allocator): boolean {
   const key = ({ file, prefix, libc }: Allocator) => [fileId(file), prefix, fileId(libc)].join();
   if (key(probed) !== key(other)) return false;
   return (
