@@ -72,7 +72,7 @@ async function readFrom(
   let kept: Uint8Array[] | undefined = [];
   const keep = (chunk: Uint8Array) => kept?.push(chunk);
   const input = opened?.input ?? (await openInput(standard === undefined ? path : keeping(standard, keep), path));
-  const found = await recognize(input.chunks, args.from);
+  const found = await recognize(input, args.from);
   if (found.kind !== 'trace') {
     kept = undefined;
     if (until !== undefined) throw new InputError(path, 'lists no calls, so that there is no stopping at one', 'leave --until out');
@@ -102,7 +102,7 @@ async function readFrom(
 }
 
 /** What an input was recognized as, and its chunks from the first on. `from`: its format, as `--from` has it, where that is known. */
-type Found = Unlisted | { kind: 'trace'; chunks: AsyncIterable<Uint8Array>; from: string | undefined; booked: boolean };
+type Found = Unlisted | { kind: 'trace'; chunks: AsyncIterable<Uint8Array>; from: string; booked: boolean };
 
 /** An input that lists no calls. */
 type Unlisted = { chunks: AsyncIterable<Uint8Array> } & (
@@ -111,26 +111,31 @@ type Unlisted = { chunks: AsyncIterable<Uint8Array> } & (
   | { kind: 'sums'; read: ContextSumsReader }
 );
 
-/** @param from what `--from` says that it is */
-async function recognize(input: AsyncIterable<Uint8Array>, from: string | undefined): Promise<Found> {
-  const [start, chunks] = await peek(input, HEAD_BYTES);
+/**
+ * @param from what `--from` says that it is
+ * @throws InputError for what is neither trace nor profile.
+ */
+async function recognize(input: Input, from: string | undefined): Promise<Found> {
+  const [start, chunks] = await peek(input.chunks, HEAD_BYTES);
   if (from !== undefined) {
     return PROFILE_FORMATS.includes(from) ? { kind: 'profile', chunks, from } : { kind: 'trace', chunks, from, booked: false };
   }
   const head = start.subarray(0, HEAD_BYTES);
   if (isHeap(head)) return { kind: 'dump', chunks };
   if (isPprof(head)) return { kind: 'profile', chunks, from };
-  const { contextSumsReader, sniffFormat } = await import('../formats/index.ts');
+  const { contextSumsReader, sniffFormat, unknownInput } = await import('../formats/index.ts');
   const read = contextSumsReader(head);
   if (read !== undefined) return { kind: 'sums', chunks, read };
   const format = sniffFormat(head);
   // Folded stacks are like many a text: what is a trace is none. Maps alone are no trace, though bpftrace printed them.
   if ((format === undefined || isStackMaps(head)) && isProfile(head)) return { kind: 'profile', chunks, from };
   if (format !== undefined) return { kind: 'trace', chunks, from: format.name, booked: format.books?.(head) === true };
-  if (start.length < HEAD_BYTES) return { kind: 'trace', chunks, from, booked: false };
-  const [output, all] = await peek(chunks, OUTPUT_BYTES);
-  const report = reportWithin(output);
-  return report === undefined ? { kind: 'trace', chunks: all, from, booked: false } : { kind: 'profile', chunks: all, from: report };
+  if (start.length >= HEAD_BYTES) {
+    const [output, all] = await peek(chunks, OUTPUT_BYTES);
+    const report = reportWithin(output);
+    if (report !== undefined) return { kind: 'profile', chunks: all, from: report };
+  }
+  throw unknownInput(head, input.name, PROFILE_FORMATS);
 }
 
 async function readUnlisted(found: Unlisted, input: Input, args: SubjectArgs, wanted: Wanted): Promise<Subject> {

@@ -91,10 +91,14 @@ function formatAmid(own: TraceFormat, lines: Uint8Array): string | undefined {
 /** Remedy for what is no recording at all. */
 const RECORDING_ITSELF = 'name the recording itself';
 
-/** The error for an input that no format knows: what it is, if that can be told, or its first line. */
-function unknownInput(head: Uint8Array, name: string): InputError {
+/**
+ * The error for an input that no format knows: what it is, if that can be told, or its first line.
+ * @param profiles formats of profiles that the caller has compared it with before
+ */
+export function unknownInput(head: Uint8Array, name: string, profiles: readonly string[] = []): InputError {
+  const wanted = profiles.length === 0 ? 'trace' : 'trace or profile';
   const other = nameOther(head);
-  if (other !== undefined) return new InputError(name, `is ${other.what}, not a trace`, other.hint ?? RECORDING_ITSELF);
+  if (other !== undefined) return new InputError(name, `is ${other.what}, not a ${wanted}`, other.hint ?? RECORDING_ITSELF);
   for (const { what, command, text } of withoutPrefixes(head)) {
     const format = sniffFormat(text);
     if (format !== undefined)
@@ -104,10 +108,10 @@ function unknownInput(head: Uint8Array, name: string): InputError {
       return new InputError(name, `has ${what} before its lines; without, it is ${named.what}`, `take that off: ${command}`);
   }
   const told = nameTold(head);
-  if (told !== undefined) return new InputError(name, `is ${told.what}, not a trace`, told.hint);
-  const compared = `compared with ${FORMATS.map((format) => format.name).join(', ')}`;
+  if (told !== undefined) return new InputError(name, `is ${told.what}, not a ${wanted}`, told.hint);
+  const compared = `compared with ${[...FORMATS.map((format) => format.name), ...profiles].join(', ')}`;
   const nul = head.indexOf(0);
-  if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a trace (${compared})`, RECORDING_ITSELF);
+  if (nul >= 0) return new InputError(`${name}:byte ${nul}`, `binary data, not a ${wanted} (${compared})`, RECORDING_ITSELF);
   let line = 1;
   let start = 0;
   while (start < head.length && (head[start] === NEWLINE || head[start] === CARRIAGE_RETURN)) {
@@ -117,7 +121,7 @@ function unknownInput(head: Uint8Array, name: string): InputError {
   const end = head.indexOf(NEWLINE, start);
   return new InputError(
     `${name}:${line}`,
-    `${quoteLine(head, start, end < 0 ? head.length : end)} fits no trace format (${compared})`,
+    `${quoteLine(head, start, end < 0 ? head.length : end)} fits no ${wanted} format (${compared})`,
     'say what it is with --from NAME',
   );
 }
