@@ -132,22 +132,46 @@ test.for([
   },
 );
 
-test('bpftrace: a script that becomes a program leaks what the program leaks', { timeout: SLOW_MS }, async ({ skip }) => {
-  skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
-  const trace = join(folder, 'wrapped.trace');
-  const program = join(folder, 'wrapped');
-  writeFileSync(
-    `${program}.c`,
-    '#include <stdlib.h>\nvoid *volatile last;\nint main() { for (int i = 0; i < 7; i++) last = malloc(1000 + i); }\n',
-  );
-  execFileSync('gcc', ['-g', '-fno-omit-frame-pointer', '-o', program, `${program}.c`]);
-  writeFileSync(`${program}.sh`, `#!/bin/sh\nkept=$(printf %1000s x)\nexec ${program}\n`, { mode: 0o755 });
-  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', `${program}.sh`]);
-  expect(code, stderr).toBe(0);
-  expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\), which freed \d+ blocks of its former program/);
-  const { contexts } = await leaksOf(trace);
-  expect(contexts.map(({ bytes, objects, stack }) => [bytes, objects, stack.includes('main')])).toEqual([[7021, 7, true]]);
-});
+/** A 32-bit program that executes what its arguments name, without a C library. */
+const EXECUTES = `static int call(int number, void *a, void *b, void *c) {
+  int result;
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory");
+  return result;
+}
+__attribute__((used)) void execute(void **stack) {
+  void **arguments = stack + 1;
+  call(11, arguments[1], arguments + 1, arguments + (int)stack[0] + 1);
+  call(1, (void *)127, 0, 0);
+}
+__asm__(".globl _start\\n_start: mov %esp, %eax\\n push %eax\\n call execute\\n");
+`;
+
+// System calls of 32-bit programs have other numbers.
+test.for(['itself', '32-bit program'] as const)(
+  'bpftrace: a script that becomes a program, by %s, leaks what the program leaks',
+  { timeout: SLOW_MS },
+  async (by, { skip }) => {
+    skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
+    const trace = join(folder, 'wrapped.trace');
+    const program = join(folder, 'wrapped');
+    const executes = join(folder, 'executes');
+    writeFileSync(
+      `${program}.c`,
+      '#include <stdlib.h>\nvoid *volatile last;\nint main() { for (int i = 0; i < 7; i++) last = malloc(1000 + i); }\n',
+    );
+    execFileSync('gcc', ['-g', '-fno-omit-frame-pointer', '-o', program, `${program}.c`]);
+    writeFileSync(`${executes}.c`, EXECUTES);
+    execFileSync('gcc', ['-m32', '-nostdlib', '-static', '-fno-pie', '-no-pie', '-fno-stack-protector', '-o', executes, `${executes}.c`]);
+    writeFileSync(`${program}.sh`, `#!/bin/sh\nkept=$(printf %1000s x)\nexec ${by === 'itself' ? '' : executes} ${program}\n`, {
+      mode: 0o755,
+    });
+    const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', `${program}.sh`]);
+    expect(code, stderr).toBe(0);
+    expect((await run(['leaks', trace])).stderr).toMatch(/the process called exec\(\), which freed \d+ blocks of its former program/);
+    const { contexts } = await leaksOf(trace);
+    expect(contexts.map(({ bytes, objects, stack }) => [bytes, objects, stack.includes('main')])).toEqual([[7021, 7, true]]);
+  },
+);
 
 test('bpftrace: a program that is started with another allocator than what starts it', { timeout: SLOW_MS }, async ({ skip }) => {
   skip(fit.get('bpftrace') !== true || !needsTool('g++', 'libjemalloc'));

@@ -24,9 +24,6 @@ export const bpftrace: Recorder = {
     'pid' in target ? attach(target.pid, file, signal, window) : launch(target.program, file, signal, window),
 };
 
-/** Milliseconds that the shell gets to stop itself: a few are enough but under load. */
-const SHELL_STOPS_MS = 5000;
-
 /** Number of the PID namespace that the kernel begins with (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
 const INITIAL_NAMESPACE = 'pid:[4026531836]';
 
@@ -92,7 +89,8 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
   const notes: string[] = [];
   let tracer: Tracer | undefined;
   try {
-    await until(() => stateOf(pid) === 'T', SHELL_STOPS_MS);
+    // A shell that went on before it stops would stay there.
+    await until(() => stateOf(pid) === 'T' || isGone(child) || signal.aborted, Infinity);
     tracer = await startTracer({ pid, launched: true, waits: true, most: window.most }, allocator, file, signal, window);
     child.kill('SIGCONT');
     window.onStart();

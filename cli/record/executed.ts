@@ -10,8 +10,8 @@ import { stateOf } from './child.ts';
 import { type Observed, programOf, textOf } from './observed.ts';
 import { fileId } from './own_libraries.ts';
 
-/** System calls on x86-64: execve, execveat. */
-const EXECUTING = /^(?:59|322) /;
+/** Numbers of execve and execveat on x86-64, of 32-bit programs on it, and where Linux numbers its calls alike on all processors (asm-generic/unistd.h), ARM64 among them. */
+const EXECUTING = process.arch === 'x64' ? /^(?:59|322|11|358) / : /^(?:221|281) /;
 /** What the dynamic linker takes from the environment. */
 const OF_LINKER = /^(LD_PRELOAD|LD_LIBRARY_PATH)=(.*)$/s;
 
