@@ -75,26 +75,27 @@ test('what there is nothing of is left out', () => {
   });
 });
 
+/** A row of a sweep: `mean` resident bytes, and `calls` of madvise. */
+const sweepRun = (conf: string, mean: number, calls = 1500): SweepRun => ({
+  conf,
+  messages: [],
+  result: {
+    events: 7,
+    duration_ns: 100,
+    requested_bytes_peak: 100,
+    resident_bytes: { peak: 1024, mean, most: 4096, end: 3072 },
+    model: SUMMARY.model,
+    purged_bytes: 8192,
+    madvise_calls: calls,
+  },
+});
+
 test('rows of a sweep, and how far their means are from the first one', () => {
-  const { model } = SUMMARY;
-  const run = (conf: string, mean: number): SweepRun => ({
-    conf,
-    messages: [],
-    result: {
-      events: 7,
-      duration_ns: 100,
-      requested_bytes_peak: 100,
-      resident_bytes: { peak: 1024, mean, most: 4096, end: 3072 },
-      model,
-      purged_bytes: 8192,
-      madvise_calls: 1500,
-    },
-  });
   const table = sweepTable([
-    run('(default)', 1000),
-    run('more', 1500),
-    run('nearly the same', 1004),
-    run('less', 250),
+    sweepRun('(default)', 1000),
+    sweepRun('more', 1500),
+    sweepRun('nearly the same', 1004),
+    sweepRun('less', 250),
     { conf: 'none', messages: ['no'] },
   ]);
   const [asked, , , header, ...lines] = table.trimEnd().split('\n');
@@ -113,21 +114,7 @@ test('rows of a sweep, and how far their means are from the first one', () => {
 });
 
 test('rows sorted: least first, refused ones last, and distances from the default options all the same', () => {
-  const { model } = SUMMARY;
-  const run = (conf: string, mean: number, calls: number): SweepRun => ({
-    conf,
-    messages: [],
-    result: {
-      events: 7,
-      duration_ns: 100,
-      requested_bytes_peak: 100,
-      resident_bytes: { peak: 1024, mean, most: 4096, end: 3072 },
-      model,
-      purged_bytes: 8192,
-      madvise_calls: calls,
-    },
-  });
-  const runs = [run('(default)', 1000, 3), { conf: 'none', messages: ['no'] }, run('less', 250, 9), run('as much', 1000, 1)];
+  const runs = [sweepRun('(default)', 1000, 3), { conf: 'none', messages: ['no'] }, sweepRun('less', 250, 9), sweepRun('as much', 1000, 1)];
   expect(sortedRuns(runs, 'mean').map(({ conf }) => conf)).toEqual(['less', '(default)', 'as much', 'none']);
   expect(sortedRuns(runs, 'calls').map(({ conf }) => conf)).toEqual(['as much', '(default)', 'less', 'none']);
   expect(sweepTable(sortedRuns(runs, 'mean'))).toMatch(/ −75\.0% .* less\n/);

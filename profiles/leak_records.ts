@@ -3,7 +3,7 @@
  * Invariant: a row of the profile is a record.
  */
 import { StackTable } from '../core/trace/stacks.ts';
-import { type Profile, SampleTable } from './profile.ts';
+import { EVERY_ALLOCATION, type Profile, SampleTable } from './profile.ts';
 import { ValgrindStacks } from './valgrind/frames.ts';
 
 /** Blocks of one stack. */
@@ -26,12 +26,10 @@ export function profileFromLeakRecords(
   const interned = new ValgrindStacks(stacks);
   for (const { objects, bytes, frames } of records) samples.add(interned.intern(frames), objects, bytes, 0, 0);
   return {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source,
     stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: false,
     requested: true,
     symbolized: true,

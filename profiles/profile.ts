@@ -169,6 +169,9 @@ export interface Profile {
   readonly damaged?: boolean;
 }
 
+/** What profiles have alike that count every allocation and tell no threads apart. */
+export const EVERY_ALLOCATION = { kind: 'heap', threads: [], sampling: { method: 'none', rate: 1 } } as const satisfies Partial<Profile>;
+
 /**
  * Makes a profile of what the program asked for: requested bytes, every allocation counted.
  * The profile shares the trace's stack table. `moment` says where the ledger was stopped, if not at the trace's end.
@@ -189,12 +192,10 @@ export function profileFromLedger(trace: Trace, ledger: Ledger, moment?: string)
   }
   const { command, maps } = trace.header;
   return {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source: 'replay',
     stacks: trace.stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: true,
     ...(moment === undefined ? {} : { moment }),
     ...(trace.partial ? { partial: true } : {}),

@@ -13,7 +13,7 @@ import type { FrameIndex, StackIndex } from '../../core/units.ts';
 import { PassedOver } from '../passed_over.ts';
 import { printable } from '../printable.ts';
 import type { Profile, SampleType } from '../profile.ts';
-import { SampleTable, frameName } from '../profile.ts';
+import { EVERY_ALLOCATION, SampleTable, frameName } from '../profile.ts';
 
 /** What an empty backtrace is called. */
 const NO_BACKTRACE = '[no backtrace]';
@@ -155,12 +155,10 @@ export function readCollapsed(text: string, name: string): Profile {
   if (others.any && samples.length === 0)
     throw new InputError(`${name}:${firstOther}`, 'no folded stack: it does not end with a blank and a number');
   return {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source: 'collapsed',
     stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: false,
     symbolized: true,
     warnings: [

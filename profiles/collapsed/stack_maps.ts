@@ -16,7 +16,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { type Frame, StackTable } from '../../core/trace/stacks.ts';
 import { PassedOver } from '../passed_over.ts';
 import { printable } from '../printable.ts';
-import { type Profile, SampleTable } from '../profile.ts';
+import { EVERY_ALLOCATION, type Profile, SampleTable } from '../profile.ts';
 
 /** A key that goes on in further lines, which none but one with a stack does. */
 const BEGINNING = /^@(\w*)\[(.*)$/s;
@@ -154,12 +154,10 @@ export function readStackMaps(text: string, name: string): Profile {
   }
   const others = [...new Set([...further.map(([other]) => other), ...rows.others])].filter((other) => other !== map);
   return {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source: 'bpftrace',
     stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: true,
     freedOnly: true,
     symbolized: true,

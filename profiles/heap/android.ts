@@ -17,7 +17,7 @@
 import { InputError } from '../../core/trace/input_error.ts';
 import { type Frame, StackTable } from '../../core/trace/stacks.ts';
 import { PassedOver } from '../passed_over.ts';
-import { type Profile, SampleTable } from '../profile.ts';
+import { EVERY_ALLOCATION, type Profile, SampleTable } from '../profile.ts';
 import { mainProgram, parseMaps } from './maps.ts';
 
 const HEADING = /^\s*Android Native Heap Dump v(\d+)\.(\d+)/;
@@ -118,12 +118,10 @@ function profileOf(
   const zygotes = sumOf(records.filter(({ isZygotes }) => isZygotes));
   const binary = mainProgram(parseMaps(maps));
   return {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source: 'Android heap dump',
     stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: false,
     requested: true,
     symbolized,

@@ -11,7 +11,7 @@
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
-import { type Profile, SampleTable } from '../profile.ts';
+import { EVERY_ALLOCATION, type Profile, SampleTable } from '../profile.ts';
 import { ValgrindStacks } from './frames.ts';
 
 /** Characters of a text that an error shows. */
@@ -85,12 +85,10 @@ export function readDhat(bytes: Uint8Array, name: string): DhatFile {
   }
   const command = file['cmd'];
   const profile: Profile = {
-    kind: 'heap',
+    ...EVERY_ALLOCATION,
     source: 'DHAT',
     stacks,
     samples,
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
     accumulated: true,
     requested: true,
     symbolized: true,

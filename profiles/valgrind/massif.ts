@@ -17,7 +17,7 @@
  */
 import { InputError } from '../../core/trace/input_error.ts';
 import { StackTable } from '../../core/trace/stacks.ts';
-import { type Profile, type SampleType, SampleTable } from '../profile.ts';
+import { EVERY_ALLOCATION, type Profile, type SampleType, SampleTable } from '../profile.ts';
 import { ValgrindStacks } from './frames.ts';
 
 /** One snapshot; sizes in bytes. */
@@ -67,9 +67,7 @@ export function readMassif(bytes: Uint8Array, name: string): MassifFile {
   const isXtree = header.get('desc') === 'xtree.produce_report';
   const { shown, ...rest } = isXtree ? readXtree(lines, snapshots, name) : readLargest(lines, snapshots, name, timeUnit);
   const profile: Profile = {
-    kind: 'heap',
-    threads: [],
-    sampling: { method: 'none', rate: 1 },
+    ...EVERY_ALLOCATION,
     requested: true,
     symbolized: true,
     ...(command === undefined ? {} : { binary: command }),
