@@ -19,6 +19,7 @@ import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
 import { bpftraceTraces, needsTool } from '../fixtures/tools.ts';
 import { until } from './record/child.ts';
+import { MARKS, OVER } from './record/probes.ts';
 import { finished, MAIN, run, start } from './testing.ts';
 
 const folder = testFolder();
@@ -239,6 +240,10 @@ echo "left $!"`,
   process.kill(Number(pid));
   expect(stderr).toContain(`note: it has left processes that run on and are not recorded: jereplay record -p ${pid}\n`);
 });
+
+/** What the script answers in the end. */
+const ANSWERS = [OVER, ...MARKS].map(({ answer }) => `${answer}\\n`).join('');
+
 test('what bpftrace says on standard error that it lost is part of the recording, as what it says in the output', async ({ skip }) => {
   skip(!bpftraceTraces());
   const pid = spawn('sleep', ['60'], { stdio: 'ignore' });
@@ -250,7 +255,7 @@ test('what bpftrace says on standard error that it lost is part of the recording
 printf '# jereplay bpftrace 1 pid=${pid.pid} library=libc\\nAttached to the process\\n'; ${call}
 echo 'Lost 7 events' >&2
 trap 'exit 0' INT
-while sleep 0.05; do echo 'Attached until here'; done`,
+while sleep 0.05; do printf '${ANSWERS}'; done`,
   );
   try {
     const args = ['record', '--with', 'bpftrace', '-p', String(pid.pid), '--duration', '100ms', '-o', trace];
@@ -278,7 +283,7 @@ printf '# jereplay bpftrace 1 pid=${pid.pid} library=libc\\n${line}\\n\\n'
 sleep 0.5
 echo 'Attached to the process'
 trap 'exit 0' INT
-while sleep 0.05; do echo 'Attached until here'; done`,
+while sleep 0.05; do printf '${ANSWERS}'; done`,
   );
   try {
     const recording = start(['record', '--with', 'bpftrace', '-p', String(pid.pid), '-o', trace], { PATH });

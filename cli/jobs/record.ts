@@ -13,6 +13,7 @@ import { checkOutputs } from '../output_places.ts';
 import { bpftrace } from '../record/bpftrace.ts';
 import { heaptrack } from '../record/heaptrack.ts';
 import { ltrace } from '../record/ltrace.ts';
+import { putInFront } from '../record/names.ts';
 import { processOf, startedSince } from '../record/observed.ts';
 import { findProgram, LIMIT, type Recorded, type Recorder, type Target } from '../record/recorder.ts';
 import { showProgress } from '../progress.ts';
@@ -145,7 +146,10 @@ async function recordWithin(
     const recorded = await recorder.record(target, file, stop.signal, { most, onStart, say });
     look();
     watch?.cut();
-    if (recorded.header !== undefined) addTo(file, recordingFacts(recorded.header, recorded.threads));
+    writeTo(file, () => {
+      putInFront(file, recorded.symbols ?? '');
+      if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header, recorded.threads));
+    });
     const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
     return { ...recorded, notes: [...recorded.notes, ...lost], events: recorded.sawNone === true ? 0 : watch?.events };
   } finally {
@@ -156,10 +160,10 @@ async function recordWithin(
   }
 }
 
-/** @throws InputError where the system does not take it. */
-function addTo(file: string, text: string): void {
+/** @throws InputError where the system does not take what is written. */
+function writeTo(file: string, write: () => void): void {
   try {
-    appendFileSync(file, text);
+    write();
   } catch (error) {
     throw ofFile(error, file);
   }

@@ -7,10 +7,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { DrainedLines, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
+import { Answers, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { servesProgram, Stops } from './executed.ts';
+import { symbolFacts } from './names.ts';
 import { Observed, programOf } from './observed.ts';
+import { OVER } from './probes.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
 export const bpftrace: Recorder = {
@@ -60,15 +62,17 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
   const notes = ['the recording starts mid-life: blocks from before it are unknown'];
   const first = programOf(pid);
   let last = first;
+  let symbols = '';
   try {
-    const drained = new DrainedLines(file, tracer);
+    const over = new Answers(OVER, file, tracer.from);
     const lookAtProgram = () => {
       last = programOf(pid) ?? last;
       return false;
     };
-    await follow(process, tracer, drained, signal, lookAtProgram);
-    notes.push(...(await drain(tracer, drained, window)));
+    await follow(process, tracer, over, signal, lookAtProgram);
+    notes.push(...(await drain(tracer, file, window)));
     process.look(true);
+    symbols = symbolFacts(file, process);
     process.resume();
   } finally {
     await stopTracer(tracer, window);
@@ -77,7 +81,7 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
   }
   if (last !== undefined && last !== first && !servesProgram(allocator, last))
     notes.push(`the process executed ${last}, which allocates elsewhere: nothing of that is recorded`);
-  return { exitCode: 0, notes: [...notes, ...startedProcesses(file)], header: process.header };
+  return { exitCode: 0, notes: [...notes, ...startedProcesses(file)], header: process.header, symbols };
 }
 
 async function launch(program: readonly string[], file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
@@ -96,20 +100,20 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
     window.onStart();
     const process = new Observed(pid);
     const stops = new Stops(process);
-    let drained = new DrainedLines(file, tracer);
+    let over = new Answers(OVER, file, tracer.from);
     for (let next = allocator; ; allocator = next) {
       const executed = () => {
         next = stops.look(allocator) ?? allocator;
         return next !== allocator;
       };
-      await follow(process, tracer, drained, signal, executed);
+      await follow(process, tracer, over, signal, executed);
       if (next === allocator) break;
-      notes.push(...(await drain(tracer, drained, window)));
+      notes.push(...(await drain(tracer, file, window)));
       await stopTracer(tracer, window);
       tracer = undefined;
       window.say('the program executes another one, which allocates elsewhere: probes are put in place there');
       tracer = await startTracer({ pid, launched: true, waits: false, most: window.most }, next, file, signal, window, 'a');
-      drained = new DrainedLines(file, tracer);
+      over = new Answers(OVER, file, tracer.from);
       process.resume();
     }
     if (!signal.aborted && isGone(tracer.child) && runs(pid)) {
@@ -122,12 +126,13 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
       await until(() => !runs(pid), LEAVE_MS);
     }
     const atEnd = !runs(pid);
-    notes.push(...(await drain(tracer, drained, window)));
+    notes.push(...(await drain(tracer, file, window)));
     process.look(true);
+    const symbols = symbolFacts(file, process);
     process.resume();
     if (!atEnd) await leave(child, process);
     notes.push(...stops.notes, ...startedProcesses(file));
-    return { exitCode: await exit, notes, header: { ...process.header, command: program.join(' ') } };
+    return { exitCode: await exit, notes, header: { ...process.header, command: program.join(' ') }, symbols };
   } finally {
     if (!isGone(child)) child.kill('SIGKILL');
     if (tracer !== undefined) await stopTracer(tracer, window);
@@ -163,14 +168,14 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
 async function follow(
   process: Observed,
   { child }: Tracer,
-  drained: DrainedLines,
+  over: Answers,
   signal: AbortSignal,
   isOver: () => boolean = () => false,
 ): Promise<void> {
-  const over = () => {
+  const isDone = () => {
     process.look();
     const state = stateOf(process.pid);
-    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || drained.count() > 0 || isOver();
+    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || over.have() || isOver();
   };
-  await until(over, Infinity);
+  await until(isDone, Infinity);
 }

@@ -5,14 +5,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
 import type { Allocator } from './allocator.ts';
 import { endOf, isGone, until } from './child.ts';
 import { cpusOf } from './observed.ts';
 import { withOwnLibraries } from './own_libraries.ts';
-import { ATTACHED, DRAINED, FORKED, type Scope, scriptFor } from './probes.ts';
+import { END, FORKED, MARKS, READY, type Scope, scriptFor, type Word } from './probes.ts';
 import { findProgram, type Window } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
@@ -20,6 +20,9 @@ const RING_PAGES = '8192';
 /** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more, and to write out what it holds. */
 const ATTACH_MS = 180_000;
 const DRAIN_MS = 120_000;
+/** Milliseconds between two times that the script is told the same, and for a call that was under way. */
+const TELL_MS = 100;
+const UNDER_WAY_MS = 100;
 /** Milliseconds after which the user is told what takes so long. */
 const SAID_MS = 1000;
 const NEWLINE = 0x0a;
@@ -42,14 +45,14 @@ export interface Tracer {
  * @throws InputError if they cannot be, or the signal fires before
  */
 export async function startTracer(
-  scope: Omit<Scope, 'ender' | 'cpus'>,
+  scope: Omit<Scope, 'speaker' | 'cpus'>,
   allocator: Allocator,
   file: string,
   signal: AbortSignal,
   { say }: Window,
   flag: 'w' | 'a' = 'w',
 ): Promise<Tracer> {
-  const script = scriptFor({ ...scope, ender: process.pid, cpus: cpusOf(scope.pid) }, allocator);
+  const script = scriptFor({ ...scope, speaker: process.pid, cpus: cpusOf(scope.pid) }, allocator);
   const output = openSync(file, flag);
   const from = fstatSync(output).size;
   const libraries = new TemporaryFolder('bpftrace has copies of libraries there');
@@ -62,8 +65,8 @@ export async function startTracer(
   // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
   const child = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
     stdio: ['ignore', output, 'pipe'],
-    // One process is recorded, so its symbols are read once and not for every frame.
-    env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_CACHE_USER_SYMBOLS: '1' },
+    // names.ts names what it prints.
+    env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_NO_USER_SYMBOLS: '1' },
     // Ctrl-C at the terminal is for us: bpftrace writes out what it holds when we say so.
     detached: true,
   });
@@ -71,8 +74,8 @@ export async function startTracer(
   process.once('exit', () => child.kill('SIGKILL'));
   const closed = once(child, 'close').finally(() => libraries.remove());
   const complaints = heed(child, file);
-  const lines = new Lines(file, ATTACHED, from);
-  const attached = () => lines.count() > 0;
+  const ready = new Answers(READY, file, from);
+  const attached = () => ready.have();
   const begun = () => isGone(child) || attached() || signal.aborted;
   if (!(await until(begun, SAID_MS))) {
     say(
@@ -138,18 +141,19 @@ export async function stopTracer({ child, closed }: Tracer, { say }: Window): Pr
 }
 
 /** How bpftrace ended that is gone, and the last that it said. */
-export async function whyGone({ child, closed, complaints }: Tracer): Promise<string> {
+export async function whyGone({ child, closed, complaints }: Pick<Tracer, 'child' | 'closed' | 'complaints'>): Promise<string> {
   await closed;
   const last = complaints().at(-1);
   return endOf(child) + (last === undefined ? '' : `: ${last.trim()}`);
 }
 
-/** Ends the recording, and waits until bpftrace has written what every CPU's ring holds of it: what is left there when it is told to end it drops. */
-export async function drain(tracer: Tracer, drained: DrainedLines, { say }: Window): Promise<readonly string[]> {
-  const { child } = tracer;
-  // To be named, with whatever name, is what the script waits for.
-  writeFileSync('/proc/self/comm', readFileSync('/proc/self/comm'));
-  const all = () => drained.count() >= cpus().length;
+/** Ends the recording, and waits until bpftrace has written what the rings hold of it: what is left there when it is told to end it drops. */
+export async function drain({ child, closed, from, complaints }: Tracer, file: string, { say }: Window): Promise<readonly string[]> {
+  tell(END);
+  await sleep(UNDER_WAY_MS);
+  const marks = MARKS.map((mark) => new Answers(mark, file, from));
+  // Each is told of once the one before is answered.
+  const all = () => marks.every((mark) => mark.have());
   const over = () => isGone(child) || all();
   if (!(await until(over, SAID_MS))) {
     say('the recording is over; bpftrace writes out what it holds of it');
@@ -157,9 +161,16 @@ export async function drain(tracer: Tracer, drained: DrainedLines, { say }: Wind
   }
   if (all()) return [];
   const why = isGone(child)
-    ? `ended (${await whyGone(tracer)}) before it had written all calls`
+    ? `ended (${await whyGone({ child, closed, complaints })}) before it had written all calls`
     : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
   return [`bpftrace ${why}: the last ones are missing`];
+}
+
+/** Tells the script something. */
+function tell(name: string): void {
+  const own = readFileSync('/proc/self/comm');
+  writeFileSync('/proc/self/comm', name);
+  writeFileSync('/proc/self/comm', own);
 }
 
 /** Counts the lines of a growing file that are a text, each once. */
@@ -198,10 +209,28 @@ class Lines {
   }
 }
 
-/** Counts the rings that are written out. */
-export class DrainedLines extends Lines {
-  constructor(file: string, { from }: Tracer) {
-    super(file, DRAINED, from);
+/** Tells the script a word, again and again, until it answers: where a ring is full, an answer is lost. */
+export class Answers {
+  readonly #word: Word;
+  readonly #lines: Lines;
+  #next = 0;
+  #have = false;
+
+  /** @param from bytes at the file's beginning that other answers may be in */
+  constructor(word: Word, file: string, from: number) {
+    this.#word = word;
+    this.#lines = new Lines(file, word.answer, from);
+  }
+
+  /** Whether it has answered by now; else it is told. */
+  have(): boolean {
+    if (this.#have) return true;
+    this.#have = this.#lines.count() > 0;
+    if (!this.#have && performance.now() >= this.#next) {
+      this.#next = performance.now() + TELL_MS;
+      tell(this.#word.name);
+    }
+    return this.#have;
   }
 }
 

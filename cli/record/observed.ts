@@ -11,6 +11,8 @@ import { stateOf } from './child.ts';
 /** Milliseconds between two looks at what a process has mapped. */
 const MAPS_MS = 1000;
 const PAGE_BYTES = 4096;
+/** A line of /proc/PID/maps: of a file's code. */
+const CODE = /^\S+ ..x. \S+ \S+ \d+ +\/.*$/gm;
 
 /** What is known of any process that is recorded here, or that inherits from one. */
 export const machineFacts = (pid: number | 'self' = 'self'): TraceHeader => ({ ncpus: cpusOf(pid), pageSize: PAGE_BYTES });
@@ -97,6 +99,8 @@ export class Observed {
   /** Thread id -> name, of all threads that were seen. */
   readonly threads = new Map<number, string>();
   #maps: string | undefined;
+  /** Lines of all that has had code, also of what is no longer mapped: of libraries that were closed, and of a program that it was before. */
+  readonly #code = new Set<string>();
   readonly #command: string | undefined;
   readonly #machine: TraceHeader;
   #next = 0;
@@ -111,7 +115,21 @@ export class Observed {
   look(now = false): void {
     if (!now && performance.now() < this.#next) return;
     this.#next = performance.now() + MAPS_MS;
-    this.#maps = mapsOf(this.pid) || this.#maps;
+    const maps = mapsOf(this.pid);
+    if (!maps) return;
+    this.#maps = maps;
+    for (const [line] of maps.matchAll(CODE)) this.#code.add(line);
+  }
+
+  /** What it has mapped, and what it had: of two that have an address the first is the later one. */
+  get allMaps(): readonly string[] {
+    const former = [...this.#code].reverse().filter((line) => this.#maps?.includes(line) !== true);
+    return [this.#maps ?? '', ...former];
+  }
+
+  /** Its id as it knows it itself, which in a container is another one. */
+  get ownPid(): number {
+    return Number(/^NSpid:.*\t(\d+)$/m.exec(textOf(`/proc/${this.pid}/status`) ?? '')?.[1] ?? this.pid);
   }
 
   /** Looks what its threads are called. */

@@ -10,9 +10,36 @@ import { type Further, furtherOf, NEW_FORMS } from './further_functions.ts';
 
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
 export const ATTACHED = 'Attached to the process';
-export const DRAINED = 'Attached until here';
+const ENDED = 'Attached until here';
 /** A line for each process that the process starts. */
 export const FORKED = 'Attached not to a process that it started';
+
+/**
+ * What the script is told, by naming a thread so: fifteen bytes at most. Where a CPU has nothing to do kernel timers may stand still there, so that bpftrace's own
+ * `interval` and `profile` come seconds late, or minutes.
+ */
+export interface Word {
+  /** The name. */
+  readonly name: string;
+  /** The line that answers it. */
+  readonly answer: string;
+}
+
+/** Answered once calls are recorded. */
+export const READY: Word = { name: 'jereplay ready', answer: ATTACHED };
+/** Answered once the recording has ended by itself. */
+export const OVER: Word = { name: 'jereplay over', answer: ENDED };
+/** Ends the recording. */
+export const END = 'jereplay end';
+/**
+ * Told one after the other, each once the one before is answered. bpftrace goes round the rings of all CPUs: before it gets to the second answer it has written
+ * all that any of them held at the first.
+ */
+export const MARKS: readonly Word[] = [
+  { name: 'jereplay mark 1', answer: 'Attached until the first mark' },
+  { name: 'jereplay mark 2', answer: 'Attached until the second mark' },
+];
+
 /** Condition of a probe that records: all are in place, and the end has not come. */
 const OPEN = '@closed[0] == 0';
 /** clone(2): the child is a thread. */
@@ -59,8 +86,8 @@ export interface Scope {
   readonly launched: boolean;
   /** It is yet to execute the program: what it allocates before is not the program's. */
   readonly waits: boolean;
-  /** Thread that ends the recording when it is given a name. */
-  readonly ender: number;
+  /** Thread whose names the script heeds. */
+  readonly speaker: number;
   /** Events after which the recording ends, some more if processors count at once. */
   readonly most: number;
   /** CPUs that the process may run on. */
@@ -68,7 +95,7 @@ export interface Scope {
 }
 
 /** The script for one process. */
-export function scriptFor({ pid, launched, waits, ender, most, cpus }: Scope, allocator: Allocator): string {
+export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, allocator: Allocator): string {
   const { file, prefix, functions, libc, libcFunctions } = allocator;
   const own = `pid == ${pid}`;
   const bodies = new Map<string, string>();
@@ -127,23 +154,26 @@ export function scriptFor({ pid, launched, waits, ender, most, cpus }: Scope, al
     // At once, and not only at the end: what is read from a pipe, or compressed, is replayed with as many from its first event.
     .replace(/(BEGIN\n\{\n.*\n)/, `$1\tprintf("${FACT_PREFIX}ncpus ${cpus}\\n");\n`)
     // bpftrace takes one END probe: our maps are cleared in the script's.
-    .replace('END\n{', `END\n{ clear(@attached); clear(@ended); clear(@marked); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
+    .replace('END\n{', `END\n{ clear(@ended); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
+  const hears = (name: string, condition: string, actions: string) =>
+    `tracepoint:task:task_rename /tid == ${speaker} && args->newcomm == "${name}"${condition === '' ? '' : ` && ${condition}`}/ { ${actions} }`;
+  const says = ({ answer }: Word) => `printf("${answer}\\n");`;
   const lines = [
     script,
     ...further,
     // bpftrace prints nothing but the header before every probe is in place.
-    `interval:ms:10 /!@attached${waits ? '' : ` && ${OPEN}`}/ { @attached = 1; printf("${ATTACHED}\\n"); }`,
-    // Stops the process where it leaves: once it is gone its stacks have no names.
+    hears(READY.name, waits ? '' : OPEN, says(READY)),
+    hears(OVER.name, '@ended', says(OVER)),
+    hears(END, '', END_ACTIONS),
+    ...MARKS.map((mark) => hears(mark.name, '', says(mark))),
+    // Stops the process where it leaves: once it is gone, what it has mapped and the files that only it sees name no stacks.
     ...PROCESS_ENDS.filter((name) => libcFunctions.has(name))
       .slice(0, 1)
       .map((name) => `uprobe:${quoted(libc)}:${name} /${own}/ { @ended = 1; signal("SIGSTOP"); }`),
     // bpftrace would run on for ever where we are killed.
-    `tracepoint:sched:sched_process_exit /tid == ${ender}/ { exit(); }`,
-    `tracepoint:task:task_rename /tid == ${ender}/ { ${END_ACTIONS} }`,
+    `tracepoint:sched:sched_process_exit /tid == ${speaker}/ { exit(); }`,
     // Threads are started in the same way, and stay in the process.
     `tracepoint:task:task_newtask /${own} && ${OPEN} && (args->clone_flags & ${CLONE_THREAD}) == 0/ { printf("${FORKED}\\n"); }`,
-    // Then a line in the ring of each CPU: what comes before it is all that the ring held. A call that was under way has until the second tick.
-    `profile:hz:10 /@ended && @marked[cpu] < 2/ { @marked[cpu]++; if (@marked[cpu] == 2) { printf("${DRAINED}\\n"); } }`,
   ];
   // Behind the script's own, which records that a program which is recorded executes another one.
   if (waits) lines.push(`tracepoint:sched:sched_process_exec /${own} && !@ended/ { @closed[0] = 0; }`);

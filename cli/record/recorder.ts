@@ -20,6 +20,8 @@ export interface Recorded {
   readonly header?: TraceHeader;
   /** Thread id -> name, where the recorder does not write them down. */
   readonly threads?: ReadonlyMap<number, string>;
+  /** Lines that name the addresses which the recording has. */
+  readonly symbols?: string;
 }
 
 /** Why a recorder cannot do it, and what to do about that: a command to run where there is one. */

@@ -48,6 +48,29 @@ describe('complete recordings', () => {
     ]);
   });
 
+  test('lines that name addresses name them in stacks and as callers, of the file that they say', () => {
+    const names = `Attaching 49 probes...
+# jereplay bpftrace 1 pid=7 library=/lib/libc.so.6
+# jereplay symbol 7f0000000930 malloc+0 (/lib/libc.so.6)
+# jereplay symbol 550000001212 leak(int, char (*)())+41 (/usr/bin/app (old))
+`;
+    const result = read(`${names}10 7 7 malloc(8) = 0x55d000001000 ra=0x550000001212 0x550000001212
+\t7f0000000930 0x7f0000000930 ([unknown])
+\t550000001300 0x550000001300 ([unknown])
+
+`);
+    const [block] = [...result.live.values()];
+    expect(framesOf(result, block.stack)).toEqual([
+      { pc: 0x7f0000000930n, fn: 'malloc', offset: 0, module: '/lib/libc.so.6' },
+      { pc: 0x550000001212n, fn: 'leak(int, char (*)())', offset: 41, module: '/usr/bin/app (old)' },
+      { pc: 0x550000001300n },
+    ]);
+    expect({ ...result.trace.skipped }).toEqual({ note: 4 });
+    // There may be more of them than what a format is recognised by.
+    expect(bpftrace.sniff(utf8.encode(names))).toBeGreaterThan(0.7);
+    expect(bpftrace.sniff(utf8.encode(names.split('\n').slice(1).join('\n')))).toBeGreaterThan(0.7);
+  });
+
   test('names go on behind a line separator', async () => {
     const text = new TextDecoder().decode(await fixtureBytes('leaky_500_jereplay.txt.zst')).replaceAll('leak_session', 'leak\u2028session');
     expect(liveUnder(read(text), 'leak\u2028session')).toEqual({ objects: 50, bytes: 15600 });

@@ -35,7 +35,7 @@ import {
   CLOSE_BRACE,
 } from '../shared/letters.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
-import { RecordingFacts } from '../shared/recording_facts.ts';
+import { RecordingFacts, SYMBOL_FACT } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { CallLine, LineKind, NO_PID } from './call_line.ts';
@@ -48,6 +48,8 @@ const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
+const SCRIPT_HEADER = ascii('# jereplay bpftrace ');
+const SYMBOL = ascii(SYMBOL_FACT);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
 const LOST_EVENTS = ascii('lost_events');
@@ -360,11 +362,22 @@ class BpftraceReader implements TraceReader {
       this.#calls.lose(count);
       return true;
     }
-    if (bytes[start] === HASH && this.#facts.take(textOf(bytes, start, end))) return true;
+    if (bytes[start] === HASH && this.#takeFact(bytes, start, end)) return true;
     const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
     const map = this.#isOfMap(bytes, start, end);
     if (!attaching && !map && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
+    this.#trace.skip('note');
+    return true;
+  }
+
+  /** A line of `jereplay record`. */
+  #takeFact(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!hasWord(bytes, start, end, SYMBOL)) {
+      this.opened ||= hasWord(bytes, start, end, SCRIPT_HEADER);
+      return this.#facts.take(textOf(bytes, start, end));
+    }
+    if (this.#frames.intern(bytes, start + SYMBOL.length, end) === NOT_A_FRAME) return false;
     this.#trace.skip('note');
     return true;
   }

@@ -7,11 +7,17 @@
  *     # jereplay page_size 4096
  *     # jereplay map 55d0c0000000-55d0c0100000 r-xp 00000000 fe:00 123 /usr/bin/redis-server
  *     # jereplay thread 4243 bio_close_file
+ *
+ * or puts before the first call, of the addresses that a recording by bpftrace has without names:
+ *
+ *     # jereplay symbol 55d0c0001234 main+12 (/usr/bin/redis-server)
  */
 import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 
 /** What these lines begin with. */
 export const FACT_PREFIX = '# jereplay ';
+/** What a line begins with that names an address; the rest is as a line of a stack in bpftrace's perf style. */
+export const SYMBOL_FACT: string = `${FACT_PREFIX}symbol `;
 const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/s;
 
 /** Bytes at a file's end that are looked at before it is read. */

@@ -31,6 +31,16 @@ export interface AddressNames {
   readonly read: boolean;
 }
 
+/** A symbol that holds an address. */
+export interface PlacedSymbol {
+  /** The readable name. */
+  readonly fn: string;
+  /** Bytes from its start to the address. */
+  readonly offset: number;
+  /** Path of the mapped file. */
+  readonly module: string;
+}
+
 /** A function of a mapped file. */
 export interface Routine {
   readonly fn: string;
@@ -188,6 +198,18 @@ export class Symbolizer {
   }
 
   /**
+   * The symbols that hold addresses, by symbol tables alone: undefined where none does.
+   * @param maps texts of /proc/PID/maps; the first that has the address counts
+   */
+  symbols(maps: readonly string[], addresses: readonly bigint[]): (PlacedSymbol | undefined)[] {
+    const places = this.#files.places(processesOf(maps), addresses);
+    return symbolsAt(places).map((symbol, i) => {
+      const place = places[i];
+      return symbol && place && { fn: readableName(symbol.name), offset: place.at - symbol.start, module: place.path };
+    });
+  }
+
+  /**
    * The functions that hold addresses, each once, by file in the order of the first process's mappings, then by short name.
    * Addresses that no symbol holds are in none.
    * @param maps texts of /proc/PID/maps
@@ -195,15 +217,7 @@ export class Symbolizer {
   routines(maps: readonly string[], addresses: readonly bigint[]): Routine[] {
     const routines = new Map<string, Routine & { readonly loads: bigint[] }>();
     const places = this.#files.places(processesOf(maps), addresses);
-    const asked = new Map<Binary, number[]>();
-    for (const place of places) {
-      if (place?.binary === undefined) continue;
-      const list = asked.get(place.binary);
-      if (list === undefined) asked.set(place.binary, [place.at]);
-      else list.push(place.at);
-    }
-    const tables = new Map([...asked].map(([binary, list]) => [binary, binary.functions(list.sort((a, b) => a - b))]));
-    const symbols = places.map((place) => (place?.binary === undefined ? undefined : tables.get(place.binary)?.find(place.at)));
+    const symbols = symbolsAt(places);
     this.#demangle(symbols.flatMap((symbol) => symbol?.aliases ?? []));
     for (const [i, place] of places.entries()) {
       const symbol = symbols[i];
@@ -343,6 +357,19 @@ const symbolNames = (found: readonly (KnownSymbol | undefined)[]) =>
 /** The names in answers of `sourceLines`. */
 function namesOf(found: readonly (readonly SourceFrame[] | undefined)[]): string[] {
   return found.flatMap((frames) => (frames ?? []).flatMap(({ name }) => name ?? []));
+}
+
+/** The symbols of places, of the tables of their files. */
+function symbolsAt(places: readonly (Place | undefined)[]): (FoundSymbol | undefined)[] {
+  const asked = new Map<Binary, number[]>();
+  for (const place of places) {
+    if (place?.binary === undefined) continue;
+    const list = asked.get(place.binary);
+    if (list === undefined) asked.set(place.binary, [place.at]);
+    else list.push(place.at);
+  }
+  const tables = new Map([...asked].map(([binary, list]) => [binary, binary.functions(list.sort((a, b) => a - b))]));
+  return places.map((place) => (place?.binary === undefined ? undefined : tables.get(place.binary)?.find(place.at)));
 }
 
 function symbolsOf({ work: { binary }, addresses }: Question): (KnownSymbol | undefined)[] {
