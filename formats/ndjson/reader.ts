@@ -1,5 +1,5 @@
 /**
- * The NDJSON trace, version 1 (README.md, "The NDJSON trace").
+ * The NDJSON trace, version 1 (README.md, "NDJSON, version 1").
  * Invariant: every line is an event, a line of tables, or an error that names it; only a last line without newline may be torn.
  * The main thread is that of the first event: `thread` lines describe threads, and one may describe a worker before any event.
  */
