@@ -162,7 +162,8 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
     script,
     ...further,
     // bpftrace prints nothing but the header before every probe is in place.
-    hears(READY.name, waits ? '' : OPEN, says(READY)),
+    // Those that are wanted may all have come by then.
+    hears(READY.name, waits ? '' : `(${OPEN} || @ended)`, says(READY)),
     hears(OVER.name, '@ended', says(OVER)),
     hears(END, '', END_ACTIONS),
     ...MARKS.map((mark) => hears(mark.name, '', says(mark))),
