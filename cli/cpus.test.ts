@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test_folder.ts';
 import { until } from './record/child.ts';
-import { cpusOf, programOf } from './record/observed.ts';
+import { cpusOf, programOf } from './record/proc.ts';
 import type { SweepRun } from './sweep_table.ts';
 import { run } from './testing.ts';
 

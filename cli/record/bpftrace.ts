@@ -7,12 +7,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { Answers, drain, forksIn, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
+import { Answers, forksIn } from './answers.ts';
+import { drain, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { servesProgram, Stops } from './executed.ts';
 import { symbolFacts } from './names.ts';
-import { Observed, programOf } from './observed.ts';
+import { Observed } from './observed.ts';
 import { OVER } from './probes.ts';
+import { programOf } from './proc.ts';
 import { findProgram, LIMIT, notInstalled, type Recorded, type Recorder, type Unfit, type Window } from './recorder.ts';
 
 export const bpftrace: Recorder = {

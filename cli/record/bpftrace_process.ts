@@ -4,28 +4,28 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
 import type { Allocator } from './allocator.ts';
+import { Answers, tell } from './answers.ts';
 import { endOf, isGone, until } from './child.ts';
-import { cpusOf } from './observed.ts';
 import { withOwnLibraries } from './own_libraries.ts';
-import { END, FORKED, MARKS, READY, type Scope, scriptFor, type Word } from './probes.ts';
+import { END, MARKS, READY, type Scope, scriptFor } from './probes.ts';
+import { cpusOf } from './proc.ts';
 import { findProgram, type Window } from './recorder.ts';
 
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
-/** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more, and to write out what it holds. */
+/** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more … */
 const ATTACH_MS = 180_000;
+/** … and to write out what it holds. */
 const DRAIN_MS = 120_000;
-/** Milliseconds between two times that the script is told the same, and for a call that was under way. */
-const TELL_MS = 100;
+/** Milliseconds for a call that was under way to come to its end. */
 const UNDER_WAY_MS = 100;
 /** Milliseconds after which the user is told what takes so long. */
 const SAID_MS = 1000;
-const NEWLINE = 0x0a;
 const LOST = /^Lost \d+ events$/;
 
 /** bpftrace at work. */
@@ -62,10 +62,10 @@ export async function startTracer(
     [probed, libc, ...(operators === undefined ? [] : [operators.file])],
     libraries,
   );
-  // Not bpftrace's own -o, which holds lines back: what is in the file tells when the probes are in place and when all is written.
+  // Not bpftrace's own -o, which holds lines back: the lines in the file tell when the probes are in place and when all is written.
   const child = spawn('bpftrace', ['--unsafe', '-B', 'line', '-e', script], {
     stdio: ['ignore', output, 'pipe'],
-    // names.ts names what it prints.
+    // Addresses alone: names.ts has why.
     env: { ...own, BPFTRACE_PERF_RB_PAGES: RING_PAGES, BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_NO_USER_SYMBOLS: '1' },
     // Ctrl-C at the terminal is for us: bpftrace writes out what it holds when we say so.
     detached: true,
@@ -165,74 +165,3 @@ export async function drain({ child, closed, from, complaints }: Tracer, file: s
     : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
   return [`bpftrace ${why}: the last ones are missing`];
 }
-
-/** Tells the script something. */
-function tell(name: string): void {
-  const own = readFileSync('/proc/self/comm');
-  writeFileSync('/proc/self/comm', name);
-  writeFileSync('/proc/self/comm', own);
-}
-
-/** Counts the lines of a growing file that are a text, each once. */
-class Lines {
-  #count = 0;
-  #looked: number;
-  readonly #file: string;
-  readonly #line: Buffer;
-  readonly #part = Buffer.alloc(1 << 20);
-
-  /** @param from bytes at the file's beginning that are not looked at, but for the last one */
-  constructor(file: string, line: string, from: number) {
-    this.#looked = Math.max(0, from - 1);
-    this.#file = file;
-    this.#line = Buffer.from(`\n${line}\n`);
-  }
-
-  /** How many there are by now. */
-  count(): number {
-    const fd = openSync(this.#file, 'r');
-    try {
-      const { size } = fstatSync(fd);
-      // The last newline is looked at again: the next line may begin behind it.
-      while (size - this.#looked > 1) {
-        const length = readSync(fd, this.#part, 0, this.#part.length, this.#looked);
-        const whole = this.#part.lastIndexOf(NEWLINE, length - 1);
-        if (whole <= 0) break;
-        const text = this.#part.subarray(0, whole + 1);
-        for (let at = text.indexOf(this.#line); at >= 0; at = text.indexOf(this.#line, at + this.#line.length - 1)) this.#count++;
-        this.#looked += whole;
-      }
-      return this.#count;
-    } finally {
-      closeSync(fd);
-    }
-  }
-}
-
-/** Tells the script a word, again and again, until it answers: where a ring is full, an answer is lost. */
-export class Answers {
-  readonly #word: Word;
-  readonly #lines: Lines;
-  #next = 0;
-  #have = false;
-
-  /** @param from bytes at the file's beginning that other answers may be in */
-  constructor(word: Word, file: string, from: number) {
-    this.#word = word;
-    this.#lines = new Lines(file, word.answer, from);
-  }
-
-  /** Whether it has answered by now; else it is told. */
-  have(): boolean {
-    if (this.#have) return true;
-    this.#have = this.#lines.count() > 0;
-    if (!this.#have && performance.now() >= this.#next) {
-      this.#next = performance.now() + TELL_MS;
-      tell(this.#word.name);
-    }
-    return this.#have;
-  }
-}
-
-/** How many processes the process has started, by its recording. */
-export const forksIn = (file: string): number => new Lines(file, FORKED, 0).count();

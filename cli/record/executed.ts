@@ -7,8 +7,9 @@ import { readlinkSync, statSync } from 'node:fs';
 import { InputError } from '../../core/trace/input_error.ts';
 import { type Allocator, allocatorOfProgram } from './allocator.ts';
 import { stateOf } from './child.ts';
-import { type Observed, programOf, textOf } from './observed.ts';
+import type { Observed } from './observed.ts';
 import { fileId } from './own_libraries.ts';
+import { programOf, textOf } from './proc.ts';
 
 /** Numbers of execve and execveat on x86-64, of 32-bit programs on it, and where Linux numbers its calls alike on all processors (asm-generic/unistd.h), ARM64 among them. */
 const EXECUTING = process.arch === 'x64' ? /^(?:59|322|11|358) / : /^(?:221|281) /;

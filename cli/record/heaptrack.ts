@@ -11,7 +11,7 @@ import { recordingFacts } from '../../formats/shared/recording_facts.ts';
 import { beginning } from '../unpacking_beside.ts';
 import { changesUser, kindOf, mapsOf, unseenAllocator } from './allocator.ts';
 import { endProcesses, ended } from './child.ts';
-import { childrenOf, machineFacts } from './observed.ts';
+import { childrenOf, machineFacts } from './proc.ts';
 import { findProgram, notInstalled, type Recorder } from './recorder.ts';
 
 export const heaptrack: Recorder = {

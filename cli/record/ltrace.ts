@@ -6,7 +6,8 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, writeFi
 import { inTemporary, TemporaryFolder } from '../temporary_folder.ts';
 import { kindOf, unseenAllocator } from './allocator.ts';
 import { codeOf, endProcesses, ended } from './child.ts';
-import { childrenOf, machineFacts, Observed, programOf, textOf, threadsOf, tracedBy } from './observed.ts';
+import { Observed } from './observed.ts';
+import { childrenOf, machineFacts, programOf, textOf, threadsOf, tracedBy } from './proc.ts';
 import { findProgram, notInstalled, type Recorder, type Unfit } from './recorder.ts';
 
 const ALLOCATOR = [

@@ -15,11 +15,11 @@ const ENDED = 'Attached until here';
 export const FORKED = 'Attached not to a process that it started';
 
 /**
- * What the script is told, by naming a thread so: fifteen bytes at most. Where a CPU has nothing to do kernel timers may stand still there, so that bpftrace's own
- * `interval` and `profile` come seconds late, or minutes.
+ * What the script is told: a thread of ours takes it for its name, and a probe on that sees it. bpftrace's own probes that look at something now and then (`interval`,
+ * `profile`) come late, by seconds or minutes: they hang on kernel timers, which may stand still where a CPU has nothing to do.
  */
 export interface Word {
-  /** The name. */
+  /** The name: 15 bytes at most, which is what Linux keeps of one. */
   readonly name: string;
   /** The line that answers it. */
   readonly answer: string;
@@ -32,8 +32,8 @@ export const OVER: Word = { name: 'jereplay over', answer: ENDED };
 /** Ends the recording. */
 export const END = 'jereplay end';
 /**
- * Told one after the other, each once the one before is answered. bpftrace goes round the rings of all CPUs: before it gets to the second answer it has written
- * all that any of them held at the first.
+ * Told one after the other at the end, each once the one before is answered. bpftrace empties the rings of all CPUs in turn: by the second answer it has been at
+ * each of them once since the first, and has written all that they held.
  */
 export const MARKS: readonly Word[] = [
   { name: 'jereplay mark 1', answer: 'Attached until the first mark' },
@@ -86,7 +86,7 @@ export interface Scope {
   readonly launched: boolean;
   /** It is yet to execute the program: what it allocates before is not the program's. */
   readonly waits: boolean;
-  /** Thread whose names the script heeds. */
+  /** Thread that tells the script words. */
   readonly speaker: number;
   /** Events after which the recording ends, some more if processors count at once. */
   readonly most: number;
@@ -113,33 +113,8 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
     return `${kind}:${quoted(file)}:${prefix}${name} ${condition}\n${body}\n\n`;
   });
   const further: string[] = [];
-  const add = (place: string, known: ReadonlyMap<string, number>, seen: Set<number>, forms: readonly Further[]) => {
-    for (const { name, like, args, op, nests } of forms) {
-      const address = known.get(name);
-      const body = bodies.get(`uprobe ${like}`);
-      if (address === undefined || seen.has(address) || body === undefined) continue;
-      seen.add(address);
-      const taking = (text: string) => text.replace(/\barg(\d)\b/g, (arg, index: string) => args[Number(index)] ?? arg);
-      const at = `${quoted(place)}:${name} /${own} && ${OPEN}`;
-      if (like === 'free') {
-        // A free within a delete is part of it, and so is a delete that another one becomes.
-        further.push(
-          nests
-            ? `uprobe:${at} && ${NOT_DELETED}/\n{\n\t@del[tid] = arg0;\n${body.slice(2)}\nuretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`
-            : `uprobe:${at}/\n${body}`,
-        );
-        continue;
-      }
-      // Of a function that another one becomes, the outer one's return address is that of the probe on its return, and no caller.
-      const within = like === 'realloc' ? ' || @a[tid] != arg0' : '';
-      const size = taking(/@n\[tid\] = (.*);/.exec(body)?.[1] as string);
-      const numbered = (text: string) => text.replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
-      further.push(
-        `uprobe:${at} && (@op[tid] != ${op} || @n[tid] != (${size})${taking(within)})/\n${numbered(taking(body))}`,
-        `uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodies.get(`uretprobe ${like}`)}`,
-      );
-    }
-  };
+  const add = (place: string, known: ReadonlyMap<string, number>, seen: Set<number>, forms: readonly Further[]) =>
+    further.push(...furtherProbes(own, bodies, place, known, seen, forms));
   if (file !== libc || functions.has('_Znwm')) add(file, functions, taken, furtherOf(prefix));
   const cxx = allocator.operators;
   if (cxx !== undefined && !functions.has('_Znwm')) add(cxx.file, cxx.functions, new Set(), NEW_FORMS);
@@ -155,6 +130,7 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
     .replace(/(BEGIN\n\{\n.*\n)/, `$1\tprintf("${FACT_PREFIX}ncpus ${cpus}\\n");\n`)
     // bpftrace takes one END probe: our maps are cleared in the script's.
     .replace('END\n{', `END\n{ clear(@ended); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
+  // A probe that fires where the speaker takes a name.
   const hears = (name: string, condition: string, actions: string) =>
     `tracepoint:task:task_rename /tid == ${speaker} && args->newcomm == "${name}"${condition === '' ? '' : ` && ${condition}`}/ { ${actions} }`;
   const says = ({ answer }: Word) => `printf("${answer}\\n");`;
@@ -188,4 +164,48 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
   if (most < Infinity) text = text.replace(PRINTS_EVENT, (print) => `${print}\n\t@calls++; if (@calls >= ${most}) { ${END_ACTIONS} }`);
   // A map that no probe fills is unknown to bpftrace.
   return text.replace(/\bclear\((@\w+)\);/g, (clear, map: string) => (new RegExp(`${map}(?:\\[| = |\\+\\+)`).test(text) ? clear : ''));
+}
+
+/**
+ * Probes on functions that are recorded like one of the script's.
+ * @param own condition of what the process does
+ * @param bodies actions of the script's probes, by kind and function
+ * @param known function -> address
+ * @param seen addresses that have a probe; those of the new ones are added
+ */
+function furtherProbes(
+  own: string,
+  bodies: ReadonlyMap<string, string>,
+  place: string,
+  known: ReadonlyMap<string, number>,
+  seen: Set<number>,
+  forms: readonly Further[],
+): string[] {
+  const probes: string[] = [];
+  for (const { name, like, args, op, nests } of forms) {
+    const address = known.get(name);
+    const body = bodies.get(`uprobe ${like}`);
+    if (address === undefined || seen.has(address) || body === undefined) continue;
+    seen.add(address);
+    const taking = (text: string) => text.replace(/\barg(\d)\b/g, (arg, index: string) => args[Number(index)] ?? arg);
+    const at = `${quoted(place)}:${name} /${own} && ${OPEN}`;
+    if (like === 'free') {
+      // A free within a delete is part of it, and so is a delete that another one becomes.
+      probes.push(
+        nests
+          ? `uprobe:${at} && ${NOT_DELETED}/\n{\n\t@del[tid] = arg0;\n${body.slice(2)}\nuretprobe:${quoted(place)}:${name} /${own}/ { delete(@del[tid]); }`
+          : `uprobe:${at}/\n${body}`,
+      );
+      continue;
+    }
+    // Of a function that another one becomes, the outer one's return address is that of the probe on its return, and no caller.
+    const within = like === 'realloc' ? ' || @a[tid] != arg0' : '';
+    const size = taking(/@n\[tid\] = (.*);/.exec(body)?.[1] as string);
+    const numbered = (text: string) => text.replace(/@op\[tid\] = \d+;/, `@op[tid] = ${op};`);
+    probes.push(
+      `uprobe:${at} && (@op[tid] != ${op} || @n[tid] != (${size})${taking(within)})/\n${numbered(taking(body))}`,
+      `uretprobe:${quoted(place)}:${name} /${own} && @op[tid] == ${op}/\n${bodies.get(`uretprobe ${like}`)}`,
+    );
+  }
+  return probes;
 }

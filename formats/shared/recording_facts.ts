@@ -91,7 +91,16 @@ export function recordingFacts(
     ...(maps ?? '').split('\n').map((line) => ['map', line === '' ? undefined : line]),
     ...[...threads].map(([tid, name]) => ['thread', `${tid} ${name}`]),
   ];
-  return lines
-    .map(([key, value]) => (value === undefined ? '' : `${FACT_PREFIX}${key} ${String(value).replace(/[\0-\x1f]+/g, ' ')}\n`))
-    .join('');
+  return lines.map(([key, value]) => (value === undefined ? '' : `${FACT_PREFIX}${key} ${withoutControls(String(value))}\n`)).join('');
 }
+
+/** The line that names an address; `offset` counts from the function's start, bytes. */
+export function symbolFact(
+  pc: number,
+  { fn, offset, module }: { readonly fn: string; readonly offset: number; readonly module: string },
+): string {
+  return `${SYMBOL_FACT}${pc.toString(16)} ${withoutControls(fn)}+${offset} (${withoutControls(module)})\n`;
+}
+
+/** A value that ends where its line does. */
+const withoutControls = (text: string) => text.replace(/[\0-\x1f]+/g, ' ');

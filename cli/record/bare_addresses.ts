@@ -1,0 +1,86 @@
+/**
+ * The addresses that a recording by bpftrace has without names, in the form in which it prints them (BPFTRACE_NO_USER_SYMBOLS): what should be a name is the address again.
+ *
+ *     10 7 7 malloc(8) = 0x2000 ra=0x1000050 0x1000050
+ *     	1000200 0x1000200 ([unknown])
+ *
+ * Differs from reading the trace (formats/bpftrace): of a gigabyte no more than these few bytes a line are looked at.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { LOWER_A, LOWER_X, NEWLINE, NINE, SPACE, TAB, ZERO } from '../../formats/shared/letters.ts';
+
+/** Bytes that are looked at in one go. */
+const PART = 1 << 20;
+const CALLER = ' ra=0x';
+
+/** Addresses, each once. */
+export interface BareAddresses {
+  /** Return addresses: where callers go on. */
+  readonly returns: ReadonlySet<number>;
+  /** Leaves of stacks: where the probed functions begin. */
+  readonly leaves: ReadonlySet<number>;
+}
+
+/** Reads them from a recording that is whole. */
+export function bareAddresses(file: string): BareAddresses {
+  const returns = new Set<number>();
+  const leaves = new Set<number>();
+  // The line behind that of a call is of the leaf.
+  let isBehindCall = false;
+  forLines(file, (part, start, end) => {
+    const first = part[start] as number;
+    if (first === TAB) {
+      const pc = bareAddress(part, start + 1, end);
+      if (!Number.isNaN(pc)) (isBehindCall ? leaves : returns).add(pc);
+      isBehindCall = false;
+    } else {
+      isBehindCall = first <= NINE;
+      const at = isBehindCall ? callerAt(part, start, end) : -1;
+      const pc = at < 0 ? Number.NaN : bareAddress(part, at, end);
+      if (!Number.isNaN(pc)) returns.add(pc);
+    }
+  });
+  return { returns, leaves };
+}
+
+/** Where in a line the address is that its call returns to; -1 if it has none. */
+function callerAt(part: Buffer, start: number, end: number): number {
+  const at = part.subarray(start, end).lastIndexOf(CALLER, undefined, 'latin1');
+  return at < 0 ? -1 : start + at + CALLER.length;
+}
+
+/** An address that stands once more where its name would; NaN for any other text. */
+function bareAddress(part: Buffer, start: number, end: number): number {
+  let value = 0;
+  let at = start;
+  for (; at < end; at++) {
+    const byte = part[at] as number;
+    const digit = byte <= NINE ? byte - ZERO : byte - LOWER_A + 10;
+    if (digit < 0 || digit > 15) break;
+    value = value * 16 + digit;
+  }
+  const isBare = at > start && part[at] === SPACE && part[at + 1] === ZERO && part[at + 2] === LOWER_X;
+  return isBare && Number.isSafeInteger(value) ? value : Number.NaN;
+}
+
+/** Calls `take` with each line that is not empty; one longer than a part is none that bpftrace prints. */
+function forLines(file: string, take: (part: Buffer, start: number, end: number) => void): void {
+  const fd = openSync(file, 'r');
+  try {
+    const part = Buffer.alloc(PART);
+    const { size } = fstatSync(fd);
+    for (let from = 0; from < size; ) {
+      const length = readSync(fd, part, 0, PART, from);
+      if (length === 0) return;
+      const whole = part.lastIndexOf(NEWLINE, length - 1) + 1;
+      for (let at = 0; at < whole; ) {
+        const end = part.indexOf(NEWLINE, at);
+        if (end > at) take(part, at, end);
+        at = end + 1;
+      }
+      from += whole || length;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
