@@ -1,12 +1,12 @@
 /**
  * The NDJSON trace, version 1 (README.md, "NDJSON, version 1").
  * Invariant: every line is an event, a line of tables, or an error that names it; only a last line without newline may be torn.
- * The main thread is that of the first event: `thread` lines describe threads, and one may describe a worker before any event.
+ * The main thread is that of the first event.
  */
 import { MOST_CPU, Op, OP_NAMES } from '../../core/trace/events.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import type { ThreadFacts, Trace } from '../../core/trace/trace.ts';
-import { NO_STACK, type StackIndex, type ThreadIndex } from '../../core/units.ts';
+import { NO_STACK } from '../../core/units.ts';
 import type { BatchSink, InputEnd, ReadOptions, TraceFormat, TraceReader } from '../format.ts';
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
 import { textOf } from '../shared/cursor.ts';
@@ -16,12 +16,14 @@ import { TimeOrigin } from '../shared/time_origin.ts';
 import { quoteLine } from '../shared/unparsed.ts';
 import { LaneMemory } from '../shared/lane_memory.ts';
 import { LaneText } from '../shared/lane_text.ts';
-import { EventLane, UNDEFINED } from './event_lane.ts';
+import { EventLane } from './event_lane.ts';
 import { EventLine, Key, Line, NEEDS } from './event_line.ts';
 import { FrameReader } from './frames.ts';
 import { asObject, type ErrorOfLine, type JsonObject } from './json_object.ts';
 import { membersOf, otherMembers, partsOf, spellingOf, withStrings } from '../shared/json_parts.ts';
 import { StackLane } from './stack_lane.ts';
+import { StackRows } from './stack_rows.ts';
+import { ThreadRows } from './thread_rows.ts';
 import { TraceLines } from './trace_line.ts';
 
 /** Longest line taken, bytes: a process may have a hundred thousands of mappings, and its `maps` line has all of them. */
@@ -82,17 +84,10 @@ class NdjsonReader implements TraceReader {
   readonly #origin = new TimeOrigin();
   readonly #text: LaneText;
   readonly #lane: EventLane;
-  /** Stack ids that are too large for the lane. */
-  readonly #stacks = new Map<number, StackIndex>();
+  readonly #threads: ThreadRows;
+  readonly #stacks: StackRows;
   readonly #stackLane: StackLane;
   readonly #keepFields: boolean;
-  /** What `thread` lines said of threads that have had no event since. */
-  readonly #facts = new Map<number, ThreadFacts>();
-  readonly #threads = new Map<number, ThreadIndex>();
-  #lastTid = -1;
-  #lastThread = 0;
-  #lastId = -1;
-  #lastStack: StackIndex = NO_STACK;
   /** Events before the time that events count from. */
   #early = 0;
   #timed = false;
@@ -107,6 +102,8 @@ class NdjsonReader implements TraceReader {
     this.#text = new LaneText(memory);
     this.#lane = new EventLane(memory, this.#text);
     this.#builder = new BatchBuilder(sink, options.batchEvents, memory);
+    this.#threads = new ThreadRows(trace, this.#builder, this.#lane);
+    this.#stacks = new StackRows(trace, this.#lane);
     this.#error = (fact, hint) => new InputError(this.#lines.place, fact, hint);
     this.#traceLines = new TraceLines(trace, this.#builder, this.#origin);
     this.#frames = new FrameReader(this.#error, this.#keepFields);
@@ -126,7 +123,7 @@ class NdjsonReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     this.#lines.end(ending, (bytes, start, end) => this.#take(bytes, start, end, true));
     this.#builder.flush();
-    this.#describeEnded();
+    this.#threads.end(this.#keepFields);
     const { warnings } = this.#trace;
     if (this.#builder.raised > 0) warnings.push(raisedNote(this.#builder.raised, 'the event before'));
     const { lossNote } = this.#frames;
@@ -171,8 +168,7 @@ class NdjsonReader implements TraceReader {
       const text = this.#text.of(bytes);
       const next = lane.read(text + line);
       if (next === 0) break;
-      this.#setStack(lane.id, this.#stackOf(lane.frames, lane.count));
-      this.#lastId = -1;
+      this.#stacks.define(lane.id, lane.frames, lane.count);
       this.#lines.line++;
       line = next - text;
     }
@@ -213,26 +209,14 @@ class NdjsonReader implements TraceReader {
     }
 
     const tid = (present & Key.tid) !== 0 ? line.tid : 0;
-    let thread = this.#lastThread;
-    if (tid !== this.#lastTid) {
-      const known = this.#lane.threadOf(tid);
-      thread = known < 0 ? this.#threadOf(tid) : known;
-    }
+    const thread = this.#threads.of(tid);
 
-    let stack = NO_STACK;
-    if ((present & Key.stack) !== 0) {
-      if (line.stack !== this.#lastId) {
-        const found = this.#lane.stackOf(line.stack) ?? this.#stacks.get(line.stack) ?? UNDEFINED;
-        if (found === UNDEFINED)
-          throw this.#error(
-            `stack ${line.stack} was not defined before`,
-            'stack lines stand before the events that name them: a part of a trace needs them, too',
-          );
-        this.#lastId = line.stack;
-        this.#lastStack = found as StackIndex;
-      }
-      stack = this.#lastStack;
-    }
+    const stack = (present & Key.stack) !== 0 ? this.#stacks.of(line.stack) : NO_STACK;
+    if (stack === undefined)
+      throw this.#error(
+        `stack ${line.stack} was not defined before`,
+        'stack lines stand before the events that name them: a part of a trace needs them, too',
+      );
 
     if ((present & Key.cpu) !== 0) {
       if (line.cpu > MOST_CPU) throw this.#error(`"cpu" is not an integer from 0 to ${MOST_CPU}`);
@@ -245,10 +229,7 @@ class NdjsonReader implements TraceReader {
     let extra = 0;
     if ((needs & Key.count) !== 0) extra = line.count;
     else if ((needs & Key.alignment) !== 0) extra = line.alignment;
-    if (op === Op.thread_exit) {
-      // The system may give the id to another thread.
-      this.#forget(tid);
-    }
+    if (op === Op.thread_exit) this.#threads.forget(tid);
     if (this.#keepFields && (line.others.length > 0 || hasMore(line))) {
       const fields = hasMore(line) ? otherMembers(textOf(bytes, start, end), keysOf(op)) : otherFields(line, bytes);
       if (fields !== undefined) this.#trace.eventFields.set(number, fields);
@@ -263,14 +244,6 @@ class NdjsonReader implements TraceReader {
     return this.#timed ? this.#origin.since(Math.floor(number / 1e9), number % 1e9) : number;
   }
 
-  /** The next event with this id is another thread's. */
-  #forget(tid: number): void {
-    this.#trace.threads.forget(tid);
-    this.#threads.delete(tid);
-    this.#lastTid = -1;
-    this.#lane.forgetThread(tid);
-  }
-
   /** The first event: the trace's start, unless a header gave another, is its time. */
   #begin(timed: boolean): void {
     const { header } = this.#trace;
@@ -279,39 +252,6 @@ class NdjsonReader implements TraceReader {
     if (!this.#origin.known) this.#origin.set(timed ? seconds : 0, timed ? nanos : 0);
     header.startTime = this.#origin.toBigInt();
     header.startTimeGiven ??= false;
-  }
-
-  #threadOf(tid: number): number {
-    let thread = this.#threads.get(tid);
-    if (thread === undefined) {
-      thread = this.#trace.threads.intern(tid);
-      this.#threads.set(tid, thread);
-      this.#describe(thread, this.#facts.get(tid) ?? {});
-      this.#facts.delete(tid);
-    }
-    this.#lastTid = tid;
-    this.#lastThread = thread;
-    this.#lane.setThread(tid, thread);
-    return thread;
-  }
-
-  #describe(thread: ThreadIndex, { name, prngSeed, fields }: ThreadFacts): void {
-    const { threads } = this.#trace;
-    threads.names[thread] = name ?? threads.names[thread];
-    threads.prngSeeds[thread] = prngSeed ?? threads.prngSeeds[thread];
-    threads.fields[thread] = fields ?? threads.fields[thread];
-  }
-
-  /** What was said of ids whose threads had all ended, and after which no other came, is the last one's. */
-  #describeEnded(): void {
-    if (this.#facts.size === 0) return;
-    const { threads, idleThreads } = this.#trace;
-    const last = new Map(threads.tids.map((tid, thread) => [tid, thread as ThreadIndex]));
-    for (const [tid, facts] of this.#facts) {
-      const thread = last.get(tid);
-      if (thread !== undefined) this.#describe(thread, facts);
-      else if (this.#keepFields) idleThreads.set(tid, facts);
-    }
   }
 
   /** What is wrong with the fields of an event line. */
@@ -399,48 +339,17 @@ class NdjsonReader implements TraceReader {
       ...(object.has('prng_seed') ? { prngSeed: object.hex('prng_seed') } : {}),
       ...(others === undefined ? {} : { fields: others }),
     };
-    const running = this.#row(object.get('nth'), tid) ?? this.#threads.get(tid);
-    // What comes late does not change how the events before it are seen.
-    if (running !== undefined) this.#builder.flush();
-    if (running === undefined) this.#facts.set(tid, { ...this.#facts.get(tid), ...facts });
-    else this.#describe(running, facts);
-  }
-
-  /** The row that `nth` says, where it can be this thread's; the next one is a new thread. */
-  #row(nth: unknown, tid: number): ThreadIndex | undefined {
-    const { threads } = this.#trace;
-    if (typeof nth !== 'number') return undefined;
-    if (nth === threads.length) {
-      this.#forget(tid);
-      return threads.intern(tid);
-    }
-    return threads.tids[nth] === tid ? (nth as ThreadIndex) : undefined;
+    this.#threads.take(tid, object.get('nth'), facts);
   }
 
   #stack(object: JsonObject, text: string): void {
     const id = object.natural('id');
     const frames = object.get('frames');
     if (!Array.isArray(frames)) throw this.#error('stack without a list of "frames"');
-    const { stacks, stackFields } = this.#trace;
+    const { stacks } = this.#trace;
     const texts = this.#keepFields ? partsOf(spellingOf(membersOf(text).get('frames') ?? '')) : [];
     const rows = frames.map((frame, at) => stacks.frames.intern(this.#frames.read(frame, texts[at])));
-    const others = this.#others(text, STACK_KEYS);
-    const row = others === undefined ? this.#stackOf(rows, rows.length) : stacks.append(rows);
-    if (others !== undefined) stackFields.set(row, others);
-    this.#setStack(id, row);
-    this.#lastId = -1;
-  }
-
-  /** The row of a stack without other fields. */
-  #stackOf(frames: ArrayLike<number>, count: number): StackIndex {
-    const { stacks, stackFields } = this.#trace;
-    const row = stacks.intern(frames, count);
-    return stackFields.has(row) ? stacks.append(frames, count) : row;
-  }
-
-  /** Small ids, as writers number stacks, are the lane's; others are in a map. */
-  #setStack(id: number, stack: StackIndex): void {
-    if (!this.#lane.setStack(id, stack)) this.#stacks.set(id, stack);
+    this.#stacks.define(id, rows, rows.length, this.#others(text, STACK_KEYS));
   }
 }
 
