@@ -9,7 +9,7 @@ import type { FlameNode, GraphNode, PageData, PageElement, PageMetric, PageTools
 /** Draws the page's graph and wires its controls. */
 export function startPage(window: PageWindow, tools: PageTools): void {
   const { document } = window;
-  const { formatBytes, formatCount, formatShare, decodeTree } = tools;
+  const { formatBytes, formatCount, formatShare, decodeTree, pageColours, topFunctions } = tools;
   const element = (id: string): PageElement => document.getElementById(id)!;
   const data = JSON.parse(element('data').textContent!) as PageData;
   const [holder, tip, details, search, searchResult] = ['graph', 'tip', 'details', 'search', 'search-result'].map(element);
@@ -19,11 +19,10 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   const LEAST_PX = 2;
   /** Frames drawn at once: what a slow machine draws in well under a second. */
   const MOST_FRAMES = 1200;
-  const HUES = 8;
 
   let metric: PageMetric = data.metrics.find(({ total, baseTotal }) => total > 0 || baseTotal > 0) ?? data.metrics[0];
   let view: 'flame' | 'icicle' | 'callers' = 'flame';
-  let colours: 'module' | 'function' = data.modules.length > 0 ? 'module' : 'function';
+  let colourBy: 'module' | 'function' = data.modules.length > 0 ? 'module' : 'function';
   /** Widths show the profile that this one is compared with. */
   let showBase = false;
   let normalise = false;
@@ -44,48 +43,15 @@ export function startPage(window: PageWindow, tools: PageTools): void {
   const amount = (value: number, unit: string) =>
     unit === 'bytes' ? formatBytes(value) : `${formatCount(value)} ${Math.round(value) === 1 ? 'object' : 'objects'}`;
 
-  /* Colours. Each module has a hue, largest first; a function's name picks one of three tints of it. */
-
-  function hash(text: string): number {
-    let value = 0x811c9dc5;
-    for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-    value ^= value >>> 15;
-    return value >>> 0;
-  }
-
-  const moduleWeights = data.modules.map(() => 0);
-  (function weigh(node: FlameNode) {
-    const module = node.frame < 0 ? -1 : data.frames.module[node.frame];
-    if (module >= 0) moduleWeights[module] += widthOf(node);
-    for (const child of node.children ?? []) weigh(child);
-  })(root);
-  const moduleRanks = data.modules.map((_, index) => index).sort((a, b) => moduleWeights[b] - moduleWeights[a] || a - b);
-  /** Module -> hue; those beyond the last hue share the grey of "other". */
-  const moduleHues = data.modules.map(() => -1);
-  for (const [rank, module] of moduleRanks.entries()) moduleHues[module] = rank < HUES ? rank : -1;
+  const colours = pageColours(data, root, metric.column);
 
   /** What values of the base count for: normalised, its total is that of the profile. */
   const baseScale = () => (normalise && metric.baseTotal > 0 ? metric.total / metric.baseTotal : 1);
 
-  /** How much a frame grew since the base, -1 (all gone) to 1 (all new). */
-  function growth(node: FlameNode): number {
-    const now = node.values[metric.column];
-    const before = node.values[metric.base] * baseScale();
-    const most = Math.max(now, before);
-    return most > 0 ? (now - before) / most : 0;
-  }
-
   function colourOf({ data: node, highlight }: GraphNode): string {
     if (searching) return highlight ? 'var(--hit)' : 'var(--miss)';
-    if (metric.base >= 0) {
-      const change = growth(node);
-      const strength = Math.round(Math.min(1, Math.abs(change)) * 5) * 20;
-      return strength === 0 ? 'var(--grey)' : `color-mix(in oklab, var(${change > 0 ? '--grown' : '--shrunk'}) ${strength}%, var(--grey))`;
-    }
-    if (node.frame < 0) return 'var(--grey)';
-    const code = hash(node.name);
-    const hue = colours === 'module' ? (data.frames.module[node.frame] < 0 ? -1 : moduleHues[data.frames.module[node.frame]]) : code % HUES;
-    return `color-mix(in oklab, var(${hue < 0 ? '--grey' : `--hue${hue}`}) ${[100, 84, 68][(code >>> 8) % 3]}%, var(--paper))`;
+    if (metric.base >= 0) return colours.ofChange(node.values[metric.column], node.values[metric.base] * baseScale());
+    return colours.ofFrame(node, colourBy);
   }
 
   /* The graph. */
@@ -297,42 +263,23 @@ export function startPage(window: PageWindow, tools: PageTools): void {
       item('var(--grown)', 'grown');
       item('var(--grey)', 'unchanged');
       item('var(--shrunk)', 'shrunk');
-    } else if (colours === 'module') {
-      for (const module of moduleRanks.slice(0, HUES)) item(`var(--hue${moduleHues[module]})`, data.modules[module].split('/').pop()!);
-      const unknown = data.frames.module.some((module) => module < 0);
-      if (data.modules.length > HUES) item('var(--grey)', unknown ? 'others and not known' : 'others');
-      else if (unknown) item('var(--grey)', 'not known');
+    } else if (colourBy === 'module') {
+      for (const { colour, text } of colours.modules()) item(colour, text);
     }
     element('legend').replaceChildren(...items);
     element('legend-text').textContent =
       metric.base >= 0
         ? 'Colour: change since the base'
-        : colours === 'module'
+        : colourBy === 'module'
           ? 'Colour: module; tints tell functions apart'
           : 'Colour: one of eight by function name, the same everywhere';
   }
 
-  /** The functions that allocate most themselves, or whose own allocations changed most: the graph in words. */
   function sayTable(): void {
-    const isChange = metric.base >= 0 && !showBase;
-    const { name: names, values } = data.own;
-    const rows = names
-      .map((name, row) => {
-        const now = values[column()][row];
-        const before = metric.base >= 0 ? values[metric.base][row] * baseScale() : 0;
-        return { name: data.names[name], before, value: isChange ? now - before : now };
-      })
-      .filter(({ value, before }) => (isChange ? Math.abs(value) >= 0.5 && Math.abs(value) > 1e-6 * before : value > 0))
-      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
-      .slice(0, data.own.rows);
-    const verb = metric.group === 'In use' ? 'hold' : 'allocate';
+    const { isChange, heading, rows } = topFunctions(data, metric, column(), baseScale());
     // Without backtraces there is no function to name.
     element('top-heading').hidden = !isChange && rows.length === 0;
-    element('top-heading').textContent = !isChange
-      ? `Functions that ${verb} most`
-      : rows.length === 0
-        ? `No function ${verb}s more or less than in the base`
-        : `Functions that ${verb} more or less than in the base`;
+    element('top-heading').textContent = heading;
     element('top').replaceChildren(
       ...rows.map(({ name, value, before }) => {
         const row = document.createElement('tr');
@@ -492,7 +439,7 @@ export function startPage(window: PageWindow, tools: PageTools): void {
     holder.scrollTop = view === 'flame' ? holder.scrollHeight : 0;
   });
   onChoice('colours', (value) => {
-    colours = value as typeof colours;
+    colourBy = value as typeof colourBy;
     draw(0);
     sayLegend();
   });

@@ -10,6 +10,8 @@ import { isSampled, type Profile } from '../profile.ts';
 import { MAX_DEPTH } from './flame_tree.ts';
 import { pageLibraries } from './libraries.ts';
 import { startPage } from './page.ts';
+import { pageColours } from './page_colours.ts';
+import { topFunctions } from './page_functions.ts';
 import { PAGE_STYLE } from './page_style.ts';
 import { decodeTree } from './page_tree.ts';
 import type { PageMetric } from './page_types.ts';
@@ -94,7 +96,9 @@ function smallNote({ callees, callers }: PageContent['small']): string | undefin
 export function pageHtml(profile: Profile, options: FlameGraphOptions, { metrics, json, hasModules, small, deeper }: PageContent): string {
   const { title, subtitle, base, foldAllocators = true } = options;
   const libraries = pageLibraries().replaceAll('</script', '<\\/script');
-  const script = `(${startPage})(window, { formatBytes: ${formatBytes}, formatCount: ${formatCount}, formatShare: ${formatShare}, decodeTree: ${decodeTree} });`;
+  const tools = { formatBytes, formatCount, formatShare, decodeTree, pageColours, topFunctions };
+  const sources = Object.entries(tools).map(([name, source]) => `${name}: ${source}`);
+  const script = `(${startPage})(window, { ${sources.join(', ')} });`;
   const policy = `default-src 'none'; script-src ${hashOf(libraries)} ${hashOf(script)}; style-src ${hashOf(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
   const notes = [`${widthsNote(profile, base)}Siblings are sorted by size.`];
   if (foldAllocators) notes.push('Allocation functions (malloc, operator new and the like) are left out: a stack ends at their caller.');

@@ -163,10 +163,30 @@ export interface PageData {
   readonly maxDepth: number;
 }
 
+/** Colours of frames, as CSS. */
+export interface PageColours {
+  /** By the frame's module or function. */
+  ofFrame(node: FlameNode, by: 'module' | 'function'): string;
+  /** By how much a frame grew since the base, from all gone to all new. */
+  ofChange(now: number, before: number): string;
+  /** The legend of colours by module, the widest first. */
+  modules(): readonly { readonly colour: string; readonly text: string }[];
+}
+
+/** The table of functions. */
+export interface TopFunctions {
+  /** Whether values are changes since the base. */
+  readonly isChange: boolean;
+  readonly heading: string;
+  readonly rows: readonly { readonly name: string; readonly value: number; readonly before: number }[];
+}
+
 /** What the script is given besides the browser: functions whose source the page carries. */
 export interface PageTools {
   readonly formatBytes: (bytes: number) => string;
   readonly formatCount: (count: number) => string;
   readonly formatShare: (share: number) => string;
   readonly decodeTree: (data: PageData, tree: PageTree, formatCount: (count: number) => string) => FlameNode;
+  readonly pageColours: (data: PageData, root: FlameNode, column: number) => PageColours;
+  readonly topFunctions: (data: PageData, metric: PageMetric, column: number, baseScale: number) => TopFunctions;
 }
