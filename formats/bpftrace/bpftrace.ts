@@ -18,20 +18,14 @@ import {
   CARRIAGE_RETURN,
   SPACE,
   HASH,
-  OPEN,
   CLOSE,
-  COMMA,
   ZERO,
   NINE,
-  AT,
   UPPER_A,
   UPPER_F,
   UPPER_R,
-  OPEN_BRACKET,
-  CLOSE_BRACKET,
   LOWER_X,
   OPEN_BRACE,
-  BAR,
   CLOSE_BRACE,
 } from '../shared/letters.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
@@ -39,15 +33,16 @@ import { RecordingFacts, SYMBOL_FACT } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { CallLine, LineKind, NO_PID } from './call_line.ts';
-import { ASTRAY, BpftraceFrames, NOT_A_FRAME } from './frames.ts';
+import { CallStack } from './call_stack.ts';
+import { BpftraceFrames, NOT_A_FRAME } from './frames.ts';
 import { CallPrefix, hasIds, hasTimes } from './call_prefix.ts';
 import { JsonLine } from './json_text.ts';
+import { isAttaching, isMap, PrintedMaps } from './own_lines.ts';
 import { WholeLines, takeWholeLines } from './whole_lines.ts';
 
 const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
-const ATTACHING = ['Attaching ', 'Attached '].map(ascii);
 const SCRIPT_HEADER = ascii('# jereplay bpftrace ');
 const SYMBOL = ascii(SYMBOL_FACT);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
@@ -56,9 +51,6 @@ const LOST_EVENTS = ascii('lost_events');
 /** JSON records of maps that are printed. */
 const MAP_TYPES = ['map', 'hist', 'lhist', 'stats'].map(ascii);
 const EVENTS_FIELD = ascii('{"events": ');
-
-/** Frames of a stack that are kept. */
-const DEEPEST = 1024;
 
 class BpftraceReader implements TraceReader {
   /** Lines that were a call, and lines that fit no rule: for recognising the format. */
@@ -85,19 +77,12 @@ class BpftraceReader implements TraceReader {
   readonly #prefix = new CallPrefix();
   /** CallPrefix.shape of the first of them. */
   #looseShape = 0;
-  /** Maps that were printed, as rows of theirs. */
-  #maps = 0;
-  /** A printed map's key is a stack, whose lines may still follow. */
-  #inKey = false;
+  readonly #maps = new PrintedMaps();
   /** The line that was read last, which the open call is of. */
   readonly #call = new CallLine();
   /** Thread whose name was seen last. */
   #lastNamed = -1;
-  #caller = NOT_A_FRAME;
-  /** FrameIndex values of the open call's stack. */
-  readonly #stack = new Int32Array(DEEPEST);
-  #depth = 0;
-  #astray = false;
+  readonly #stack = new CallStack();
   /** A blank line stands behind the open call. */
   #isBlankBehind = false;
 
@@ -126,7 +111,7 @@ class BpftraceReader implements TraceReader {
     this.#text.end(ending, onLast);
     this.#strangers.end();
     this.#commit();
-    if (this.opened && this.calls === 0 && this.#maps > 0 && this.#calls.lost === 0) {
+    if (this.opened && this.calls === 0 && this.#maps.count > 0 && this.#calls.lost === 0) {
       throw new InputError(
         this.#name,
         'bpftrace printed maps, which are sums, and no calls',
@@ -220,21 +205,18 @@ class BpftraceReader implements TraceReader {
 
   /** Ends a stack. Before one it says nothing: a stack begins with a line end, and a script may print another (`"malloc(%d) = %p\n%s\n"`). */
   #onBlankLine(): void {
-    if (this.#depth === 0 && !this.#isBlankBehind) this.#isBlankBehind = true;
+    if (this.#stack.depth === 0 && !this.#isBlankBehind) this.#isBlankBehind = true;
     else this.#commit();
   }
 
   #onStackLine(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#inKey) return this.#trace.skip('note');
+    if (this.#maps.inKey) return this.#trace.skip('note');
     let at = start;
     while (at < end && (bytes[at] === TAB || bytes[at] === SPACE)) at++;
     // Behind a blank line there need be no stack, and lines of another recording may be indented as well.
-    if (this.#open && this.#isBlankBehind && this.#depth === 0 && this.#frames.intern(bytes, at, end) === NOT_A_FRAME) this.#commit();
+    if (this.#open && this.#isBlankBehind && this.#stack.depth === 0 && this.#frames.intern(bytes, at, end) === NOT_A_FRAME) this.#commit();
     if (!this.#open) return this.#strangers.keep(this.#lines.line, bytes, start, end);
-    if (this.#call.kind === Op.free || this.#astray) return;
-    const frame = this.#frames.intern(bytes, at, end);
-    if (frame === ASTRAY) this.#astray = true;
-    else if (frame !== NOT_A_FRAME && this.#depth < DEEPEST) this.#stack[this.#depth++] = frame;
+    if (this.#call.kind !== Op.free && !this.#stack.astray) this.#stack.push(this.#frames.intern(bytes, at, end));
   }
 
   /** Hands the open call over: its stack is complete. */
@@ -242,25 +224,8 @@ class BpftraceReader implements TraceReader {
     if (!this.#open) return;
     this.#open = false;
     const { kind, process, tid, seconds, nanos, ptr, old, size, extra } = this.#call;
-    let stack = NO_STACK;
-    if (kind !== Op.free) {
-      if (this.#caller >= 0) this.#insertCaller(this.#caller);
-      if (this.#depth > 0) stack = this.#trace.stacks.intern(this.#stack, this.#depth);
-    }
+    const stack = kind === Op.free ? NO_STACK : this.#stack.internIn(this.#trace.stacks);
     this.#calls.push(kind, process, tid, seconds, nanos, ptr, old, size, extra, stack);
-  }
-
-  /** Puts the direct caller behind the allocation function, whose frame is the leaf; without a stack it is all there is. */
-  #insertCaller(caller: number): void {
-    const stack = this.#stack;
-    if (this.#depth === 0) {
-      stack[0] = caller;
-      this.#depth = 1;
-    } else if (stack[1] !== caller || this.#depth === 1) {
-      stack.copyWithin(2, 1, Math.min(this.#depth, DEEPEST - 1));
-      stack[1] = caller;
-      this.#depth = Math.min(this.#depth + 1, DEEPEST);
-    }
   }
 
   /** Takes what a line says that was read as one of a call. False if it is none. */
@@ -292,12 +257,10 @@ class BpftraceReader implements TraceReader {
 
   /** Opens a call; its stack lines may follow. */
   #openCall(): void {
-    this.#depth = 0;
-    this.#astray = false;
-    this.#caller = NOT_A_FRAME;
+    this.#stack.clear();
     this.#open = true;
     this.#isBlankBehind = false;
-    this.#inKey = false;
+    this.#maps.inKey = false;
     this.calls++;
     if (this.#call.kind !== Op.free) this.#readCaller(this.#call.cursor);
   }
@@ -321,8 +284,7 @@ class BpftraceReader implements TraceReader {
     let fn: string | undefined;
     if (cursor.eat(SPACE) && cursor.pos < end && !(bytes[cursor.pos] === ZERO && bytes[cursor.pos + 1] === LOWER_X))
       fn = textOf(bytes, cursor.pos, end);
-    const frame = this.#frames.caller(BigInt(`0x${digits}`), fn);
-    if (frame >= 0) this.#caller = frame;
+    this.#stack.caller = this.#frames.caller(BigInt(`0x${digits}`), fn);
   }
 
   #onJsonLine(bytes: Uint8Array, start: number, end: number): boolean {
@@ -348,7 +310,7 @@ class BpftraceReader implements TraceReader {
     }
     // attached_probes, and maps that are left at the end.
     this.opened = true;
-    if (MAP_TYPES.some((type) => json.isType(bytes, type))) this.#maps++;
+    if (MAP_TYPES.some((type) => json.isType(bytes, type))) this.#maps.count++;
     this.#trace.skip('note');
     return true;
   }
@@ -365,7 +327,7 @@ class BpftraceReader implements TraceReader {
     if (bytes[start] === HASH && this.#takeFact(bytes, start, end)) return true;
     const attaching = isAttaching(bytes, start, end);
     if (attaching) this.opened = true;
-    const map = this.#isOfMap(bytes, start, end);
+    const map = this.#maps.take(bytes, start, end);
     if (!attaching && !map && bytes[start] !== HASH && !NOTES.some((note) => hasWord(bytes, start, end, note))) return false;
     this.#trace.skip('note');
     return true;
@@ -381,38 +343,6 @@ class BpftraceReader implements TraceReader {
     this.#trace.skip('note');
     return true;
   }
-
-  /** A map that is printed, or the end of one that stacks are keys of (`]: 5`, `, ls]: 5`), or a row of a histogram (`[4, 8)   12 |@@   |`). */
-  #isOfMap(bytes: Uint8Array, start: number, end: number): boolean {
-    if (isMap(bytes, start)) {
-      this.#maps++;
-      this.#inKey = bytes[end - 1] === OPEN_BRACKET || isBeforeStack(bytes, end);
-      return true;
-    }
-    const inKey = this.#inKey;
-    this.#inKey = inKey && isBeforeStack(bytes, end);
-    if (inKey && (bytes[start] === CLOSE_BRACKET || bytes[start] === COMMA)) return true;
-    return (bytes[start] === OPEN_BRACKET || bytes[start] === OPEN) && bytes[end - 1] === BAR;
-  }
-}
-
-/** Whether a key goes on with a stack behind what it has before it (`@[16756, `). */
-function isBeforeStack(bytes: Uint8Array, end: number): boolean {
-  return bytes[end - 1] === COMMA || (bytes[end - 1] === SPACE && bytes[end - 2] === COMMA);
-}
-
-/** A map that is printed: `@name: value`, `@[key]: value`. mtrace's lines have a blank after the sign. */
-function isMap(bytes: Uint8Array, start: number): boolean {
-  return bytes[start] === AT && bytes[start + 1] !== SPACE;
-}
-
-/** `Attaching 11 probes...`, newer `Attached 11 probes`. */
-function isAttaching(bytes: Uint8Array, start: number, end: number): boolean {
-  for (const word of ATTACHING) {
-    const digit = bytes[start + word.length];
-    if (hasWord(bytes, start, end, word) && digit >= ZERO && digit <= NINE) return true;
-  }
-  return false;
 }
 
 /** bpftrace's output. */

@@ -27,7 +27,7 @@ import { BatchBuilder } from '../shared/batch_builder.ts';
 import { ByteCursor, ascii, textOf, isTaskId } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
 import { SPACE, HASH, CLOSE, COMMA, SEMICOLON, EQUALS } from '../shared/letters.ts';
-import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
+import { OneProcess } from '../shared/one_process.ts';
 import { BPFTRACE } from '../not_traces.ts';
 import { callAmid } from './call_amid.ts';
 
@@ -67,7 +67,6 @@ class LogallocReader implements TraceReader {
   readonly #cursor = new ByteCursor();
   readonly #event = { size: 0, extra: 0, old: 0, ptr: 0 };
   readonly #process: OneProcess;
-  readonly #pid: number | undefined;
   /** Whether it is said what is passed over around the calls. */
   #isNoted = false;
   /** Whether a call has been read that says its process. */
@@ -75,7 +74,6 @@ class LogallocReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#pid = options.pid;
     this.#process = new OneProcess(trace, options);
     trace.header.source = 'logalloc';
     trace.header.timed = false;
@@ -94,8 +92,7 @@ class LogallocReader implements TraceReader {
 
   end(ending: InputEnd = 'whole'): void {
     this.#lines.end(ending);
-    this.#process.end();
-    if (this.#pid !== undefined && this.#trace.header.pid === undefined) this.#trace.warnings.push(unnamedProcess(this.#pid));
+    this.#process.end(this.#builder.count);
     this.#builder.flush();
   }
 

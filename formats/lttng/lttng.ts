@@ -17,7 +17,7 @@ import { type BatchSink, type InputEnd, type ReadOptions, SNIFFING, type TraceFo
 import { BatchBuilder, raisedNote } from '../shared/batch_builder.ts';
 import { addressOfText, isTaskId, sizeOfText, textOf } from '../shared/cursor.ts';
 import { JudgedLines, shareOf } from '../shared/judged_lines.ts';
-import { OneProcess, unnamedProcess } from '../shared/one_process.ts';
+import { OneProcess } from '../shared/one_process.ts';
 import { TimeOrigin } from '../shared/time_origin.ts';
 
 /** What a line begins with: its time. */
@@ -55,7 +55,6 @@ class LttngReader implements TraceReader {
   readonly #builder: BatchBuilder;
   readonly #lines: JudgedLines;
   readonly #process: OneProcess;
-  readonly #pid: number | undefined;
   readonly #origin = new TimeOrigin();
   /** Seconds of the last time of day, and of the days before it. */
   #seconds = 0;
@@ -64,7 +63,6 @@ class LttngReader implements TraceReader {
 
   constructor(trace: Trace, sink: BatchSink, options: ReadOptions) {
     this.#trace = trace;
-    this.#pid = options.pid;
     this.#process = new OneProcess(trace, options);
     trace.header.source = 'lttng';
     trace.header.timed = true;
@@ -84,14 +82,13 @@ class LttngReader implements TraceReader {
   end(ending: InputEnd = 'whole'): void {
     const { header, warnings } = this.#trace;
     this.#lines.end(ending);
-    this.#process.end();
     if (this.#origin.known) header.startTime = this.#origin.toBigInt();
     if (this.#builder.raised > 0) warnings.push(raisedNote(this.#builder.raised, 'the event before'));
     if (!this.#isNamed)
       warnings.push(
         'the recording does not say of which processes and threads its calls are: all are taken for those of one thread (lttng add-context -u -t vpid -t vtid has them recorded)',
       );
-    if (this.#pid !== undefined && header.pid === undefined && this.taken > 0) warnings.push(unnamedProcess(this.#pid));
+    this.#process.end(this.#builder.count);
     this.#builder.flush();
   }
 

@@ -10,6 +10,7 @@ export class OneProcess {
   readonly #trace: Trace;
   /** -1 before the first call. */
   #pid: number;
+  readonly #asked: number | undefined;
   readonly #others = new Set<number>();
   readonly #name: string;
 
@@ -17,6 +18,7 @@ export class OneProcess {
   constructor(trace: Trace, { pid, name }: Pick<ReadOptions, 'pid' | 'name'>) {
     this.#trace = trace;
     this.#pid = pid ?? -1;
+    this.#asked = pid;
     this.#name = name;
   }
 
@@ -37,11 +39,17 @@ export class OneProcess {
     return true;
   }
 
-  /** At the end: says how many others there were. @throws InputError if there are others alone. */
-  end(): void {
-    if (this.#others.size > 0 && this.#trace.header.pid === undefined) throw noSuchProcess(this.#name, this.#pid, [...this.#others]);
-    if (this.#others.size > 0)
-      this.#trace.warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+  /**
+   * At the end: says how many others there were, and of calls that name no process that they are taken for those of the one that was asked for.
+   * @param events that were taken
+   * @throws InputError if there are others alone
+   */
+  end(events: number): void {
+    const { header, warnings } = this.#trace;
+    if (this.#others.size > 0) {
+      if (header.pid === undefined) throw noSuchProcess(this.#name, this.#pid, [...this.#others]);
+      warnings.push(`calls of ${this.#others.size} other processes are left out: process ${this.#pid} is replayed`);
+    } else if (events > 0 && this.#asked !== undefined && header.pid === undefined) warnings.push(unnamedProcess(this.#asked));
   }
 }
 

@@ -85,7 +85,7 @@ class UtraceReader implements TraceReader {
     const start = this.#origin.toBigInt();
     // A record from before those that kdump -E counts from.
     if (header.timed && start >= 0n) header.startTime = start;
-    this.#process.end();
+    this.#process.end(this.#builder.count);
     if (this.#nulls > 0)
       warnings.push(`${formatCounted(this.#nulls, 'line')}: a free of NULL or an allocation of no bytes, which utrace writes alike`);
     this.#builder.flush();

@@ -86,7 +86,7 @@ class ValgrindReader implements TraceReader {
     if (this.#pending.length > 0) this.#trace.skip('no_return', this.#pending.length);
     header.timed = this.#timed;
     if (this.#timed) header.startTime = BigInt(this.#firstTime);
-    this.#process.end();
+    this.#process.end(this.#builder.count);
     if (this.#builder.count > 0) warnings.push('Valgrind’s log names no threads and no stacks');
     this.#builder.flush();
   }
