@@ -180,9 +180,15 @@ test('Ctrl-C while a further part comes in on standard input', async () => {
 test('a dump that the options put where nothing can be written', async () => {
   const prefix = join(folder, 'absent', 'app');
   const args = ['replay', trace, '--conf', `prof:true,lg_prof_sample:0,prof_final:true,prof_prefix:${prefix}`];
-  expect((await run(args)).stderr).toMatch(
-    /\.f\.heap: no such file or directory\nhint: what the options of --conf name goes into the folder of -o DIR/,
-  );
+  const stats = join(folder, 'stats.json');
+  const refused = await run([...args, '--stats', stats]);
+  expect(refused).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /^<jemalloc>: failed to open ".*\nnote: .*\.f\.heap: could not be opened, and not written; what the options of --conf name goes into the folder of -o DIR/,
+    ),
+  });
+  expect(readFileSync(stats, 'utf8')).toMatch(/^{"jemalloc":/);
   const { code, stderr } = await run([...args, '-o', join(folder, 'all')]);
   expect(code, stderr).toBe(0);
   expect(readdirSync(join(folder, 'all'))).toContainEqual(expect.stringMatching(/^app\.\d+\.0\.f\.heap$/));

@@ -32,8 +32,8 @@ export interface ProfProcess {
   /** The thread's name; of a longer one than a system has, the profiler sees what a system would keep. */
   systemThreadName(thread: number): string;
   maps(): string | undefined;
-  /** Creates a file; `name` is text, where options are bytes. */
-  openFile(name: string): ProfFile;
+  /** As ProfHost's; `name` is text, where options are bytes. */
+  openFile(name: string): ProfFile | number;
   message(text: string): void;
 }
 

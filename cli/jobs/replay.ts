@@ -2,6 +2,7 @@
  * Runs a trace through the jemalloc core and writes what is asked for.
  * Invariant: results are taken in one order, statistics before the dump, because taking one can change the next as it does in a program.
  */
+import { closeSync, openSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Replay, ReplayOptions } from '../../core/replay/replay.ts';
 import type { ReplaySummary } from '../../core/replay/summary.ts';
@@ -85,6 +86,7 @@ async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until
   checkOutputs([...writtenPaths(args, paths), ...printed], [args.trace]);
 
   const placements = args.placements === undefined ? undefined : openPlacements(args.placements);
+  const unopened: string[] = [];
   try {
     const done = await withUntil(args.trace, args, until, ({ args: readArgs, until: end, source }) => {
       const trace = new Trace();
@@ -93,7 +95,7 @@ async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until
         contexts: printsSummary(args, paths) || LEDGER_RESULTS.some((result) => paths.has(result)),
         ...(end === undefined ? {} : { until: end }),
         ...(placements === undefined ? {} : { placement: placements.add }),
-        openFile: (name: string) => dumpFile(name, args.output, trace),
+        openFile: (name: string) => dumpFile(name, args.output, trace, unopened),
       };
       return runTrace(args.trace, readArgs, settings, source, trace);
     });
@@ -102,7 +104,8 @@ async function replayInto(args: ReplayArgs, symbolizer: Symbolizer, until: Until
     const emptyDump = writeModelResults(done, paths);
     // what the library itself does at exit: the final dump, the leak summary, statistics
     if (done.exit() !== 0) process.exitCode = EXIT_FINDING;
-    if (done.confError) process.exitCode = EXIT_BAD_INPUT;
+    if (done.confError || unopened.length > 0) process.exitCode = EXIT_BAD_INPUT;
+    if (unopened.length > 0) printNotes([unopenedNote(unopened, args.output)], args.quiet);
     const moment = until === undefined ? undefined : momentOf(until);
     writeLedgerResults(done, { summary, emptyDump, moment }, paths, symbolizer, args);
   } finally {
@@ -154,23 +157,35 @@ function writtenPaths(args: ReplayArgs, paths: ReadonlyMap<Result, string>): str
   return [...paths.values(), ...placements, ...(args.output === undefined ? [] : [join(args.output, SUMMARY_FILE)])];
 }
 
-/** A dump or log that the model writes of itself (prof_final, prof_gdump, lg_prof_interval, prof_log), where jemalloc would put it. */
-function dumpFile(name: string, folder: string | undefined, trace: Trace): ProfFile {
+/**
+ * A dump or log that the model writes of itself (prof_final, prof_gdump, lg_prof_interval, prof_log), where jemalloc would put it.
+ * @returns the error (errno) for which there can be none; its name is added to `unopened` then
+ */
+function dumpFile(name: string, folder: string | undefined, trace: Trace, unopened: string[]): ProfFile | number {
   const path = folder === undefined ? name : join(folder, basename(name));
+  try {
+    closeSync(openSync(path, 'w'));
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    unopened.push(name);
+    return -errno;
+  }
   const parts: string[] = [];
   return {
     write: (text) => parts.push(text),
     close: () => {
       const text = parts.join('');
       const heap = name.endsWith('.heap') && text !== '';
-      try {
-        writeResult(path, heap ? heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }) : parts);
-      } catch (error) {
-        if (folder !== undefined || !(error instanceof InputError)) throw error;
-        throw new InputError(error.place, error.fact, 'what the options of --conf name goes into the folder of -o DIR, if that is given');
-      }
+      writeResult(path, heap ? heapFileParts({ heapText: text.split('\nMAPPED_LIBRARIES:\n', 1)[0], trace }) : parts);
     },
   };
+}
+
+/** What there is to say of dumps and logs whose files could not be opened. */
+function unopenedNote(names: readonly string[], folder: string | undefined): string {
+  const hint = folder === undefined ? '; what the options of --conf name goes into the folder of -o DIR, if that is given' : '';
+  return `${names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`}: could not be opened, and not written${hint}`;
 }
 
 /**

@@ -45,7 +45,7 @@ const EXPLAIN = [
 ];
 
 /** Bytes of one message that reach stderr (MALLOC_PRINTF_BUFSIZE less the NUL). */
-const MESSAGE_MAX_BYTES = 4095;
+export const MESSAGE_MAX_BYTES = 4095;
 const INT64_MAX = (1n << 63n) - 1n;
 /** TCACHE_LG_MAXCLASS_LIMIT and TCACHE_MAXCLASS_LIMIT (tcache_types.h): the largest size that a thread cache can be told to hold, bytes. */
 const LG_TCACHE_MAX_LIMIT = 23n;

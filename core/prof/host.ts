@@ -57,8 +57,8 @@ export interface ProfHost extends ProfMemory {
   readonly version: string;
   /** Text of /proc/PID/maps, or undefined if it cannot be read: then dumps end with the last context. */
   maps(): string | undefined;
-  /** Creates a file with this name, or empties it. */
-  openFile(name: string): ProfFile;
+  /** Creates a file with this name, or empties it (creat). @returns the number of the system's error (errno) if it cannot */
+  openFile(name: string): ProfFile | number;
   /** Writes to standard error (malloc_write). */
   message(text: string): void;
 }
@@ -66,6 +66,7 @@ export interface ProfHost extends ProfMemory {
 /** The options that profiling reads, after the parser and after `profBoot1`. */
 export type ProfOptions = Pick<
   Options,
+  | 'abort'
   | 'prof_prefix'
   | 'prof_active'
   | 'prof_thread_active_init'

@@ -13,6 +13,7 @@
  */
 import type { ProfFile, ProfHost, ProfLocks, ProfOptions, ProfStacks } from './host.ts';
 import { PROF_DUMP_FILENAME_LEN } from '../conf/options.ts';
+import { AbortError } from '../hang_error.ts';
 import { BacktraceTable } from './prof_bt.ts';
 import { Cnt, CntTable } from './prof_cnt.ts';
 import { ProfData } from './prof_data.ts';
@@ -29,6 +30,10 @@ import type { SizeClass, StackIndex } from '../units.ts';
 
 /** Longest file name and prefix, bytes. */
 const PATH_MAX: number = PROF_DUMP_FILENAME_LEN - 1;
+/** Bytes of what is said of a dump that reach stderr (PROF_PRINTF_BUFSIZE of prof_types.h less the NUL). */
+const MESSAGE_MAX = 127;
+/** What a dump goes to whose file cannot be opened. */
+const NO_FILE: ProfFile = { write: () => {}, close: () => {} };
 /** Greatest base-2 logarithm of a sampling rate (prof_reset_ctl: the rate is a uint64_t). */
 const LG_SAMPLE_MAX = 63;
 /** A word of a counter holds so many values: see prof_cnt.ts. */
@@ -89,7 +94,7 @@ export class Prof {
       gdump: (thread) => this.#gdump(thread),
     });
     this.recent = new RecentList(this.data, this.infos, options.prof_recent_alloc_max);
-    this.log = new ProfLog(this.data, this.infos, options.prof_time_resolution);
+    this.log = new ProfLog(this.data, this.infos, options);
     this.stats = options.prof_stats ? new ProfStats(this.locks) : null;
   }
 
@@ -316,13 +321,19 @@ export class Prof {
     return this.dump(thread, { write: (piece) => void (text += piece), close: () => {} }) ? text : null;
   }
 
-  /** prof.dump: to the given file, or to the next automatic name `<prefix>.<pid>.<seq>.m<mseq>.heap` (prof_mdump). False if there is no name or no record. */
+  /** prof.dump: to the given file, or to the next automatic name `<prefix>.<pid>.<seq>.m<mseq>.heap` (prof_mdump). False if there is no name, no record or no such file to be had. */
   mdump(thread: number, filename: string | null): boolean {
     if (filename === null) {
       if (this.prefix === '') return false;
       filename = this.#filename('m', this.#dumpMSeq++);
     }
-    return this.#dump(thread, () => this.#host.openFile(filename), false) !== null;
+    let failed = false;
+    const open = () => {
+      const file = this.#host.openFile(filename);
+      failed = typeof file === 'number';
+      return failed ? NO_FILE : (file as ProfFile);
+    };
+    return this.#dump(thread, open, false) !== null && !failed;
   }
 
   /**
@@ -333,7 +344,7 @@ export class Prof {
     if (this.log.everStarted) this.log.stop(thread);
     if (!this.#finalDump) return true;
     const filename = this.#filename('f', -1);
-    const ended = this.#dump(thread, () => this.#host.openFile(filename), this.#options.prof_leak);
+    const ended = this.#dump(thread, () => this.#openOrSay(filename), this.#options.prof_leak);
     return ended !== 'exit';
   }
 
@@ -343,7 +354,7 @@ export class Prof {
     const tdata = this.data.tdataGet(thread);
     if (tdata < 0 || this.prefix === '') return;
     const filename = this.#filename('i', this.#dumpISeq++);
-    this.#dump(thread, () => this.#host.openFile(filename), false);
+    this.#dump(thread, () => this.#openOrSay(filename), false);
   }
 
   /** A dump because more pages are in use than ever before (prof_gdump); it waits while the thread works on the table of contexts. */
@@ -358,7 +369,16 @@ export class Prof {
     }
     if (this.prefix === '') return;
     const filename = this.#filename('u', this.#dumpUSeq++);
-    this.#dump(thread, () => this.#host.openFile(filename), false);
+    this.#dump(thread, () => this.#openOrSay(filename), false);
+  }
+
+  /** The file of a dump by itself; one that cannot be opened is said, and the dump made all the same (prof_dump_open). @throws AbortError with abort:true */
+  #openOrSay(filename: string): ProfFile {
+    const file = this.#host.openFile(filename);
+    if (typeof file !== 'number') return file;
+    this.#host.message(`<jemalloc>: failed to open "${filename}"\n`.slice(0, MESSAGE_MAX));
+    if (this.#options.abort) throw new AbortError(`abort:true, and ${filename} cannot be opened`);
+    return NO_FILE;
   }
 
   /** prof_dump. @returns null if the thread cannot have a record, 'exit' if the leak report ends the process. */

@@ -7,7 +7,9 @@ import { grown } from '../columns.ts';
 import { Ckh } from './ckh.ts';
 import { Hash128, LOG_THREAD_SEED } from './hash.ts';
 import { jsonString } from './json.ts';
-import { astray } from './host.ts';
+import { astray, type ProfOptions } from './host.ts';
+import { MESSAGE_MAX_BYTES } from '../conf/malloc_conf.ts';
+import { AbortError } from '../hang_error.ts';
 import { POINTER_BYTES } from './prof_bt.ts';
 import type { ProfData } from './prof_data.ts';
 import { type BacktraceRow, FIRST_ROWS, type InfoRow } from './rows.ts';
@@ -54,10 +56,13 @@ export class ProfLog {
   readonly #data: ProfData;
   readonly #infos: InfoTable;
   readonly #resolution: string;
+  readonly #abort: boolean;
   #started = false;
   #filename = '';
   #startTime = 0;
   #everStarted = false;
+  /** It was to end, and its file could not be opened: the state that the library then stays in (prof_logging_state_dumping). */
+  #dumping = false;
   /** Backtraces that the log has, and threads, by their numbers in it. */
   #backtraceTable: Ckh<BacktraceRow, number> | null = null;
   #threadTable: Ckh<number, number> | null = null;
@@ -70,11 +75,11 @@ export class ProfLog {
 
   readonly #hash: Hash128;
 
-  /** @param resolution prof_time_resolution, for the log to name */
-  constructor(data: ProfData, infos: InfoTable, resolution: string) {
+  constructor(data: ProfData, infos: InfoTable, { prof_time_resolution, abort }: Pick<ProfOptions, 'prof_time_resolution' | 'abort'>) {
     this.#data = data;
     this.#infos = infos;
-    this.#resolution = resolution;
+    this.#resolution = prof_time_resolution;
+    this.#abort = abort;
     this.#hash = new Hash128(data.host.memory, 1);
   }
 
@@ -91,7 +96,7 @@ export class ProfLog {
   /** Starts a log to a file (prof_log_start). False if one is open already. */
   start(filename: string): boolean {
     this.#everStarted = true;
-    if (this.#started) return false;
+    if (this.#started || this.#dumping) return false;
     this.#started = true;
     this.#filename = filename;
     this.#startTime = this.#data.host.now();
@@ -175,12 +180,21 @@ export class ProfLog {
     return index;
   }
 
-  /** Ends the log and writes its file (prof_log_stop). False if none is open. */
+  /**
+   * Ends the log and writes its file (prof_log_stop). False if none is open, or if its file cannot be: that is said, what was logged stays, and no other log starts.
+   * @throws AbortError with abort:true
+   */
   stop(thread: number): boolean {
     if (!this.#started) return false;
     const { host, map, backtraces } = this.#data;
     this.#started = false;
     const file = host.openFile(this.#filename);
+    if (typeof file === 'number') {
+      host.message(`<jemalloc>: creat() for log file "${this.#filename}"  failed with ${file}\n`.slice(0, MESSAGE_MAX_BYTES));
+      if (this.#abort) throw new AbortError(`abort:true, and ${this.#filename} cannot be opened`);
+      this.#dumping = true;
+      return false;
+    }
     const buffer = host.iallocztm(thread, PRINT_BUFFER_BYTES, 1, 0);
     file.write(
       `{"info":{"duration":${integerText(host.now() - this.#startTime)},"version":${jsonString(host.version)},"lg_sample_rate":${map.lgSample},` +

@@ -4,7 +4,7 @@
  */
 import type { AddressSpaceOptions } from '../base/pages.ts';
 import { type BootConf, bootConf } from '../conf/boot.ts';
-import { fromByteString } from '../conf/byte_string.ts';
+import { fromByteString, textOfByteString } from '../conf/byte_string.ts';
 import { type ConfMessage, environmentSources, parseMallocConf } from '../conf/malloc_conf.ts';
 import type { Options } from '../conf/options.ts';
 import { profBoot1 } from '../conf/prof_boot.ts';
@@ -29,8 +29,8 @@ export interface ModelOptions {
   readonly prngSeed?: bigint;
   /** Takes what jemalloc would write to standard error, piece by piece: as text, in which a character may be cut, and its bytes. */
   readonly message?: ConfMessage;
-  /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names. */
-  readonly openFile?: (name: string) => ProfFile;
+  /** Takes the automatic heap dumps and profiling logs, under jemalloc's file names; a number is the error (errno) for which there can be no such file. */
+  readonly openFile?: (name: string) => ProfFile | number;
 }
 
 /** CPUs where nobody says. */
@@ -96,7 +96,7 @@ export function bootHeap(trace: Trace, options: ModelOptions, memory: ModelMemor
       systemThreadName: (thread) => threads.names[thread] ?? '',
       maps: () => header.maps,
       openFile: options.openFile ?? (() => ({ write: () => {}, close: () => {} })),
-      message: (text) => message(text, fromByteString(text)),
+      message: (text) => message(textOfByteString(text), fromByteString(text)),
     },
   });
   return { heap, confError: parsed.hadError };

@@ -60,6 +60,8 @@ interface Model {
   readonly ctl: Ctl;
 }
 
+/** Place of errors in what the process does at its end. */
+const EXIT = 'exit of the process';
 /** Bytes between the stacks of threads that the trace gives no PRNG state, as glibc lays them out by default. */
 const THREAD_STRIDE = 0x801000n;
 
@@ -491,7 +493,11 @@ export class Replay extends AccountReplay {
     const { heap, ctl } = this;
     const main = heap.tsds[0];
     tsdFetch(heap, main);
-    if (heap.prof !== null && !heap.prof.atExit(MAIN_THREAD)) return 1;
+    try {
+      if (heap.prof !== null && !heap.prof.atExit(MAIN_THREAD)) return 1;
+    } catch (error) {
+      throw hangAt(EXIT, error);
+    }
     if (heap.options.stats_print) ctl.statsPrintAtExit(main, (chunk) => this.#options.message?.(textOfBytes(chunk), chunk));
     return 0;
   }
