@@ -180,6 +180,53 @@ int main(int count, char **args) { void *library = dlopen(args[1], RTLD_NOW); ((
   expect(contexts.filter(({ bytes }) => bytes === 4321).map(({ stack }) => stack[0])).toEqual(['leak_closed']);
 });
 
+/** A program that leaks blocks of a size by a function, in its turn loads libraries that do, and executes another program. */
+const leaker = (name: string, size: number) => `#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+void *volatile last;
+__attribute__((noinline)) void ${name}() { for (int i = 0; i < 10; i++) last = malloc(${size}); }
+int main(int count, char **args) {
+  ${name}();
+  for (int i = 2; i < count; i++) {
+    void *library = dlopen(args[i], RTLD_NOW);
+    ((void (*)())dlsym(library, "leak_there"))();
+    usleep(300000);
+    dlclose(library);
+  }
+  if (count > 1) execl(args[1], args[1], (char *)0);
+}
+`;
+
+test('bpftrace: addresses are named by what was there at the time of the call: of libraries and programs that follow each other in one place', {
+  timeout: SLOW_MS,
+}, async ({ skip }) => {
+  skip(fit.get('bpftrace') !== true || !needsTool('gcc'));
+  const trace = join(folder, 'places.trace');
+  const build = (name: string, text: string, ...args: string[]) => {
+    const path = join(folder, name);
+    writeFileSync(`${path}.c`, text);
+    execFileSync('gcc', ['-O1', '-fno-omit-frame-pointer', '-fno-optimize-sibling-calls', '-o', path, `${path}.c`, ...args]);
+    return path;
+  };
+  // Not relocated, so that they have the same addresses.
+  const [first, second] = [1001, 2002].map((size) => build(`program_${size}`, leaker(`leak_${size}`, size), '-no-pie', '-ldl'));
+  const libraries = [3003, 4004].map((size) =>
+    build(
+      `lib${size}.so`,
+      `#include <stdlib.h>\nvoid *volatile last;\n__attribute__((noinline)) void leak_${size}() { last = malloc(${size}); }\nvoid leak_there() { leak_${size}(); }\n`,
+      '-shared',
+      '-fPIC',
+    ),
+  );
+  const command = [first as string, second as string, ...libraries, ...libraries];
+  const { code, stderr } = await run(['record', '--with', 'bpftrace', '-o', trace, '--', ...command]);
+  expect(code, stderr).toBe(0);
+  const { stdout } = await run(['report', '--collapsed', '--alloc_space', trace]);
+  const leaks = stdout.split('\n').flatMap((line) => /(leak_\d+) (\d+)$/.exec(line)?.slice(1).join(' ') ?? []);
+  expect(leaks.sort()).toEqual(['leak_1001 10010', 'leak_2002 20020', 'leak_3003 6006', 'leak_4004 8008']);
+});
+
 /** A 32-bit program that executes what its arguments name, without a C library. */
 const EXECUTES = `static int call(int number, void *a, void *b, void *c) {
   int result;

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { NEWLINE } from '../../formats/shared/letters.ts';
-import { FORKED, type Word } from './probes.ts';
+import { FORKED, PLACED, type Word } from './probes.ts';
 
 /** Milliseconds between two times that the script is told the same. */
 const TELL_MS = 100;
@@ -13,12 +13,13 @@ const PART = 1 << 20;
 
 /** Tells the script something: it sees the name taken, and need not see it last. */
 export function tell(name: string): void {
-  const own = readFileSync('/proc/self/comm');
+  // The newline behind a name is none of it.
+  const own = readFileSync('/proc/self/comm').subarray(0, -1);
   writeFileSync('/proc/self/comm', name);
   writeFileSync('/proc/self/comm', own);
 }
 
-/** Counts the lines of a growing file that are a text, each once. */
+/** Counts the lines of a growing file that begin with a text, each once. */
 class Lines {
   #count = 0;
   #looked: number;
@@ -30,7 +31,7 @@ class Lines {
   constructor(file: string, line: string, from: number) {
     this.#looked = Math.max(0, from - 1);
     this.#file = file;
-    this.#line = Buffer.from(`\n${line}\n`);
+    this.#line = Buffer.from(`\n${line}`);
   }
 
   /** How many there are by now. */
@@ -44,7 +45,7 @@ class Lines {
         const whole = this.#part.lastIndexOf(NEWLINE, length - 1);
         if (whole <= 0) break;
         const text = this.#part.subarray(0, whole + 1);
-        for (let at = text.indexOf(this.#line); at >= 0; at = text.indexOf(this.#line, at + this.#line.length - 1)) this.#count++;
+        for (let at = text.indexOf(this.#line); at >= 0; at = text.indexOf(this.#line, at + this.#line.length)) this.#count++;
         this.#looked += whole;
       }
       return this.#count;
@@ -81,3 +82,6 @@ export class Answers {
 
 /** How many processes the process has started, by its recording. */
 export const forksIn = (file: string): number => new Lines(file, FORKED, 0).count();
+
+/** Counts how often code has taken its place in memory, by a recording behind its first bytes. */
+export const placedIn = (file: string, from: number): Lines => new Lines(file, PLACED, from);

@@ -7,24 +7,28 @@
  * Differs from reading the trace (formats/bpftrace): of a gigabyte no more than these few bytes a line are looked at.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { LOWER_A, LOWER_X, NEWLINE, NINE, SPACE, TAB, ZERO } from '../../formats/shared/letters.ts';
+import { LOWER_A, LOWER_X, NEWLINE, NINE, SPACE, TAB, UPPER_A, ZERO } from '../../formats/shared/letters.ts';
+import { type Placement, placementOf } from './placed_code.ts';
 
 /** Bytes that are looked at in one go. */
 const PART = 1 << 20;
 const CALLER = ' ra=0x';
 
-/** Addresses, each once. */
+/** Addresses, each once, and what tells whose they were. */
 export interface BareAddresses {
   /** Return addresses: where callers go on. */
   readonly returns: ReadonlySet<number>;
   /** Leaves of stacks: where the probed functions begin. */
   readonly leaves: ReadonlySet<number>;
+  /** Code that took its place meanwhile. */
+  readonly placements: readonly Placement[];
 }
 
 /** Reads them from a recording that is whole. */
 export function bareAddresses(file: string): BareAddresses {
   const returns = new Set<number>();
   const leaves = new Set<number>();
+  const placements: Placement[] = [];
   // The line behind that of a call is of the leaf.
   let isBehindCall = false;
   forLines(file, (part, start, end) => {
@@ -33,6 +37,9 @@ export function bareAddresses(file: string): BareAddresses {
       const pc = bareAddress(part, start + 1, end);
       if (!Number.isNaN(pc)) (isBehindCall ? leaves : returns).add(pc);
       isBehindCall = false;
+    } else if (first === UPPER_A) {
+      const placement = placementOf(part.toString('latin1', start, end));
+      if (placement !== undefined) placements.push(placement);
     } else {
       isBehindCall = first <= NINE;
       const at = isBehindCall ? callerAt(part, start, end) : -1;
@@ -40,7 +47,7 @@ export function bareAddresses(file: string): BareAddresses {
       if (!Number.isNaN(pc)) returns.add(pc);
     }
   });
-  return { returns, leaves };
+  return { returns, leaves, placements };
 }
 
 /** Where in a line the address is that its call returns to; -1 if it has none. */

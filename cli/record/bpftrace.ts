@@ -7,8 +7,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
-import { Answers, forksIn } from './answers.ts';
-import { drain, startTracer, stopTracer, type Tracer, whyGone } from './bpftrace_process.ts';
+import { Answers, forksIn, placedIn } from './answers.ts';
+import { drain, startTracer, stopTracer, type Tracer, TRACING, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { servesProgram, Stops } from './executed.ts';
 import { symbolFacts } from './names.ts';
@@ -52,13 +52,14 @@ function unfit(): Unfit | undefined {
       remedy: 'run jereplay record on the host, or in a container with its process ids (docker run --pid=host)',
     };
   }
-  const traceable = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'].some((folder) => existsSync(`${folder}/uprobe_events`));
+  const traceable = TRACING.some((folder) => existsSync(`${folder}/uprobe_events`));
   return traceable ? undefined : { fact: 'needs tracefs, which is not mounted', remedy: 'mount -t tracefs nodev /sys/kernel/tracing' };
 }
 
 async function attach(pid: number, file: string, signal: AbortSignal, window: Window): Promise<Recorded> {
   const process = new Observed(pid);
   const allocator = allocatorOfProcess(pid);
+  process.look(true);
   const tracer = await startTracer({ pid, launched: false, waits: false, most: window.most }, allocator, file, signal, window);
   window.onStart();
   const notes = ['the recording starts mid-life: blocks from before it are unknown'];
@@ -71,7 +72,7 @@ async function attach(pid: number, file: string, signal: AbortSignal, window: Wi
       last = programOf(pid) ?? last;
       return false;
     };
-    await follow(process, tracer, over, signal, lookAtProgram);
+    await follow(process, tracer, file, over, signal, lookAtProgram);
     notes.push(...(await drain(tracer, file, window)));
     process.look(true);
     symbols = symbolFacts(file, process);
@@ -108,7 +109,7 @@ async function launch(program: readonly string[], file: string, signal: AbortSig
         next = stops.look(allocator) ?? allocator;
         return next !== allocator;
       };
-      await follow(process, tracer, over, signal, executed);
+      await follow(process, tracer, file, over, signal, executed);
       if (next === allocator) break;
       notes.push(...(await drain(tracer, file, window)));
       await stopTracer(tracer, window);
@@ -169,13 +170,19 @@ async function leave(child: ChildProcess, process: Observed): Promise<void> {
 /** Waits until the process or bpftrace has ended, as many calls are recorded as are wanted, the user has enough, or something else is over. */
 async function follow(
   process: Observed,
-  { child }: Tracer,
+  { child, from }: Tracer,
+  file: string,
   over: Answers,
   signal: AbortSignal,
   isOver: () => boolean = () => false,
 ): Promise<void> {
+  const placed = placedIn(file, from);
+  let seen = 0;
   const isDone = () => {
-    process.look();
+    // Code that has come may soon be gone.
+    const count = placed.count();
+    process.look(count > seen);
+    seen = count;
     const state = stateOf(process.pid);
     return signal.aborted || isGone(child) || state === undefined || state === 'Z' || over.have() || isOver();
   };

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
@@ -16,6 +16,8 @@ import { END, MARKS, READY, type Scope, scriptFor } from './probes.ts';
 import { cpusOf } from './proc.ts';
 import { findProgram, type Window } from './recorder.ts';
 
+/** Where tracefs may be mounted. */
+export const TRACING: readonly string[] = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'];
 /** Pages of the ring per CPU: with bpftrace's own 64 most events of a busy program are lost. */
 const RING_PAGES = '8192';
 /** Milliseconds for bpftrace to compile and attach, which beside a busy program takes twenty seconds and more … */
@@ -45,14 +47,15 @@ export interface Tracer {
  * @throws InputError if they cannot be, or the signal fires before
  */
 export async function startTracer(
-  scope: Omit<Scope, 'speaker' | 'cpus'>,
+  scope: Omit<Scope, 'speaker' | 'cpus' | 'syscalls'>,
   allocator: Allocator,
   file: string,
   signal: AbortSignal,
   { say }: Window,
   flag: 'w' | 'a' = 'w',
 ): Promise<Tracer> {
-  const script = scriptFor({ ...scope, speaker: process.pid, cpus: cpusOf(scope.pid) }, allocator);
+  const syscalls = TRACING.some((folder) => existsSync(`${folder}/events/syscalls/sys_exit_mmap`));
+  const script = scriptFor({ ...scope, speaker: process.pid, cpus: cpusOf(scope.pid), syscalls }, allocator);
   const output = openSync(file, flag);
   const from = fstatSync(output).size;
   const libraries = new TemporaryFolder('bpftrace has copies of libraries there');

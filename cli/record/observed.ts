@@ -12,14 +12,34 @@ const MAPS_MS = 1000;
 /** A line of /proc/PID/maps: of a file's code. */
 const CODE = /^\S+ ..x. \S+ \S+ \d+ +\/.*$/gm;
 
+/** When something was seen at each of several looks in turn: the first and the last one's beginning and end, nanoseconds of bpftrace's clock. */
+export interface Seen {
+  readonly first: readonly [begin: number, end: number];
+  last: readonly [begin: number, end: number];
+  /** Number of the last look. */
+  look: number;
+}
+
+/** Nanoseconds between two steps of /proc/uptime, and within which two clocks that are read one after the other are taken for alike. */
+const UPTIME_STEP = 1e7;
+const ALIKE = 1e8;
+
+/** From when to when it may be by bpftrace's clock, which counts the time that the machine was asleep (CLOCK_BOOTTIME), nanoseconds. */
+function clock(): readonly [earliest: number, latest: number] {
+  const uptime = Number.parseFloat(textOf('/proc/uptime') ?? '') * 1e9;
+  const awake = Number(process.hrtime.bigint());
+  return Math.abs(awake - uptime) < ALIKE ? [awake, awake] : [uptime, uptime + UPTIME_STEP];
+}
+
 /** A process that is recorded. */
 export class Observed {
   readonly pid: number;
   /** Thread id -> name, of all threads that were seen. */
   readonly threads = new Map<number, string>();
   #maps: string | undefined;
-  /** Lines of all that has had code, also of what is no longer mapped: of libraries that were closed, and of a program that it was before. */
-  readonly #code = new Set<string>();
+  /** Line of /proc/PID/maps -> when it was seen, in order of time: all that has had code, also what is no longer mapped, of libraries that were closed, and of a program that it was before. */
+  readonly code = new Map<string, Seen[]>();
+  #looks = 0;
   readonly #command: string | undefined;
   readonly #machine: TraceHeader;
   #next = 0;
@@ -34,16 +54,21 @@ export class Observed {
   look(now = false): void {
     if (!now && performance.now() < this.#next) return;
     this.#next = performance.now() + MAPS_MS;
+    const [begin] = clock();
     const maps = mapsOf(this.pid);
     if (!maps) return;
     this.#maps = maps;
-    for (const [line] of maps.matchAll(CODE)) this.#code.add(line);
-  }
-
-  /** What it has mapped, and what it had: of two that have an address the first is the later one. */
-  get allMaps(): readonly string[] {
-    const former = [...this.#code].reverse().filter((line) => this.#maps?.includes(line) !== true);
-    return [this.#maps ?? '', ...former];
+    const time = [begin, clock()[1]] as const;
+    const look = ++this.#looks;
+    for (const [line] of maps.matchAll(CODE)) {
+      const seen = this.code.get(line) ?? [];
+      this.code.set(line, seen);
+      const last = seen.at(-1);
+      if (last?.look === look - 1) {
+        last.last = time;
+        last.look = look;
+      } else seen.push({ first: time, last: time, look });
+    }
   }
 
   /** Its id as it knows it itself, which in a container is another one. */

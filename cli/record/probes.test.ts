@@ -12,7 +12,7 @@ test.each([
     ['free', 2],
   ]);
   const script = scriptFor(
-    { pid: 7, launched: false, waits: false, speaker: 8, most: Infinity, cpus: 3 },
+    { pid: 7, launched: false, waits: false, speaker: 8, most: Infinity, cpus: 3, syscalls: true },
     { file, prefix: '', functions, operators: undefined, libc: '/lib/libc.so.6', libcFunctions: new Map() },
   );
   expect(script).toMatch(/^BEGIN\n\{\n.*\n\tprintf\("# jereplay ncpus 3\\n"\);$/m);
@@ -30,7 +30,7 @@ test("an allocator's own functions are recorded as those of the C library that t
   // Another name for one of them.
   functions.set('_ZdaPv', functions.get('_ZdlPv') as number);
   const script = scriptFor(
-    { pid: 7, launched: false, waits: false, speaker: 8, most: Infinity, cpus: 3 },
+    { pid: 7, launched: false, waits: false, speaker: 8, most: Infinity, cpus: 3, syscalls: true },
     { file: '/app', prefix: '_rjem_', functions, operators: undefined, libc: '/lib/libc.so.6', libcFunctions: new Map() },
   );
   const probe = (name: string) => {

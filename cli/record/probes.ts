@@ -11,6 +11,12 @@ import { type Further, furtherOf, NEW_FORMS } from './further_functions.ts';
 /** Lines that the script prints for us; to a reader they are notes like bpftrace's own "Attaching …". */
 export const ATTACHED = 'Attached to the process';
 const ENDED = 'Attached until here';
+/** What begins a line for code of a file that takes its place in memory: start and length, hexadecimal, and the time. A program that is executed takes all places. */
+export const PLACED = 'Attached to code at ';
+/** User space. */
+const ALL_PLACES = '0 800000000000';
+const PROT_EXEC = 4;
+const MAP_ANONYMOUS = 0x20;
 /** A line for each process that the process starts. */
 export const FORKED = 'Attached not to a process that it started';
 
@@ -92,10 +98,12 @@ export interface Scope {
   readonly most: number;
   /** CPUs that the process may run on. */
   readonly cpus: number;
+  /** The kernel has tracepoints of system calls (CONFIG_FTRACE_SYSCALLS). */
+  readonly syscalls: boolean;
 }
 
 /** The script for one process. */
-export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, allocator: Allocator): string {
+export function scriptFor({ pid, launched, waits, speaker, most, cpus, syscalls }: Scope, allocator: Allocator): string {
   const { file, prefix, functions, libc, libcFunctions } = allocator;
   const own = `pid == ${pid}`;
   const bodies = new Map<string, string>();
@@ -129,7 +137,7 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
     // At once, and not only at the end: what is read from a pipe, or compressed, is replayed with as many from its first event.
     .replace(/(BEGIN\n\{\n.*\n)/, `$1\tprintf("${FACT_PREFIX}ncpus ${cpus}\\n");\n`)
     // bpftrace takes one END probe: our maps are cleared in the script's.
-    .replace('END\n{', `END\n{ clear(@ended); clear(@calls);${deletes ? ' clear(@del);' : ''}`);
+    .replace('END\n{', `END\n{ clear(@ended); clear(@calls); clear(@mapped);${deletes ? ' clear(@del);' : ''}`);
   // A probe that fires where the speaker takes a name.
   const hears = (name: string, condition: string, actions: string) =>
     `tracepoint:task:task_rename /tid == ${speaker} && args->newcomm == "${name}"${condition === '' ? '' : ` && ${condition}`}/ { ${actions} }`;
@@ -151,7 +159,14 @@ export function scriptFor({ pid, launched, waits, speaker, most, cpus }: Scope, 
     `tracepoint:sched:sched_process_exit /tid == ${speaker}/ { exit(); }`,
     // Threads are started in the same way, and stay in the process.
     `tracepoint:task:task_newtask /${own} && ${OPEN} && (args->clone_flags & ${CLONE_THREAD}) == 0/ { printf("${FORKED}\\n"); }`,
+    `tracepoint:sched:sched_process_exec /${own} && ${OPEN}/ { printf("${PLACED}${ALL_PLACES} %llu\\n", nsecs); }`,
   ];
+  if (syscalls) {
+    lines.push(
+      `tracepoint:syscalls:sys_enter_mmap /${own} && ${OPEN} && (args->prot & ${PROT_EXEC}) != 0 && (args->flags & ${MAP_ANONYMOUS}) == 0/ { @mapped[tid] = args->len; }`,
+      `tracepoint:syscalls:sys_exit_mmap /${own} && @mapped[tid] != 0/ { printf("${PLACED}%lx %lx %llu\\n", args->ret, @mapped[tid], nsecs); delete(@mapped[tid]); }`,
+    );
+  }
   // Behind the script's own, which records that a program which is recorded executes another one.
   if (waits) lines.push(`tracepoint:sched:sched_process_exec /${own} && !@ended/ { @closed[0] = 0; }`);
   if (launched) {

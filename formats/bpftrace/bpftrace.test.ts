@@ -71,6 +71,33 @@ describe('complete recordings', () => {
     expect(bpftrace.sniff(utf8.encode(names.split('\n').slice(1).join('\n')))).toBeGreaterThan(0.7);
   });
 
+  test('an address is what it was at the time of the call, where other code came into its place', () => {
+    const result = read(`Attaching 49 probes...
+# jereplay symbol 7f0000001212 draw+41 (/lib/a.so)
+# jereplay symbol_since 20 7f0000001212 0x7f0000001212 ([unseen])
+# jereplay symbol_since 30 7f0000001212 sum(int)+41 (/lib/b.so)
+# jereplay symbol_since 40 7f0000001212 0x7f0000001212 (/lib/stripped.so)
+${[10, 20, 39, 40, 15]
+  .map(
+    (time) => `${time} 7 7 malloc(${time}) = 0x55d00000${time}00 ra=0x7f0000001212 0x7f0000001212
+\t7f0000000930 0x7f0000000930 ([unknown])
+\t7f0000001212 0x7f0000001212 ([unknown])
+
+`,
+  )
+  .join('')}`);
+    const pc = 0x7f0000001212n;
+    const draw = { pc, fn: 'draw', offset: 41, module: '/lib/a.so' };
+    const calls = [...result.live.values()].map(({ size, stack }) => [size, framesOf(result, stack).slice(1)]);
+    expect(Object.fromEntries(calls)).toEqual({
+      10: [draw],
+      15: [draw],
+      20: [{ pc, module: '[unseen]' }],
+      39: [{ pc, fn: 'sum(int)', offset: 41, module: '/lib/b.so' }],
+      40: [{ pc, module: '/lib/stripped.so' }],
+    });
+  });
+
   test('names go on behind a line separator', async () => {
     const text = new TextDecoder().decode(await fixtureBytes('leaky_500_jereplay.txt.zst')).replaceAll('leak_session', 'leak\u2028session');
     expect(liveUnder(read(text), 'leak\u2028session')).toEqual({ objects: 50, bytes: 15600 });

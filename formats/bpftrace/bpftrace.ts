@@ -29,7 +29,7 @@ import {
   CLOSE_BRACE,
 } from '../shared/letters.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
-import { RecordingFacts, SYMBOL_FACT } from '../shared/recording_facts.ts';
+import { RecordingFacts, SYMBOL_FACT, SYMBOL_SINCE_FACT } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { CallLine, LineKind, NO_PID } from './call_line.ts';
@@ -45,6 +45,7 @@ const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
 const SCRIPT_HEADER = ascii('# jereplay bpftrace ');
 const SYMBOL = ascii(SYMBOL_FACT);
+const SYMBOL_SINCE = ascii(SYMBOL_SINCE_FACT);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
 const PRINTF = ascii('printf');
 const LOST_EVENTS = ascii('lost_events');
@@ -262,7 +263,9 @@ class BpftraceReader implements TraceReader {
     this.#isBlankBehind = false;
     this.#maps.inKey = false;
     this.calls++;
-    if (this.#call.kind !== Op.free) this.#readCaller(this.#call.cursor);
+    const { kind, seconds, nanos, cursor } = this.#call;
+    this.#frames.now = seconds * 1e9 + nanos;
+    if (kind !== Op.free) this.#readCaller(cursor);
   }
 
   /** Names the call's thread if the line does and no one has before. */
@@ -335,6 +338,11 @@ class BpftraceReader implements TraceReader {
 
   /** A line of `jereplay record`. */
   #takeFact(bytes: Uint8Array, start: number, end: number): boolean {
+    if (hasWord(bytes, start, end, SYMBOL_SINCE)) {
+      if (!this.#frames.rename(textOf(bytes, start + SYMBOL_SINCE.length, end))) return false;
+      this.#trace.skip('note');
+      return true;
+    }
     if (!hasWord(bytes, start, end, SYMBOL)) {
       this.opened ||= hasWord(bytes, start, end, SCRIPT_HEADER);
       return this.#facts.take(textOf(bytes, start, end));

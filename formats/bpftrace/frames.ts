@@ -2,6 +2,7 @@
  * Stack lines of bpftrace: `ustack(perf)` (address, symbol+offset, module), `ustack(bpftrace)` (symbol+offset) and `ustack(raw)` (address).
  * Invariant: equal lines give one frame, and an address that has had a name keeps it: bpftrace looks symbols up when it prints,
  * so the same frame loses its name once the process is gone, often in the middle of a stack.
+ * Only where a recording says that other code lay in a place from a time on do its calls name the address by that.
  * A walk of frame pointers through code that has none ends in data; the stack ends at the first address that cannot be code.
  */
 import type { Frame, FrameTable } from '../../core/trace/stacks.ts';
@@ -20,6 +21,8 @@ const HIGHEST = 1n << 47n;
 
 const NAMED = /^([0-9a-f]{1,16}) (.+)\+(\d{1,15}) \((.*)\)$/s;
 const BARE = /^(?:0x([0-9a-f]{1,16})|([0-9a-f]{5,16}))(?: 0x[0-9a-f]+ \(.*\))?$/s;
+/** What an address is from a time on: its symbol, or none, and the file. */
+const SINCE = /^(\d{1,19}) ([0-9a-f]{1,16}) (?:0x[0-9a-f]+|(.+)\+(\d{1,15})) \((.*)\)$/s;
 const SYMBOL = /^(.+)\+(\d{1,15})$/s;
 /** Without an offset, as some versions print the address of a symbol itself. */
 const NAMED_START = /^([0-9a-f]{1,16}) (\D.*) \((.*)\)$/s;
@@ -33,6 +36,10 @@ export class BpftraceFrames {
   /** Row of `#lines` -> address of a frame without a name, or undefined. */
   readonly #bareAddress: (bigint | undefined)[] = [];
   readonly #named = new Map<bigint, FrameIndex>();
+  /** Address -> what it is from a time on, nanoseconds, in order of time. */
+  readonly #later = new Map<bigint, { readonly since: number; readonly frame: FrameIndex }[]>();
+  /** Time of the call whose frames are read, nanoseconds. */
+  now = 0;
 
   constructor(frames: FrameTable) {
     this.#frames = frames;
@@ -45,18 +52,35 @@ export class BpftraceFrames {
     const row = lines.intern(bytes, start, end);
     if (row === known) this.#byLine[row] = this.#add(textOf(bytes, start, end), row);
     const bare = this.#bareAddress[row];
-    return (bare === undefined ? undefined : this.#named.get(bare)) ?? this.#byLine[row];
+    return (bare === undefined ? undefined : this.#nameOf(bare)) ?? this.#byLine[row];
   }
 
   /** The frame at a return address that the script printed, with the symbol's name if it printed one. */
   caller(pc: bigint, fn: string | undefined): number {
     if (pc < LOWEST || pc >= HIGHEST) return ASTRAY;
-    const known = this.#named.get(pc);
+    const known = this.#nameOf(pc);
     if (known !== undefined) return known;
     if (fn === undefined) return this.#frames.intern({ pc });
     const frame = this.#frames.intern({ pc, fn });
     this.#named.set(pc, frame);
     return frame;
+  }
+
+  /** Takes what an address is from a time on: `772218247019 55d0c0001234 main+12 (/usr/bin/app)`. False for another line. */
+  rename(line: string): boolean {
+    const [, time, address, fn, offset, module] = SINCE.exec(line) ?? [];
+    const pc = BigInt(`0x${address ?? 0}`);
+    if (pc < LOWEST || pc >= HIGHEST) return false;
+    const frame = this.#frames.intern(fn === undefined ? { pc, module } : { pc, fn, offset: Number(offset), module });
+    const later = this.#later.get(pc) ?? [];
+    later.push({ since: Number(time), frame });
+    this.#later.set(pc, later);
+    return true;
+  }
+
+  #nameOf(pc: bigint): FrameIndex | undefined {
+    const later = this.#later.size === 0 ? undefined : this.#later.get(pc)?.findLast(({ since }) => since <= this.now);
+    return later?.frame ?? this.#named.get(pc);
   }
 
   #add(line: string, row: number): number {

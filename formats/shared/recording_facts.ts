@@ -11,6 +11,10 @@
  * or puts before the first call, of the addresses that a recording by bpftrace has without names:
  *
  *     # jereplay symbol 55d0c0001234 main+12 (/usr/bin/redis-server)
+ *
+ * and, where other code came into a place, of what the address is from a time on, nanoseconds:
+ *
+ *     # jereplay symbol_since 772218247019 7f3a5c001126 draw+29 (/usr/lib/plugin.so)
  */
 import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 
@@ -18,6 +22,8 @@ import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 export const FACT_PREFIX = '# jereplay ';
 /** What a line begins with that names an address; the rest is as a line of a stack in bpftrace's perf style. */
 export const SYMBOL_FACT: string = `${FACT_PREFIX}symbol `;
+/** The same from a time on, which stands before the address; lines of one address are in order of time. */
+export const SYMBOL_SINCE_FACT: string = `${FACT_PREFIX}symbol_since `;
 const FACT = /^# jereplay (command|pid|ncpus|page_size|map|thread) (.*)$/s;
 
 /** Bytes at a file's end that are looked at before it is read. */
@@ -94,12 +100,27 @@ export function recordingFacts(
   return lines.map(([key, value]) => (value === undefined ? '' : `${FACT_PREFIX}${key} ${withoutControls(String(value))}\n`)).join('');
 }
 
-/** The line that names an address; `offset` counts from the function's start, bytes. */
-export function symbolFact(
-  pc: number,
-  { fn, offset, module }: { readonly fn: string; readonly offset: number; readonly module: string },
-): string {
-  return `${SYMBOL_FACT}${pc.toString(16)} ${withoutControls(fn)}+${offset} (${withoutControls(module)})\n`;
+/** A symbol as such lines have it; `offset` counts from the function's start, bytes. */
+interface Symbol {
+  readonly fn: string;
+  readonly offset: number;
+  readonly module: string;
+}
+
+/** The line that names an address. */
+export function symbolFact(pc: number, symbol: Symbol): string {
+  return `${SYMBOL_FACT}${placed(pc, symbol)}\n`;
+}
+
+/** The line that names it from a time on, nanoseconds, or says that its name is not known: that of the file then stands for a symbol. */
+export function symbolSinceFact(since: number, pc: number, symbol: Symbol | string): string {
+  return `${SYMBOL_SINCE_FACT}${since} ${placed(pc, symbol)}\n`;
+}
+
+function placed(pc: number, symbol: Symbol | string): string {
+  const address = pc.toString(16);
+  if (typeof symbol === 'string') return `${address} 0x${address} (${withoutControls(symbol)})`;
+  return `${address} ${withoutControls(symbol.fn)}+${symbol.offset} (${withoutControls(symbol.module)})`;
 }
 
 /** A value that ends where its line does. */

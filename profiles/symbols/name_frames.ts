@@ -107,10 +107,13 @@ function withoutTypes(name: string): string {
   return short.startsWith('operator') || !isCppName(short) ? short : short.slice(short.lastIndexOf(' ') + 1);
 }
 
+/** Module of a frame whose file nobody knows: it was gone before it was looked at. */
+const UNSEEN = '[unseen]';
+
 /** Whether a frame is of another file than the one mapped at its address: a library may lie where one that is no longer loaded lay. */
 function isOfAnother({ module }: Frame, found: AddressNames): boolean {
   const name = (path: string) => nameOf(path.replace(DELETED, ''));
-  return module?.startsWith('/') === true && name(module) !== name(found.module);
+  return module === UNSEEN || (module?.startsWith('/') === true && name(module) !== name(found.module));
 }
 
 /** Bare addresses of backtraces as reports look them up: that of a head as it is, of a caller the one before its return address. */

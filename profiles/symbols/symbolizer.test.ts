@@ -472,9 +472,11 @@ int main() { first(1000); second(100000); }
     const caller = stacks.frames.intern({ pc: BigInt(BASE + main.start + main.size) });
     const unknown = stacks.frames.intern({ pc: 0x1234n });
     const given = stacks.frames.intern({ pc: BigInt(BASE + main.start), fn: 'as recorded' });
-    stacks.intern([leaf, caller, unknown, given]);
+    // What was there then is not known to be what was there in the end.
+    const unseen = stacks.frames.intern({ pc: BigInt(BASE + main.start), module: '[unseen]' });
+    stacks.intern([leaf, caller, unknown, given, unseen]);
     expect(nameFrames(stacks, mapLine(pie, BASE), new Symbolizer(machine(['addr2line'])))).toBe(2);
-    expect(stacks.frames.frames.map(({ fn }) => fn)).toEqual(['exported', 'main', undefined, 'as recorded']);
+    expect(stacks.frames.frames.map(({ fn }) => fn)).toEqual(['exported', 'main', undefined, 'as recorded', undefined]);
     expect(stacks.frames.frames[leaf]).toMatchObject({ line: expect.any(Number), module: pie });
   });
 
