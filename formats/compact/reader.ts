@@ -12,7 +12,7 @@ import { LaneMemory } from '../shared/lane_memory.ts';
 import { CONTINUATION, decodeBlock, decodeMessage, PREFIX_BYTES, type Message } from './arrow.ts';
 import { BlockLane } from './block_lane.ts';
 import { MARK, VERSION, type Block, type Column } from './columns.ts';
-import { TablesReader } from './tables.ts';
+import { TablesReader } from './tables_reader.ts';
 import { VarintReader } from './varint.ts';
 
 /** A message's metadata and body are not longer than this. */

@@ -8,7 +8,7 @@ import { encodeBlock, encodeSchema, END_OF_STREAM } from './arrow.ts';
 import { MOST_CALLS, WIDE } from './block_layout.ts';
 import { BLOCK_EVENTS, COLUMNS, columnsOfOnly, type Block, type Column } from './columns.ts';
 import { AddressNumbers, CallNumbers } from './numbers.ts';
-import { TablesWriter } from './tables.ts';
+import { TablesWriter } from './tables_writer.ts';
 import { VarintWriter } from './varint.ts';
 
 /** Settings that tests make small. */

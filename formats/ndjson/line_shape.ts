@@ -6,7 +6,8 @@
  */
 import { Op } from '../../core/trace/events.ts';
 import type { LaneMemory } from '../shared/lane_memory.ts';
-import { Key, NEEDS, type EventLine } from './event_line.ts';
+import type { EventLine } from './event_line.ts';
+import { Key, NEEDS } from './line_keys.ts';
 import * as Plan from './shape_plan.ts';
 
 /** Shapes kept: the operations, with stacks and without, and as much again. */

@@ -7,7 +7,8 @@ import type { BatchBuilder } from '../shared/batch_builder.ts';
 import { TIMES_END } from '../shared/cursor.ts';
 import { membersOf } from '../shared/json_parts.ts';
 import type { TimeOrigin } from '../shared/time_origin.ts';
-import { type EventLine, Key } from './event_line.ts';
+import type { EventLine } from './event_line.ts';
+import { Key } from './line_keys.ts';
 import { asObject, type JsonObject } from './json_object.ts';
 
 /** Takes the keys of a `trace` line; `line` is the same line as the scanner reads it, with numbers that JSON.parse loses digits of. */
