@@ -60,7 +60,7 @@ export const UNTIL_FLAG = {
 
 /** What reports are made of, for --help. */
 export const PROFILE_KINDS =
-  'heap dumps of jemalloc and gperftools, pprof profiles, collapsed stacks, output of DHAT, Massif and memleak, any trace';
+  'heap dumps of jemalloc and gperftools, pprof profiles, collapsed stacks, output of DHAT, Massif, Memcheck, LeakSanitizer and memleak, any trace';
 
 /** Flags of every command that reads traces. */
 export const INPUT_FLAGS = {

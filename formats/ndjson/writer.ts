@@ -9,22 +9,8 @@ import { Op, OP_NAMES, type EventBatch } from '../../core/trace/events.ts';
 import type { Frame } from '../../core/trace/stacks.ts';
 import type { ThreadFacts, Trace, TraceHeader } from '../../core/trace/trace.ts';
 import type { StackIndex } from '../../core/units.ts';
-import { isTime, TIMES_END } from '../shared/cursor.ts';
-import { QUOTE } from '../shared/letters.ts';
-
-/** Takes the next bytes of the file. They are its own: the writer does not touch them again. */
-export type BytesOut = (bytes: Uint8Array) => void;
-
-/** Bytes gathered before they are handed on. */
-const PIECE_BYTES = 1 << 18;
-/** More than an event line can take: eight numbers of at most 24 digits, and their keys. */
-const LONGEST_EVENT = 400;
-
-const TWO_32 = 2 ** 32;
-const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
-const ascii = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-/** 00 to 99. */
-const PAIRS = ascii(Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0')).join(''));
+import { ascii, isTime, TIMES_END } from '../shared/cursor.ts';
+import { type BytesOut, LineBytes } from './line_bytes.ts';
 
 const OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}"`));
 const TIMED_OPENINGS = OP_NAMES.map((name) => ascii(`{"op":"${name}","ts":`));
@@ -40,11 +26,9 @@ const END = ascii('}\n');
 /** Writer of one trace. */
 export class NdjsonWriter {
   readonly #trace: Trace;
-  readonly #out: BytesOut;
+  readonly #out: LineBytes;
   /** The package's stream of lines: each object written gives one line at once. */
   readonly #lines = stringify();
-  #bytes = new Uint8Array(PIECE_BYTES + LONGEST_EVENT);
-  #length = 0;
   #started = false;
   /** The header's fields as the first line has them, and what it says by its absence. */
   #headerWritten: Record<string, unknown> = {};
@@ -68,7 +52,7 @@ export class NdjsonWriter {
 
   constructor(trace: Trace, out: BytesOut) {
     this.#trace = trace;
-    this.#out = out;
+    this.#out = new LineBytes(out);
   }
 
   /** Writes the events of a batch, and before them what they refer to and was not written yet. A BatchSink. */
@@ -96,7 +80,7 @@ export class NdjsonWriter {
     for (const [tid, facts] of this.#trace.idleThreads) this.#describe(tid, undefined, facts);
     this.#stacks(this.#trace.stacks.length);
     this.#end();
-    this.#flush();
+    this.#out.flush();
   }
 
   /** The thread whose first event comes next, and before it threads that stand before it in the table. */
@@ -115,35 +99,35 @@ export class NdjsonWriter {
   }
 
   #event(batch: EventBatch, row: number, timed: boolean): void {
-    if (this.#length > PIECE_BYTES) this.#flush();
+    this.#out.makeRoom();
     const op = batch.op[row];
-    this.#put((timed ? TIMED_OPENINGS : OPENINGS)[op]);
+    this.#out.put((timed ? TIMED_OPENINGS : OPENINGS)[op]);
     if (timed) this.#time(batch.time[row]);
-    this.#put(this.#tids[batch.thread[row]]);
-    if (batch.cpu !== undefined && batch.cpu[row] >= 0) this.#field(CPU, batch.cpu[row]);
+    this.#out.put(this.#tids[batch.thread[row]]);
+    if (batch.cpu !== undefined && batch.cpu[row] >= 0) this.#out.field(CPU, batch.cpu[row]);
     const extra = batch.extra[row];
     switch (op) {
       case Op.calloc:
-        this.#field(COUNT, extra);
+        this.#out.field(COUNT, extra);
         break;
       case Op.realloc:
-        this.#address(OLD, batch.old[row]);
+        this.#out.address(OLD, batch.old[row]);
         break;
       case Op.reallocarray:
-        this.#address(OLD, batch.old[row]);
-        this.#field(COUNT, extra);
+        this.#out.address(OLD, batch.old[row]);
+        this.#out.field(COUNT, extra);
         break;
       case Op.posix_memalign:
       case Op.aligned_alloc:
       case Op.memalign:
-        this.#field(ALIGNMENT, extra);
+        this.#out.field(ALIGNMENT, extra);
     }
-    if (op < Op.free) this.#field(SIZE, batch.size[row]);
-    if (op !== Op.thread_exit) this.#address(PTR, batch.ptr[row]);
+    if (op < Op.free) this.#out.field(SIZE, batch.size[row]);
+    if (op !== Op.thread_exit) this.#out.address(PTR, batch.ptr[row]);
     else this.#idsInUse.delete(this.#trace.threads.tids[batch.thread[row]]);
-    if (batch.stack[row] >= 0) this.#field(STACK, batch.stack[row]);
+    if (batch.stack[row] >= 0) this.#out.field(STACK, batch.stack[row]);
     if (this.#trace.eventFields.size > 0) this.#otherFields();
-    this.#put(END);
+    this.#out.put(END);
   }
 
   /** The fields of the event that have no column. */
@@ -152,12 +136,7 @@ export class NdjsonWriter {
     const fields = eventFields.get(this.#events);
     if (fields === undefined) return;
     eventFields.delete(this.#events);
-    this.#text(`,${fields}`);
-  }
-
-  #field(key: Uint8Array, value: number): void {
-    this.#put(key);
-    this.#decimal(value);
+    this.#out.text(`,${fields}`);
   }
 
   #time(time: number): void {
@@ -167,86 +146,20 @@ export class NdjsonWriter {
     const carry = nanos >= 1e9 ? 1 : nanos < 0 ? -1 : 0;
     const seconds = this.#startSeconds + whole + carry;
     if (seconds === 0) {
-      this.#decimal(nanos - carry * 1e9);
+      this.#out.decimal(nanos - carry * 1e9);
       return;
     }
     if (!isTime(seconds, nanos - carry * 1e9)) {
       // The time was rounded up; the latest one that can be written stands for it.
-      this.#decimal(TIMES_END);
+      this.#out.decimal(TIMES_END);
       return;
     }
     if (seconds !== this.#lastSeconds) {
       this.#lastSeconds = seconds;
       this.#lastSecondsWord = ascii(String(seconds));
     }
-    this.#put(this.#lastSecondsWord);
-    this.#digits(nanos - carry * 1e9, 9);
-  }
-
-  #address(key: Uint8Array, value: number): void {
-    this.#put(key);
-    let high = Math.floor(value / TWO_32);
-    let low = value >>> 0;
-    let digits = 1;
-    for (let rest = high > 0 ? high : low; rest > 15; rest >>>= 4) digits++;
-    if (high > 0) digits += 8;
-    const bytes = this.#bytes;
-    const end = this.#length + digits;
-    for (let at = end - 1; at >= this.#length; at--) {
-      bytes[at] = HEX[low & 15];
-      low = (low >>> 4) | (high << 28);
-      high >>>= 4;
-    }
-    bytes[end] = QUOTE;
-    this.#length = end + 1;
-  }
-
-  #decimal(value: number): void {
-    if (value >= 1e15) {
-      // Sizes near 2^63 were rounded up to a double, which may be 2^63 itself; the largest one that can be written stands for it.
-      const exact = BigInt(value);
-      this.#put(ascii(String(exact >= 2n ** 63n ? 2n ** 63n - 1n : exact)));
-      return;
-    }
-    let digits = 1;
-    for (let power = 10; power <= value; power *= 10) digits++;
-    this.#digits(value, digits);
-  }
-
-  #digits(value: number, digits: number): void {
-    const bytes = this.#bytes;
-    const end = this.#length + digits;
-    let at = end - 1;
-    let rest = value;
-    while (rest >= 4294967296 && at >= this.#length) {
-      const tenth = Math.floor(rest / 10);
-      bytes[at--] = 0x30 + (rest - tenth * 10);
-      rest = tenth;
-    }
-    let small = rest >>> 0;
-    for (; at > this.#length; at -= 2) {
-      const hundredth = (small / 100) >>> 0;
-      const pair = 2 * (small - hundredth * 100);
-      bytes[at - 1] = PAIRS[pair];
-      bytes[at] = PAIRS[pair + 1];
-      small = hundredth;
-    }
-    if (at === this.#length) bytes[at] = 0x30 + (small % 10);
-    this.#length = end;
-  }
-
-  #put(word: Uint8Array): void {
-    const bytes = this.#bytes;
-    const at = this.#length;
-    for (let i = 0; i < word.length; i++) bytes[at + i] = word[i];
-    this.#length = at + word.length;
-  }
-
-  #flush(): void {
-    if (this.#length === 0) return;
-    this.#out(this.#bytes.subarray(0, this.#length));
-    this.#bytes = new Uint8Array(PIECE_BYTES + LONGEST_EVENT);
-    this.#length = 0;
+    this.#out.put(this.#lastSecondsWord);
+    this.#out.digits(nanos - carry * 1e9, 9);
   }
 
   /** Writes an object as a line, and `members` at its end, spelt as they are; digits of `big` replace its value under that key. */
@@ -254,17 +167,7 @@ export class NdjsonWriter {
     this.#lines.write(object);
     let line = withMembers(String(this.#lines.read()), members);
     if (big !== undefined) line = line.replace(`"${big.key}":0`, `"${big.key}":${big.digits}`);
-    this.#text(line);
-  }
-
-  #text(text: string): void {
-    const bytes = Buffer.from(text, 'utf8');
-    if (this.#length + bytes.length > PIECE_BYTES) this.#flush();
-    if (bytes.length > PIECE_BYTES) this.#out(bytes);
-    else {
-      this.#bytes.set(bytes, this.#length);
-      this.#length += bytes.length;
-    }
+    this.#out.text(line);
   }
 
   /** `fromStart`: the first event is at time 0, which is where a reader begins to count without a start_ts. */
