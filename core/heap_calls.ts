@@ -14,7 +14,6 @@ import { PAGE } from './sizes/sc.ts';
 import { flushLarge, type Tcache } from './thread/tcache.ts';
 import { nextTicks } from './thread/ticker.ts';
 import type { Tsd } from './thread/tsd.ts';
-import { prngLgRange } from './u64.ts';
 
 /** What is asked of a heap. */
 export function heapCalls(heap: Heap): ModelCalls {
@@ -42,7 +41,7 @@ export function heapCalls(heap: Heap): ModelCalls {
     /** arena_decay_ticks, when they have run out */
     decay: (thread, index) => {
       const tsd = tsdOf(thread);
-      tsd.tick = nextTicks(tsd.prng);
+      tsd.tick = nextTicks(tsd);
       arenaDecay(heap, arenaOf(index), false);
     },
 
@@ -56,7 +55,7 @@ export function heapCalls(heap: Heap): ModelCalls {
     sampleWait: (thread) => {
       const { prof } = heap;
       if (prof === null || !prof.drawsWait) return 1;
-      return prof.sampleWait(prngLgRange(tsdOf(thread).prng, 0, DRAW_BITS));
+      return prof.sampleWait(tsdOf(thread).draw(DRAW_BITS));
     },
 
     /** prof_sample_event_handler */

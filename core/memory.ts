@@ -82,6 +82,9 @@ export class ColumnMemory implements Columns {
   readonly #spare = new Map<number, number[]>();
   /** All that `buffer` has been: each time the memory grows it is another object. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
+  /** Made anew when the memory has grown. */
+  #words: Uint32Array | undefined;
+  #doubles: Float64Array | undefined;
 
   /**
    * @param first where columns may begin; what lies before is the code's. Address 0 is no column's.
@@ -96,6 +99,15 @@ export class ColumnMemory implements Columns {
     const { buffer } = this.memory;
     this.#buffers.add(buffer);
     return buffer;
+  }
+
+  /** The whole memory in words and in doubles: of many small structs, views of their own would take more than what they show. */
+  get words(): Uint32Array {
+    return (this.#words ??= new Uint32Array(this.buffer));
+  }
+
+  get doubles(): Float64Array {
+    return (this.#doubles ??= new Float64Array(this.buffer));
   }
 
   /** Whether a column lies here. */
@@ -117,6 +129,8 @@ export class ColumnMemory implements Columns {
     if (lacking > 0) {
       grow(this.memory, lacking);
       this.#pages += lacking;
+      this.#words = undefined;
+      this.#doubles = undefined;
     }
     this.#end = end;
     return start;

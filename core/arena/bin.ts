@@ -43,7 +43,7 @@ export class BinInfo {
 
 /** arena_bin_choose: the bin of an arena that this thread uses for a class. */
 export function binChoose(heap: Heap, tsd: Tsd, szind: SizeClass): number {
-  return heap.binInfo.firstBin[szind] + (tsd.arena === null ? 0 : tsd.shards[szind]);
+  return heap.binInfo.firstBin[szind] + (tsd.arena === null ? 0 : tsd.shardOf(szind));
 }
 
 /** arena_malloc_small: one region past the thread cache; -1 if out of memory. */

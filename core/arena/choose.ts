@@ -10,7 +10,7 @@ import { State } from '../extent/edata.ts';
 import { arenaDecay, decayMsSet, paShardEnableHpa } from '../extent/pac.ts';
 import type { Heap } from '../heap.ts';
 import { ARENA_MUTEXES, ArenaMutex, GlobalMutex, lock } from '../mutex.ts';
-import { CACHELINE, NBINS } from '../sizes/sc.ts';
+import { CACHELINE } from '../sizes/sc.ts';
 import { tcacheAssociate, tcacheDissociate } from '../thread/tcache.ts';
 import type { Tsd } from '../thread/tsd.ts';
 import { Arena } from './arena_state.ts';
@@ -89,7 +89,7 @@ function arenaBind(heap: Heap, tsd: Tsd, arena: Arena, internal: boolean): void 
   arena.applicationThreads++;
   tsd.arena = arena;
   const shard = arena.nextShard++;
-  for (let szind = 0; szind < NBINS; szind++) tsd.shards[szind] = shard % heap.binInfo.shards[szind];
+  tsd.shards = heap.binInfo.shards.map((shards) => shard % shards);
 }
 
 /** arena_choose_hard: binds a thread to the arena with the fewest threads, or to a new one while all that exist are in use. */

@@ -24,7 +24,6 @@ import {
 } from '../sizes/sc.ts';
 import { decayTick } from '../thread/decay_tick.ts';
 import type { Tsd } from '../thread/tsd.ts';
-import { prngLgRange } from '../u64.ts';
 import { type Arena, arenaOfExtent } from './arena_state.ts';
 import { REGIONS } from '../extent/region.ts';
 import { chooseMaybeHuge } from './choose.ts';
@@ -56,7 +55,7 @@ export function largePalloc(heap: Heap, tsd: Tsd, arena: Arena | null, usize: By
     // arena_cache_oblivious_randomize
     let lgAlignment = LG_CACHELINE;
     while (2 ** lgAlignment < alignment) lgAlignment++;
-    edata.offset[extent] = prngLgRange(tsd.prng, 0, LG_PAGE - lgAlignment) << lgAlignment;
+    edata.offset[extent] = tsd.draw(LG_PAGE - lgAlignment) << lgAlignment;
   } else {
     edata.offset[extent] = 0;
   }

@@ -12,7 +12,7 @@ export const FIRST_COLUMN = 320;
 
 /** Bytes of what tables.ts calls Arena, Tsd and Tcache, and of lane.ts's Lane; and of an EventWindow. */
 export const ARENA_BYTES = 128;
-export const TSD_BYTES = 208;
+export const TSD_BYTES = 216;
 export const TCACHE_BYTES = 64;
 export const LANE_BYTES = 128;
 export const WINDOW_BYTES = 40;

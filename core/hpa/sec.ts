@@ -12,7 +12,6 @@ import type { Extent } from '../extent/types.ts';
 import type { Heap } from '../heap.ts';
 import { lock, type MutexTable } from '../mutex.ts';
 import { PAGE, pagesToPind } from '../sizes/sc.ts';
-import { prngLgRange } from '../u64.ts';
 import { hpaAlloc, hpaAllocBatch, hpaDalloc, hpaDallocBatch } from './hpa.ts';
 
 /** sizeof(sec_shard_t) and sizeof(sec_bin_t) (sec.h), bytes. */
@@ -74,7 +73,7 @@ export class Sec {
 function shardPick(heap: Heap, sec: Sec): number {
   const tsd = heap.running;
   if (tsd === null) return 0;
-  if (tsd.secShard === NO_SHARD) tsd.secShard = Math.floor((prngLgRange(tsd.prng, 0, 32) * sec.nshards) / 2 ** 32) & 255;
+  if (tsd.secShard === NO_SHARD) tsd.secShard = Math.floor((tsd.draw(32) * sec.nshards) / 2 ** 32) & 255;
   return tsd.secShard;
 }
 

@@ -14,7 +14,7 @@ import type { Tsd } from './tsd.ts';
 export function decayTick(heap: Heap, tsd: Tsd, arena: Arena, ticks: number): void {
   tsd.tick -= ticks;
   if (tsd.tick < 0) {
-    tsd.tick = nextTicks(tsd.prng);
+    tsd.tick = nextTicks(tsd);
     arenaDecay(heap, arena, false);
   }
 }

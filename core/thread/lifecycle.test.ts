@@ -3,7 +3,6 @@ import { Program } from '../../fixtures/program.ts';
 import { auditHeap } from '../audit.ts';
 import { ArenaMutex } from '../mutex.ts';
 import { sizeToIndex } from '../sizes/sc.ts';
-import { getU64, setU64 } from '../u64.ts';
 import { setTcacheEnabled } from './lifecycle.ts';
 import { TsdState } from './tsd.ts';
 import type { Bytes } from '../units.ts';
@@ -39,11 +38,11 @@ describe('a thread that only frees', () => {
 
   test('starts over with its first allocation, its PRNG too', () => {
     const { p } = start();
-    setU64(p.tsd.prng, 0, 1n);
+    p.tsd.prng = 1n;
     const tick = p.tsd.tick;
     p.malloc(1);
     expect(p.tsd.state).toBe(TsdState.nominal);
-    expect(getU64(p.tsd.prng, 0)).toBe(p.tsd.seed);
+    expect(p.tsd.prng).toBe(p.tsd.seed);
     expect(p.tsd.tick).toBeLessThan(tick);
     expect(p.tsd.reentrancy).toBe(0);
     auditHeap(p.heap);

@@ -4,7 +4,7 @@
  * Invariant: what is left over when the ticker fires is lost; each wait is drawn afresh.
  * Differs: the ticker itself is a field of the thread.
  */
-import { prngLgRange } from '../u64.ts';
+import type { Tsd } from './tsd.ts';
 
 /** Ticks of the first wait, and the mean of the later ones (ARENA_DECAY_NTICKS_PER_UPDATE). */
 export const DECAY_TICKS = 1000;
@@ -19,7 +19,7 @@ const TABLE = [
   42, 40, 39, 37, 35, 33, 32, 30, 29, 27, 26, 24, 23, 21, 20, 19, 18, 16, 15, 14, 13, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
 ];
 
-/** Draws the ticks of the next wait from a thread's PRNG (ticker_geom_fixup). */
-export function nextTicks(prng: Uint32Array): number {
-  return Math.floor((DECAY_TICKS * TABLE[prngLgRange(prng, 0, DRAW_BITS)]) / QUANTILE_FACTOR);
+/** Draws the ticks of a thread's next wait (ticker_geom_fixup). */
+export function nextTicks(tsd: Tsd): number {
+  return Math.floor((DECAY_TICKS * TABLE[tsd.draw(DRAW_BITS)]) / QUANTILE_FACTOR);
 }

@@ -18,3 +18,15 @@ test('room made beforehand changes nothing but the room', () => {
     }),
   );
 });
+
+test('frames whose module and name run together alike are two', () => {
+  const { frames } = new StackTable();
+  const rows = [
+    { pc: 1n, module: 'a', fn: 'bc' },
+    { pc: 1n, module: 'ab', fn: 'c' },
+    { pc: 1n, fn: 'abc' },
+    { pc: 1n, module: '', fn: 'abc' },
+  ].map((frame) => frames.intern(frame));
+  expect(new Set(rows).size).toBe(4);
+  frames.check();
+});

@@ -91,11 +91,15 @@ export class FrameTable {
   }
 }
 
-/** No two frames that differ share one: JSON begins with a bracket, and an address has no space. */
+/** No two frames that differ share one: JSON begins with a bracket, and an address has neither space nor plus. */
 function frameKey(frame: Frame): string {
   const { pc, fn, file, line, module, offset, inlined, fields } = frame;
-  const isPlain = file === undefined && line === undefined && module === undefined && offset === undefined && inlined === undefined;
-  if (isPlain && fields === undefined && pc !== undefined && fn !== undefined) return `${pc.toString(16)} ${fn}`;
+  const isPlain = file === undefined && line === undefined && offset === undefined && inlined === undefined && fields === undefined;
+  if (isPlain && pc !== undefined && fn !== undefined) {
+    if (module === undefined) return `${pc.toString(16)} ${fn}`;
+    // the length says where the path ends: it may hold anything
+    return `${pc.toString(16)}+${module.length} ${module}${fn}`;
+  }
   return JSON.stringify([pc === undefined ? null : pc.toString(16), fn, file, line, module, offset, inlined, fields]);
 }
 
