@@ -31,7 +31,9 @@ interface Report {
 
 const HEADING = /^==(\d{1,10})==ERROR: LeakSanitizer: detected memory leaks$/;
 const LEAK = /^(Direct|Indirect) leak of (\d{1,16}) byte\(s\) in (\d{1,16}) object\(s\) allocated from:$/;
-const FRAME = /^ +#\d+ (0x[0-9a-f]{1,16})(?: in)? (.*)$/;
+const FRAME_NUMBER = /^ +#\d+ /;
+/** What stands behind that. */
+const FRAME = /^(0x[0-9a-f]{1,16})(?: in)? (.*)$/;
 const SUMMARY = /^SUMMARY: \w+: (\d{1,16}) byte\(s\) leaked in \d{1,16} allocation\(s\)\.$/;
 /** Behind a function: the file of the code. */
 const MODULE = /^(.*?) ?\((\/[^()]*|[^()\s]+)(\+0x[0-9a-f]+)\)(?: \(BuildId: [0-9a-f]*\))?$/;
@@ -80,10 +82,12 @@ function readReports(text: string): Report[] {
   const reports: Report[] = [];
   let report: Report | undefined;
   let leak: Leak | undefined;
-  for (const line of text.split(/\r?\n/)) {
-    const frame = leak === undefined ? null : FRAME.exec(line);
-    if (frame !== null) {
-      leak?.frames.push(frameText(frame[1], frame[2]));
+  const frames = new FrameTexts();
+  for (const line of linesOf(text)) {
+    const number = leak === undefined ? null : FRAME_NUMBER.exec(line);
+    const frame = number === null ? undefined : frames.textOf(line.slice(number[0].length));
+    if (frame !== undefined) {
+      leak?.frames.push(frame);
       continue;
     }
     leak = undefined;
@@ -100,6 +104,33 @@ function readReports(text: string): Report[] {
     if (summary !== null) report.total = Number(summary[1]);
   }
   return reports;
+}
+
+/** The lines of a text, one at a time: all at once would take several times as much as the text. */
+function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start <= text.length; ) {
+    const newline = text.indexOf('\n', start);
+    const end = newline < 0 ? text.length : newline;
+    yield text.slice(start, newline > start && text[newline - 1] === '\r' ? newline - 1 : end);
+    start = end + 1;
+  }
+}
+
+/** Frames as Valgrind has them, each text once: most leaks share theirs with others. */
+class FrameTexts {
+  readonly #texts = new Map<string, string>();
+
+  /** The text of a frame from behind its number; undefined if it is none. */
+  textOf(rest: string): string | undefined {
+    let text = this.#texts.get(rest);
+    if (text === undefined) {
+      const frame = FRAME.exec(rest);
+      if (frame === null) return undefined;
+      text = frameText(frame[1], frame[2]);
+      this.#texts.set(rest, text);
+    }
+    return text;
+  }
 }
 
 /** A frame as Valgrind has it. */

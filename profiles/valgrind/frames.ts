@@ -31,6 +31,9 @@ export class ValgrindStacks {
   readonly #starts: number[] = [];
   readonly #frames: FrameIndex[] = [];
   #known = 0;
+  /** Calls of a single text, by that: those of stacks' ends, and those that were called from. */
+  readonly #leaves = new Map<string, FrameIndex>();
+  readonly #callers = new Map<string, FrameIndex>();
 
   constructor(stacks: StackTable) {
     this.stacks = stacks;
@@ -77,6 +80,16 @@ export class ValgrindStacks {
   #frameOf(call: number): FrameIndex {
     const start = this.#starts[call];
     const outermost = (this.#starts[call + 1] ?? this.#texts.length) - 1;
+    if (start < outermost) return this.#newFrame(start, outermost);
+    const known = start === 0 ? this.#leaves : this.#callers;
+    const text = this.#texts[start];
+    let frame = known.get(text);
+    if (frame === undefined) known.set(text, (frame = this.#newFrame(start, outermost)));
+    return frame;
+  }
+
+  /** The frame of the texts from `start` to `outermost`. */
+  #newFrame(start: number, outermost: number): FrameIndex {
     const { pc } = this.#place(this.#texts[start]);
     const inlined = this.#texts.slice(start, outermost).map((text) => inlinedFrame(this.#place(text).frame));
     return this.stacks.frames.intern({
