@@ -21,7 +21,7 @@ export type { Profile, SampleType, Sampling, ThreadSamples } from './profile.ts'
 export { profileFromLedger, SAMPLE_TYPES, SampleTable, TEMPORARY } from './profile.ts';
 export type { ReportFormat, ReportOptions } from './report/report.ts';
 export { renderReport } from './report/report.ts';
-export { sumProfiles } from './sum.ts';
+export { ProfileSum, sumProfiles } from './sum.ts';
 export type { DhatFile } from './valgrind/dhat.ts';
 export { isDhat, readDhat } from './valgrind/dhat.ts';
 export type { MassifFile, MassifSnapshot } from './valgrind/massif.ts';

@@ -4,7 +4,7 @@
 import { basename } from 'node:path';
 import { InputError } from '../../core/trace/input_error.ts';
 import { renderFlameGraph } from '../../profiles/flamegraph/flamegraph.ts';
-import { sumProfiles } from '../../profiles/sum.ts';
+import { ProfileSum } from '../../profiles/sum.ts';
 import { printNotes } from '../notes.ts';
 import { STANDARD, writeResult } from '../output.ts';
 import { checkOutputs } from '../output_places.ts';
@@ -25,18 +25,21 @@ export async function flamegraph(args: FlameGraphArgs): Promise<void> {
   checkOutputs([path], [...args.inputs, args.base]);
   const { program, inputs } = splitProgram(args.inputs);
   const symbolizer = symbolizerOf(args, program);
-  const profiles = [];
-  for (const input of inputs) profiles.push((await readSubject(input, args)).profile);
-  const other = profiles.findIndex(({ kind }) => kind === 'other');
-  if (other >= 0)
-    throw new InputError(
-      inputs[other] ?? '',
-      'is a profile that does not say what memory is in use',
-      'jereplay report --speedscope -o FILE.json shows it in speedscope',
-    );
+  const sum = new ProfileSum();
+  for (const input of inputs) {
+    const { profile } = await readSubject(input, args);
+    if (profile.kind === 'other')
+      throw new InputError(
+        input,
+        'is a profile that does not say what memory is in use',
+        'jereplay report --speedscope -o FILE.json shows it in speedscope',
+      );
+    nameProfile(profile, symbolizer);
+    sum.add(profile);
+  }
   const base = args.base === undefined ? undefined : (await readSubject(args.base, args)).profile;
-  for (const profile of base === undefined ? profiles : [...profiles, base]) nameProfile(profile, symbolizer);
-  const profile = sumProfiles(profiles);
+  if (base !== undefined) nameProfile(base, symbolizer);
+  const profile = sum.profile();
   printNotes([...profile.warnings, ...(base?.warnings ?? []), ...symbolizer.notes()], args.quiet);
   const nameOf = (input: string) => (input === STANDARD ? 'standard input' : basename(input));
   const title = args.title ?? inputs.map(nameOf).join(' + ');

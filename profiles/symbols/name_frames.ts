@@ -137,7 +137,10 @@ export function reportedAddresses(stacks: StackTable): Set<bigint> {
 }
 
 function withNames(frame: Frame, { names, module }: AddressNames): Frame {
-  const [outermost, ...inner] = names;
+  const [outermost] = names;
+  // of the frames of many dumps, most have no more than that
+  if (names.length === 1 && outermost.file === undefined) return { ...frame, fn: outermost.fn, module: frame.module ?? module };
+  const inner = names.slice(1);
   const place = ({ file, line }: InlinedFrame) => ({ ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) });
   const inlined = inner.reverse().map((name): InlinedFrame => ({ fn: name.fn, ...place(name) }));
   return {

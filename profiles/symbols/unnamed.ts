@@ -23,14 +23,15 @@ const REMEDIES: Readonly<Record<Reason, string>> = {
 /** Addresses without a name. */
 export class Unnamed {
   /** By file and reason. */
-  readonly #groups = new Map<string, { readonly path: string; readonly reason: Reason; readonly addresses: Set<bigint> }>();
+  readonly #groups = new Map<string, { readonly path: string; readonly reason: Reason; readonly addresses: Set<bigint | number> }>();
 
   /** Counts an address of the file at `path`, once. */
   add(path: string, reason: Reason, address: bigint): void {
     const key = `${reason} ${path}`;
     let group = this.#groups.get(key);
     if (group === undefined) this.#groups.set(key, (group = { path, reason, addresses: new Set() }));
-    group.addresses.add(address);
+    // Many dumps have the same ones, and a number is found sooner.
+    group.addresses.add(address <= Number.MAX_SAFE_INTEGER ? Number(address) : address);
   }
 
   /** What the user is told, in one line or none. */
