@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { runUnder, type SweepOptions } from './sweep_run.ts';
 import type { SweepRun } from './sweep_table.ts';
 import type { SweepTask } from './sweep_thread.ts';
+import { setFlag } from './v8_flags.ts';
 
 /** Bytes of a recording in the compact form, some 100,000 events, that take longer to replay than a thread takes to start. */
 const LEAST_BYTES = 1 << 20;
@@ -20,6 +21,7 @@ export async function runUnderEach(
   signal: AbortSignal,
   onRow: (done: number) => void,
 ): Promise<SweepRun[]> {
+  setFlag('--expose-gc', '--no-expose-gc');
   const rows: (SweepRun | undefined)[] = [];
   const threads = Math.min(availableParallelism(), confs.length);
   let next = 0;
