@@ -589,6 +589,19 @@ test('bpftrace: not where processes have other numbers than the kernel gives the
   );
 });
 
+test('bpftrace: a disk that is full ends the recording, and is said', { timeout: SLOW_MS }, ({ skip }) => {
+  const disk = join(folder, 'disk');
+  mkdirSync(disk);
+  const shell = (commands: string) =>
+    spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs -o size=64k tmpfs ${disk} && ${commands}`], { encoding: 'utf8' });
+  skip(fit.get('bpftrace') !== true || shell('true').status !== 0);
+  const trace = join(disk, 'full.trace');
+  const { status, stderr } = shell(
+    `${process.execPath} dist/cli/main.js record --with bpftrace -o ${trace} -- ls -lR /usr/include/linux >/dev/null`,
+  );
+  expect([status, stderr.split('\n').at(-2)]).toEqual([2, `${trace}: no space left on the device`]);
+});
+
 test('ltrace: scripts and static programs, which it does not start, and a program without calls', { timeout: SLOW_MS }, async ({
   skip,
 }) => {

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { allocatorOfProcess, allocatorOfProgram } from './allocator.ts';
 import { Answers, forksIn, placedIn } from './answers.ts';
-import { drain, startTracer, stopTracer, type Tracer, TRACING, whyGone } from './bpftrace_process.ts';
+import { drain, hasNoRoom, startTracer, stopTracer, type Tracer, TRACING, whyGone } from './bpftrace_process.ts';
 import { ended, isGone, LEAVE_MS, stateOf, until } from './child.ts';
 import { servesProgram, Stops } from './executed.ts';
 import { symbolFacts } from './names.ts';
@@ -184,7 +184,7 @@ async function follow(
     process.look(count > seen);
     seen = count;
     const state = stateOf(process.pid);
-    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || over.have() || isOver();
+    return signal.aborted || isGone(child) || state === undefined || state === 'Z' || over.have() || hasNoRoom(file) || isOver();
   };
   await until(isDone, Infinity);
 }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
@@ -79,7 +79,7 @@ export async function startTracer(
   const complaints = heed(child, file);
   const ready = new Answers(READY, file, from);
   const attached = () => ready.have();
-  const begun = () => isGone(child) || attached() || signal.aborted;
+  const begun = () => isGone(child) || attached() || signal.aborted || hasNoRoom(file);
   if (!(await until(begun, SAID_MS))) {
     say(
       `bpftrace puts its ${script.match(/^u(?:ret)?probe:/gm)?.length} probes in place, one after the other; the recording begins when all are there`,
@@ -95,6 +95,7 @@ export async function startTracer(
   }
   if (!attached()) {
     if (!isGone(child)) child.kill('SIGKILL');
+    if (hasNoRoom(file)) throw new InputError(file, 'there is no space left for the recording', 'name a file elsewhere with -o FILE');
     throw new InputError('bpftrace', complaints()[0] ?? 'did not start', 'record --with heaptrack or --with ltrace instead');
   }
   return { child, closed, from, complaints };
@@ -150,6 +151,11 @@ export async function whyGone({ child, closed, complaints }: Pick<Tracer, 'child
   return endOf(child) + (last === undefined ? '' : `: ${last.trim()}`);
 }
 
+/** Whether bpftrace can write no more: it says nothing of that, and answers nothing. */
+export function hasNoRoom(file: string): boolean {
+  return statfsSync(file).bfree === 0;
+}
+
 /** Ends the recording, and waits until bpftrace has written what the rings hold of it: what is left there when it is told to end it drops. */
 export async function drain({ child, closed, from, complaints }: Tracer, file: string, { say }: Window): Promise<readonly string[]> {
   tell(END);
@@ -157,12 +163,13 @@ export async function drain({ child, closed, from, complaints }: Tracer, file: s
   const marks = MARKS.map((mark) => new Answers(mark, file, from));
   // Each is told of once the one before is answered.
   const all = () => marks.every((mark) => mark.have());
-  const over = () => isGone(child) || all();
+  const over = () => isGone(child) || all() || hasNoRoom(file);
   if (!(await until(over, SAID_MS))) {
     say('the recording is over; bpftrace writes out what it holds of it');
     await until(over, DRAIN_MS);
   }
   if (all()) return [];
+  if (hasNoRoom(file)) return ['there is no space left for the recording: the last calls are missing'];
   const why = isGone(child)
     ? `ended (${await whyGone({ child, closed, complaints })}) before it had written all calls`
     : `had not written all calls after ${DRAIN_MS / 1000} seconds`;
