@@ -4,6 +4,7 @@
 import { appendFileSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { recordingFacts } from '../../formats/shared/recording_facts.ts';
+import { formatCount } from '../../core/trace/counted.ts';
 import { InputError } from '../../core/trace/input_error.ts';
 import { ofFile } from '../failure.ts';
 import { interruptible } from '../interrupt.ts';
@@ -137,7 +138,9 @@ async function recordWithin(
     // Said when it begins, and each time it has become twice as bad.
     if (watch.lost > 2 * saidLost) {
       saidLost = watch.lost;
-      say(`${watch.lost} events are lost so far, ${watch.events} recorded: the program allocates faster than they are written`);
+      say(
+        `${formatCount(watch.lost)} events are lost so far, ${formatCount(watch.events)} recorded: the program allocates faster than they are written`,
+      );
     }
     if (watch.isFull) onLimit();
   };
@@ -150,7 +153,8 @@ async function recordWithin(
       putInFront(file, recorded.symbols ?? '');
       if (recorded.header !== undefined) appendFileSync(file, recordingFacts(recorded.header, recorded.threads));
     });
-    const lost = watch === undefined || watch.lost === 0 ? [] : [`${watch.lost} events were lost, ${watch.events} recorded`];
+    const lost =
+      watch === undefined || watch.lost === 0 ? [] : [`${formatCount(watch.lost)} events were lost, ${formatCount(watch.events)} recorded`];
     return { ...recorded, notes: [...recorded.notes, ...lost], events: recorded.sawNone === true ? 0 : watch?.events };
   } finally {
     progress.done();

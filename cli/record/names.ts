@@ -6,7 +6,7 @@
  */
 import { statSync } from 'node:fs';
 import { symbolFact, symbolSinceFact } from '../../formats/shared/recording_facts.ts';
-import { firstAbove } from '../../profiles/symbols/search.ts';
+import { firstAbove } from '../../core/trace/search.ts';
 import { type PlacedSymbol, Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { symbolHost } from '../symbol_host.ts';
 import { bareAddresses } from './bare_addresses.ts';

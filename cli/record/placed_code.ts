@@ -3,6 +3,7 @@
  * Invariant: a place is that of a file only between two such lines between which it was seen there. What came and went unseen is nobody's.
  */
 import { existsSync, statSync } from 'node:fs';
+import { firstAbove } from '../../core/trace/search.ts';
 import type { Observed, Seen } from './observed.ts';
 import { PLACED } from './probes.ts';
 
@@ -101,15 +102,7 @@ export class PlacedCode {
 function ownersBetween(times: readonly number[], code: readonly Code[]): Owner[] {
   const byPeriod: (Code | undefined)[] = new Array<undefined>(times.length + 1).fill(undefined);
   /** How many of the times lie before one. */
-  const periodOf = (time: number) => {
-    let low = 0;
-    for (let high = times.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if ((times[middle] as number) <= time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
+  const periodOf = (time: number) => firstAbove(times, times.length, time);
   for (const one of code)
     for (const { first, last } of one.seen)
       for (const [begin, end] of [first, last]) if (periodOf(begin) === periodOf(end)) byPeriod[periodOf(begin)] = one;

@@ -6,6 +6,7 @@
  * A walk of frame pointers through code that has none ends in data; the stack ends at the first address that cannot be code.
  */
 import type { Frame, FrameTable } from '../../core/trace/stacks.ts';
+import { firstAbove } from '../../core/trace/search.ts';
 import type { FrameIndex } from '../../core/units.ts';
 import { ByteTable } from '../shared/byte_table.ts';
 import { textOf } from '../shared/cursor.ts';
@@ -36,8 +37,8 @@ export class BpftraceFrames {
   /** Row of `#lines` -> address of a frame without a name, or undefined. */
   readonly #bareAddress: (bigint | undefined)[] = [];
   readonly #named = new Map<bigint, FrameIndex>();
-  /** Address -> what it is from a time on, nanoseconds, in order of time. */
-  readonly #later = new Map<bigint, { readonly since: number; readonly frame: FrameIndex }[]>();
+  /** Address -> what it is from which times on, nanoseconds, in order of time. */
+  readonly #later = new Map<bigint, { readonly since: number[]; readonly frames: FrameIndex[] }>();
   /** Time of the call whose frames are read, nanoseconds. */
   now = 0;
 
@@ -72,15 +73,16 @@ export class BpftraceFrames {
     const pc = BigInt(`0x${address ?? 0}`);
     if (pc < LOWEST || pc >= HIGHEST) return false;
     const frame = this.#frames.intern(fn === undefined ? { pc, module } : { pc, fn, offset: Number(offset), module });
-    const later = this.#later.get(pc) ?? [];
-    later.push({ since: Number(time), frame });
+    const later = this.#later.get(pc) ?? { since: [], frames: [] };
+    later.since.push(Number(time));
+    later.frames.push(frame);
     this.#later.set(pc, later);
     return true;
   }
 
   #nameOf(pc: bigint): FrameIndex | undefined {
-    const later = this.#later.size === 0 ? undefined : this.#later.get(pc)?.findLast(({ since }) => since <= this.now);
-    return later?.frame ?? this.#named.get(pc);
+    const later = this.#later.size === 0 ? undefined : this.#later.get(pc);
+    return later?.frames[firstAbove(later.since, later.since.length, this.now) - 1] ?? this.#named.get(pc);
   }
 
   #add(line: string, row: number): number {

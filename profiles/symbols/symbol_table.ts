@@ -7,7 +7,7 @@
  */
 import type { ElfImage, ElfSection } from './elf.ts';
 import { guarded, SHT_DYNSYM, SHT_SYMTAB, STB_LOCAL, STB_WEAK, STT_FILE, STT_FUNC, STT_GNU_IFUNC, stringAt, SymbolRows } from './elf.ts';
-import { firstAbove, firstFrom } from './search.ts';
+import { firstAbove, firstFrom } from '../../core/trace/search.ts';
 
 /** Names of one start that are looked at to tell which one is meant: compilers fold far fewer functions into one. */
 const MOST_ALIASES = 256;

@@ -2,7 +2,7 @@
  * Which unit an address belongs to (DWARF 5, section 6.1.2 "Lookup by Address").
  * Invariant: units that the section does not mention are not known here: compilers may leave any out.
  */
-import { firstFrom } from '../search.ts';
+import { firstFrom } from '../../../core/trace/search.ts';
 import { Damaged } from './cursor.ts';
 import type { DebugFile } from './file.ts';
 

@@ -8,7 +8,7 @@ import { type Abbreviations, readAbbreviations } from './abbreviations.ts';
 import { DW_UT_COMPILE, DW_UT_PARTIAL, DW_UT_SKELETON, DW_UT_TYPE } from './constants.ts';
 import { Damaged, Unsupported } from './cursor.ts';
 import type { FormSizes } from './forms.ts';
-import { firstFrom } from '../search.ts';
+import { firstFrom } from '../../../core/trace/search.ts';
 import { DebugSection } from './sections.ts';
 import { Unit } from './unit.ts';
 

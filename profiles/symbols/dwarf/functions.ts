@@ -22,7 +22,7 @@ import {
 import { type Cursor, Damaged } from './cursor.ts';
 
 import { readValue, skipValue } from './forms.ts';
-import { firstFrom } from '../search.ts';
+import { firstFrom } from '../../../core/trace/search.ts';
 import { type Ranges, rangeList } from './ranges.ts';
 import { isAddress, type Unit } from './unit.ts';
 

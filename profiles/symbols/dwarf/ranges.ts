@@ -13,7 +13,7 @@ import {
   DW_RLE_STARTX_ENDX,
   DW_RLE_STARTX_LENGTH,
 } from './constants.ts';
-import { firstFrom } from '../search.ts';
+import { firstFrom } from '../../../core/trace/search.ts';
 import type { Cursor } from './cursor.ts';
 import { Damaged } from './cursor.ts';
 import type { Attribute, Unit } from './unit.ts';

@@ -2,7 +2,7 @@
  * Lines of some addresses, gathered while the program of a line table runs (DWARF 5, section 6.2.2 "State Machine Registers").
  * Invariant: a row holds up to the next one's address, and of rows at one address the last counts; sequences that are searched do not overlap, and ascend.
  */
-import { firstFrom } from '../search.ts';
+import { firstFrom } from '../../../core/trace/search.ts';
 
 /** Where an instruction comes from. */
 export interface Line {
