@@ -26,7 +26,7 @@ test('--help of every command fits its terminal and leaves out what is no help',
     expect(stdout, command).not.toMatch(/\[(?:boolean|string|array|required)\]|--version|\n\n\n/);
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(110);
   }
-  const report = (await run(['report', '-h'])).stdout;
+  const report = (await run(['report', '-h'])).stdout.replace(/\s+/g, ' ');
   for (const input of ['heap dumps', 'pprof profiles', 'collapsed stacks', 'DHAT', 'any trace']) expect(report).toContain(input);
 });
 
