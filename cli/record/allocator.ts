@@ -8,6 +8,7 @@ import { InputError } from '../../core/trace/input_error.ts';
 import { readElf, SHT_DYNSYM, SHT_SYMTAB, stringAt } from '../../profiles/symbols/elf.ts';
 import { symbolHost } from '../symbol_host.ts';
 import type { Unfit } from './recorder.ts';
+import { mappedFile } from './proc.ts';
 
 /** The files to probe, as this process reaches them. */
 export interface Allocator {
@@ -129,10 +130,7 @@ export function allocatorOfProcess(pid: number): Allocator {
   const files = new Map<string, MappedFile>();
   for (const [, start, end, inode, shown, path] of maps.matchAll(MAPPED) as Iterable<readonly string[]>) {
     if (files.has(shown)) continue;
-    const inRoot = `/proc/${pid}/root${path}`;
-    // What was replaced or removed since, as libraries are by an upgrade, the process alone still has; of a root that chroot(2) made, paths are those outside.
-    const isThere = shown === path && statSync(inRoot, { throwIfNoEntry: false })?.ino === Number(inode);
-    files.set(shown, { path, place: isThere ? inRoot : `/proc/${pid}/map_files/${start}-${end}` });
+    files.set(shown, { path, place: mappedFile(pid, `${start}-${end}`, Number(inode), shown, path) });
   }
   const [program = { path: '', place: '' }] = files.values();
   return allocatorAmong([...files.values()], program, `process ${pid}`);

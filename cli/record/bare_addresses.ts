@@ -6,12 +6,11 @@
  *
  * Differs from reading the trace (formats/bpftrace): of a gigabyte no more than these few bytes a line are looked at.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { LOWER_A, LOWER_X, NEWLINE, NINE, SPACE, TAB, UPPER_A, ZERO } from '../../formats/shared/letters.ts';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { LOWER_A, LOWER_X, NINE, SPACE, TAB, UPPER_A, ZERO } from '../../formats/shared/letters.ts';
 import { type Placement, placementOf } from './placed_code.ts';
+import { forWholeLines, PART } from './whole_lines.ts';
 
-/** Bytes that are looked at in one go. */
-const PART = 1 << 20;
 const CALLER = ' ra=0x';
 
 /** Addresses, each once, and what tells whose they were. */
@@ -31,8 +30,10 @@ export function bareAddresses(file: string): BareAddresses {
   const placements: Placement[] = [];
   // The line behind that of a call is of the leaf.
   let isBehindCall = false;
-  forLines(file, (part, start, end) => {
+  const part = Buffer.alloc(PART);
+  const take = (start: number, end: number) => {
     const first = part[start] as number;
+    if (end === start) return true;
     if (first === TAB) {
       const pc = bareAddress(part, start + 1, end);
       if (!Number.isNaN(pc)) (isBehindCall ? leaves : returns).add(pc);
@@ -46,7 +47,16 @@ export function bareAddresses(file: string): BareAddresses {
       const pc = at < 0 ? Number.NaN : bareAddress(part, at, end);
       if (!Number.isNaN(pc)) returns.add(pc);
     }
-  });
+    return true;
+  };
+  const fd = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    // A line longer than a part is none that bpftrace prints.
+    for (let from = 0; from < size; from += PART) from = forWholeLines(fd, from, part, take);
+  } finally {
+    closeSync(fd);
+  }
   return { returns, leaves, placements };
 }
 
@@ -68,26 +78,4 @@ function bareAddress(part: Buffer, start: number, end: number): number {
   }
   const isBare = at > start && part[at] === SPACE && part[at + 1] === ZERO && part[at + 2] === LOWER_X;
   return isBare && Number.isSafeInteger(value) ? value : Number.NaN;
-}
-
-/** Calls `take` with each line that is not empty; one longer than a part is none that bpftrace prints. */
-function forLines(file: string, take: (part: Buffer, start: number, end: number) => void): void {
-  const fd = openSync(file, 'r');
-  try {
-    const part = Buffer.alloc(PART);
-    const { size } = fstatSync(fd);
-    for (let from = 0; from < size; ) {
-      const length = readSync(fd, part, 0, PART, from);
-      if (length === 0) return;
-      const whole = part.lastIndexOf(NEWLINE, length - 1) + 1;
-      for (let at = 0; at < whole; ) {
-        const end = part.indexOf(NEWLINE, at);
-        if (end > at) take(part, at, end);
-        at = end + 1;
-      }
-      from += whole || length;
-    }
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync, statfsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../core/trace/input_error.ts';
 import { TemporaryFolder } from '../temporary_folder.ts';
@@ -157,10 +157,12 @@ export function hasNoRoom(file: string): boolean {
 }
 
 /** Ends the recording, and waits until bpftrace has written what the rings hold of it: what is left there when it is told to end it drops. */
-export async function drain({ child, closed, from, complaints }: Tracer, file: string, { say }: Window): Promise<readonly string[]> {
+export async function drain({ child, closed, complaints }: Tracer, file: string, { say }: Window): Promise<readonly string[]> {
   tell(END);
   await sleep(UNDER_WAY_MS);
-  const marks = MARKS.map((mark) => new Answers(mark, file, from));
+  // They come behind what is written by now.
+  const { size } = statSync(file);
+  const marks = MARKS.map((mark) => new Answers(mark, file, size));
   // Each is told of once the one before is answered.
   const all = () => marks.every((mark) => mark.have());
   const over = () => isGone(child) || all() || hasNoRoom(file);

@@ -7,6 +7,7 @@
 import { statSync } from 'node:fs';
 import { symbolFact, symbolSinceFact } from '../../formats/shared/recording_facts.ts';
 import { firstAbove } from '../../core/trace/search.ts';
+import { UNSEEN } from '../../profiles/symbols/name_frames.ts';
 import { type PlacedSymbol, Symbolizer } from '../../profiles/symbols/symbolizer.ts';
 import { symbolHost } from '../symbol_host.ts';
 import { bareAddresses } from './bare_addresses.ts';
@@ -16,9 +17,6 @@ import { textOf } from './proc.ts';
 
 /** A line of a perf map: start and length, hexadecimal, and name. */
 const PERF_MAP_LINE = /^([0-9a-f]{1,16}) ([0-9a-f]{1,16}) (.+)$/gm;
-
-/** Module of what was gone before it was looked at. */
-const UNSEEN = '[unseen]';
 
 /** Lines that name the addresses of a recording. Of a process that is gone they are from the files that it had mapped, as far as these are there for us. */
 export function symbolFacts(file: string, process: Observed): string {

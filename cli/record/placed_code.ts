@@ -2,10 +2,11 @@
  * Which file's code was where in memory, and when: by what was seen of the process from time to time, and by the script's lines for code that takes its place.
  * Invariant: a place is that of a file only between two such lines between which it was seen there. What came and went unseen is nobody's.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { firstAbove } from '../../core/trace/search.ts';
 import type { Observed, Seen } from './observed.ts';
 import { PLACED } from './probes.ts';
+import { mappedFile } from './proc.ts';
 
 /** Code that takes its place in memory. */
 export interface Placement {
@@ -49,19 +50,11 @@ export function codeOf({ pid, code }: Observed): Code[] {
   for (const [text, seen] of code) {
     const [, head, start, end, inode, shown, path] = (LINE.exec(text) ?? []) as unknown as string[];
     if (head === undefined) continue;
-    const place = placeOf(pid, `${start}-${end}`, Number(inode), shown as string, path as string);
+    const place = mappedFile(pid, `${start}-${end}`, Number(inode), shown as string, path as string);
     const [from, to] = [Number.parseInt(start as string, 16), Number.parseInt(end as string, 16)];
-    found.push({ start: from, end: to, path: shown as string, line: `${head}${place}`, seen });
+    found.push({ start: from, end: to, path: shown as string, line: `${head}${existsSync(place) ? place : shown}`, seen });
   }
   return found.sort((a, b) => (a.seen.at(-1)?.look ?? 0) - (b.seen.at(-1)?.look ?? 0));
-}
-
-/** Where a mapped file is found from here: as the process sees it, or, where another one is there by now, by what the process alone still has of it. */
-function placeOf(pid: number, extent: string, inode: number, shown: string, path: string): string {
-  const inRoot = `/proc/${pid}/root${path}`;
-  if (shown === path && statSync(inRoot, { throwIfNoEntry: false })?.ino === inode) return inRoot;
-  const mapped = `/proc/${pid}/map_files/${extent}`;
-  return existsSync(mapped) ? mapped : shown;
 }
 
 /** Tells what addresses were, from which times on: with one answer each as a rule. */

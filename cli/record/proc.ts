@@ -1,7 +1,7 @@
 /**
  * What /proc shows of processes (proc(5)): CPUs, threads, children, programs. Of one that is gone it shows nothing, and these say so rather than throw.
  */
-import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { cpus } from 'node:os';
 import type { TraceHeader } from '../../core/trace/trace.ts';
 
@@ -27,6 +27,19 @@ export function textOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Where a file that a process has mapped is found from here: as the process sees it, or, where another one is there by now, by what the process alone still has of it.
+ * @param extent of a mapping of it: start and end, without the zeros before them
+ * @param shown its path as the mapping has it, which tells of a file that is no longer there
+ * @param path that without this
+ */
+export function mappedFile(pid: number, extent: string, inode: number, shown: string, path: string): string {
+  const inRoot = `/proc/${pid}/root${path}`;
+  // What was replaced or removed since, as libraries are by an upgrade; and of a root that chroot(2) made, paths are those outside.
+  const isThere = shown === path && statSync(inRoot, { throwIfNoEntry: false })?.ino === inode;
+  return isThere ? inRoot : `/proc/${pid}/map_files/${extent}`;
 }
 
 /** Ids of a process' threads; none of one that is gone. */

@@ -3,11 +3,10 @@
  * Invariant: what is there moves towards the end, and from the end on, so that nothing is written over that has not moved; nothing moves before there is room.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { SCRIPT_HEADER } from '../../formats/shared/recording_facts.ts';
 
 /** Bytes that are moved in one go. */
 const PART = 1 << 20;
-/** Line of the script's own, behind which they stand: bpftrace's opens the recording. */
-const SCRIPT_HEADER = '# jereplay bpftrace ';
 
 /**
  * Puts `lines`, each with its newline, behind the header of a recording by bpftrace; of a file without one, at its beginning.
@@ -21,6 +20,7 @@ export function putInFront(file: string, lines: string): void {
     const { size } = fstatSync(fd);
     const head = Buffer.alloc(Math.min(size, PART));
     readSync(fd, head, 0, head.length, 0);
+    // bpftrace's own line is before it.
     const header = head.indexOf(SCRIPT_HEADER);
     const at = header < 0 ? 0 : head.indexOf('\n', header) + 1;
     makeRoom(fd, size, text.length);

@@ -2,12 +2,11 @@
  * Follows a recording while it is written: how many events it has, and how many the recorder says it lost; and cuts it to the events that are wanted.
  * Invariant: only whole lines are counted, each once.
  */
-import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { SPACE } from '../../formats/shared/letters.ts';
+import { forWholeLines, PART } from './whole_lines.ts';
 
-const NEWLINE = 0x0a;
 const LOST = /^(?:Lost|.*"lost_events".*"events":) (\d+)/;
-/** Bytes looked at in one go. */
-const PART = 1 << 20;
 /** Bytes of a line that tell what it is. */
 const HEAD = 200;
 
@@ -115,18 +114,9 @@ export class Watch {
   /** Calls `take` with the beginning of each whole line that does not begin with a blank, and its place, until it gives false; gives the end of the lines taken. */
   #forLines(fd: number, from: number, take: (line: string, at: number) => boolean): number {
     const part = this.#part;
-    for (const { size } = fstatSync(fd); from < size; ) {
-      const length = readSync(fd, part, 0, PART, from);
-      const whole = part.lastIndexOf(NEWLINE, length - 1) + 1;
-      if (whole === 0) return from;
-      for (let at = 0; at < whole; ) {
-        const end = part.indexOf(NEWLINE, at);
-        // Of most lines, those of stacks, the first byte tells enough.
-        if ((part[at] as number) > 0x20 && !take(part.toString('latin1', at, Math.min(end, at + HEAD)), from + at)) return from + at;
-        at = end + 1;
-      }
-      from += whole;
-    }
-    return from;
+    // Of most lines, those of stacks, the first byte tells enough.
+    return forWholeLines(fd, from, part, (start, end, at) => {
+      return (part[start] as number) <= SPACE || take(part.toString('latin1', start, Math.min(end, start + HEAD)), at);
+    });
   }
 }

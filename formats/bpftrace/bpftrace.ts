@@ -29,7 +29,7 @@ import {
   CLOSE_BRACE,
 } from '../shared/letters.ts';
 import { LONGEST_LINE, LineScanner } from '../shared/lines.ts';
-import { RecordingFacts, SYMBOL_FACT, SYMBOL_SINCE_FACT } from '../shared/recording_facts.ts';
+import { RecordingFacts, SCRIPT_HEADER, SYMBOL_FACT, SYMBOL_SINCE_FACT } from '../shared/recording_facts.ts';
 import { Unparsed } from '../shared/unparsed.ts';
 import { ProbeCalls } from '../uprobes/probe_calls.ts';
 import { CallLine, LineKind, NO_PID } from './call_line.ts';
@@ -43,7 +43,7 @@ import { WholeLines, takeWholeLines } from './whole_lines.ts';
 const LOST = ascii('Lost ');
 const EVENTS = ascii(' events');
 const RETURN_ADDRESS = ascii(' ra=0x');
-const SCRIPT_HEADER = ascii('# jereplay bpftrace ');
+const OPENING = ascii(SCRIPT_HEADER);
 const SYMBOL = ascii(SYMBOL_FACT);
 const SYMBOL_SINCE = ascii(SYMBOL_SINCE_FACT);
 const NOTES = ['Attached ', 'ERROR: ', 'WARNING: ', 'stdin:', 'Use of '].map(ascii);
@@ -344,7 +344,7 @@ class BpftraceReader implements TraceReader {
       return true;
     }
     if (!hasWord(bytes, start, end, SYMBOL)) {
-      this.opened ||= hasWord(bytes, start, end, SCRIPT_HEADER);
+      this.opened ||= hasWord(bytes, start, end, OPENING);
       return this.#facts.take(textOf(bytes, start, end));
     }
     if (this.#frames.intern(bytes, start + SYMBOL.length, end) === NOT_A_FRAME) return false;

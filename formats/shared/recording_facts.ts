@@ -20,6 +20,8 @@ import type { Trace, TraceHeader } from '../../core/trace/trace.ts';
 
 /** What these lines begin with. */
 export const FACT_PREFIX = '# jereplay ';
+/** What the line begins with by which jereplay.bt opens a recording. */
+export const SCRIPT_HEADER: string = `${FACT_PREFIX}bpftrace `;
 /** What a line begins with that names an address; the rest is as a line of a stack in bpftrace's perf style. */
 export const SYMBOL_FACT: string = `${FACT_PREFIX}symbol `;
 /** The same from a time on, which stands before the address; lines of one address are in order of time. */

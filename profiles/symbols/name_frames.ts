@@ -108,7 +108,7 @@ function withoutTypes(name: string): string {
 }
 
 /** Module of a frame whose file nobody knows: it was gone before it was looked at. */
-const UNSEEN = '[unseen]';
+export const UNSEEN = '[unseen]';
 
 /** Whether a frame is of another file than the one mapped at its address: a library may lie where one that is no longer loaded lay. */
 function isOfAnother({ module }: Frame, found: AddressNames): boolean {
